@@ -1,0 +1,55 @@
+//! Where frames come from: a trait, and one file for each kind of source.
+
+use crate::cell::{BoundingBox, CellClass};
+use crate::frame::Frame;
+use thiserror::Error;
+
+/// Why a source gave no frame.
+#[derive(Debug, Error)]
+pub enum CameraError {
+    /// The source cannot be opened, or broke for good.
+    #[error("camera {camera}: {reason}")]
+    Unavailable { camera: String, reason: String },
+    /// This frame is lost, the next may be good.
+    #[error("frame {sequence} of camera {camera} was dropped: {reason}")]
+    BadFrame {
+        camera: String,
+        sequence: u64,
+        reason: String,
+    },
+}
+
+/// What is truly in a simulated field; photographs have none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FieldTruth {
+    /// Every cell that shows in the frame, its box clipped to the frame.
+    pub cells: Vec<(CellClass, BoundingBox)>,
+}
+
+/// A frame with its place in the stream.
+#[derive(Debug, Clone)]
+pub struct CapturedFrame {
+    pub frame: Frame,
+    /// Counts every frame the source made, the dropped ones too.
+    pub sequence: u64,
+    /// The file it came from, if it came from one.
+    pub name: Option<String>,
+    /// Which field of the smear it shows, where the source knows; frames of one field show the
+    /// same cells.
+    pub field: Option<u64>,
+    pub truth: Option<FieldTruth>,
+}
+
+/// A source of frames: V4L2, replayed files or the simulated slide.
+pub trait FrameSource: Send {
+    /// A name for messages and the screen, such as `simulated:7`.
+    fn name(&self) -> String;
+
+    /// Pixel size that the source itself knows (a simulated slide does), in micrometres.
+    fn um_per_px(&self) -> Option<f64> {
+        None
+    }
+
+    /// Waits for the next frame; `None` when the source has no more.
+    fn next_frame(&mut self) -> Result<Option<CapturedFrame>, CameraError>;
+}

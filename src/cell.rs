@@ -1,0 +1,153 @@
+//! One cell as the network found it: class, place, confidence.
+
+use std::fmt;
+
+/// The classes that the network tells apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum CellClass {
+    /// Red blood cell.
+    Rbc,
+    /// White blood cell.
+    Wbc,
+    /// Platelet.
+    Plt,
+}
+
+impl CellClass {
+    /// Every class, in the order of the network's heat channels.
+    pub const ALL: [CellClass; 3] = [CellClass::Rbc, CellClass::Wbc, CellClass::Plt];
+
+    /// Place in [`CellClass::ALL`].
+    pub fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The field's abbreviation: `RBC`, `WBC`, `PLT`.
+    pub fn name(self) -> &'static str {
+        match self {
+            CellClass::Rbc => "RBC",
+            CellClass::Wbc => "WBC",
+            CellClass::Plt => "PLT",
+        }
+    }
+}
+
+impl fmt::Display for CellClass {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.name())
+    }
+}
+
+/// One sixteenth of a pixel: the unit of every box, so that boxes stay integers.
+pub const SUBPIXELS: i32 = 16;
+
+/// A box in sixteenths of a pixel of the input frame; `x1`, `y1` are exclusive ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct BoundingBox {
+    pub x0_q4: i32,
+    pub y0_q4: i32,
+    pub x1_q4: i32,
+    pub y1_q4: i32,
+}
+
+impl BoundingBox {
+    /// Width in sixteenths of a pixel.
+    pub fn width_q4(&self) -> i32 {
+        self.x1_q4 - self.x0_q4
+    }
+
+    /// Height in sixteenths of a pixel.
+    pub fn height_q4(&self) -> i32 {
+        self.y1_q4 - self.y0_q4
+    }
+
+    /// Area in 1/256 of a square pixel; zero for an inverted box.
+    pub fn area_q8(&self) -> i64 {
+        i64::from(self.width_q4().max(0)) * i64::from(self.height_q4().max(0))
+    }
+
+    /// Twice the centre, in sixteenths of a pixel (doubled so that it stays an integer).
+    pub fn centre_doubled_q4(&self) -> (i32, i32) {
+        (self.x0_q4 + self.x1_q4, self.y0_q4 + self.y1_q4)
+    }
+
+    /// Area shared with another box, in 1/256 of a square pixel.
+    pub fn intersection_q8(&self, other: &Self) -> i64 {
+        let width = self.x1_q4.min(other.x1_q4) - self.x0_q4.max(other.x0_q4);
+        let height = self.y1_q4.min(other.y1_q4) - self.y0_q4.max(other.y0_q4);
+        i64::from(width.max(0)) * i64::from(height.max(0))
+    }
+
+    /// The corners in pixels, exact: every sixteenth is a binary fraction.
+    pub fn corners_px(&self) -> [f64; 4] {
+        [self.x0_q4, self.y0_q4, self.x1_q4, self.y1_q4]
+            .map(|value| f64::from(value) / f64::from(SUBPIXELS))
+    }
+}
+
+/// One cell found in a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cell {
+    /// The class whose score is highest.
+    pub best_class: CellClass,
+    /// Whether the score reaches the certainty threshold of its class.
+    pub certain: bool,
+    /// Visible part of the cell, clipped to the frame.
+    pub bounds: BoundingBox,
+    /// Calibrated probability that this is a cell of `best_class`, in ten-thousandths (0..=10000).
+    pub confidence_permyriad: u16,
+    /// Whether the border rule lets this cell be counted.
+    pub counted: bool,
+}
+
+impl Cell {
+    /// The class that the cell is reported under, or `None` while it is uncertain.
+    pub fn class(&self) -> Option<CellClass> {
+        self.certain.then_some(self.best_class)
+    }
+
+    /// `RBC`, `WBC`, `PLT`, or `uncertain`.
+    pub fn label(&self) -> &'static str {
+        self.class().map_or("uncertain", CellClass::name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bounds(x0_q4: i32, y0_q4: i32, x1_q4: i32, y1_q4: i32) -> BoundingBox {
+        BoundingBox {
+            x0_q4,
+            y0_q4,
+            x1_q4,
+            y1_q4,
+        }
+    }
+
+    #[test]
+    fn boxes_measure_themselves() {
+        let a = bounds(0, 0, 32, 16);
+        let b = bounds(16, 8, 48, 48);
+        assert_eq!(a.area_q8(), 512);
+        assert_eq!(a.intersection_q8(&b), 16 * 8);
+        assert_eq!(a.intersection_q8(&bounds(40, 0, 50, 16)), 0);
+        assert_eq!(a.centre_doubled_q4(), (32, 16));
+        assert_eq!(b.corners_px(), [1.0, 0.5, 3.0, 3.0]);
+        assert_eq!(bounds(5, 5, 3, 3).area_q8(), 0);
+    }
+
+    #[test]
+    fn an_uncertain_cell_has_no_class() {
+        let mut cell = Cell {
+            best_class: CellClass::Wbc,
+            certain: false,
+            bounds: bounds(0, 0, 16, 16),
+            confidence_permyriad: 4000,
+            counted: true,
+        };
+        assert_eq!((cell.class(), cell.label()), (None, "uncertain"));
+        cell.certain = true;
+        assert_eq!((cell.class(), cell.label()), (Some(CellClass::Wbc), "WBC"));
+    }
+}

@@ -1,0 +1,18 @@
+//! hemoscope counts red cells, white cells and platelets in a stained blood smear.
+//!
+//! The library is a pure core with thin edges: a [`frame::Frame`] goes in, cells, counts and a
+//! drawn screen come out, and only the camera and panel modules touch the operating system.
+//! `docs/architecture.md` draws the modules and the one direction in which they depend.
+//!
+//! Research use only. Not for use in diagnostic procedures.
+
+pub mod camera;
+pub mod cell;
+pub mod config;
+pub mod count;
+pub mod decode;
+pub mod frame;
+pub mod network;
+pub mod panel;
+pub mod quality;
+pub mod ui;
