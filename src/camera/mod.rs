@@ -1,5 +1,7 @@
 //! Where frames come from: a trait, and one file for each kind of source.
 
+pub mod simulated;
+
 use crate::cell::{BoundingBox, CellClass};
 use crate::frame::Frame;
 use thiserror::Error;
