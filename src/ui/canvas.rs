@@ -66,6 +66,11 @@ impl Canvas {
         &self.rgb
     }
 
+    /// The bytes of [`Canvas::rgb`], taken out.
+    pub fn into_rgb(self) -> Vec<u8> {
+        self.rgb
+    }
+
     /// The colour at a place, or `None` outside.
     pub fn pixel(&self, point: Point) -> Option<Rgb888> {
         let at = self.offset(point)?;

@@ -64,7 +64,6 @@ pub fn draw_sign<D: DrawTarget<Color = Rgb888>>(
     let width_px = (area.size.width / 5).max(2);
     let stroke = Stroke {
         width_px,
-        dark_edge: false,
         dashed: false,
     };
     let inner_px = area.size.width.saturating_sub(width_px) as i32;

@@ -63,6 +63,8 @@ impl ScreenSize {
                 preview: (160, 120),
                 row: 11,
                 class_number: 16,
+                class_interval: 11,
+                dispersion_lines: 2,
                 instruction: 17,
                 sign: 8,
                 line: 1,
@@ -72,7 +74,9 @@ impl ScreenSize {
                 bar: 25,
                 preview: (208, 156),
                 row: 15,
-                class_number: 22,
+                class_number: 24,
+                class_interval: 16,
+                dispersion_lines: 1,
                 instruction: 25,
                 sign: 10,
                 line: 1,
@@ -82,7 +86,9 @@ impl ScreenSize {
                 bar: 36,
                 preview: (328, 246),
                 row: 21,
-                class_number: 33,
+                class_number: 40,
+                class_interval: 22,
+                dispersion_lines: 1,
                 instruction: 38,
                 sign: 13,
                 line: 2,
@@ -122,6 +128,10 @@ pub(super) struct Budget {
     pub row: u32,
     /// Height of the row that holds a class's number.
     pub class_number: u32,
+    /// Height of the row under it, with the interval.
+    pub class_interval: u32,
+    /// Lines for the notice that fields differ.
+    pub dispersion_lines: usize,
     /// Height of the instruction line.
     pub instruction: u32,
     /// Side of a sign or of a class's mark.
@@ -285,7 +295,7 @@ pub(super) struct CountingLayout {
     pub ratio_title: Rectangle,
     pub ratios: [RatioPlace; 2],
     pub dispersion_sign: Rectangle,
-    pub dispersion: [Rectangle; 2],
+    pub dispersion: Vec<Rectangle>,
     pub fields: Rectangle,
     pub progress: Rectangle,
     pub rejected: Rectangle,
@@ -345,7 +355,9 @@ impl CountingLayout {
         let mut first_line = column;
         let dispersion_sign = first_line.cut_top(budget.row).square_at_left(budget.sign);
         column.cut_left(budget.sign + margin / 2);
-        let dispersion = std::array::from_fn(|_| column.cut_top(budget.row).area());
+        let dispersion = std::iter::repeat_with(|| column.cut_top(budget.row).area())
+            .take(budget.dispersion_lines)
+            .collect();
 
         Self {
             bar,
@@ -447,7 +459,7 @@ fn middle_bar(row: Space, budget: Budget) -> Rectangle {
 fn class_place(column: &mut Space, budget: Budget) -> ClassPlace {
     let rule = column.cut_top(budget.line).area();
     let mut upper = column.cut_top(budget.class_number);
-    let mut lower = column.cut_top(budget.row);
+    let mut lower = column.cut_top(budget.class_interval);
     let mark = upper.square_at_left(budget.sign + 2);
     upper.cut_left(budget.sign + 2 + budget.margin);
     let name = upper.cut_left(upper.hundredths(26)).area();
@@ -466,8 +478,8 @@ fn ratio_place(row: Space, budget: Budget) -> RatioPlace {
     let mut known = row;
     let mut n = known.cut_right(known.hundredths(28));
     n.cut_left(budget.margin.min(4));
-    let interval = known.cut_right(known.hundredths(52));
-    let value = known.cut_right(known.hundredths(54));
+    let interval = known.cut_right(known.hundredths(51));
+    let value = known.cut_right(known.hundredths(46));
     let mut reason = row;
     reason.cut_left(known.area().size.width);
     let few_n = reason.cut_right(reason.hundredths(24));
@@ -503,8 +515,6 @@ mod tests {
                 ("ratio rule", self.ratio_rule),
                 ("ratio title", self.ratio_title),
                 ("dispersion sign", self.dispersion_sign),
-                ("dispersion 1", self.dispersion[0]),
-                ("dispersion 2", self.dispersion[1]),
                 ("fields", self.fields),
                 ("progress", self.progress),
                 ("rejected", self.rejected),
@@ -538,6 +548,9 @@ mod tests {
                 ] {
                     places.push((format!("class {at} {part}"), area));
                 }
+            }
+            for (at, area) in self.dispersion.iter().enumerate() {
+                places.push((format!("dispersion line {at}"), *area));
             }
             for (at, place) in self.ratios.into_iter().enumerate() {
                 for (part, area) in [

@@ -14,8 +14,6 @@ pub const MIN_MARK_SIDE_PX: u32 = 7;
 pub struct Stroke {
     /// Width of the coloured line in pixels, at least 1.
     pub width_px: u32,
-    /// Whether a dark edge of one pixel sets the line off from a picture.
-    pub dark_edge: bool,
     /// Whether the line has gaps: the cell is not counted.
     pub dashed: bool,
 }
@@ -81,7 +79,7 @@ fn closed(corners: &[Point]) -> Vec<Point> {
     points
 }
 
-/// Draws an outline.
+/// Draws the points of an outline.
 pub fn draw_outline<D: DrawTarget<Color = Rgb888>>(
     points: &[Point],
     line_colour: Rgb888,
@@ -91,20 +89,11 @@ pub fn draw_outline<D: DrawTarget<Color = Rgb888>>(
     let width_px = stroke.width_px.max(1);
     // Dashes as long as gaps; both grow with the line so that they stay visible.
     let dash_px = (width_px + 2) as usize;
-    let drawn = || {
-        let is_drawn = move |at: usize| !stroke.dashed || (at / dash_px).is_multiple_of(2);
-        let numbered = points.iter().enumerate();
-        numbered
-            .filter(move |(at, _)| is_drawn(*at))
-            .map(|(_, point)| *point)
-    };
-    if stroke.dark_edge {
-        for point in drawn() {
-            target.fill_solid(&brush(point, width_px + 2), colour::INK)?;
+    for (at, point) in points.iter().enumerate() {
+        let drawn = !stroke.dashed || (at / dash_px).is_multiple_of(2);
+        if drawn {
+            target.fill_solid(&brush(*point, width_px), line_colour)?;
         }
-    }
-    for point in drawn() {
-        target.fill_solid(&brush(point, width_px), line_colour)?;
     }
     Ok(())
 }
@@ -131,17 +120,27 @@ pub fn draw_cell<D: DrawTarget<Color = Rgb888>>(
     };
     let stroke = Stroke {
         width_px,
-        // Red cells are many; a thin line without an edge leaves them visible, and stands off
-        // from any smear's background.
-        dark_edge: width_px > 1 || class != Some(CellClass::Rbc),
         dashed: !cell.counted,
     };
-    draw_outline(
-        &outline(class, bounds),
-        colour::of_class(class),
-        stroke,
-        target,
-    )
+    draw_dark_edge(class, bounds, stroke, target)?;
+    let points = outline(class, bounds);
+    draw_outline(&points, colour::of_class(class), stroke, target)
+}
+
+/// Sets a mark off from the picture under it: a dark line around it, and on both sides of a
+/// cross.
+fn draw_dark_edge<D: DrawTarget<Color = Rgb888>>(
+    class: Option<CellClass>,
+    bounds: Rectangle,
+    stroke: Stroke,
+    target: &mut D,
+) -> Result<(), D::Error> {
+    let (edge, width_px) = match class {
+        Some(_) => (bounds.offset(1), stroke.width_px),
+        None => (bounds, stroke.width_px + 2),
+    };
+    let edge_stroke = Stroke { width_px, ..stroke };
+    draw_outline(&outline(class, edge), colour::INK, edge_stroke, target)
 }
 
 /// A cross stays small, since the cell under it is what the operator has to look at.
@@ -223,7 +222,6 @@ mod tests {
             let mut canvas = Canvas::new(20, 20).unwrap();
             let stroke = Stroke {
                 width_px: 1,
-                dark_edge: false,
                 dashed: false,
             };
             draw_outline(

@@ -3,11 +3,13 @@
 
 pub mod canvas;
 pub mod colour;
+pub mod describe;
 pub mod font;
 pub mod icon;
 pub mod layout;
 pub mod mark;
 pub mod model;
+pub mod overlay;
 pub mod preview;
 pub mod scene;
 pub mod screen;

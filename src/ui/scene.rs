@@ -183,7 +183,6 @@ impl<'a> Scene<'a> {
             } => {
                 let stroke = Stroke {
                     width_px: *width_px,
-                    dark_edge: false,
                     dashed: false,
                 };
                 let points = outline(*class, *area);

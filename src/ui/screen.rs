@@ -85,12 +85,15 @@ fn top_bar(
     let clock = text::clock(identity.clock, language);
     scene.text(place.clock, &clock, clock_style.aligned(Align::Right));
 
-    scene.fill(place.state_ground, state.ground);
     let word = state.word.text_in(language);
     let word_style = TextStyle::new(Role::SmallBold, state.colour, state.ground);
-    scene.text(place.state, word, word_style.aligned(Align::Right));
     let word_px = scene.type_scale().width_px(word_style.role, word);
     let free_px = place.state.size.width.saturating_sub(word_px);
     let sign_place = place.state_sign.translate(Point::new(free_px as i32, 0));
+    let mut ground = place.state_ground;
+    ground.top_left.x += free_px as i32;
+    ground.size.width = ground.size.width.saturating_sub(free_px);
+    scene.fill(ground, state.ground);
     scene.sign(sign_place, state.sign, state.colour);
+    scene.text(place.state, word, word_style.aligned(Align::Right));
 }

@@ -416,12 +416,15 @@ fn over_dispersion(language: Language, layout: &CountingLayout, scene: &mut Scen
     scene.sign(layout.dispersion_sign, Sign::Attention, colour::YELLOW);
     let style = TextStyle::new(Role::Small, colour::YELLOW, colour::CARD);
     let words = TextId::OverDispersed.text_in(language);
-    let width_px = layout.dispersion[0].size.width;
+    let width_px = layout
+        .dispersion
+        .first()
+        .map_or(0, |place| place.size.width);
     let lines = scene
         .type_scale()
         .wrapped(Role::Small, words, width_px, layout.dispersion.len());
-    for (line, place) in lines.iter().zip(layout.dispersion) {
-        scene.text(place, line, style);
+    for (line, place) in lines.iter().zip(&layout.dispersion) {
+        scene.text(*place, line, style);
     }
 }
 
