@@ -98,7 +98,7 @@ impl Debris {
                 let across = dy_um * cos(*angle) - dx_um * sin(*angle);
                 let off_um = (across - bend_per_um * along * along).abs();
                 let end = smoothstep((half_length_um - along.abs()) / 1.5);
-                0.35 * end * smoothstep((half_width_um - off_um) / 0.25 + 0.5)
+                0.25 * end * smoothstep((half_width_um - off_um) / 0.25 + 0.5)
             }
             Kind::Bubble { radius_um } => {
                 let off_um = sqrt(dx_um * dx_um + dy_um * dy_um) - radius_um;

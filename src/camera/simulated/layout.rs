@@ -22,10 +22,12 @@ const MAX_WHITE_OVERLAP: f64 = 0.04;
 const MAX_TOUCH: f64 = 0.02;
 /// How often a cell looks for a place before it is left out.
 const PLACE_TRIES: usize = 60;
-/// A cell on the border shows at least this share of its width and height, and at least
-/// [`MIN_VISIBLE_PX`], or it is not there at all.
+/// A red or white cell on the border shows at least this share of its diameter, or it is not there
+/// at all.
 const MIN_VISIBLE_SHARE: f64 = 0.25;
-/// See [`MIN_VISIBLE_SHARE`].
+/// The same for a platelet, which is a nameless dot when less of it shows.
+const MIN_VISIBLE_PLATELET_SHARE: f64 = 0.5;
+/// The least that any cell on the border shows.
 pub(super) const MIN_VISIBLE_PX: i32 = 6;
 /// Cells are laid out this far beyond the frame: the largest cell's radius, with room.
 const MARGIN_UM: f64 = 10.0;
@@ -160,7 +162,7 @@ impl Builder<'_> {
         for _ in 0..self.draw_count(self.settings.platelets_per_field) {
             let body = Body::Platelet(Platelet::draw(&mut self.random));
             if self.random.chance(self.settings.platelet_clumping) {
-                self.place_against(body, CellClass::Plt, 0.98, 1.12);
+                self.place_against(body, CellClass::Plt, 1.02, 1.15);
             } else {
                 self.place_apart(body);
             }
@@ -266,7 +268,11 @@ impl Builder<'_> {
             return true;
         };
         let diameter_px = 2.0 * cell.outline().mean_um() / self.settings.um_per_px;
-        let least_px = f64::from(MIN_VISIBLE_PX).max(MIN_VISIBLE_SHARE * diameter_px);
+        let least_share = match cell.class() {
+            CellClass::Plt => MIN_VISIBLE_PLATELET_SHARE,
+            CellClass::Rbc | CellClass::Wbc => MIN_VISIBLE_SHARE,
+        };
+        let least_px = f64::from(MIN_VISIBLE_PX).max(least_share * diameter_px);
         let shortest_q4 = visible.width_q4().min(visible.height_q4());
         f64::from(shortest_q4) >= least_px * f64::from(SUBPIXELS)
     }

@@ -6,8 +6,9 @@
 //!
 //! What is true about a field ([`FieldTruth`]): one box for every red cell, white cell and
 //! platelet that shows, platelets in a clump each their own, tight around the part inside the
-//! frame. No cell shows less than a quarter of its diameter or less than 6 pixels: the slide puts
-//! none there, so that no truth is too thin for a human to name. No red cell is covered by more
+//! frame. On the border, no red or white cell shows less than a quarter of its diameter, no platelet
+//! less than half, nothing less than 6 pixels: the slide puts none there, so that no truth is too
+//! thin for a human to name. No red cell is covered by more
 //! than 30 % by another. Debris (precipitate, fibres, bubbles, smudges) is no cell and has no box.
 
 mod canvas;

@@ -18,12 +18,12 @@ pub(super) struct Platelet {
 }
 
 impl Platelet {
-    /// A platelet of 2.2 to 3.4 µm.
+    /// A platelet of 2.5 to 3.9 µm, spread out on the glass as it is.
     pub fn draw(random: &mut Random) -> Self {
-        let radius_um = 0.5 * random.normal(2.8, 0.24);
+        let radius_um = 0.5 * random.normal(3.2, 0.28);
         let shape = Irregularity {
             aspect: 1.0 + random.normal(0.12, 0.10).abs(),
-            waviness: 0.16,
+            waviness: 0.12,
             spikes: None,
         };
         Self {
@@ -42,9 +42,9 @@ impl Platelet {
                 return None;
             }
             let along = self.outline.relative(dx_um, dy_um);
-            let middle = 1.0 - smoothstep((along - 0.35) / 0.75);
+            let middle = 1.0 - smoothstep((along - 0.35) / 0.60);
             let grain = lattice_noise(self.texture, dx_um / 0.42, dy_um / 0.42);
-            let granules = (0.50 + 0.62 * middle) * (1.0 + 0.32 * grain);
+            let granules = (0.34 + 0.76 * middle) * (1.0 + 0.32 * grain);
             Some(scaled(look.granule, inside * self.amount * granules))
         });
     }

@@ -13,7 +13,7 @@ const DIAMETER_SPREAD_UM: f64 = 0.5;
 pub(super) const EDGE_UM: f64 = 0.35;
 /// Share of oval cells and of crenated cells (echinocytes).
 const OVAL_SHARE: f64 = 0.08;
-const CRENATED_SHARE: f64 = 0.02;
+const CRENATED_SHARE: f64 = 0.015;
 
 /// One red cell.
 #[derive(Debug, Clone)]

@@ -73,7 +73,7 @@ impl Default for SimulatedSlideSettings {
             white_cells_per_field: 1.0,
             platelets_per_field: 3.0,
             red_cell_clumping: 0.25,
-            platelet_clumping: 0.15,
+            platelet_clumping: 0.10,
             debris_per_field: 0.7,
             stain_strength: 1.0,
             stain_variation: 1.0,

@@ -124,8 +124,8 @@ impl WhiteCell {
         let fine = noise(2, 0.4);
         match self.kind {
             Kind::Neutrophil => {
-                let ground = scaled(look.eosinophilic, 0.22 * cloud);
-                let granules = scaled(look.granule, 0.10 + 0.14 * (fine - 0.1).max(0.0));
+                let ground = scaled(look.eosinophilic, 0.17 * cloud);
+                let granules = scaled(look.granule, 0.07 + 0.20 * (fine - 0.1).max(0.0));
                 sum(ground, granules)
             }
             Kind::Lymphocyte => scaled(look.basophilic, 1.1 * cloud + 0.15 * fine),
@@ -144,7 +144,7 @@ impl WhiteCell {
     /// Clumped chromatin: dense in lymphocytes, lacy in monocytes, a little denser at the edge.
     fn chromatin(&self, dx_um: f64, dy_um: f64, depth_um: f64, look: &SlideLook) -> Density {
         let (ground, contrast) = match self.kind {
-            Kind::Neutrophil => (1.0, 0.22),
+            Kind::Neutrophil => (1.0, 0.28),
             Kind::Lymphocyte => (1.08, 0.14),
             Kind::Monocyte => (0.78, 0.20),
             Kind::Eosinophil => (0.92, 0.20),
@@ -192,9 +192,9 @@ fn lobes(count: usize, area_share: f64, radius_um: f64, random: &mut Random) -> 
     let mut parts: Vec<Capsule> = Vec::with_capacity(2 * count - 1);
     let mut previous: Option<Point> = None;
     for place in 0..count {
-        let size_um = lobe_um * random.between(0.80, 0.98);
-        let angle = start + step * place as f64 + random.between(-0.12, 0.12);
-        let out_um = (radius_um * random.between(0.46, 0.56)).min(radius_um * 0.93 - size_um);
+        let size_um = lobe_um * random.between(0.72, 1.04);
+        let angle = start + step * place as f64 + random.between(-0.22, 0.22);
+        let out_um = (radius_um * random.between(0.42, 0.58)).min(radius_um * 0.93 - size_um);
         let centre = middle.polar(angle, out_um);
         let half_um = size_um * random.between(0.15, 0.40);
         let lean = angle + 0.5 * PI + random.between(-0.5, 0.5);
