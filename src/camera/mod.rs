@@ -1,5 +1,6 @@
 //! Where frames come from: a trait, and one file for each kind of source.
 
+pub mod replay;
 pub mod simulated;
 
 use crate::cell::{BoundingBox, CellClass};
