@@ -6,10 +6,11 @@ use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 use hemoscope::cell::{BoundingBox, Cell, CellClass};
 use hemoscope::frame::Frame;
-use hemoscope::ui::canvas::Canvas;
 use hemoscope::ui::colour::contrast;
+use hemoscope::ui::describe;
 use hemoscope::ui::layout::ScreenSize;
 use hemoscope::ui::model::*;
+use hemoscope::ui::overlay::annotated;
 use hemoscope::ui::scene::{Element, Scene, TextLine};
 use hemoscope::ui::screen::{compose, render};
 use hemoscope::ui::text::{Language, TextId};
@@ -509,7 +510,9 @@ fn the_research_sentence_stands_on_every_screen() {
     for_every_screen(|name, screen, size, language| {
         let sentence = TextId::ResearchUse.text_in(language);
         let scene = compose(screen, size);
-        if !texts(&scene).iter().any(|line| line.text == sentence) {
+        let drawn = texts(&scene).iter().any(|line| line.text == sentence);
+        let told = describe::lines(screen).iter().any(|line| line == sentence);
+        if !(drawn && told) {
             faults.push(name.to_owned());
         }
     });
@@ -633,35 +636,50 @@ fn golden_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
 }
 
-fn write_png(path: &Path, canvas: &Canvas) {
+fn write_png(path: &Path, rgb: &[u8], (width_px, height_px): (u32, u32)) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let (width, height) = (canvas.width_px(), canvas.height_px());
     let kind = image::ExtendedColorType::Rgb8;
-    image::save_buffer(path, canvas.rgb(), width, height, kind).unwrap();
+    image::save_buffer(path, rgb, width_px, height_px, kind).unwrap();
 }
 
 /// `None` where the picture equals the golden one, else what to look at.
-fn difference_from_golden(name: &str, canvas: &Canvas) -> Option<String> {
+fn difference_from_golden(name: &str, rgb: &[u8], size_px: (u32, u32)) -> Option<String> {
     let path = golden_folder().join(format!("{name}.png"));
     if std::env::var_os("HEMOSCOPE_BLESS").is_some() {
-        write_png(&path, canvas);
+        write_png(&path, rgb, size_px);
         return None;
     }
     let same = image::open(&path).is_ok_and(|golden| {
         let golden = golden.into_rgb8();
-        golden.dimensions() == (canvas.width_px(), canvas.height_px())
-            && golden.as_raw() == canvas.rgb()
+        golden.dimensions() == size_px && golden.as_raw().as_slice() == rgb
     });
     if same {
         return None;
     }
     let seen = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.png"));
-    write_png(&seen, canvas);
+    write_png(&seen, rgb, size_px);
     Some(format!(
         "{} differs from {}",
         seen.display(),
         path.display()
     ))
+}
+
+#[test]
+fn annotated_frames_equal_their_golden_pictures() {
+    let Field { frame, mut cells } = field();
+    cells[5].counted = false;
+    let mut faults = Vec::new();
+    for language in Language::ALL {
+        let picture = annotated(&frame, &cells, language).unwrap();
+        let name = format!("overlay-{language}");
+        faults.extend(difference_from_golden(
+            &name,
+            picture.rgb(),
+            (picture.width_px(), picture.height_px()),
+        ));
+    }
+    assert_none(faults);
 }
 
 #[test]
@@ -671,7 +689,8 @@ fn screens_equal_their_golden_pictures() {
         // The other languages are drawn by the same code; one screen each shows their letters.
         let shown = language == Language::English || name.starts_with("warning");
         if shown {
-            faults.extend(difference_from_golden(name, &render(screen, size)));
+            let canvas = render(screen, size);
+            faults.extend(difference_from_golden(name, canvas.rgb(), size.pixels()));
         }
     });
     if !faults.is_empty() {

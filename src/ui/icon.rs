@@ -6,6 +6,9 @@ use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::{Line, Rectangle};
 
+/// Start and end of a stroke, as x and y.
+type Segment = ((i32, i32), (i32, i32));
+
 /// How a state is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sign {
@@ -36,7 +39,7 @@ impl Sign {
     }
 
     /// Strokes in a square of 8 by 8 steps.
-    fn strokes(self) -> &'static [((i32, i32), (i32, i32))] {
+    fn strokes(self) -> &'static [Segment] {
         match self {
             Sign::Good => &[((0, 4), (3, 7)), ((3, 7), (8, 1))],
             Sign::Attention => &[((4, 0), (4, 4)), ((4, 8), (4, 8))],

@@ -431,7 +431,7 @@ pub(super) fn signed_line(row: Space, budget: Budget) -> (Rectangle, Rectangle) 
 }
 
 fn state_place(mut row: Space, budget: Budget) -> StatePlace {
-    let label = row.cut_left(row.hundredths(29)).area();
+    let label = row.cut_left(row.hundredths(31)).area();
     let sign = row.square_at_left(budget.sign);
     row.cut_left(budget.sign + budget.margin);
     let mut word = row;

@@ -127,8 +127,8 @@ pub fn draw_cell<D: DrawTarget<Color = Rgb888>>(
     draw_outline(&points, colour::of_class(class), stroke, target)
 }
 
-/// Sets a mark off from the picture under it: a dark line around it, and on both sides of a
-/// cross.
+/// Sets a mark off from the picture under it: a dark line around circles and squares, and on both
+/// sides of the slanting lines of triangles and crosses.
 fn draw_dark_edge<D: DrawTarget<Color = Rgb888>>(
     class: Option<CellClass>,
     bounds: Rectangle,
@@ -136,8 +136,8 @@ fn draw_dark_edge<D: DrawTarget<Color = Rgb888>>(
     target: &mut D,
 ) -> Result<(), D::Error> {
     let (edge, width_px) = match class {
-        Some(_) => (bounds.offset(1), stroke.width_px),
-        None => (bounds, stroke.width_px + 2),
+        Some(CellClass::Rbc | CellClass::Wbc) => (bounds.offset(1), stroke.width_px),
+        Some(CellClass::Plt) | None => (bounds, stroke.width_px + 2),
     };
     let edge_stroke = Stroke { width_px, ..stroke };
     draw_outline(&outline(class, edge), colour::INK, edge_stroke, target)
