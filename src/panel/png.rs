@@ -93,9 +93,8 @@ mod tests {
 
     fn picture(colour: Rgb888) -> Canvas {
         let mut canvas = ScreenSize::Small.canvas();
-        match canvas.clear(colour) {
-            Ok(()) => canvas,
-        }
+        let Ok(()) = canvas.clear(colour);
+        canvas
     }
 
     #[test]

@@ -14,6 +14,9 @@ use thiserror::Error;
 /// Pictures narrower than this are put on a wider ground, so that the legend can be read.
 pub const MIN_WIDTH_PX: u32 = 320;
 
+/// Width of each legend entry in hundredths: red, white, platelets, and the longer word.
+const LEGEND_SHARES: [u32; 4] = [22, 22, 22, 34];
+
 /// Why a frame cannot be annotated.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum OverlayError {
@@ -50,10 +53,7 @@ pub fn annotated(frame: &Frame, cells: &[Cell], language: Language) -> Result<Fr
     let legend_height_px = legend(cells, language, look, picture, width_px, &mut scene);
 
     let mut canvas = Canvas::new(width_px, frame.height_px() + legend_height_px)?;
-    let drawn = scene.draw(&mut canvas);
-    match drawn {
-        Ok(()) => {}
-    }
+    let Ok(()) = scene.draw(&mut canvas);
     let height_px = canvas.height_px();
     Ok(Frame::new(width_px, height_px, canvas.into_rgb())?)
 }
@@ -106,12 +106,16 @@ fn legend(
     );
 
     let classes = CellClass::ALL.into_iter().map(Some).chain([None]);
-    let slot_px = (width_px - 2 * margin_px) / 4;
     let row_top = top + margin_px as i32;
-    for (at, class) in (0u32..).zip(classes) {
-        let left = (margin_px + at * slot_px) as i32;
-        let slot = Rectangle::new(Point::new(left, row_top), Size::new(slot_px, look.row_px));
+    let mut left_px = margin_px;
+    for (class, share) in classes.zip(LEGEND_SHARES) {
+        let slot_px = (width_px - 2 * margin_px) * share / 100;
+        let slot = Rectangle::new(
+            Point::new(left_px as i32, row_top),
+            Size::new(slot_px, look.row_px),
+        );
         legend_entry(class, count(cells, class), slot, language, look, scene);
+        left_px += slot_px;
     }
 
     let sentence = Rectangle::new(
@@ -140,7 +144,7 @@ fn legend_entry(
 ) {
     let side_px = look.row_px * 2 / 3;
     let mark = Rectangle::new(
-        slot.top_left + Point::new_equal(((look.row_px - side_px) / 2) as i32),
+        slot.top_left + Point::new(0, ((look.row_px - side_px) / 2) as i32),
         Size::new_equal(side_px),
     );
     scene.push(Element::Mark {
@@ -148,7 +152,7 @@ fn legend_entry(
         class,
         width_px: look.line_px,
     });
-    let indent_px = look.row_px + look.row_px / 4;
+    let indent_px = look.row_px;
     let words = Rectangle::new(
         slot.top_left + Point::new(indent_px as i32, 0),
         Size::new(slot.size.width.saturating_sub(indent_px), look.row_px),
@@ -215,6 +219,29 @@ mod tests {
         assert_eq!(count(&cells, Some(CellClass::Rbc)), 1);
         assert_eq!(count(&cells, Some(CellClass::Plt)), 0);
         assert_eq!(count(&cells, None), 1);
+    }
+
+    #[test]
+    fn the_legend_fits_with_hundreds_of_cells_of_a_class() {
+        let classes = CellClass::ALL.map(|class| (class, true)).into_iter();
+        let cells: Vec<Cell> = classes
+            .chain([(CellClass::Rbc, false)])
+            .flat_map(|(class, certain)| vec![cell(class, 0, certain, true); 888])
+            .collect();
+        let mut cut = Vec::new();
+        for width_px in [MIN_WIDTH_PX, 600, 1200] {
+            for language in Language::ALL {
+                let look = Look::for_width(width_px);
+                let mut scene = Scene::new(look.type_scale);
+                let picture = Rectangle::new(Point::zero(), Size::new(width_px, 99));
+                legend(&cells, language, look, picture, width_px, &mut scene);
+                cut.extend(scene.elements().iter().filter_map(|element| match element {
+                    Element::Text(line) if line.text.contains("...") => Some(line.text.clone()),
+                    _ => None,
+                }));
+            }
+        }
+        assert_eq!(cut, Vec::<String>::new());
     }
 
     #[test]

@@ -40,9 +40,8 @@ pub fn draw<D: DrawTarget<Color = Rgb888>>(
 /// A screen drawn into memory.
 pub fn render(screen: &Screen<'_>, size: ScreenSize) -> Canvas {
     let mut canvas = size.canvas();
-    match draw(screen, size, &mut canvas) {
-        Ok(()) => canvas,
-    }
+    let Ok(()) = draw(screen, size, &mut canvas);
+    canvas
 }
 
 /// The sentence that stands on every screen.

@@ -101,7 +101,6 @@ catalogue! {
     Unfinished: "UNFINISHED", "INCOMPLETO", "INCOMPLET";
 
     CountsSoFar: "So far", "Hasta ahora", "Jusqu'ici";
-    CountsPaused: "So far", "Hasta ahora", "Jusqu'ici";
     CountsResult: "Result", "Resultado", "Résultat";
     CountsNoResult: "Not a result", "No válido", "Non valable";
     Interval: "95 % interval", "intervalo 95 %", "intervalle 95 %";

@@ -238,8 +238,7 @@ fn score_bar(place: Rectangle, part: u64, whole: u64, sign: Option<Sign>, scene:
 fn counts(counting: &Counting<'_>, layout: &CountingLayout, budget: Budget, scene: &mut Scene<'_>) {
     let language = counting.language;
     let (title, title_colour) = match counting.run {
-        RunState::Live => (TextId::CountsSoFar, colour::TEXT),
-        RunState::Paused => (TextId::CountsPaused, colour::TEXT),
+        RunState::Live | RunState::Paused => (TextId::CountsSoFar, colour::TEXT),
         RunState::Finished => (TextId::CountsResult, colour::TEXT),
         RunState::Unfinished => (TextId::CountsNoResult, colour::ORANGE),
     };
