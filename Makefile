@@ -74,11 +74,11 @@ bless: ## Rewrites the golden screens from what the program draws now; look at t
 
 ##@ Measure it
 .PHONY: bench
-bench: setup $(VENV)/training-installed ## Times the network against tract and onnxruntime, interleaved
+bench: setup $(VENV)/measure-installed ## Times the network against tract and onnxruntime, interleaved
 	$(VENV)/bin/python scripts/bench-network --model $(MODEL)
 
 .PHONY: score
-score: build $(VENV)/training-installed ## Scores the program on annotated frames: make score DATA=DIR
+score: build $(VENV)/measure-installed ## Scores the program on annotated frames: make score DATA=DIR
 	@test -n "$(DATA)" || { echo "make score: name the folder with dev.json and images/: make score DATA=DIR" >&2; exit 2; }
 	cd models/training && $(VENV)/bin/python -m hemoscope_training.evaluate run \
 	  --program ../../$(PROGRAM) --model ../../$(MODEL) --data "$(abspath $(DATA))" --coco dev.json \
@@ -103,6 +103,10 @@ $(VENV)/bin/python:
 	python3 -m venv $(VENV) || { echo "python3 needs its venv module: apt-get install python3-venv" >&2; exit 1; }
 
 $(VENV)/ruff-installed: models/training/requirements-lint.txt | $(VENV)/bin/python
+	$(VENV)/bin/pip install --quiet --requirement $<
+	touch $@
+
+$(VENV)/measure-installed: models/training/requirements-measure.txt | $(VENV)/bin/python
 	$(VENV)/bin/pip install --quiet --requirement $<
 	touch $@
 

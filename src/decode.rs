@@ -94,6 +94,23 @@ pub fn read_image(path: &Path) -> Result<Frame, DecodeError> {
     decode_image(&bytes, &name)
 }
 
+/// Reads only the size of a picture file, as (width, height) in pixels, from its header.
+///
+/// # Errors
+/// A file that cannot be read or is neither PNG nor JPEG; what follows the header is not looked at.
+pub fn read_size(path: &Path) -> Result<(u32, u32), DecodeError> {
+    let name = path.display().to_string();
+    let unreadable = |source| DecodeError::Unreadable {
+        name: name.clone(),
+        source,
+    };
+    image::ImageReader::open(path)
+        .and_then(image::ImageReader::with_guessed_format)
+        .map_err(unreadable)?
+        .into_dimensions()
+        .map_err(|error| Fault::damaged(error.to_string()).named(name.clone()))
+}
+
 /// Decodes one picture held in memory; `name` stands for it in messages.
 ///
 /// PNG: 8 or 16 bits a channel (16 are rounded to 8), RGB or palette, opaque. JPEG: baseline or

@@ -2,16 +2,11 @@
 
 use super::{CameraError, CapturedFrame, FrameSource};
 use crate::decode::read_image;
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use crate::picture_files;
+use std::path::PathBuf;
 
 /// The most pictures in one replay.
 pub const MAX_REPLAY_FILES: usize = 100_000;
-/// The most entries of one folder that are looked at.
-const MAX_FOLDER_ENTRIES: usize = 10 * MAX_REPLAY_FILES;
-/// What the name of a picture ends in; other files in a folder are passed over.
-const PICTURE_ENDINGS: [&str; 3] = ["png", "jpg", "jpeg"];
 
 /// A camera whose frames are picture files.
 ///
@@ -28,8 +23,8 @@ pub struct ReplayCamera {
 }
 
 impl ReplayCamera {
-    /// Replays `paths` in the order given; a folder stands for its PNG and JPEG files, sorted by
-    /// name, without the folders inside it. With `repeats` the list starts again after its end.
+    /// Replays `paths` in the order given; a folder stands for the PNG and JPEG files in it
+    /// and below, sorted by name. With `repeats` the list starts again after its end.
     ///
     /// # Errors
     ///
@@ -46,7 +41,9 @@ impl ReplayCamera {
         };
         let mut files = Vec::new();
         for path in paths {
-            files.extend(pictures(path).map_err(unavailable)?);
+            let listed =
+                picture_files::list(path).map_err(|error| unavailable(error.to_string()))?;
+            files.extend(listed);
             if files.len() > MAX_REPLAY_FILES {
                 return Err(unavailable(format!(
                     "it holds more than {MAX_REPLAY_FILES} pictures; replay a part of them at a \
@@ -121,49 +118,6 @@ impl FrameSource for ReplayCamera {
             }
         }
     }
-}
-
-/// The files that a path stands for, or why it stands for none.
-fn pictures(path: &Path) -> Result<Vec<PathBuf>, String> {
-    let unreadable = |error: io::Error| {
-        let shown = path.display();
-        format!("{shown} cannot be read: {error}; check the path and its permissions")
-    };
-    if !fs::metadata(path).map_err(unreadable)?.is_dir() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let mut files = Vec::new();
-    for (place, entry) in fs::read_dir(path).map_err(unreadable)?.enumerate() {
-        let file = entry.map_err(unreadable)?.path();
-        if place >= MAX_FOLDER_ENTRIES || files.len() > MAX_REPLAY_FILES {
-            return Err(format!(
-                "the folder {} holds more than {MAX_REPLAY_FILES} pictures or \
-                 {MAX_FOLDER_ENTRIES} files; replay a part of them at a time",
-                path.display()
-            ));
-        }
-        if is_picture_name(&file) && !file.is_dir() {
-            files.push(file);
-        }
-    }
-    if files.is_empty() {
-        return Err(format!(
-            "the folder {} holds no picture; put PNG or JPEG files into it or name another folder",
-            path.display()
-        ));
-    }
-    files.sort();
-    Ok(files)
-}
-
-/// Whether a file's name ends like a picture's. Names that start with a dot are what some systems
-/// leave beside the real files.
-fn is_picture_name(file: &Path) -> bool {
-    let is_hidden = file
-        .file_name()
-        .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-    let ending = file.extension().map(|ending| ending.to_ascii_lowercase());
-    !is_hidden && ending.is_some_and(|ending| PICTURE_ENDINGS.iter().any(|known| ending == *known))
 }
 
 #[cfg(test)]

@@ -249,7 +249,7 @@ pub(super) const TABLES: &[Table] = &[
     },
     Table {
         name: "quality",
-        explanation: "Frames beyond these limits are not counted",
+        explanation: "How frames are judged: blurred ones are not counted, light is told to the operator",
         keys: &[
             key(
                 "blurred_below",
@@ -261,13 +261,13 @@ pub(super) const TABLES: &[Table] = &[
                 "dark_below",
                 number(0.0, 255.0),
                 "brightness",
-                "Mean brightness (0 to 255) under which a frame is too dark",
+                "Level of the empty background (0 to 255) under which a frame is called dark",
             ),
             key(
                 "bright_above",
                 number(0.0, 255.0),
                 "brightness",
-                "Mean brightness (0 to 255) over which a frame is too bright",
+                "Level of the empty background (0 to 255) over which a frame is called bright",
             ),
         ],
     },
@@ -279,16 +279,6 @@ pub(super) const TABLES: &[Table] = &[
             Allowed::Choice(&["en", "es", "fr"]),
             "",
             "Language of the screen: English, Spanish or French",
-        )],
-    },
-    Table {
-        name: "run",
-        explanation: "How the program runs",
-        keys: &[key(
-            "analysis_threads",
-            integer(1, 64),
-            "threads",
-            "Threads that look for cells",
         )],
     },
 ];

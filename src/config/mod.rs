@@ -33,7 +33,6 @@ pub struct Config {
     pub preprocess: PreprocessConfig,
     pub quality: QualityConfig,
     pub display: DisplayConfig,
-    pub run: RunConfig,
 }
 
 /// The sample on the stage.
@@ -108,11 +107,11 @@ pub struct PreprocessConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct QualityConfig {
-    /// Focus score from 0 (no edges) to 100.
+    /// Focus score from 0 to 100, as [`crate::quality::Quality::focus_score`].
     pub blurred_below: f64,
-    /// Mean brightness from 0 to 255.
+    /// Level of the empty background from 0 to 255.
     pub dark_below: f64,
-    /// Mean brightness from 0 to 255.
+    /// Level of the empty background from 0 to 255.
     pub bright_above: f64,
 }
 
@@ -134,13 +133,6 @@ pub enum Language {
     Es,
     /// French.
     Fr,
-}
-
-/// How the program runs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RunConfig {
-    pub analysis_threads: u32,
 }
 
 impl Default for CameraConfig {
@@ -174,7 +166,7 @@ impl Default for ScaleConfig {
 impl Default for ModelConfig {
     fn default() -> Self {
         Self {
-            folder: PathBuf::from("models/smear"),
+            folder: PathBuf::from("models/smear-resnet"),
         }
     }
 }
@@ -197,17 +189,9 @@ impl Default for CountConfig {
 impl Default for QualityConfig {
     fn default() -> Self {
         Self {
-            blurred_below: 10.0,
-            dark_below: 60.0,
-            bright_above: 245.0,
-        }
-    }
-}
-
-impl Default for RunConfig {
-    fn default() -> Self {
-        Self {
-            analysis_threads: 1,
+            blurred_below: 18.0,
+            dark_below: 110.0,
+            bright_above: 248.0,
         }
     }
 }

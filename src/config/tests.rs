@@ -138,10 +138,6 @@ fn unknown_names_are_refused_with_the_nearest_known_one() {
             &["`umperpx` in [scale], line 1", "`um_per_px`?"],
         ),
         (
-            "[run]\nthreads = 2",
-            &["`threads` in [run], line 2", "`analysis_threads`?"],
-        ),
-        (
             "[count]\nborder = \"all\"",
             &["`border` in [count]", "`border_rule`?"],
         ),
@@ -209,18 +205,21 @@ fn wrong_types_and_values_are_refused_with_what_is_allowed() {
         ("[scale]\num_per_px = -0.1", &["cannot be -0.1", scale]),
         ("[scale]\num_per_px = 1e999", &["line 2", scale]),
         (
-            "[run]\nanalysis_threads = 1.5",
+            "[scale]\nframes_for_estimate = 1.5",
             &["is a number with a fraction", "a whole number from 1 to 64"],
         ),
         (
-            "[run]\nanalysis_threads = 0",
+            "[scale]\nframes_for_estimate = 0",
             &["cannot be 0", "from 1 to 64"],
         ),
         (
-            "[run]\nanalysis_threads = -1",
+            "[scale]\nframes_for_estimate = -1",
             &["cannot be -1", "from 1 to 64"],
         ),
-        ("[run]\nanalysis_threads = 0xFFFFFFFFFFFFFFFFF", &["line 2"]),
+        (
+            "[scale]\nframes_for_estimate = 0xFFFFFFFFFFFFFFFFF",
+            &["line 2"],
+        ),
         (
             "[preprocess]\ndenoise = 1",
             &["is a whole number", "give true or false"],

@@ -3,7 +3,7 @@
 mod png;
 mod terminal;
 
-pub use png::PngPanel;
+pub use png::{PngPanel, write_frame};
 pub use terminal::TerminalPanel;
 
 use crate::ui::canvas::Canvas;

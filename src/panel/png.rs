@@ -1,6 +1,7 @@
 //! A panel that keeps a PNG file up to date.
 
 use super::{Panel, PanelError};
+use crate::frame::Frame;
 use crate::ui::canvas::Canvas;
 use crate::ui::layout::ScreenSize;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
@@ -38,17 +39,29 @@ impl Panel for PngPanel {
         if self.presented.as_ref() == Some(canvas) {
             return Ok(());
         }
-        write_png(&self.path, canvas).map_err(|error| PanelError::File {
-            path: self.path.clone(),
-            reason: error.to_string(),
-        })?;
+        write_rgb(&self.path, canvas.rgb(), self.size())?;
         self.presented = Some(canvas.clone());
         Ok(())
     }
 }
 
-fn write_png(path: &Path, canvas: &Canvas) -> io::Result<()> {
-    let bytes = encoded(canvas)?;
+/// Writes a frame as a PNG file, whole or not at all.
+///
+/// # Errors
+/// [`PanelError::File`] where the file cannot be written.
+pub fn write_frame(path: &Path, frame: &Frame) -> Result<(), PanelError> {
+    write_rgb(path, frame.rgb(), (frame.width_px(), frame.height_px()))
+}
+
+fn write_rgb(path: &Path, rgb: &[u8], size_px: (u32, u32)) -> Result<(), PanelError> {
+    replace_file(path, rgb, size_px).map_err(|error| PanelError::File {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })
+}
+
+fn replace_file(path: &Path, rgb: &[u8], size_px: (u32, u32)) -> io::Result<()> {
+    let bytes = encoded(rgb, size_px)?;
     let beside = name_beside(path)?;
     let moved = std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, path));
     if moved.is_err() {
@@ -58,15 +71,10 @@ fn write_png(path: &Path, canvas: &Canvas) -> io::Result<()> {
     moved
 }
 
-fn encoded(canvas: &Canvas) -> io::Result<Vec<u8>> {
+fn encoded(rgb: &[u8], size_px: (u32, u32)) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     PngEncoder::new_with_quality(&mut bytes, CompressionType::Fast, FilterType::Adaptive)
-        .write_image(
-            canvas.rgb(),
-            canvas.width_px(),
-            canvas.height_px(),
-            ExtendedColorType::Rgb8,
-        )
+        .write_image(rgb, size_px.0, size_px.1, ExtendedColorType::Rgb8)
         .map_err(io::Error::other)?;
     Ok(bytes)
 }

@@ -184,7 +184,7 @@ mod tests {
     use super::*;
 
     fn plan(frame_px: (u32, u32), rbc_px: f64) -> ScalePlan {
-        ScalePlan::new(frame_px, RBC_DIAMETER_UM / rbc_px, 52.0).unwrap()
+        ScalePlan::new(frame_px, RBC_DIAMETER_UM / rbc_px, RBC_DIAMETER_UM, 52.0).unwrap()
     }
 
     #[test]

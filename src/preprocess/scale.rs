@@ -49,7 +49,7 @@ pub struct ScalePlan {
 
 impl ScalePlan {
     /// Plans for frames of `frame_px` (width, height) whose pixels are `um_per_px` micrometres
-    /// wide, so that a red cell of [`RBC_DIAMETER_UM`] is `rbc_diameter_px` wide in the network.
+    /// wide, so that a red cell of `rbc_diameter_um` is `rbc_diameter_px` wide in the network.
     ///
     /// # Errors
     /// A scale that is no length, or that takes a side outside [`MIN_SCALED_SIDE_PX`] to
@@ -57,11 +57,13 @@ impl ScalePlan {
     pub fn new(
         frame_px: (u32, u32),
         um_per_px: f64,
+        rbc_diameter_um: f64,
         rbc_diameter_px: f64,
     ) -> Result<Self, ScaleError> {
         check_length("um_per_px", um_per_px)?;
+        check_length("rbc_diameter_um", rbc_diameter_um)?;
         check_length("the network's rbc_diameter_px", rbc_diameter_px)?;
-        let factor = um_per_px * rbc_diameter_px / RBC_DIAMETER_UM;
+        let factor = um_per_px * rbc_diameter_px / rbc_diameter_um;
         let exact = [frame_px.0, frame_px.1].map(|side| f64::from(side) * factor);
         let range = f64::from(MIN_SCALED_SIDE_PX)..=f64::from(MAX_SCALED_SIDE_PX);
         if !exact.iter().all(|side| range.contains(side)) {
@@ -163,7 +165,12 @@ mod tests {
     const NETWORK_RBC_PX: f64 = 52.0;
 
     fn plan(frame_px: (u32, u32), rbc_px: f64) -> Result<ScalePlan, ScaleError> {
-        ScalePlan::new(frame_px, RBC_DIAMETER_UM / rbc_px, NETWORK_RBC_PX)
+        ScalePlan::new(
+            frame_px,
+            RBC_DIAMETER_UM / rbc_px,
+            RBC_DIAMETER_UM,
+            NETWORK_RBC_PX,
+        )
     }
 
     #[test]
@@ -208,18 +215,29 @@ mod tests {
 
     #[test]
     fn absurd_scales_are_refused_with_the_size_they_would_give() {
-        let error = ScalePlan::new((640, 480), 0.001, NETWORK_RBC_PX).unwrap_err();
+        let error = ScalePlan::new((640, 480), 0.001, RBC_DIAMETER_UM, NETWORK_RBC_PX).unwrap_err();
         let message = error.to_string();
         assert!(message.contains("um_per_px 0.001"), "{message}");
         assert!(message.contains("640x480"), "{message}");
         assert!(message.contains("4x3 pixels"), "{message}");
-        let cases = [0.0, -0.1, f64::NAN, f64::INFINITY, 1.0e300, 2.0, 0.0];
+        let cases = [
+            0.0,
+            -0.1,
+            RBC_DIAMETER_UM,
+            f64::NAN,
+            f64::INFINITY,
+            1.0e300,
+            2.0,
+            0.0,
+        ];
         let accepted: Vec<_> = cases
             .into_iter()
-            .filter(|&um_per_px| ScalePlan::new((640, 480), um_per_px, NETWORK_RBC_PX).is_ok())
+            .filter(|&um_per_px| {
+                ScalePlan::new((640, 480), um_per_px, RBC_DIAMETER_UM, NETWORK_RBC_PX).is_ok()
+            })
             .collect();
         assert!(accepted.is_empty(), "{accepted:?}");
-        assert!(ScalePlan::new((640, 480), 0.1, f64::NAN).is_err());
+        assert!(ScalePlan::new((640, 480), 0.1, RBC_DIAMETER_UM, f64::NAN).is_err());
     }
 
     #[test]
