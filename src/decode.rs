@@ -242,3 +242,257 @@ fn describe_kind(kind: fs::FileType) -> &'static str {
     }
     "no regular file"
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::codecs::png::PngEncoder;
+    use image::{ExtendedColorType, ImageEncoder};
+
+    const SIDE_PX: u32 = 48;
+
+    fn png(bytes: &[u8], size: (u32, u32), colour: ExtendedColorType) -> Vec<u8> {
+        let mut file = Vec::new();
+        let encoder = PngEncoder::new(&mut file);
+        encoder.write_image(bytes, size.0, size.1, colour).unwrap();
+        file
+    }
+
+    fn pattern() -> Vec<u8> {
+        (0..SIDE_PX * SIDE_PX * 3)
+            .map(|at| (at * at / 7 % 251) as u8)
+            .collect()
+    }
+
+    fn rgb_png() -> Vec<u8> {
+        png(&pattern(), (SIDE_PX, SIDE_PX), ExtendedColorType::Rgb8)
+    }
+
+    /// A chunk with its checksum (PNG specification, annex D).
+    fn chunk(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
+        let checked = [kind, content].concat();
+        let crc = !checked.iter().fold(u32::MAX, |crc, &byte| {
+            (0..8).fold(crc ^ u32::from(byte), |crc, _| {
+                (crc >> 1) ^ (0xEDB8_8320 & 0_u32.wrapping_sub(crc & 1))
+            })
+        });
+        [
+            &(content.len() as u32).to_be_bytes()[..],
+            &checked,
+            &crc.to_be_bytes(),
+        ]
+        .concat()
+    }
+
+    fn with_chunk_after_header(file: &[u8], chunk: &[u8]) -> Vec<u8> {
+        const HEADER_END: usize = 33;
+        [&file[..HEADER_END], chunk, &file[HEADER_END..]].concat()
+    }
+
+    fn png_of_size(width_px: u32, height_px: u32) -> Vec<u8> {
+        let sides = [width_px.to_be_bytes(), height_px.to_be_bytes()].concat();
+        let header = chunk(b"IHDR", &[&sides[..], &[8, 2, 0, 0, 0]].concat());
+        [png::SIGNATURE, &header, &chunk(b"IEND", &[])].concat()
+    }
+
+    fn error_of(bytes: &[u8]) -> String {
+        decode_image(bytes, "field.png").map_or_else(
+            |error| error.to_string(),
+            |frame| format!("decoded {}x{}", frame.width_px(), frame.height_px()),
+        )
+    }
+
+    #[test]
+    fn good_pictures_keep_their_pixels() {
+        let rgb = pattern();
+        let size = (SIDE_PX, SIDE_PX);
+        let wide: Vec<u8> = rgb
+            .iter()
+            .flat_map(|&value| (u16::from(value) * 257).to_ne_bytes())
+            .collect();
+        let opaque: Vec<u8> = rgb
+            .chunks_exact(3)
+            .flat_map(|p| [p[0], p[1], p[2], 255])
+            .collect();
+        let cases = [
+            ("8 bits", png(&rgb, size, ExtendedColorType::Rgb8)),
+            ("16 bits", png(&wide, size, ExtendedColorType::Rgb16)),
+            ("opaque alpha", png(&opaque, size, ExtendedColorType::Rgba8)),
+        ];
+        let wrong: Vec<_> = cases
+            .iter()
+            .filter(|(_, file)| decode_image(file, "x").unwrap().rgb() != rgb)
+            .map(|case| case.0)
+            .collect();
+        assert!(wrong.is_empty(), "{wrong:?}");
+    }
+
+    #[test]
+    fn a_palette_is_looked_up() {
+        let sides = [2_u32.to_be_bytes(), 1_u32.to_be_bytes()].concat();
+        let header = chunk(b"IHDR", &[&sides[..], &[8, 3, 0, 0, 0]].concat());
+        let palette = chunk(b"PLTE", &[10, 20, 30, 200, 100, 50]);
+        // One stored deflate block with filter 0 and the indices 1, 0; Adler-32 of those bytes.
+        let data = chunk(
+            b"IDAT",
+            &[0x78, 1, 1, 3, 0, 0xFC, 0xFF, 0, 1, 0, 0, 5, 0, 2],
+        );
+        let file = [
+            png::SIGNATURE,
+            &header,
+            &palette,
+            &data,
+            &chunk(b"IEND", &[]),
+        ]
+        .concat();
+        let frame = decode_image(&file, "x").unwrap();
+        assert_eq!(frame.rgb(), [200, 100, 50, 10, 20, 30]);
+    }
+
+    #[test]
+    fn every_refusal_names_the_file_and_what_to_do() {
+        let grey = png(&[90; 64], (8, 8), ExtendedColorType::L8);
+        let clear = png(&[90; 256], (8, 8), ExtendedColorType::Rgba8);
+        let animation = chunk(b"acTL", &[0, 0, 0, 2, 0, 0, 0, 0]);
+        let mut webp = b"RIFF....WEBPVP8 ".to_vec();
+        webp.extend([0; 20]);
+        let cases: [(&str, Vec<u8>, &str, &str); 17] = [
+            ("empty file", vec![], "0 bytes", "copy"),
+            (
+                "text",
+                b"these are notes\n".to_vec(),
+                "a text file",
+                "save it as PNG",
+            ),
+            ("binary", vec![7; 100], "unknown kind", "save it as PNG"),
+            ("GIF", b"GIF89a\x01\0".to_vec(), "a GIF", "save it as PNG"),
+            ("WebP", webp, "a WebP", "save it as PNG"),
+            ("TIFF", b"II*\0abcd".to_vec(), "a TIFF", "save it as PNG"),
+            (
+                "HEIC",
+                b"\0\0\0\x18ftypheic".to_vec(),
+                "HEIC",
+                "save it as PNG",
+            ),
+            ("grey", grey, "greyscale", "in colour"),
+            ("transparent", clear, "transparent", "flatten"),
+            (
+                "animated",
+                with_chunk_after_header(&rgb_png(), &animation),
+                "animated PNG",
+                "file of its own",
+            ),
+            ("zero width", png_of_size(0, 8), "0x8", "check its source"),
+            (
+                "bomb",
+                png_of_size(60_000, 60_000),
+                "60000x60000",
+                "scale it down",
+            ),
+            ("no picture in it", png_of_size(8, 8), "damaged", "copy"),
+            (
+                "cut JPEG",
+                vec![0xFF, 0xD8, 0xFF, 0xE0, 0, 16],
+                "cut off",
+                "copy it again",
+            ),
+            (
+                "no JPEG inside",
+                vec![0xFF, 0xD8, 0xFF, 0xD9],
+                "no picture",
+                "copy",
+            ),
+            (
+                "CMYK JPEG",
+                jpeg_header(0xC0, 8, 4),
+                "CMYK",
+                "convert it to RGB",
+            ),
+            (
+                "12-bit JPEG",
+                jpeg_header(0xC1, 12, 3),
+                "12 bits",
+                "ordinary JPEG",
+            ),
+        ];
+        let wrong: Vec<_> = cases
+            .iter()
+            .map(|(name, file, what, remedy)| (name, error_of(file), what, remedy))
+            .filter(|(_, error, what, remedy)| {
+                !(error.starts_with("field.png: ")
+                    && error.contains(**what)
+                    && error.contains(**remedy))
+            })
+            .collect();
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+
+    /// The start of a JPEG up to its frame header.
+    fn jpeg_header(marker: u8, bits: u8, channels: u8) -> Vec<u8> {
+        let length = 8 + 3 * channels;
+        let mut file = vec![
+            0xFF, 0xD8, 0xFF, marker, 0, length, bits, 0, 16, 0, 16, channels,
+        ];
+        file.resize(file.len() + 3 * usize::from(channels), 1);
+        file
+    }
+
+    #[test]
+    fn other_jpeg_headers_are_refused() {
+        let cases = [
+            ("grey", jpeg_header(0xC0, 8, 1), "greyscale"),
+            ("two channels", jpeg_header(0xC0, 8, 2), "2 colour channels"),
+            ("lossless", jpeg_header(0xC3, 8, 3), "lossless"),
+            ("arithmetic", jpeg_header(0xC9, 8, 3), "arithmetic"),
+        ];
+        let wrong: Vec<_> = cases
+            .iter()
+            .map(|(name, file, what)| (name, error_of(file), what))
+            .filter(|(_, error, what)| !error.contains(**what))
+            .collect();
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+
+    #[test]
+    fn a_png_cut_anywhere_is_an_error() {
+        let file = rgb_png();
+        let accepted: Vec<usize> = (0..file.len())
+            .filter(|&end| decode_image(&file[..end], "x").is_ok())
+            .collect();
+        assert!(accepted.is_empty(), "accepted when cut at {accepted:?}");
+    }
+
+    #[test]
+    fn a_flipped_bit_in_a_png_never_changes_its_pixels() {
+        let file = rgb_png();
+        let rgb = pattern();
+        let changed: Vec<usize> = (0..file.len())
+            .filter(|&at| {
+                let mut flipped = file.clone();
+                flipped[at] ^= 1 << (at % 8);
+                decode_image(&flipped, "x").is_ok_and(|frame| frame.rgb() != rgb)
+            })
+            .collect();
+        assert!(changed.is_empty(), "pixels changed by bytes {changed:?}");
+    }
+
+    #[test]
+    fn files_are_read_and_folders_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("field.jpg");
+        fs::write(&path, rgb_png()).unwrap();
+        assert_eq!(read_image(&path).unwrap().width_px(), SIDE_PX);
+        let message = |path: &Path| read_image(path).unwrap_err().to_string();
+        assert!(message(folder.path()).contains("is a folder, not a picture file"));
+        let missing = folder.path().join("none.png");
+        assert!(message(&missing).contains("none.png: cannot be read"));
+        let huge = folder.path().join("huge.png");
+        File::create(&huge)
+            .unwrap()
+            .set_len(MAX_FILE_BYTES + 1)
+            .unwrap();
+        assert!(message(&huge).contains("over the limit of 64 MiB"));
+        #[cfg(unix)]
+        assert!(message(Path::new("/dev/null")).contains("is a device"));
+    }
+}

@@ -148,7 +148,14 @@ pub fn judge(frame: &Frame, rbc_diameter_px: Option<u32>, settings: &QualitySett
     let reason = light_fault(&green, background_level, settings)
         .or_else(|| view.texture_fault(&green, settings))
         .or_else(|| edges.too_weak(settings).then_some(Reason::NoContrast))
-        .or_else(|| view.colour_fault(&green, background, settings))
+        .or_else(|| {
+            let fault = view.colour_fault(&green, background, settings)?;
+            Some(if edges.faint(settings) {
+                Reason::NoContrast
+            } else {
+                fault
+            })
+        })
         .or_else(|| edges.blurred(settings).then_some(Reason::Blurred));
     Quality {
         background_level,
@@ -370,11 +377,20 @@ struct Edges {
 }
 
 impl Edges {
-    /// Smearing a step over a box leaves the slope step / width.
-    fn too_weak(&self, settings: &QualitySettings) -> bool {
+    /// The step in levels that would leave the smeared slope: a step smeared over a box has the
+    /// slope step / width.
+    fn step_levels(&self) -> u32 {
         let slope_per_pixel = self.smeared / 2;
-        let step = slope_per_pixel * self.smear_width / u32::from(LEVEL);
-        step < u32::from(settings.min_edge_levels)
+        slope_per_pixel * self.smear_width / u32::from(LEVEL)
+    }
+
+    fn too_weak(&self, settings: &QualitySettings) -> bool {
+        self.step_levels() < u32::from(settings.min_edge_levels)
+    }
+
+    /// Slopes that uneven light on bare glass can have; without stain they are no cells.
+    fn faint(&self, settings: &QualitySettings) -> bool {
+        self.step_levels() < 2 * u32::from(settings.min_edge_levels)
     }
 
     /// Smearing an edge of width s by b leaves its slope at s / sqrt(s² + b²): sharp edges lose
