@@ -46,6 +46,12 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Frame, Fault> {
     Ok(Frame::new(header.width_px, header.height_px, rgb)?)
 }
 
+/// Width and height that the file's header gives, once its markers have been walked.
+pub(super) fn size(bytes: &[u8]) -> Result<(u32, u32), Fault> {
+    let header = walk_markers(bytes)?;
+    Ok((header.width_px, header.height_px))
+}
+
 /// What the frame header says (T.81, B.2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Header {
