@@ -1,1 +1,3 @@
-//! Written next.
+//! The quantized network: its kernels, its file format, and running it.
+
+pub mod kernels;
