@@ -147,6 +147,57 @@ pub(crate) fn small_network() -> Vec<Layer> {
     ]
 }
 
+/// A network of the shape that is trained for the device.
+pub(crate) fn whole_network() -> Vec<Layer> {
+    use Role::{Branch, Heads, Relu};
+    let mut layers = vec![layer("stem", "frame", (4, 16), (3, 2), Relu)];
+    layers.extend(block(["a_one", "a_skip", "a"], "stem", (16, 32), 2));
+    layers.extend(block(["b_one", "b_skip", "b"], "a", (32, 48), 2));
+    layers.extend(block(["c_one", "", "c"], "b", (48, 48), 1));
+    layers.extend(block(["d_one", "d_skip", "d"], "c", (48, 96), 2));
+    layers.extend(block(["e_one", "", "e"], "d", (96, 96), 1));
+    layers.extend([
+        layer("e_up", "e", (96, 64), (1, 1), Branch),
+        layer("f", "c", (48, 64), (1, 1), Relu).plus("e_up", 2),
+        layer("g", "f", (64, 64), (3, 1), Relu),
+        layer("g_up", "g", (64, 32), (1, 1), Branch),
+        layer("h", "a", (32, 32), (1, 1), Relu).plus("g_up", 2),
+        layer("i", "h", (32, 32), (3, 1), Relu),
+        layer("j", "i", (32, 32), (3, 1), Relu),
+        layer("heads", "j", (32, 7), (1, 1), Heads),
+    ]);
+    layers
+}
+
+/// Two convolutions and what is added to them: the input itself, or its projection.
+fn block(
+    [first, skip, last]: [&'static str; 3],
+    input: &'static str,
+    (inputs, outputs): (usize, usize),
+    stride: usize,
+) -> Vec<Layer> {
+    let mut layers = vec![layer(
+        first,
+        input,
+        (inputs, outputs),
+        (3, stride),
+        Role::Relu,
+    )];
+    let mut added = input;
+    if !skip.is_empty() {
+        layers.push(layer(
+            skip,
+            input,
+            (inputs, outputs),
+            (1, stride),
+            Role::Branch,
+        ));
+        added = skip;
+    }
+    layers.push(layer(last, first, (outputs, outputs), (3, 1), Role::Relu).plus(added, 1));
+    layers
+}
+
 /// The random numbers of one layer.
 struct Weights {
     weight: Vec<i8>,

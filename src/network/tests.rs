@@ -5,13 +5,17 @@ use tempfile::TempDir;
 use tract_onnx::pb::{AttributeProto, ModelProto, NodeProto};
 
 use super::fixture::{
-    device_model, float, integer, plain_model, small_network, text, write_bytes, write_folder,
+    Layer, device_model, float, integer, plain_model, small_network, text, whole_network,
+    write_bytes, write_folder,
 };
 use super::*;
 
 fn small_folder() -> TempDir {
+    folder_of(small_network())
+}
+
+fn folder_of(layers: Vec<Layer>) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let layers = small_network();
     write_folder(folder.path(), &device_model(&layers), &plain_model(&layers));
     folder
 }
@@ -26,7 +30,12 @@ fn heads(network: &Network, width_px: u32, height_px: u32, seed: u32) -> Vec<i16
 
 #[test]
 fn every_kernel_gives_the_same_heads() {
-    let folder = small_folder();
+    for layers in [small_network(), whole_network()] {
+        kernels_agree(&folder_of(layers));
+    }
+}
+
+fn kernels_agree(folder: &TempDir) {
     let scalar = Network::load_with(folder.path(), Kernel::Scalar).unwrap();
     for (width_px, height_px) in [(16, 16), (80, 48), (48, 112)] {
         let expected = heads(&scalar, width_px, height_px, 5);
