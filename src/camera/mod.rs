@@ -1,7 +1,11 @@
 //! Where frames come from: a trait, and one file for each kind of source.
 
+pub mod replay;
+pub mod simulated;
+
 use crate::cell::{BoundingBox, CellClass};
 use crate::frame::Frame;
+use std::path::PathBuf;
 use thiserror::Error;
 
 /// Why a source gave no frame.
@@ -52,4 +56,22 @@ pub trait FrameSource: Send {
 
     /// Waits for the next frame; `None` when the source has no more.
     fn next_frame(&mut self) -> Result<Option<CapturedFrame>, CameraError>;
+}
+
+/// Opens the source that a specification names: `replay:PATH`, `simulated` or `simulated:SEED`.
+///
+/// # Errors
+/// [`CameraError::Unavailable`] with the reason, or with what can be named.
+pub fn open(spec: &str) -> Result<Box<dyn FrameSource>, CameraError> {
+    if let Some(path) = spec.strip_prefix("replay:") {
+        let paths = [PathBuf::from(path)];
+        return Ok(Box::new(replay::ReplayCamera::open(&paths, false)?));
+    }
+    if spec.starts_with("simulated") {
+        return Ok(Box::new(simulated::SimulatedCamera::from_spec(spec)?));
+    }
+    Err(CameraError::Unavailable {
+        camera: spec.to_owned(),
+        reason: "no such source; name replay:PATH, simulated or simulated:SEED".to_owned(),
+    })
 }

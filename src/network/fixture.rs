@@ -58,12 +58,13 @@ calibration_intercept_q8 = -12
 
 [quantization]
 scheme = "u7s8"
+calibration = "none"
 calibration_frames = 0
+calibration_data = "none"
 
 [training]
-data = "none"
-images = 0
-epochs = 0
+data = []
+epochs = 0.0
 seed = 1
 parameters = 0
 mmac_320x240 = 0.0

@@ -142,8 +142,8 @@ mod tests {
         // Numerical Recipes lists 3C6EF35F, 47502932, D1CCF6E9 for a start of 0.
         let input = golden_input(16, 16, 0).unwrap();
         let expected = [0x3c6e_f35f_u32, 0x4750_2932, 0xd1cc_f6e9].map(|state| (state >> 25) as u8);
-        assert_eq!(input.data()[..3], expected);
-        assert_eq!(input.data()[3], 0);
-        assert_eq!(input.data().len(), 16 * 16 * 4);
+        assert_eq!(input.rgbx()[..3], expected);
+        assert_eq!(input.rgbx()[3], 0);
+        assert_eq!(input.rgbx().len(), 16 * 16 * 4);
     }
 }

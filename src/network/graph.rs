@@ -12,7 +12,7 @@ use tract_onnx::tract_hir::internal::bail;
 use super::kernels::Kernel;
 use super::manifest::INPUT_ZERO_POINT;
 use super::op;
-use super::{HEAD_CHANNELS, HEAD_STEPS, NetworkInput};
+use super::{HEAD_CHANNELS, HEAD_STEPS};
 
 /// The graph's only input.
 const INPUT: &str = "frame";
@@ -49,15 +49,14 @@ impl Form {
         }
     }
 
-    /// The frame as the graph takes it.
-    pub(super) fn tensor(self, input: &NetworkInput) -> TractResult<Tensor> {
-        let (width, height) = (input.width_px() as usize, input.height_px() as usize);
+    /// A checked frame as the graph takes it.
+    pub(super) fn tensor(self, width: usize, height: usize, rgbx: &[u8]) -> TractResult<Tensor> {
         if self == Form::Device {
-            return Tensor::from_shape(&[1, height, width, 4], input.data());
+            return Tensor::from_shape(&[1, height, width, 4], rgbx);
         }
         let mut values = Vec::with_capacity(3 * width * height);
         for colour in 0..3 {
-            let plane = input.data().iter().skip(colour).step_by(4);
+            let plane = rgbx.iter().skip(colour).step_by(4);
             let zero = f32::from(INPUT_ZERO_POINT);
             values.extend(plane.map(|&value| (f32::from(value) - zero) / INPUT_STEPS));
         }

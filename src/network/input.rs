@@ -15,7 +15,7 @@ const FORBIDDEN_BITS: u32 = u32::from_le_bytes([0x80, 0x80, 0x80, 0xff]);
 pub struct NetworkInput {
     width_px: u32,
     height_px: u32,
-    data: Vec<u8>,
+    rgbx: Vec<u8>,
 }
 
 impl NetworkInput {
@@ -24,27 +24,32 @@ impl NetworkInput {
     /// # Errors
     /// A side is zero, too long, or no multiple of [`SIDE_MULTIPLE_PX`]; the buffer's length is
     /// wrong; a colour is above 127, or a fourth byte above 0.
-    pub fn new(width_px: u32, height_px: u32, data: Vec<u8>) -> Result<Self, InputError> {
-        let pixels = Self::check_size(width_px, height_px)?;
-        let expected_bytes = pixels * PIXEL_BYTES;
-        if data.len() != expected_bytes {
+    pub fn new(width_px: u32, height_px: u32, rgbx: Vec<u8>) -> Result<Self, InputError> {
+        Self::check(width_px, height_px, &rgbx)?;
+        Ok(Self {
+            width_px,
+            height_px,
+            rgbx,
+        })
+    }
+
+    /// What [`NetworkInput::new`] checks.
+    pub(super) fn check(width_px: u32, height_px: u32, rgbx: &[u8]) -> Result<(), InputError> {
+        let expected_bytes = Self::check_size(width_px, height_px)? * PIXEL_BYTES;
+        if rgbx.len() != expected_bytes {
             return Err(InputError::Length {
                 expected_bytes,
-                actual_bytes: data.len(),
+                actual_bytes: rgbx.len(),
             });
         }
-        let (words, _) = data.as_chunks::<PIXEL_BYTES>();
+        let (words, _) = rgbx.as_chunks::<PIXEL_BYTES>();
         let bits = words
             .iter()
             .fold(0, |bits, word| bits | u32::from_le_bytes(*word));
         if bits & FORBIDDEN_BITS != 0 {
             return Err(InputError::Value);
         }
-        Ok(Self {
-            width_px,
-            height_px,
-            data,
-        })
+        Ok(())
     }
 
     /// Checks a size; gives its pixels.
@@ -74,8 +79,8 @@ impl NetworkInput {
     }
 
     /// The bytes: red, green, blue, zero.
-    pub fn data(&self) -> &[u8] {
-        &self.data
+    pub fn rgbx(&self) -> &[u8] {
+        &self.rgbx
     }
 }
 

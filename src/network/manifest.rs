@@ -50,8 +50,7 @@ pub struct Manifest {
     /// How a frame must be prepared.
     pub input: InputManifest,
     /// Thresholds and calibration, in class order.
-    #[serde(rename = "class")]
-    pub class_settings: Vec<ClassManifest>,
+    pub class: Vec<ClassSettings>,
     /// How the device form was made.
     pub quantization: QuantizationManifest,
     /// How the model was trained.
@@ -88,7 +87,7 @@ pub struct InputManifest {
 /// Thresholds and calibration of one class.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ClassManifest {
+pub struct ClassSettings {
     /// The class's name.
     pub name: String,
     /// Calibrated confidence from which a cell is counted under its class, in ten-thousandths.
@@ -107,14 +106,12 @@ pub struct ClassManifest {
 pub struct QuantizationManifest {
     /// The arithmetic.
     pub scheme: String,
-    /// Frames from which the activations' ranges were taken.
+    /// How the activations' ranges were chosen.
+    pub calibration: String,
+    /// Frames from which they were taken.
     pub calibration_frames: u32,
     /// Where those frames came from.
-    #[serde(default)]
     pub calibration_data: String,
-    /// How the ranges were chosen.
-    #[serde(default)]
-    pub calibration_method: String,
 }
 
 /// How the model was trained.
@@ -122,11 +119,9 @@ pub struct QuantizationManifest {
 #[serde(deny_unknown_fields)]
 pub struct TrainingManifest {
     /// The data sets.
-    pub data: String,
-    /// Images used.
-    pub images: u32,
+    pub data: Vec<String>,
     /// Passes over them.
-    pub epochs: u32,
+    pub epochs: f64,
     /// Seed of every random choice.
     pub seed: u64,
     /// Parameters of the network.
@@ -161,9 +156,9 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Thresholds and calibration of a class.
-    pub fn class(&self, class: CellClass) -> &ClassManifest {
-        &self.class_settings[class.index()]
+    /// Thresholds and calibration of the three classes, in their order.
+    pub fn class_settings(&self) -> [ClassSettings; 3] {
+        CellClass::ALL.map(|class| self.class[class.index()].clone())
     }
 
     fn check(&self, path: &Path) -> Result<(), NetworkError> {
@@ -208,7 +203,7 @@ impl Manifest {
         let allowed = expected.join(", ");
         let listed = self.classes.join(", ");
         require(path, "classes", &listed, self.classes == expected, &allowed)?;
-        let settings = &self.class_settings;
+        let settings = &self.class;
         let names: Vec<&str> = settings.iter().map(|class| class.name.as_str()).collect();
         require(
             path,
@@ -224,7 +219,7 @@ impl Manifest {
     }
 }
 
-impl ClassManifest {
+impl ClassSettings {
     fn check(&self, path: &Path) -> Result<(), NetworkError> {
         let key = |field: &str| format!("{field} of class {}", self.name);
         let certain = self.certain_permyriad;
@@ -382,7 +377,7 @@ mod tests {
     fn a_whole_manifest_is_read() {
         let manifest = Manifest::parse(Path::new("manifest.toml"), MANIFEST).unwrap();
         assert_eq!(manifest.input.rbc_diameter_px, 52.0);
-        assert_eq!(manifest.class(CellClass::Plt).certain_permyriad, 4500);
+        assert_eq!(manifest.class_settings()[2].certain_permyriad, 4500);
         assert_eq!(manifest.metrics["map50"], 0.9);
     }
 

@@ -26,7 +26,7 @@ pub use error::{InputError, NetworkError};
 pub use golden::{GOLDEN_FILE, GOLDEN_FORMAT, GoldenCaseResult, GoldenReport, golden_input};
 pub use input::NetworkInput;
 pub use manifest::{
-    ClassManifest, INPUT_ZERO_POINT, InputManifest, MANIFEST_FILE, MANIFEST_FORMAT,
+    ClassSettings, INPUT_ZERO_POINT, InputManifest, MANIFEST_FILE, MANIFEST_FORMAT,
     MAX_MANIFEST_BYTES, MAX_MODEL_BYTES, Manifest, ModelFile, QuantizationManifest,
     SIDE_MULTIPLE_PX, STRIDE_PX, TrainingManifest, sha256_hex,
 };
@@ -79,6 +79,11 @@ impl NetworkOutput {
     /// Columns of the grid: the input's width over [`STRIDE_PX`].
     pub fn columns(&self) -> usize {
         self.columns
+    }
+
+    /// Input pixels from one place of the grid to the next.
+    pub fn stride_px(&self) -> u32 {
+        STRIDE_PX
     }
 
     /// One value in 1/256: channels 0 to 2 are the logits of red cell, white cell and platelet; 3
@@ -195,9 +200,33 @@ impl Network {
     /// # Errors
     /// tract refuses the size, or a real output is no finite number.
     pub fn run(&self, input: &NetworkInput) -> Result<NetworkOutput, NetworkError> {
-        self.try_run(input).map_err(|error| NetworkError::Run {
-            width_px: input.width_px(),
-            height_px: input.height_px(),
+        self.run_checked(input.width_px(), input.height_px(), input.rgbx())
+    }
+
+    /// As [`Network::run`], on borrowed bytes: those that [`NetworkInput::new`] takes.
+    ///
+    /// # Errors
+    /// As [`NetworkInput::new`] and [`Network::run`].
+    pub fn run_rgbx(
+        &self,
+        width_px: u32,
+        height_px: u32,
+        rgbx: &[u8],
+    ) -> Result<NetworkOutput, NetworkError> {
+        NetworkInput::check(width_px, height_px, rgbx)?;
+        self.run_checked(width_px, height_px, rgbx)
+    }
+
+    fn run_checked(
+        &self,
+        width_px: u32,
+        height_px: u32,
+        rgbx: &[u8],
+    ) -> Result<NetworkOutput, NetworkError> {
+        let output = self.shared.run(width_px, height_px, rgbx);
+        output.map_err(|error| NetworkError::Run {
+            width_px,
+            height_px,
             reason: format!("{error:#}"),
         })
     }
@@ -209,19 +238,22 @@ impl Network {
     pub fn check_golden(&self, folder: &Path) -> Result<GoldenReport, NetworkError> {
         golden::check(self, folder)
     }
-
-    fn try_run(&self, input: &NetworkInput) -> TractResult<NetworkOutput> {
-        let plan = self.shared.plan(input.width_px(), input.height_px())?;
-        let outputs = plan.run(tvec!(self.shared.form.tensor(input)?.into_tvalue()))?;
-        let heads = outputs.first().context("the network gave no output")?;
-        let rows = (input.height_px() / STRIDE_PX) as usize;
-        let columns = (input.width_px() / STRIDE_PX) as usize;
-        let values = self.shared.form.steps(heads, rows * columns)?;
-        NetworkOutput::from_values(rows, columns, values).context("the output's size is wrong")
-    }
 }
 
 impl Shared {
+    fn run(&self, width_px: u32, height_px: u32, rgbx: &[u8]) -> TractResult<NetworkOutput> {
+        let plan = self.plan(width_px, height_px)?;
+        let input = self
+            .form
+            .tensor(width_px as usize, height_px as usize, rgbx)?;
+        let outputs = plan.run(tvec!(input.into_tvalue()))?;
+        let heads = outputs.first().context("the network gave no output")?;
+        let rows = (height_px / STRIDE_PX) as usize;
+        let columns = (width_px / STRIDE_PX) as usize;
+        let values = self.form.steps(heads, rows * columns)?;
+        NetworkOutput::from_values(rows, columns, values).context("the output's size is wrong")
+    }
+
     /// The kept plan for a size, or a new one in place of the oldest.
     fn plan(&self, width_px: u32, height_px: u32) -> TractResult<Plan> {
         let size = (width_px, height_px);

@@ -459,6 +459,18 @@ fn a_kernel_is_chosen_by_name() {
     assert!(Network::load_with(folder.path(), foreign).is_err());
 }
 
+#[test]
+fn the_shipped_model_gives_its_golden_outputs_with_every_kernel() {
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    let folder = models.join("smear-resnet");
+    for kernel in Kernel::available() {
+        let network = Network::load_with(&folder, kernel).unwrap();
+        let report = network.check_golden(&folder).unwrap();
+        assert!(report.is_equal(), "{kernel}: {report:?}");
+    }
+    Network::load_plain(&folder).unwrap();
+}
+
 fn write_golden(folder: &TempDir, cases: &str) {
     let text = format!(r#"{{"format": 1, "cases": [{cases}]}}"#);
     fs::write(folder.path().join(GOLDEN_FILE), text).unwrap();
