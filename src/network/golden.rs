@@ -1,90 +1,149 @@
-//! Frames with known answers: the exporter's integer reference, to the bit.
+//! Golden outputs: what the exporter's integer reference gives for generated inputs, which every
+//! processor must give again to the bit.
 
-use super::{Network, NetworkError, NetworkInput};
+use std::path::Path;
+
 use serde::Deserialize;
 
-/// The version of golden.json that this program reads.
-const FORMAT: u32 = 1;
+use super::error::{InputError, NetworkError};
+use super::manifest::read_limited;
+use super::{Network, NetworkInput};
 
-/// The frames of golden.json.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+/// The golden file's name in a model folder.
+pub const GOLDEN_FILE: &str = "golden.json";
+/// The format that this program reads.
+pub const GOLDEN_FORMAT: u32 = 1;
+/// The most bytes of a golden file.
+const MAX_GOLDEN_BYTES: u64 = 16 * 1024 * 1024;
+/// The most cases of a golden file.
+const MAX_CASES: usize = 64;
+
+/// `golden.json`.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Golden {
+struct GoldenFile {
     format: u32,
-    pub cases: Vec<GoldenCase>,
+    cases: Vec<GoldenCase>,
 }
 
-/// One frame, made from its seed, and what the network answers.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct GoldenCase {
+struct GoldenCase {
+    name: String,
+    width_px: u32,
+    height_px: u32,
+    seed: u32,
+    heads: Vec<i16>,
+}
+
+/// How the network compares with its golden file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GoldenReport {
+    /// One for each case, in the file's order; at least one.
+    pub cases: Vec<GoldenCaseResult>,
+}
+
+impl GoldenReport {
+    /// Whether every value of every case is equal.
+    pub fn is_equal(&self) -> bool {
+        self.cases.iter().all(|case| case.different_values == 0)
+    }
+}
+
+/// How one case compares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GoldenCaseResult {
+    /// The case's name.
     pub name: String,
-    pub width_px: u32,
-    pub height_px: u32,
-    pub seed: u32,
-    /// Every output value, rows from the top, seven channels at each place.
-    pub heads: Vec<i16>,
+    /// Values compared.
+    pub values: usize,
+    /// Values that differ.
+    pub different_values: usize,
+    /// The largest difference, in 1/256.
+    pub largest_difference: u16,
 }
 
-impl Golden {
-    /// Reads the text of golden.json.
-    ///
-    /// # Errors
-    /// A sentence that says what is wrong.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let golden: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        if golden.format != FORMAT {
-            return Err(format!(
-                "format is {}, but this program reads format {FORMAT}",
-                golden.format
-            ));
-        }
-        if golden.cases.is_empty() {
-            return Err("it holds no case".to_owned());
-        }
-        Ok(golden)
+/// Generates a golden case's input: `state = state * 1664525 + 1013904223` modulo 2^32 (the
+/// generator of Numerical Recipes, 2nd edition, section 7.1), starting from the seed and advanced
+/// before each value; a value is the state's top seven bits. Pixels from the top left, each red,
+/// green, blue; the fourth byte is zero.
+///
+/// # Errors
+/// The size is none that the network takes.
+pub fn golden_input(width_px: u32, height_px: u32, seed: u32) -> Result<NetworkInput, InputError> {
+    let pixels = NetworkInput::check_size(width_px, height_px)?;
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 25) as u8
+    };
+    let mut data = Vec::with_capacity(pixels * 4);
+    for _ in 0..pixels {
+        data.extend([next(), next(), next(), 0]);
     }
+    NetworkInput::new(width_px, height_px, data)
 }
 
-impl GoldenCase {
-    /// The case's frame: a linear congruential generator (Numerical Recipes' constants), whose
-    /// state is advanced before each value and gives its top seven bits; red, green and blue of
-    /// each pixel in turn.
-    ///
-    /// # Errors
-    /// A size that the network cannot take.
-    pub fn input(&self) -> Result<NetworkInput, NetworkError> {
-        let mut state = self.seed;
-        let mut value = || {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 25) as u8
-        };
-        let pixels = self.width_px as usize * self.height_px as usize;
-        let rgbx = (0..pixels)
-            .flat_map(|_| [value(), value(), value(), 0])
-            .collect();
-        NetworkInput::new(self.width_px, self.height_px, rgbx)
+pub(super) fn check(network: &Network, folder: &Path) -> Result<GoldenReport, NetworkError> {
+    let path = folder.join(GOLDEN_FILE);
+    let refuse = |reason: String| NetworkError::Golden {
+        path: path.clone(),
+        reason,
+    };
+    let bytes = read_limited(&path, MAX_GOLDEN_BYTES)?;
+    let file: GoldenFile =
+        serde_json::from_slice(&bytes).map_err(|error| refuse(error.to_string()))?;
+    if file.format != GOLDEN_FORMAT {
+        return Err(refuse(format!(
+            "its format is {}, but this program reads format {GOLDEN_FORMAT}",
+            file.format
+        )));
     }
+    if file.cases.is_empty() || file.cases.len() > MAX_CASES {
+        let count = file.cases.len();
+        return Err(refuse(format!(
+            "it has {count} cases, but must have 1 to {MAX_CASES}"
+        )));
+    }
+    let mut cases = Vec::new();
+    for case in &file.cases {
+        let input = golden_input(case.width_px, case.height_px, case.seed)
+            .map_err(|error| refuse(format!("case {:?}: {error}", case.name)))?;
+        let output = network.run(&input)?;
+        cases.push(compare(case, output.values()).map_err(refuse)?);
+    }
+    Ok(GoldenReport { cases })
+}
 
-    /// Whether the network gives the known answer.
-    ///
-    /// # Errors
-    /// The network cannot run, or answers otherwise: then it must not count.
-    pub fn check(&self, network: &mut Network) -> Result<(), NetworkError> {
-        let output = network.run(&self.input()?)?;
-        let answer = output.values();
-        let differing = answer
-            .iter()
-            .zip(&self.heads)
-            .filter(|(a, b)| a != b)
-            .count();
-        if differing > 0 || answer.len() != self.heads.len() {
-            return Err(NetworkError::WrongAnswer {
-                case: self.name.clone(),
-                differing,
-                values: self.heads.len(),
-            });
-        }
-        Ok(())
+fn compare(case: &GoldenCase, actual: &[i16]) -> Result<GoldenCaseResult, String> {
+    if case.heads.len() != actual.len() {
+        return Err(format!(
+            "case {:?} holds {} values where {} belong",
+            case.name,
+            case.heads.len(),
+            actual.len()
+        ));
+    }
+    let differences = || case.heads.iter().zip(actual).map(|(a, b)| a.abs_diff(*b));
+    Ok(GoldenCaseResult {
+        name: case.name.clone(),
+        values: actual.len(),
+        different_values: differences().filter(|difference| *difference > 0).count(),
+        largest_difference: differences().max().unwrap_or(0),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_generator_gives_its_published_sequence() {
+        // Numerical Recipes lists 3C6EF35F, 47502932, D1CCF6E9 for a start of 0.
+        let input = golden_input(16, 16, 0).unwrap();
+        let expected = [0x3c6e_f35f_u32, 0x4750_2932, 0xd1cc_f6e9].map(|state| (state >> 25) as u8);
+        assert_eq!(input.rgbx()[..3], expected);
+        assert_eq!(input.rgbx()[3], 0);
+        assert_eq!(input.rgbx().len(), 16 * 16 * 4);
     }
 }
