@@ -78,37 +78,41 @@ pub enum DecodeError {
 /// [`Frame::check_size`] and [`MAX_FILE_BYTES`]; see [`DecodeError`].
 pub fn read_image(path: &Path) -> Result<Frame, DecodeError> {
     let name = path.display().to_string();
+    decode_image(&read_file(path, &name)?, &name)
+}
+
+/// Reads only the size of a picture file, as (width, height) in pixels.
+///
+/// # Errors
+/// A file that cannot be read, or whose headers are not those of a whole PNG or JPEG.
+pub fn read_size(path: &Path) -> Result<(u32, u32), DecodeError> {
+    let name = path.display().to_string();
+    let bytes = read_file(path, &name)?;
+    let size = match Format::of(&bytes) {
+        Format::Png => png::size(&bytes),
+        Format::Jpeg => jpeg::size(&bytes),
+        Format::Other(format) => return Err(DecodeError::OtherFormat { name, format }),
+    };
+    size.map_err(|fault| fault.named(name))
+}
+
+fn read_file(path: &Path, name: &str) -> Result<Vec<u8>, DecodeError> {
     let unreadable = |source| DecodeError::Unreadable {
-        name: name.clone(),
+        name: name.to_owned(),
         source,
     };
     let kind = fs::metadata(path).map_err(unreadable)?.file_type();
     if !kind.is_file() {
-        let kind = describe_kind(kind);
-        return Err(DecodeError::NotAFile { name, kind });
+        return Err(DecodeError::NotAFile {
+            name: name.to_owned(),
+            kind: describe_kind(kind),
+        });
     }
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes))
         .map_err(unreadable)?;
-    decode_image(&bytes, &name)
-}
-
-/// Reads only the size of a picture file, as (width, height) in pixels, from its header.
-///
-/// # Errors
-/// A file that cannot be read or is neither PNG nor JPEG; what follows the header is not looked at.
-pub fn read_size(path: &Path) -> Result<(u32, u32), DecodeError> {
-    let name = path.display().to_string();
-    let unreadable = |source| DecodeError::Unreadable {
-        name: name.clone(),
-        source,
-    };
-    image::ImageReader::open(path)
-        .and_then(image::ImageReader::with_guessed_format)
-        .map_err(unreadable)?
-        .into_dimensions()
-        .map_err(|error| Fault::damaged(error.to_string()).named(name.clone()))
+    Ok(bytes)
 }
 
 /// Decodes one picture held in memory; `name` stands for it in messages.
