@@ -1,0 +1,1 @@
+"""Trains, quantizes and measures the network that hemoscope runs on the device."""
