@@ -241,7 +241,9 @@ def average_precisions(pairs: Sequence[FramePair]) -> dict[str, tuple[float, flo
             entry = _coco_entry(image_id, box, int(label))
             annotations.append({"id": len(annotations) + 1, "iscrowd": 0, **entry})
         for index in np.flatnonzero(pair.counted.labels < UNCERTAIN):
-            entry = _coco_entry(image_id, pair.counted.boxes[index], int(pair.counted.labels[index]))
+            entry = _coco_entry(
+                image_id, pair.counted.boxes[index], int(pair.counted.labels[index])
+            )
             detections.append({**entry, "score": float(pair.counted.confidences[index])})
     annotated = sorted({entry["category_id"] for entry in annotations})
     if not detections:
