@@ -75,7 +75,9 @@ bless: ## Rewrites the golden screens from what the program draws now; look at t
 ##@ Measure it
 .PHONY: bench
 bench: setup $(VENV)/measure-installed ## Times the network against tract and onnxruntime, interleaved
-	$(VENV)/bin/python scripts/bench-network --model $(MODEL)
+	cargo bench --locked --bench network --no-run
+	cd models/training && $(VENV)/bin/python -m hemoscope_training.benchmark --root ../.. \
+	  --model ../../$(MODEL) --out ../../target/bench/network.md
 
 .PHONY: score
 score: build $(VENV)/measure-installed ## Scores the program on annotated frames: make score DATA=DIR

@@ -1,8 +1,10 @@
 //! Times the network's device form against its plain form in tract, on one thread.
 //!
-//! `cargo bench --bench network -- [--rounds N] [--json] [--model FOLDER]`. The runs alternate, so
+//! `cargo bench --bench network -- [--rounds N] [--json] [--serve] [--model FOLDER]`. The runs alternate, so
 //! that a busy machine slows all of them, and medians are compared. Without `--model`, the first
-//! folder of `models/` that holds a manifest is taken.
+//! folder of `models/` that holds a manifest is taken. With `--serve`, the names are printed as one
+//! line of JSON, then every name on standard input is answered by the milliseconds of one run, so
+//! that `hemoscope_training.benchmark` can interleave other programs.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -21,6 +23,7 @@ const WARM_UP_ROUNDS: usize = 2;
 struct Options {
     rounds: usize,
     json: bool,
+    serve: bool,
     model: Option<PathBuf>,
 }
 
@@ -29,6 +32,7 @@ impl Options {
         let mut options = Self {
             rounds: DEFAULT_ROUNDS,
             json: false,
+            serve: false,
             model: None,
         };
         let mut arguments = arguments;
@@ -37,6 +41,7 @@ impl Options {
                 // Cargo adds this one to every benchmark.
                 "--bench" => {}
                 "--json" => options.json = true,
+                "--serve" => options.serve = true,
                 "--model" => {
                     let folder = arguments.next().context("--model needs a folder")?;
                     options.model = Some(folder.into());
@@ -46,7 +51,9 @@ impl Options {
                     options.rounds = rounds.parse().context("--rounds needs a number")?;
                 }
                 other => {
-                    bail!("unknown argument {other}; there are --rounds N, --json, --model FOLDER")
+                    bail!(
+                        "unknown argument {other}; there are --rounds N, --json, --serve, --model FOLDER"
+                    )
                 }
             }
         }
@@ -168,6 +175,22 @@ fn print_json(folder: &Path, contenders: &[Contender], rounds: usize) {
     println!("{report}");
 }
 
+/// Answers names with the milliseconds of one run, until standard input ends.
+fn serve(contenders: &mut [Contender], input: &NetworkInput) -> Result<()> {
+    let names: Vec<&str> = contenders.iter().map(|one| &*one.name).collect();
+    println!("{}", serde_json::json!(names));
+    for line in std::io::stdin().lines() {
+        let name = line?;
+        let contender = contenders
+            .iter_mut()
+            .find(|contender| contender.name == name)
+            .with_context(|| format!("there is no contender {name:?}"))?;
+        contender.time(input)?;
+        println!("{}", contender.times_ms.last().copied().unwrap_or(f64::NAN));
+    }
+    Ok(())
+}
+
 fn main() -> Result<()> {
     let options = Options::parse(std::env::args().skip(1))?;
     let folder = options.model.map_or_else(find_model, Ok)?;
@@ -177,6 +200,9 @@ fn main() -> Result<()> {
         for contender in &contenders {
             contender.network.run(&input)?;
         }
+    }
+    if options.serve {
+        return serve(&mut contenders, &input);
     }
     for _ in 0..options.rounds {
         for contender in &mut contenders {

@@ -206,7 +206,10 @@ fn wrong_types_and_values_are_refused_with_what_is_allowed() {
         ("[scale]\num_per_px = 1e999", &["line 2", scale]),
         (
             "[scale]\nframes_for_estimate = 1.5",
-            &["is a number with a fraction", "a whole number from 1 to 100"],
+            &[
+                "is a number with a fraction",
+                "a whole number from 1 to 100",
+            ],
         ),
         (
             "[scale]\nframes_for_estimate = 0",
