@@ -90,12 +90,12 @@ fn make_workers(arguments: &CountArguments, setup: &Setup) -> Result<Vec<Analyse
 }
 
 /// Every input in order: files as given, folders expanded, `-` read line by line as it comes.
-fn list_inputs(paths: &[PathBuf]) -> impl Iterator<Item = Input> + Send + use<> {
-    paths.to_vec().into_iter().flat_map(|path| {
+fn list_inputs(paths: &[PathBuf]) -> impl Iterator<Item = Input> + Send {
+    paths.iter().flat_map(|path| {
         let inputs: Box<dyn Iterator<Item = Input> + Send> = if path == Path::new("-") {
             Box::new(PathLines::new(BufReader::new(io::stdin())))
         } else {
-            match inputs::expand(&path) {
+            match inputs::expand(path) {
                 Ok(images) => Box::new(images.into_iter().map(Ok)),
                 Err(error) => Box::new(iter::once(Err(error))),
             }
