@@ -105,7 +105,7 @@ mod tests {
         let mut fourth = vec![0; 1024];
         fourth[3] = 1;
         let cases = [
-            ("whole", 16, 16, vec![127, 127, 127, 0].repeat(256), None),
+            ("whole", 16, 16, [127, 127, 127, 0].repeat(256), None),
             ("empty", 0, 16, vec![], Some(size(0, 16))),
             ("odd width", 17, 16, vec![0; 1088], Some(size(17, 16))),
             ("odd height", 16, 24, vec![0; 1536], Some(size(16, 24))),

@@ -226,7 +226,7 @@ impl Span {
         input: &Input<'a>,
         input_row: usize,
         length: usize,
-        copy: &'a mut Vec<u8>,
+        copy: &'a mut [u8],
     ) -> &'a [u8] {
         let channels = parameters.input_channels;
         let start = (input_row * input.size.width + self.first) * channels;
