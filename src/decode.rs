@@ -78,37 +78,41 @@ pub enum DecodeError {
 /// [`Frame::check_size`] and [`MAX_FILE_BYTES`]; see [`DecodeError`].
 pub fn read_image(path: &Path) -> Result<Frame, DecodeError> {
     let name = path.display().to_string();
+    decode_image(&read_file(path, &name)?, &name)
+}
+
+/// Reads only the size of a picture file, as (width, height) in pixels.
+///
+/// # Errors
+/// A file that cannot be read, or whose headers are not those of a whole PNG or JPEG.
+pub fn read_size(path: &Path) -> Result<(u32, u32), DecodeError> {
+    let name = path.display().to_string();
+    let bytes = read_file(path, &name)?;
+    let size = match Format::of(&bytes) {
+        Format::Png => png::size(&bytes),
+        Format::Jpeg => jpeg::size(&bytes),
+        Format::Other(format) => return Err(DecodeError::OtherFormat { name, format }),
+    };
+    size.map_err(|fault| fault.named(name))
+}
+
+fn read_file(path: &Path, name: &str) -> Result<Vec<u8>, DecodeError> {
     let unreadable = |source| DecodeError::Unreadable {
-        name: name.clone(),
+        name: name.to_owned(),
         source,
     };
     let kind = fs::metadata(path).map_err(unreadable)?.file_type();
     if !kind.is_file() {
-        let kind = describe_kind(kind);
-        return Err(DecodeError::NotAFile { name, kind });
+        return Err(DecodeError::NotAFile {
+            name: name.to_owned(),
+            kind: describe_kind(kind),
+        });
     }
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes))
         .map_err(unreadable)?;
-    decode_image(&bytes, &name)
-}
-
-/// Reads only the size of a picture file, as (width, height) in pixels, from its header.
-///
-/// # Errors
-/// A file that cannot be read or is neither PNG nor JPEG; what follows the header is not looked at.
-pub fn read_size(path: &Path) -> Result<(u32, u32), DecodeError> {
-    let name = path.display().to_string();
-    let unreadable = |source| DecodeError::Unreadable {
-        name: name.clone(),
-        source,
-    };
-    image::ImageReader::open(path)
-        .and_then(image::ImageReader::with_guessed_format)
-        .map_err(unreadable)?
-        .into_dimensions()
-        .map_err(|error| Fault::damaged(error.to_string()).named(name.clone()))
+    Ok(bytes)
 }
 
 /// Decodes one picture held in memory; `name` stands for it in messages.
@@ -246,6 +250,7 @@ fn describe_kind(kind: fs::FileType) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use image::codecs::jpeg::JpegEncoder;
     use image::codecs::png::PngEncoder;
     use image::{ExtendedColorType, ImageEncoder};
 
@@ -451,6 +456,91 @@ mod tests {
             .filter(|(_, error, what)| !error.contains(**what))
             .collect();
         assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+
+    fn jpeg(rgb: &[u8], size: (u32, u32)) -> Vec<u8> {
+        let mut file = Vec::new();
+        let encoder = JpegEncoder::new_with_quality(&mut file, 90);
+        encoder
+            .write_image(rgb, size.0, size.1, ExtendedColorType::Rgb8)
+            .unwrap();
+        file
+    }
+
+    /// Where the compressed data of a JPEG start.
+    fn start_of_data(file: &[u8]) -> usize {
+        const SCAN_HEADER_BYTES: usize = 14;
+        file.windows(2)
+            .position(|pair| pair == [0xFF, 0xDA])
+            .unwrap()
+            + SCAN_HEADER_BYTES
+    }
+
+    #[test]
+    fn a_jpeg_keeps_size_and_colours() {
+        let rgb: Vec<u8> = (0..50 * 41)
+            .flat_map(|at| [200, 120 + (at % 50) as u8, 90])
+            .collect();
+        let mut file = jpeg(&rgb, (50, 41));
+        // Cameras leave padding behind the end of the picture.
+        file.extend([0; 100]);
+        let frame = decode_image(&file, "x").unwrap();
+        assert_eq!((frame.width_px(), frame.height_px()), (50, 41));
+        let largest = rgb
+            .iter()
+            .zip(frame.rgb())
+            .map(|(a, b)| a.abs_diff(*b))
+            .max();
+        assert!(largest < Some(12), "{largest:?}");
+    }
+
+    #[test]
+    fn a_jpeg_cut_anywhere_is_an_error_even_with_an_end_put_to_it() {
+        let file = jpeg(&pattern(), (SIDE_PX, SIDE_PX));
+        let picture_end = file.len() - 2;
+        let cut: Vec<usize> = (0..file.len())
+            .filter(|&end| decode_image(&file[..end], "x").is_ok())
+            .collect();
+        assert!(cut.is_empty(), "accepted when cut at {cut:?}");
+        // The last code's padding is no loss.
+        let ended: Vec<usize> = (start_of_data(&file)..picture_end - 1)
+            .filter(|&end| {
+                let patched = [&file[..end], &[0xFF, 0xD9]].concat();
+                decode_image(&patched, "x").is_ok()
+            })
+            .collect();
+        assert!(ended.is_empty(), "accepted when ended at {ended:?}");
+    }
+
+    #[test]
+    fn lost_or_repeated_jpeg_data_are_noticed() {
+        // Enough bytes to hold whole blocks: a loss inside one block leaves a valid file. A longer
+        // one may, too, where as many blocks by chance begin as end.
+        const PIECE_BYTES: usize = 600;
+        let file = jpeg(&pattern(), (SIDE_PX, SIDE_PX));
+        let places = start_of_data(&file)..file.len() - PIECE_BYTES - 2;
+        let step = places.len() / 40;
+        let tried = 2 * places.clone().step_by(step).count();
+        let accepted: Vec<(&str, usize)> = places
+            .step_by(step)
+            .flat_map(|at| {
+                [
+                    (
+                        "lost",
+                        at,
+                        [&file[..at], &file[at + PIECE_BYTES..]].concat(),
+                    ),
+                    (
+                        "repeated",
+                        at,
+                        [&file[..at + PIECE_BYTES], &file[at..]].concat(),
+                    ),
+                ]
+            })
+            .filter(|(_, _, changed)| decode_image(changed, "x").is_ok())
+            .map(|(what, at, _)| (what, at))
+            .collect();
+        assert!(accepted.len() * 20 < tried, "{accepted:?} of {tried}");
     }
 
     #[test]

@@ -8,27 +8,32 @@ use std::thread;
 /// job takes long.
 const WAITING_PER_WORKER: u64 = 8;
 
-struct State<J, T> {
+/// The jobs and how many have been taken. Apart from [`State`], since the next job may be a line
+/// that somebody has yet to type, and results must be handed out meanwhile.
+struct Jobs<J> {
     jobs: J,
     taken: u64,
+}
+
+struct State<T> {
     handed_out: u64,
     working: usize,
-    exhausted: bool,
     stopped: bool,
     done: BTreeMap<u64, T>,
 }
 
 struct Shared<J, T> {
-    state: Mutex<State<J, T>>,
+    jobs: Mutex<Jobs<J>>,
+    state: Mutex<State<T>>,
     changed: Condvar,
 }
 
 impl<J: Iterator, T> Shared<J, T> {
-    fn lock(&self) -> MutexGuard<'_, State<J, T>> {
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'a>(&self, state: MutexGuard<'a, State<J, T>>) -> MutexGuard<'a, State<J, T>> {
+    fn wait<'a>(&self, state: MutexGuard<'a, State<T>>) -> MutexGuard<'a, State<T>> {
         self.changed
             .wait(state)
             .unwrap_or_else(PoisonError::into_inner)
@@ -36,20 +41,18 @@ impl<J: Iterator, T> Shared<J, T> {
 
     /// The next job, once few enough results wait for their turn.
     fn take_job(&self, window: u64) -> Option<(u64, J::Item)> {
+        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         let mut state = self.lock();
-        while state.taken >= state.handed_out + window && !state.stopped {
+        while jobs.taken >= state.handed_out + window && !state.stopped {
             state = self.wait(state);
         }
-        if state.stopped || state.exhausted {
+        if state.stopped {
             return None;
         }
-        let Some(job) = state.jobs.next() else {
-            state.exhausted = true;
-            self.changed.notify_all();
-            return None;
-        };
-        let index = state.taken;
-        state.taken += 1;
+        drop(state);
+        let job = jobs.jobs.next()?;
+        let index = jobs.taken;
+        jobs.taken += 1;
         Some((index, job))
     }
 
@@ -110,12 +113,10 @@ pub fn in_order<J, W, T>(
 {
     let window = WAITING_PER_WORKER * workers.len() as u64;
     let shared = Shared {
+        jobs: Mutex::new(Jobs { jobs, taken: 0 }),
         state: Mutex::new(State {
-            jobs,
-            taken: 0,
             handed_out: 0,
             working: workers.len(),
-            exhausted: false,
             stopped: false,
             done: BTreeMap::new(),
         }),

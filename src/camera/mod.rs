@@ -6,6 +6,7 @@ pub mod simulated;
 use crate::cell::{BoundingBox, CellClass};
 use crate::frame::Frame;
 use std::path::PathBuf;
+use std::time::Duration;
 use thiserror::Error;
 
 /// Why a source gave no frame.
@@ -58,6 +59,9 @@ pub trait FrameSource: Send {
     fn next_frame(&mut self) -> Result<Option<CapturedFrame>, CameraError>;
 }
 
+/// The simulated camera gives 25 frames a second, as a small real one does.
+const SIMULATED_INTERVAL: Duration = Duration::from_millis(40);
+
 /// Opens the source that a specification names: `replay:PATH`, `simulated` or `simulated:SEED`.
 ///
 /// # Errors
@@ -68,7 +72,8 @@ pub fn open(spec: &str) -> Result<Box<dyn FrameSource>, CameraError> {
         return Ok(Box::new(replay::ReplayCamera::open(&paths, false)?));
     }
     if spec.starts_with("simulated") {
-        return Ok(Box::new(simulated::SimulatedCamera::from_spec(spec)?));
+        let camera = simulated::SimulatedCamera::from_spec(spec)?;
+        return Ok(Box::new(camera.with_frame_interval(SIMULATED_INTERVAL)));
     }
     Err(CameraError::Unavailable {
         camera: spec.to_owned(),

@@ -3,6 +3,7 @@
 use super::{CameraError, CapturedFrame, FrameSource};
 use crate::decode::read_image;
 use crate::picture_files;
+use std::fs;
 use std::path::PathBuf;
 
 /// The most pictures in one replay.
@@ -41,6 +42,10 @@ impl ReplayCamera {
         };
         let mut files = Vec::new();
         for path in paths {
+            fs::metadata(path).map_err(|error| {
+                let path = path.display();
+                unavailable(format!("{path} cannot be read: {error}; check the path"))
+            })?;
             let listed =
                 picture_files::list(path).map_err(|error| unavailable(error.to_string()))?;
             files.extend(listed);
@@ -213,8 +218,8 @@ mod tests {
         let other = TempDir::new().unwrap();
         fs::write(other.path().join("notes.txt"), "no picture").unwrap();
         let cases = [
-            ("an empty folder", folder_path(&empty), "holds no picture"),
-            ("other files", folder_path(&other), "holds no picture"),
+            ("an empty folder", folder_path(&empty), "no image"),
+            ("other files", folder_path(&other), "no image"),
             (
                 "nothing there",
                 vec![empty.path().join("gone.png")],

@@ -1,8 +1,12 @@
 //! JPEG, strictly: the markers are walked first, to know size and channels before any decoding
-//! and to be sure that the file goes on to its end; then the decoder runs in its strict mode.
+//! and to be sure that the file goes on to its end and holds all its codes; then the decoder runs
+//! in its strict mode.
+
+mod scan;
 
 use super::Fault;
 use crate::frame::Frame;
+use scan::{Component, Stretches, Tables};
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
@@ -15,6 +19,7 @@ pub(super) const START_OF_IMAGE: &[u8] = &[0xFF, 0xD8, 0xFF];
 mod marker {
     pub const TEMPORARY: u8 = 0x01;
     pub const START_OF_FRAME_BASELINE: u8 = 0xC0;
+    pub const START_OF_FRAME_EXTENDED: u8 = 0xC1;
     pub const START_OF_FRAME_PROGRESSIVE: u8 = 0xC2;
     pub const START_OF_FRAME_LAST: u8 = 0xCF;
     pub const HUFFMAN_TABLE: u8 = 0xC4;
@@ -25,6 +30,7 @@ mod marker {
     pub const START_OF_IMAGE: u8 = 0xD8;
     pub const END_OF_IMAGE: u8 = 0xD9;
     pub const START_OF_SCAN: u8 = 0xDA;
+    pub const RESTART_INTERVAL: u8 = 0xDD;
 }
 
 /// Decodes a whole file.
@@ -46,18 +52,27 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Frame, Fault> {
     Ok(Frame::new(header.width_px, header.height_px, rgb)?)
 }
 
+/// Width and height that the file's header gives, once its markers have been walked.
+pub(super) fn size(bytes: &[u8]) -> Result<(u32, u32), Fault> {
+    let header = walk_markers(bytes)?;
+    Ok((header.width_px, header.height_px))
+}
+
 /// What the frame header says (T.81, B.2.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Header {
     width_px: u32,
     height_px: u32,
     bits: u8,
     channels: u8,
     marker: u8,
+    components: Vec<Component>,
 }
 
 impl Header {
     fn parse(marker: u8, segment: &[u8]) -> Result<Self, Fault> {
+        let too_short = || Fault::damaged("its frame header is too short");
+        let (sizes, rest) = segment.split_first_chunk().ok_or_else(too_short)?;
         let &[
             bits,
             height_high,
@@ -65,10 +80,14 @@ impl Header {
             width_high,
             width_low,
             channels,
-            ..,
-        ] = segment
-        else {
-            return Err(Fault::damaged("its frame header is too short"));
+        ] = sizes;
+        let entries = rest
+            .get(..3 * usize::from(channels))
+            .ok_or_else(too_short)?;
+        let component = |entry: &[u8]| Component {
+            id: entry[0],
+            horizontal: u32::from(entry[1] >> 4),
+            vertical: u32::from(entry[1] & 15),
         };
         Ok(Self {
             width_px: u32::from(u16::from_be_bytes([width_high, width_low])),
@@ -76,7 +95,13 @@ impl Header {
             bits,
             channels,
             marker,
+            components: entries.chunks_exact(3).map(component).collect(),
         })
+    }
+
+    /// Whether the codes can be read in one pass, block after block.
+    fn is_sequential(&self) -> bool {
+        self.marker <= marker::START_OF_FRAME_EXTENDED
     }
 
     /// Refuses what must not or cannot be decoded.
@@ -89,11 +114,17 @@ impl Header {
             return Err(Fault::Coding(format!("{} bits a channel", self.bits)));
         }
         match self.channels {
-            1 => Err(Fault::Grey),
-            3 => Ok(()),
-            4 => Err(Fault::Cmyk),
-            other => Err(Fault::Coding(format!("{other} colour channels"))),
+            1 => return Err(Fault::Grey),
+            3 => {}
+            4 => return Err(Fault::Cmyk),
+            other => return Err(Fault::Coding(format!("{other} colour channels"))),
         }
+        let sampling = |component: &Component| [component.horizontal, component.vertical];
+        let mut factors = self.components.iter().flat_map(sampling);
+        if !factors.all(|factor| (1..=4).contains(&factor)) {
+            return Err(Fault::damaged("an impossible sampling of its channels"));
+        }
+        Ok(())
     }
 }
 
@@ -101,7 +132,8 @@ impl Header {
 ///
 /// Bytes after the end are allowed: cameras put previews and padding there.
 fn walk_markers(bytes: &[u8]) -> Result<Header, Fault> {
-    let mut header = None;
+    let mut header: Option<Header> = None;
+    let mut tables = Tables::default();
     let mut scans = 0_u32;
     let mut at = 2;
     loop {
@@ -129,12 +161,34 @@ fn walk_markers(bytes: &[u8]) -> Result<Header, Fault> {
             found.check()?;
             header = Some(found);
         }
-        if marker == marker::START_OF_SCAN {
-            scans += 1;
-            at = end_of_scan(bytes, at)?;
+        match marker {
+            marker::HUFFMAN_TABLE => tables.define_huffman(segment)?,
+            marker::RESTART_INTERVAL => tables.define_restarts(segment)?,
+            marker::START_OF_SCAN => {
+                let header = header.as_ref().ok_or_else(no_header)?;
+                let stretches = stretches_of_scan(bytes, at)?;
+                at = stretches.end;
+                scans += 1;
+                if header.is_sequential() {
+                    let size_px = (header.width_px, header.height_px);
+                    scan::check(
+                        bytes,
+                        &stretches,
+                        segment,
+                        size_px,
+                        &header.components,
+                        &tables,
+                    )?;
+                }
+            }
+            _ => {}
         }
     }
-    header.ok_or_else(|| Fault::damaged("it has no frame header"))
+    header.ok_or_else(no_header)
+}
+
+fn no_header() -> Fault {
+    Fault::damaged("it has no frame header")
 }
 
 fn is_start_of_frame(marker: u8) -> bool {
@@ -166,9 +220,11 @@ fn segment_at(bytes: &[u8], at: usize) -> Result<&[u8], Fault> {
     bytes.get(at + 2..at + length).ok_or(Fault::Truncated)
 }
 
-/// The place of the first marker behind the compressed data that start at `at`. Stuffed zeros and
-/// restart markers belong to the data; restart markers must count up.
-fn end_of_scan(bytes: &[u8], mut at: usize) -> Result<usize, Fault> {
+/// The compressed data that start at `at`, up to the first marker that is not theirs. Stuffed
+/// zeros and restart markers belong to the data; restart markers must count up.
+fn stretches_of_scan(bytes: &[u8], mut at: usize) -> Result<Stretches, Fault> {
+    let mut ranges = Vec::new();
+    let mut start = at;
     let mut restart = marker::RESTART_FIRST;
     loop {
         let rest = bytes.get(at..).ok_or(Fault::Truncated)?;
@@ -176,15 +232,20 @@ fn end_of_scan(bytes: &[u8], mut at: usize) -> Result<usize, Fault> {
         at += lead.ok_or(Fault::Truncated)?;
         match *bytes.get(at + 1).ok_or(Fault::Truncated)? {
             0 => at += 2,
-            0xFF => at += 1,
             found @ marker::RESTART_FIRST..=marker::RESTART_LAST => {
                 if found != restart {
                     return Err(Fault::damaged("restart markers are out of order"));
                 }
+                ranges.push(start..at);
                 restart = marker::RESTART_FIRST | (restart + 1) & 7;
                 at += 2;
+                start = at;
             }
-            _ => return Ok(at),
+            // A marker, or fill bytes before one.
+            _ => {
+                ranges.push(start..at);
+                return Ok(Stretches { ranges, end: at });
+            }
         }
     }
 }

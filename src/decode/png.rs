@@ -32,6 +32,11 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Frame, Fault> {
     Ok(Frame::new(width_px, height_px, to_rgb8(picture))?)
 }
 
+/// Width and height that the file's header gives, once its chunks have been walked.
+pub(super) fn size(bytes: &[u8]) -> Result<(u32, u32), Fault> {
+    walk_chunks(bytes)
+}
+
 /// Walks every chunk up to the end mark; returns width and height, checked.
 fn walk_chunks(bytes: &[u8]) -> Result<(u32, u32), Fault> {
     const CHUNK_FRAME_BYTES: usize = 12;
