@@ -10,7 +10,7 @@ use kernel_parity::kernels::{
 };
 
 /// Random cases for each kernel: few enough for an emulated processor.
-const RANDOM_CASES: u64 = 40;
+const RANDOM_CASES: u64 = 400;
 
 /// A small generator (splitmix64, Steele, Lea and Flood 2014), so that cases can be named by seed.
 struct Random(u64);
@@ -198,6 +198,9 @@ fn kernels() -> Vec<Kernel> {
     kernels
 }
 
+/// Gives a line for each failure.
+type Check = fn() -> Vec<String>;
+
 /// Compares all kernels on one case; gives a line for each that differs.
 fn differences(name: &str, case: &Case) -> Vec<String> {
     let expected = run(Kernel::Scalar, case);
@@ -370,7 +373,7 @@ fn the_scalar_kernel_equals_a_sum_written_out() -> Vec<String> {
 fn main() -> ExitCode {
     let names: Vec<&str> = kernels().into_iter().map(Kernel::name).collect();
     println!("scalar against {}", names.join(", "));
-    let checks: [(&str, fn() -> Vec<String>); 4] = [
+    let checks: [(&str, Check); 4] = [
         ("written out", the_scalar_kernel_equals_a_sum_written_out),
         ("largest sums", kernels_agree_on_the_largest_sums),
         (
