@@ -60,6 +60,7 @@ impl Analyser {
         let detect_settings = DetectSettings {
             classes: network.manifest().class_settings(),
             all_cells: settings.all_cells,
+            network_rbc_diameter_px: libm::round(network.manifest().input.rbc_diameter_px) as u32,
         };
         Self {
             network,

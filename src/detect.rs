@@ -10,8 +10,10 @@ use crate::preprocess::scale::ScalePlan;
 /// Cells in one frame beyond which only the most confident are kept: five times what a crowded
 /// 12 megapixel field holds.
 pub const MAX_CELLS: usize = 20_000;
-/// The confidence from which `--all-cells` keeps a candidate, in ten-thousandths.
-pub const ALL_CELLS_PERMYRIAD: u16 = 500;
+/// The heat logit from which `--all-cells` keeps a candidate, in 1/256: a score of 0.05 before
+/// calibration. (Calibrated, weak candidates come out near zero, and a precision-recall curve
+/// needs them.)
+const ALL_CELLS_LOGIT_Q8: i32 = -754;
 
 /// Units of the network's output: one part in 256.
 const OUTPUT_STEPS: i32 = 256;
@@ -23,6 +25,13 @@ const SAME_CLASS_OVERLAP_PERMYRIAD: i64 = 6_000;
 const RIVAL_OVERLAP_PERMYRIAD: i64 = 7_000;
 /// A cell whose two best classes are nearer than this in confidence is uncertain.
 const RIVAL_MARGIN_PERMYRIAD: u16 = 1_000;
+/// A cell that the frame cuts to less than this part of a red cell's diameter is a sliver.
+const SLIVER_PART: i32 = 4;
+/// How much surer a sliver must be: half of what the network finds there is not annotated by
+/// people either, see docs/accuracy.md.
+const SLIVER_MARGIN_PERMYRIAD: u16 = 1_900;
+/// Boxes of cut cells may end this short of the frame's edge, in sixteenths of a pixel.
+const TOUCH_TOLERANCE_Q4: i32 = 2 * SUBPIXELS;
 /// Logarithm of size beyond which a box is nonsense (e^5 output cells), in output steps.
 const LOG_SIZE_MAX: i32 = 5 * OUTPUT_STEPS;
 const LOG_SIZE_MIN: i32 = -3 * OUTPUT_STEPS;
@@ -34,29 +43,42 @@ const MIN_SIDE_Q4: i32 = 2 * SUBPIXELS;
 pub struct DetectSettings {
     /// Thresholds and calibration, in class order.
     pub classes: [ClassSettings; 3],
-    /// Keep every candidate from [`ALL_CELLS_PERMYRIAD`] on under its best class.
+    /// Keep every candidate from a heat of 0.05 on under its best class.
     pub all_cells: bool,
+    /// Diameter of a red cell in the network's input, in pixels.
+    pub network_rbc_diameter_px: u32,
 }
 
 impl DetectSettings {
-    fn candidate_permyriad(&self, class: CellClass) -> u16 {
+    /// The lowest heat logit of a candidate, in 1/256.
+    fn lowest_candidate_logit(&self, class: CellClass) -> i32 {
         if self.all_cells {
-            return ALL_CELLS_PERMYRIAD;
+            return ALL_CELLS_LOGIT_Q8;
         }
-        self.classes[class.index()].candidate_permyriad
+        let settings = &self.classes[class.index()];
+        lowest_logit(settings, settings.candidate_permyriad)
     }
 
-    fn is_certain(
-        &self,
-        class: CellClass,
-        confidence_permyriad: u16,
-        rival_permyriad: u16,
-    ) -> bool {
-        let enough = confidence_permyriad >= self.classes[class.index()].certain_permyriad;
-        let unrivalled = rival_permyriad.saturating_add(RIVAL_MARGIN_PERMYRIAD)
-            <= confidence_permyriad
-            || rival_permyriad == 0;
-        self.all_cells || (enough && unrivalled)
+    fn is_certain(&self, candidate: &Candidate, plan: &ScalePlan) -> bool {
+        let mut wanted = self.classes[candidate.class.index()].certain_permyriad;
+        if self.is_sliver(&clip(&candidate.bounds, plan.frame_px()), plan) {
+            wanted = wanted.saturating_add(SLIVER_MARGIN_PERMYRIAD);
+        }
+        let rival = candidate.rival_permyriad;
+        let unrivalled = rival == 0
+            || rival.saturating_add(RIVAL_MARGIN_PERMYRIAD) <= candidate.confidence_permyriad;
+        self.all_cells || (candidate.confidence_permyriad >= wanted && unrivalled)
+    }
+
+    /// Whether the frame's edge leaves too little of a cell to be as sure as usual.
+    fn is_sliver(&self, seen: &BoundingBox, plan: &ScalePlan) -> bool {
+        let (width_px, height_px) = plan.frame_px();
+        let end_q4 = |side_px: u32| side_px as i32 * SUBPIXELS - TOUCH_TOLERANCE_Q4;
+        let touches_x = seen.x0_q4 <= TOUCH_TOLERANCE_Q4 || seen.x1_q4 >= end_q4(width_px);
+        let touches_y = seen.y0_q4 <= TOUCH_TOLERANCE_Q4 || seen.y1_q4 >= end_q4(height_px);
+        let diameter_q4 = self.network_rbc_diameter_px as i32 * SUBPIXELS;
+        (touches_x && seen.width_q4() * SLIVER_PART < plan.to_frame_x_q4(diameter_q4))
+            || (touches_y && seen.height_q4() * SLIVER_PART < plan.to_frame_y_q4(diameter_q4))
     }
 }
 
@@ -64,6 +86,7 @@ impl DetectSettings {
 #[derive(Debug, Clone, Copy)]
 struct Candidate {
     class: CellClass,
+    logit_q8: i16,
     confidence_permyriad: u16,
     /// Confidence of the strongest other class at the same place.
     rival_permyriad: u16,
@@ -81,7 +104,7 @@ pub fn detect(output: &NetworkOutput, plan: &ScalePlan, settings: &DetectSetting
     let mut candidates = find_candidates(output, plan, settings);
     candidates.sort_by_key(|candidate| {
         (
-            std::cmp::Reverse(candidate.confidence_permyriad),
+            std::cmp::Reverse((candidate.confidence_permyriad, candidate.logit_q8)),
             candidate.order,
         )
     });
@@ -91,11 +114,7 @@ pub fn detect(output: &NetworkOutput, plan: &ScalePlan, settings: &DetectSetting
     kept.iter()
         .map(|candidate| Cell {
             best_class: candidate.class,
-            certain: settings.is_certain(
-                candidate.class,
-                candidate.confidence_permyriad,
-                candidate.rival_permyriad,
-            ),
+            certain: settings.is_certain(candidate, plan),
             bounds: clip(&candidate.bounds, plan.frame_px()),
             confidence_permyriad: candidate.confidence_permyriad,
             counted: true,
@@ -137,7 +156,7 @@ fn find_candidates(
     let mut candidates = Vec::new();
     for class in CellClass::ALL {
         let class_settings = &settings.classes[class.index()];
-        let floor = lowest_logit(class_settings, settings.candidate_permyriad(class));
+        let floor = settings.lowest_candidate_logit(class);
         for row in 0..output.rows() {
             for column in 0..output.columns() {
                 let logit = output.value(row, column, class.index());
@@ -150,6 +169,7 @@ fn find_candidates(
                 }
                 candidates.push(Candidate {
                     class,
+                    logit_q8: logit,
                     confidence_permyriad: confidence_permyriad(logit, class_settings),
                     rival_permyriad: 0,
                     bounds,
@@ -313,5 +333,182 @@ impl Grid {
             }
         }
         &self.found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::OUTPUT_CHANNELS;
+    use crate::preprocess::scale::RBC_DIAMETER_UM;
+    use proptest::prelude::*;
+
+    const ROWS: usize = 40;
+    const COLUMNS: usize = 60;
+    /// The frame is shown at its own size, so network pixels are frame pixels.
+    const FRAME_PX: (u32, u32) = (240, 160);
+
+    fn plan() -> ScalePlan {
+        ScalePlan::new(FRAME_PX, RBC_DIAMETER_UM / 52.0, RBC_DIAMETER_UM, 52.0).unwrap()
+    }
+
+    fn settings(all_cells: bool) -> DetectSettings {
+        let classes = CellClass::ALL.map(|class| ClassSettings {
+            name: class.name().to_owned(),
+            certain_permyriad: 5000,
+            candidate_permyriad: 2500,
+            calibration_slope_q8: 256,
+            calibration_intercept_q8: 0,
+        });
+        DetectSettings {
+            classes,
+            all_cells,
+            network_rbc_diameter_px: 52,
+        }
+    }
+
+    /// An output without any cell.
+    struct Drawn(Vec<i16>);
+
+    impl Drawn {
+        fn empty() -> Self {
+            let place = [-2000, -2000, -2000, 0, 0, 0, 0];
+            Self(place.repeat(ROWS * COLUMNS))
+        }
+
+        /// A cell whose box has its centre in the middle of a place.
+        fn cell(
+            mut self,
+            class: CellClass,
+            place: (usize, usize),
+            logit: i16,
+            side_px: f64,
+        ) -> Self {
+            let at = (place.0 * COLUMNS + place.1) * OUTPUT_CHANNELS;
+            self.0[at + class.index()] = logit;
+            let log_size = (256.0 * (side_px / 4.0).ln()).round() as i16;
+            self.0[at + 5] = log_size;
+            self.0[at + 6] = log_size;
+            self
+        }
+
+        fn detect(self, all_cells: bool) -> Vec<Cell> {
+            let output = NetworkOutput::from_values(ROWS, COLUMNS, self.0).unwrap();
+            detect(&output, &plan(), &settings(all_cells))
+        }
+    }
+
+    #[test]
+    fn a_peak_becomes_a_cell_in_its_place() {
+        let cells = Drawn::empty()
+            .cell(CellClass::Wbc, (20, 30), 512, 64.0)
+            .detect(false);
+        assert_eq!(cells.len(), 1);
+        assert_eq!(cells[0].class(), Some(CellClass::Wbc));
+        // The middle of place 30 is 122 px from the left; sigmoid(2) is 0.8808.
+        let [x0, y0, x1, y1] = cells[0].bounds.corners_px();
+        assert!(
+            (x0 - 90.0).abs() < 0.2 && (x1 - 154.0).abs() < 0.2,
+            "{x0} {x1}"
+        );
+        assert!(
+            (y0 - 50.0).abs() < 0.2 && (y1 - 114.0).abs() < 0.2,
+            "{y0} {y1}"
+        );
+        assert_eq!(cells[0].confidence_permyriad, 8808);
+    }
+
+    #[test]
+    fn nothing_is_found_in_nothing() {
+        assert!(Drawn::empty().detect(true).is_empty());
+    }
+
+    #[test]
+    fn equal_neighbours_are_one_peak() {
+        let drawn = Drawn::empty()
+            .cell(CellClass::Rbc, (20, 30), 512, 50.0)
+            .cell(CellClass::Rbc, (20, 31), 512, 50.0);
+        assert_eq!(drawn.detect(false).len(), 1);
+    }
+
+    #[test]
+    fn two_boxes_of_one_cell_are_one_and_overlapping_cells_are_two() {
+        // Centres 8 px apart share 0.72 of the union, 24 px apart 0.35.
+        for (apart, cells) in [(2, 1), (6, 2)] {
+            let drawn = Drawn::empty()
+                .cell(CellClass::Rbc, (20, 20), 600, 50.0)
+                .cell(CellClass::Rbc, (20, 20 + apart), 500, 50.0);
+            assert_eq!(drawn.detect(false).len(), cells, "{apart} places apart");
+        }
+    }
+
+    #[test]
+    fn a_platelet_on_a_red_cell_is_kept() {
+        let drawn = Drawn::empty()
+            .cell(CellClass::Rbc, (20, 20), 600, 52.0)
+            .cell(CellClass::Plt, (22, 22), 600, 16.0);
+        assert_eq!(drawn.detect(false).len(), 2);
+    }
+
+    #[test]
+    fn weak_and_disputed_cells_are_uncertain() {
+        let weak = Drawn::empty()
+            .cell(CellClass::Rbc, (20, 20), -100, 52.0)
+            .detect(false);
+        assert_eq!((weak.len(), weak[0].certain), (1, false));
+        // sigmoid(0.75) and sigmoid(0.70) differ by less than the margin.
+        let disputed = || {
+            Drawn::empty()
+                .cell(CellClass::Rbc, (20, 20), 192, 60.0)
+                .cell(CellClass::Wbc, (20, 22), 179, 60.0)
+        };
+        let cells = disputed().detect(false);
+        assert_eq!((cells.len(), cells[0].certain), (1, false));
+        let forced = disputed().detect(true);
+        assert_eq!((forced.len(), forced[0].class()), (1, Some(CellClass::Rbc)));
+    }
+
+    #[test]
+    fn slivers_must_be_surer() {
+        // sigmoid(0.4) is 0.6: enough inside, not at the edge where 6 px of 52 show.
+        for (column, certain) in [(30, true), (0, false)] {
+            let cells = Drawn::empty()
+                .cell(CellClass::Rbc, (20, column), 102, 8.0)
+                .detect(false);
+            assert_eq!(
+                (cells.len(), cells[0].certain),
+                (1, certain),
+                "column {column}"
+            );
+        }
+    }
+
+    #[test]
+    fn confidence_is_the_calibrated_probability() {
+        let mut class = settings(false).classes[0].clone();
+        assert_eq!(confidence_permyriad(0, &class), 5000);
+        class.calibration_slope_q8 = 512;
+        class.calibration_intercept_q8 = 256;
+        // 2 x 0.5 + 1 = 2.
+        assert_eq!(confidence_permyriad(128, &class), 8808);
+        assert_eq!(confidence_permyriad(i16::MIN, &class), 0);
+        assert_eq!(confidence_permyriad(i16::MAX, &class), 10_000);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn any_output_gives_boxes_inside_the_frame(
+            values in proptest::collection::vec(any::<i16>(), 10 * 15 * OUTPUT_CHANNELS)
+        ) {
+            let output = NetworkOutput::from_values(10, 15, values).unwrap();
+            for cell in detect(&output, &plan(), &settings(true)) {
+                let bounds = cell.bounds;
+                prop_assert!(bounds.x0_q4 >= 0 && bounds.x1_q4 <= FRAME_PX.0 as i32 * SUBPIXELS);
+                prop_assert!(bounds.y0_q4 >= 0 && bounds.y1_q4 <= FRAME_PX.1 as i32 * SUBPIXELS);
+                prop_assert!(bounds.width_q4() > 0 && bounds.height_q4() > 0);
+            }
+        }
     }
 }

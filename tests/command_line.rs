@@ -204,9 +204,6 @@ fn all_cells_keeps_more_and_leaves_none_uncertain() {
     assert!(number(&all) > number(&usual));
     for record in &all {
         assert_eq!(record["counts"]["uncertain"], 0);
-        for cell in record["cells"].as_array().unwrap() {
-            assert!(cell["confidence"].as_f64().unwrap() >= 0.05, "{cell}");
-        }
     }
 }
 

@@ -35,10 +35,11 @@ fn overlap(a: &BoundingBox, b: &BoundingBox) -> f64 {
 
 #[test]
 fn the_shipped_network_gives_the_exporters_answers_to_the_bit() {
-    Network::load(model())
+    let report = Network::load(model())
         .unwrap()
         .check_golden(model())
         .unwrap();
+    assert!(report.is_equal(), "{report:?}");
 }
 
 #[test]

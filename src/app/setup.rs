@@ -52,11 +52,19 @@ impl Setup {
     /// No such model, or one that is damaged.
     pub fn load_network(&self, plain: bool) -> Result<Network> {
         let folder = self.model_folder()?;
-        Ok(if plain {
-            Network::load_plain(&folder)?
-        } else {
-            Network::load(&folder)?
-        })
+        if plain {
+            return Ok(Network::load_plain(&folder)?);
+        }
+        let network = Network::load(&folder)?;
+        // A processor or a build that computes otherwise than the exporter must not count.
+        if !network.check_golden(&folder)?.is_equal() {
+            bail!(
+                "the model in {} fails its known-answer check on this machine, so nothing is \
+                 counted; copy the model folder again, or try HEMOSCOPE_KERNEL=scalar",
+                folder.display()
+            );
+        }
+        Ok(network)
     }
 
     /// A folder that was named is taken as it is; the default is searched for.

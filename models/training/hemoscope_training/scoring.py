@@ -26,7 +26,6 @@ from hemoscope_training.records import (
     CLASS_NAMES,
     UNCERTAIN,
     FramePair,
-    inside,
     with_truth_boxes,
 )
 
@@ -216,12 +215,34 @@ INNER_MARGIN_DIAMETERS = 0.25
 """A cell counts when its centre lies this many red cell diameters inside the frame."""
 
 
+TOUCH_DIAMETERS = 1 / 25
+"""A box that ends this close to the frame's edge belongs to a cut cell (at least one pixel)."""
+
+
+def whole_centres(boxes: np.ndarray, truth: TruthFrame) -> np.ndarray:
+    """Centres (n, 2) of whole cells, of which `boxes` (n, 4) show the part inside the frame.
+
+    As the program does: a cell cut on one of two opposite sides is taken to be as long as it is
+    on its longer side, reaching out of the frame.
+    """
+    low, high = boxes[:, :2], boxes[:, 2:]
+    size = np.max(high - low, axis=1, keepdims=True, initial=0)
+    tolerance = max(1.0, TOUCH_DIAMETERS * truth.rbc_px)
+    at_start = low <= tolerance
+    at_end = high >= np.array([truth.width, truth.height]) - tolerance
+    centres = (low + high) / 2
+    centres = np.where(at_start & ~at_end, high - size / 2, centres)
+    return np.where(at_end & ~at_start, low + size / 2, centres)
+
+
 def inner_pairs(pairs: Sequence[FramePair]) -> list[FramePair]:
-    """Keep counted cells, and annotated cells whose centre lies in the inner frame."""
+    """Keep counted cells, and annotated cells that the program's border rule would count."""
     result = []
     for pair in pairs:
         margin_px = pair.truth.rbc_px * INNER_MARGIN_DIAMETERS
-        kept = inside(pair.truth.boxes, pair.truth, margin_px)
+        centres = whole_centres(pair.truth.boxes, pair.truth)
+        limits = np.array([pair.truth.width, pair.truth.height]) - margin_px
+        kept = ((centres >= margin_px) & (centres < limits)).all(1)
         result.append(
             FramePair(with_truth_boxes(pair.truth, kept), pair.counted.keep(pair.counted.counted))
         )
