@@ -94,7 +94,9 @@ def vary(crops: Tensor, generator: torch.Generator) -> Tensor:
     return (crops * gain).clamp(0, 255)
 
 
-def train(crops: np.ndarray, labels: np.ndarray, epochs: int, seed: int) -> CropNetwork:
+def train(
+    crops: np.ndarray, labels: np.ndarray, epochs: int, seed: int, batch: int = BATCH
+) -> CropNetwork:
     """Train on crops (n, `CROP_PX`, `CROP_PX`, 3) with labels (n,); classes weigh alike.
 
     Each class's weight goes with the inverse square root of its share, a compromise between
@@ -106,14 +108,14 @@ def train(crops: np.ndarray, labels: np.ndarray, epochs: int, seed: int) -> Crop
     share = np.bincount(labels, minlength=len(CROP_NAMES)) / len(labels)
     weight = torch.tensor(1 / np.sqrt(np.maximum(share, 1e-6)), dtype=torch.float32)
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=WEIGHT_DECAY)
-    steps = epochs * (len(labels) // BATCH)
+    steps = epochs * (len(labels) // batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE_MAX, steps)
     inputs, targets = torch.from_numpy(crops), torch.from_numpy(labels)
     with tqdm(total=steps, desc="crop classifier", unit="step") as progress:
         for _ in range(epochs):
             order = torch.randperm(len(targets), generator=generator)
-            for start in range(0, len(order) - BATCH + 1, BATCH):
-                rows = order[start : start + BATCH]
+            for start in range(0, len(order) - batch + 1, batch):
+                rows = order[start : start + batch]
                 logits = network(vary(inputs[rows], generator))
                 loss = functional.cross_entropy(logits, targets[rows], weight)
                 optimizer.zero_grad()
