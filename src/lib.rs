@@ -6,13 +6,23 @@
 //!
 //! Research use only. Not for use in diagnostic procedures.
 
+pub mod analyse;
+pub mod app;
 pub mod camera;
 pub mod cell;
 pub mod config;
 pub mod count;
 pub mod decode;
+pub mod detect;
 pub mod frame;
+pub mod histogram;
+pub mod input;
 pub mod network;
 pub mod panel;
+pub mod picture_files;
+pub mod preprocess;
 pub mod quality;
+pub mod record;
+pub mod scale;
+pub mod session;
 pub mod ui;

@@ -1,1 +1,16 @@
-fn main() {}
+//! Arguments to a run to an exit code; everything else is in the library.
+
+use clap::Parser;
+use hemoscope::app::{self, arguments::Arguments};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match app::run(&Arguments::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("hemoscope: {error:#}");
+            ExitCode::from(1)
+        }
+    }
+}

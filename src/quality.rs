@@ -1,1 +1,725 @@
-//! Written next.
+//! A cheap judgement of a frame before the network sees it: light, focus, density, and whether it
+//! can be a stained smear at all.
+//!
+//! It works on a reduced copy in integers. Only gross faults are rejected: a frame that merely
+//! looks unusual goes on to the network. Cells darken green most under every usual stain, so green
+//! separates cells from glass.
+
+use crate::frame::Frame;
+use crate::histogram::Histogram;
+use std::fmt;
+
+/// Where the lines are drawn. The defaults leave every one of 1,273 photographed fields of four
+/// microscopes usable, and reject them once blurred by an eighth of a red cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QualitySettings {
+    /// A background below this level is a black frame (0..=255).
+    pub black_level: u8,
+    /// A background below this level is called dark.
+    pub dark_level: u8,
+    /// A background above this level is called bright.
+    pub bright_level: u8,
+    /// A frame whose darkest twentieth is above this level is white.
+    pub white_level: u8,
+    /// More fully white pixels than this, in thousandths, are called bright.
+    pub max_clipped_permille: u16,
+    /// The weakest edges that can be cells, as the step in levels that would cause them once
+    /// smeared over an eighth of a red cell.
+    pub min_edge_levels: u16,
+    /// The lowest [`Quality::focus_score`] that is usable.
+    pub min_focus_score: u8,
+    /// A pixel is covered if its green is at least this much below the background, in thousandths
+    /// of the background.
+    pub cover_depth_permille: u16,
+    /// Less covered area than this, in thousandths, is called sparse.
+    pub sparse_permille: u16,
+    /// More covered area than this, in thousandths, is called crowded.
+    pub crowded_permille: u16,
+    /// Stained cells keep at least this much more red or blue light than green, in thousandths of
+    /// the background's.
+    pub min_stain_permille: u16,
+    /// Changes between dark and bright neighbours, in thousandths of the dark pixels: cells are
+    /// compact, noise and print are not.
+    pub max_texture_permille: u16,
+    /// The strongest colour that light through glass can have: (largest - smallest channel) /
+    /// largest, in thousandths.
+    pub max_background_tint_permille: u16,
+}
+
+impl Default for QualitySettings {
+    fn default() -> Self {
+        Self {
+            black_level: 40,
+            dark_level: 110,
+            bright_level: 248,
+            white_level: 245,
+            max_clipped_permille: 300,
+            min_edge_levels: 14,
+            min_focus_score: 18,
+            cover_depth_permille: 90,
+            sparse_permille: 60,
+            crowded_permille: 750,
+            min_stain_permille: 30,
+            max_texture_permille: 700,
+            max_background_tint_permille: 600,
+        }
+    }
+}
+
+/// The light of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Brightness {
+    Dark,
+    Good,
+    Bright,
+}
+
+/// How much of a frame is covered by cells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Density {
+    Empty,
+    Sparse,
+    Good,
+    Crowded,
+}
+
+/// Why a frame is not counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// No light.
+    Black,
+    /// Nothing but light.
+    White,
+    /// Light, but no edge that could be a cell: an empty field.
+    NoContrast,
+    /// Edges are smeared over more than about a tenth of a red cell.
+    Blurred,
+    /// Colours or texture that no stained smear has.
+    NotASmear,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Reason::Black => "the frame is black; switch the lamp on or expose longer",
+            Reason::White => "the frame is white; dim the lamp or expose shorter",
+            Reason::NoContrast => "the field is empty; move the slide to where cells lie",
+            Reason::Blurred => "the frame is out of focus; turn the focus until edges are sharp",
+            Reason::NotASmear => "this does not look like a stained smear; check what is shown",
+        })
+    }
+}
+
+/// Whether a frame may be counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Usable,
+    Rejected(Reason),
+}
+
+/// What one frame looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quality {
+    /// Level of the empty background in green, 0..=255.
+    pub background_level: u8,
+    pub brightness: Brightness,
+    /// Fully white pixels, in thousandths.
+    pub clipped_permille: u16,
+    /// 0 (no edge is sharper than an eighth of a red cell) to 100 (edges within a fortieth).
+    pub focus_score: u8,
+    /// Area darker than the background, in thousandths.
+    pub coverage_permille: u16,
+    pub density: Density,
+    pub verdict: Verdict,
+}
+
+/// Judges a frame. `rbc_diameter_px` is the size of a red cell in this frame; without it the
+/// judgement assumes cells as large as they can be (four to the shorter side), which makes it
+/// more lenient on focus.
+pub fn judge(frame: &Frame, rbc_diameter_px: Option<u32>, settings: &QualitySettings) -> Quality {
+    let view = ReducedView::new(frame, rbc_diameter_px);
+    let [red, green, blue] = Histogram::of_channels(&view.rgb);
+    let background = [&red, &green, &blue]
+        .map(|channel| channel.percentile(crate::histogram::BACKGROUND_PERMILLE));
+    let background_level = background[1];
+    let clipped_permille = view.clipped_permille();
+    let edges = view.edges();
+    let coverage_permille = covered_permille(&green, background_level, settings);
+    let reason = light_fault(&green, background_level, settings)
+        .or_else(|| view.texture_fault(&green, settings))
+        .or_else(|| edges.too_weak(settings).then_some(Reason::NoContrast))
+        .or_else(|| {
+            let fault = view.colour_fault(&green, background, settings)?;
+            Some(if edges.faint(settings) {
+                Reason::NoContrast
+            } else {
+                fault
+            })
+        })
+        .or_else(|| edges.blurred(settings).then_some(Reason::Blurred));
+    Quality {
+        background_level,
+        brightness: brightness(background_level, clipped_permille, settings),
+        clipped_permille,
+        focus_score: edges.focus_score(),
+        coverage_permille,
+        density: density(coverage_permille, reason, settings),
+        verdict: reason.map_or(Verdict::Usable, Verdict::Rejected),
+    }
+}
+
+fn brightness(level: u8, clipped_permille: u16, settings: &QualitySettings) -> Brightness {
+    if level < settings.dark_level {
+        Brightness::Dark
+    } else if level > settings.bright_level || clipped_permille > settings.max_clipped_permille {
+        Brightness::Bright
+    } else {
+        Brightness::Good
+    }
+}
+
+fn density(coverage: u16, reason: Option<Reason>, settings: &QualitySettings) -> Density {
+    if reason == Some(Reason::NoContrast) || coverage == 0 {
+        Density::Empty
+    } else if coverage < settings.sparse_permille {
+        Density::Sparse
+    } else if coverage > settings.crowded_permille {
+        Density::Crowded
+    } else {
+        Density::Good
+    }
+}
+
+fn light_fault(green: &Histogram, background: u8, settings: &QualitySettings) -> Option<Reason> {
+    const DARKEST_TWENTIETH_PERMILLE: u32 = 50;
+    if background < settings.black_level {
+        Some(Reason::Black)
+    } else if green.percentile(DARKEST_TWENTIETH_PERMILLE) > settings.white_level {
+        Some(Reason::White)
+    } else {
+        None
+    }
+}
+
+fn covered_permille(green: &Histogram, background: u8, settings: &QualitySettings) -> u16 {
+    let depth = u32::from(background) * u32::from(settings.cover_depth_permille) / 1000;
+    let first_bright = u32::from(background).saturating_sub(depth) as u8;
+    1000 - green.permille_from(first_bright) as u16
+}
+
+/// The level that best separates dark from bright values (Otsu, IEEE Trans. Syst. Man Cybern.
+/// 1979): the largest variance between the two classes. Dark values are at or below it.
+fn otsu_level(histogram: &Histogram) -> u8 {
+    let counts = || (0_u64..).zip(histogram.counts().iter().map(|&count| u64::from(count)));
+    let total = u64::from(histogram.total());
+    let total_sum: u64 = counts().map(|(value, count)| value * count).sum();
+    let (mut dark, mut dark_sum) = (0, 0);
+    let mut best = (0, 0);
+    for (value, count) in counts() {
+        dark += count;
+        dark_sum += value * count;
+        let bright = total - dark;
+        if dark == 0 || bright == 0 {
+            continue;
+        }
+        let distance = u128::from(((total_sum - dark_sum) * dark).abs_diff(dark_sum * bright));
+        let variance = distance * distance / (u128::from(dark) * u128::from(bright));
+        if variance > best.0 {
+            best = (variance, value as u8);
+        }
+    }
+    best.1
+}
+
+/// Fixed-point steps of one level, so that smoothed planes keep their slopes.
+const LEVEL: u16 = 16;
+/// Dark and bright must differ by this many levels before their texture or colour says anything.
+const MIN_CLASS_DISTANCE: u32 = 14;
+
+/// A reduced copy of a frame.
+struct ReducedView {
+    width: usize,
+    height: usize,
+    rgb: Vec<u8>,
+    /// Diameter of a red cell in this copy, in pixels, known or assumed.
+    rbc_diameter: usize,
+}
+
+impl ReducedView {
+    fn new(frame: &Frame, rbc_diameter_px: Option<u32>) -> Self {
+        /// Enough to see the edge of a red cell.
+        const RBC_DIAMETER: u32 = 32;
+        const LONGEST_SIDE: u32 = 400;
+        /// The fewest red cells that fit along the shorter side of a usable frame.
+        const FEWEST_CELLS: u32 = 4;
+        let shorter = frame.width_px().min(frame.height_px());
+        let longer = frame.width_px().max(frame.height_px());
+        let known_px = rbc_diameter_px.map(|diameter_px| diameter_px.min(shorter));
+        let factor = match known_px {
+            Some(diameter_px) => diameter_px / RBC_DIAMETER,
+            None => longer.div_ceil(LONGEST_SIDE),
+        };
+        let factor = factor.clamp(1, shorter);
+        let diameter_px = known_px.unwrap_or(shorter / FEWEST_CELLS);
+        Self {
+            width: (frame.width_px() / factor) as usize,
+            height: (frame.height_px() / factor) as usize,
+            rgb: block_means(frame, factor as usize),
+            rbc_diameter: (diameter_px / factor).max(1) as usize,
+        }
+    }
+
+    fn clipped_permille(&self) -> u16 {
+        let white = |pixel: &&[u8]| pixel.iter().all(|&value| value >= 254);
+        let clipped = self.rgb.chunks_exact(3).filter(white).count();
+        (clipped * 1000 / (self.width * self.height)) as u16
+    }
+
+    fn green(&self) -> impl Iterator<Item = u8> {
+        self.rgb.chunks_exact(3).map(|pixel| pixel[1])
+    }
+
+    /// Steepest slopes as they are, and after smearing by an eighth of a red cell.
+    fn edges(&self) -> Edges {
+        let plane: Vec<u16> = self.green().map(|value| u16::from(value) * LEVEL).collect();
+        // A box of width w smears by w / sqrt(12); w = 0.433 d makes that d / 8.
+        let radius = (self.rbc_diameter * 433 / 1000 / 2).max(1);
+        let smeared = smear(&plane, self.width, self.height, radius);
+        Edges {
+            fine: steepest_slope(&plane, self.width, self.height),
+            smeared: steepest_slope(&smeared, self.width, self.height),
+            smear_width: 2 * radius as u32 + 1,
+        }
+    }
+
+    /// Noise and print change between dark and bright far more often than cells do.
+    fn texture_fault(&self, green: &Histogram, settings: &QualitySettings) -> Option<Reason> {
+        let level = otsu_level(green);
+        let classes = self.class_means(level);
+        if classes.distance() < MIN_CLASS_DISTANCE {
+            return None;
+        }
+        let dark: Vec<bool> = self.green().map(|value| value <= level).collect();
+        let changes_along: usize = dark.chunks_exact(self.width).map(changes).sum();
+        let rows = dark.chunks_exact(self.width);
+        let changes_across: usize = rows
+            .clone()
+            .zip(rows.skip(1))
+            .map(|(above, below)| above.iter().zip(below).filter(|(a, b)| a != b).count())
+            .sum();
+        let dark_pixels = dark.iter().filter(|&&is_dark| is_dark).count().max(1);
+        let texture_permille = (changes_along + changes_across) * 1000 / dark_pixels;
+        (texture_permille > usize::from(settings.max_texture_permille)).then_some(Reason::NotASmear)
+    }
+
+    /// Stain takes more green than red or blue from nearly colourless light.
+    fn colour_fault(
+        &self,
+        green: &Histogram,
+        background: [u8; 3],
+        settings: &QualitySettings,
+    ) -> Option<Reason> {
+        let brightest = u32::from(background.into_iter().max().unwrap_or(0)).max(1);
+        let dimmest = u32::from(background.into_iter().min().unwrap_or(0));
+        let tint_permille = (brightest - dimmest) * 1000 / brightest;
+        let [red, green, blue] = self.class_means(otsu_level(green)).passed_permille();
+        let stain_permille = red.max(blue) - green;
+        let tinted = tint_permille > u32::from(settings.max_background_tint_permille);
+        let unstained = stain_permille < i32::from(settings.min_stain_permille);
+        (tinted || unstained).then_some(Reason::NotASmear)
+    }
+
+    fn class_means(&self, level: u8) -> ClassMeans {
+        let mut sums = [[0_u64; 3]; 2];
+        let mut counts = [0_u64; 2];
+        for pixel in self.rgb.chunks_exact(3) {
+            let class = usize::from(pixel[1] > level);
+            counts[class] += 1;
+            for (sum, &value) in sums[class].iter_mut().zip(pixel) {
+                *sum += u64::from(value);
+            }
+        }
+        let mean = |class: usize| sums[class].map(|sum| (sum * 1000 / counts[class].max(1)) as u32);
+        ClassMeans {
+            dark_millilevels: mean(0),
+            bright_millilevels: mean(1),
+        }
+    }
+}
+
+/// The mean colours of the dark and the bright part.
+struct ClassMeans {
+    dark_millilevels: [u32; 3],
+    bright_millilevels: [u32; 3],
+}
+
+impl ClassMeans {
+    /// Difference in green, in levels.
+    fn distance(&self) -> u32 {
+        self.bright_millilevels[1].saturating_sub(self.dark_millilevels[1]) / 1000
+    }
+
+    /// How much of the light passes the dark part, by channel, in thousandths.
+    fn passed_permille(&self) -> [i32; 3] {
+        std::array::from_fn(|channel| {
+            let bright = u64::from(self.bright_millilevels[channel].max(1));
+            (u64::from(self.dark_millilevels[channel]) * 1000 / bright).min(10_000) as i32
+        })
+    }
+}
+
+/// Slopes of a frame in 1/16 levels over two pixels.
+#[derive(Debug, Clone, Copy)]
+struct Edges {
+    fine: u32,
+    smeared: u32,
+    smear_width: u32,
+}
+
+impl Edges {
+    /// The step in levels that would leave the smeared slope: a step smeared over a box has the
+    /// slope step / width.
+    fn step_levels(&self) -> u32 {
+        let slope_per_pixel = self.smeared / 2;
+        slope_per_pixel * self.smear_width / u32::from(LEVEL)
+    }
+
+    fn too_weak(&self, settings: &QualitySettings) -> bool {
+        self.step_levels() < u32::from(settings.min_edge_levels)
+    }
+
+    /// Slopes that uneven light on bare glass can have; without stain they are no cells.
+    fn faint(&self, settings: &QualitySettings) -> bool {
+        self.step_levels() < 2 * u32::from(settings.min_edge_levels)
+    }
+
+    /// Smearing an edge of width s by b leaves its slope at s / sqrt(s² + b²): sharp edges lose
+    /// nearly all of it, blurred ones little. 100 stands for a loss to a fifth.
+    fn focus_score(&self) -> u8 {
+        let ratio_permille = self.fine * 1000 / self.smeared.max(1);
+        (ratio_permille.saturating_sub(1000) / 40).min(100) as u8
+    }
+
+    fn blurred(&self, settings: &QualitySettings) -> bool {
+        self.focus_score() < settings.min_focus_score
+    }
+}
+
+fn changes(row: &[bool]) -> usize {
+    row.windows(2).filter(|pair| pair[0] != pair[1]).count()
+}
+
+/// Means of squares of `factor` pixels; what is left over at the right and the bottom is dropped.
+fn block_means(frame: &Frame, factor: usize) -> Vec<u8> {
+    let width = frame.width_px() as usize / factor;
+    let height = frame.height_px() as usize / factor;
+    let area = (factor * factor) as u32;
+    let mut means = Vec::with_capacity(width * height * 3);
+    let mut sums = vec![[0_u32; 3]; width];
+    for block_row in 0..height {
+        sums.fill([0; 3]);
+        for y in block_row * factor..(block_row + 1) * factor {
+            let blocks = frame.row(y as u32).chunks_exact(factor * 3);
+            for (sum, block) in sums.iter_mut().zip(blocks) {
+                for (at, &value) in block.iter().enumerate() {
+                    sum[at % 3] += u32::from(value);
+                }
+            }
+        }
+        let mean = |sum: u32| ((sum + area / 2) / area) as u8;
+        means.extend(sums.iter().flat_map(|sum| sum.map(mean)));
+    }
+    means
+}
+
+/// The mean over a square of 2 `radius` + 1 pixels; the plane's edge is repeated outwards.
+fn smear(plane: &[u16], width: usize, height: usize, radius: usize) -> Vec<u16> {
+    let mut along = vec![0; plane.len()];
+    for y in 0..height {
+        let line = Line {
+            start: y * width,
+            step: 1,
+            length: width,
+        };
+        line.smear(plane, &mut along, radius);
+    }
+    let mut both = vec![0; plane.len()];
+    for x in 0..width {
+        let line = Line {
+            start: x,
+            step: width,
+            length: height,
+        };
+        line.smear(&along, &mut both, radius);
+    }
+    both
+}
+
+/// A row or column of a plane.
+struct Line {
+    start: usize,
+    step: usize,
+    length: usize,
+}
+
+impl Line {
+    fn smear(&self, source: &[u16], target: &mut [u16], radius: usize) {
+        let last = self.length - 1;
+        let value = |at: usize| u32::from(source[self.start + at.min(last) * self.step]);
+        let window = 2 * radius as u32 + 1;
+        let mut sum = value(0) * (radius as u32 + 1) + (1..=radius).map(value).sum::<u32>();
+        for at in 0..self.length {
+            target[self.start + at * self.step] = ((sum + window / 2) / window) as u16;
+            sum += value(at + radius + 1);
+            sum -= value(at.saturating_sub(radius));
+        }
+    }
+}
+
+/// The slope that one pixel in two hundred exceeds: steep enough to be an edge, common enough not
+/// to be a speck. In the plane's units over two pixels, |across| + |along|.
+fn steepest_slope(plane: &[u16], width: usize, height: usize) -> u32 {
+    const LARGEST: usize = 2 * 255 * LEVEL as usize;
+    const ONE_IN: u32 = 200;
+    if width < 3 || height < 3 {
+        return 0;
+    }
+    let mut counts = vec![0_u32; LARGEST + 1];
+    for y in 1..height - 1 {
+        let above = &plane[(y - 1) * width..][..width];
+        let here = &plane[y * width..][..width];
+        let below = &plane[(y + 1) * width..][..width];
+        for x in 1..width - 1 {
+            let slope = here[x - 1].abs_diff(here[x + 1]) + above[x].abs_diff(below[x]);
+            counts[usize::from(slope).min(LARGEST)] += 1;
+        }
+    }
+    let wanted = ((width - 2) * (height - 2)) as u32 / ONE_IN;
+    let mut seen = 0;
+    let steep = counts.iter().rposition(|&count| {
+        seen += count;
+        seen > wanted
+    });
+    steep.unwrap_or(0) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RBC_PX: u32 = 48;
+    const GLASS: [u8; 3] = [222, 214, 200];
+    const RED_CELL: [u8; 3] = [200, 130, 140];
+
+    /// A field of round cells, edges smeared by a box of `2 * blur_px + 1` pixels.
+    fn smear_field(glass: [u8; 3], cell: [u8; 3], blur_px: usize) -> Frame {
+        let (width_px, height_px) = (320, 240);
+        let mut frame = Frame::filled(width_px, height_px, glass).unwrap();
+        let radius_squared = (RBC_PX as i32 / 2).pow(2);
+        for (x, y) in (0..width_px as i32).flat_map(|x| (0..height_px as i32).map(move |y| (x, y)))
+        {
+            let (dx, dy) = (x % 64 - 32, y % 64 - 32);
+            if dx * dx + dy * dy < radius_squared {
+                let at = (y as usize * width_px as usize + x as usize) * 3;
+                frame.rgb_mut()[at..at + 3].copy_from_slice(&cell);
+            }
+        }
+        for channel in 0..3 {
+            let plane: Vec<u16> = frame
+                .rgb()
+                .iter()
+                .skip(channel)
+                .step_by(3)
+                .map(|&v| v.into())
+                .collect();
+            let smeared = smear(&plane, width_px as usize, height_px as usize, blur_px);
+            for (pixel, value) in frame.rgb_mut().chunks_exact_mut(3).zip(smeared) {
+                pixel[channel] = value as u8;
+            }
+        }
+        frame
+    }
+
+    /// Fills a frame by a function of place and a pseudo-random number.
+    fn drawn(colour: impl Fn(u32, u32, u32) -> [u32; 3]) -> Frame {
+        let mut frame = Frame::filled(320, 240, [0; 3]).unwrap();
+        let mut random = 1_u32;
+        for (number, pixel) in (0..).zip(frame.rgb_mut().chunks_exact_mut(3)) {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let values = colour(number % 320, number / 320, random >> 8);
+            pixel.copy_from_slice(&values.map(|value| value.min(255) as u8));
+        }
+        frame
+    }
+
+    fn scales() -> [Option<u32>; 2] {
+        [Some(RBC_PX), None]
+    }
+
+    #[test]
+    fn stained_smears_of_many_looks_are_usable() {
+        let cases = [
+            ("usual", GLASS, RED_CELL),
+            ("pale", [235, 232, 230], [225, 205, 212]),
+            ("dark lamp", [90, 86, 80], [78, 50, 55]),
+            ("yellow light", [240, 210, 130], [215, 130, 90]),
+            ("blue light", [170, 190, 230], [140, 110, 180]),
+            ("purple stain", [220, 220, 220], [130, 90, 170]),
+            ("brownish stain", [225, 215, 195], [190, 140, 110]),
+            ("overexposed glass", [255, 255, 255], [240, 180, 190]),
+        ];
+        let wrong: Vec<_> = cases
+            .iter()
+            .flat_map(|case| scales().map(|rbc_px| (case, rbc_px)))
+            .map(|((name, glass, cell), rbc_px)| {
+                let frame = smear_field(*glass, *cell, 1);
+                (
+                    name,
+                    rbc_px,
+                    judge(&frame, rbc_px, &QualitySettings::default()),
+                )
+            })
+            .filter(|(_, _, quality)| quality.verdict != Verdict::Usable)
+            .collect();
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+
+    #[test]
+    fn gross_faults_are_rejected_for_their_reason() {
+        let stained = |grain: u32| [200 + grain % 8, 190 + grain % 8, 180 + grain % 8];
+        let cases = [
+            ("black", drawn(|_, _, grain| [grain % 12; 3]), Reason::Black),
+            (
+                "white",
+                drawn(|_, _, grain| [250 + grain % 6; 3]),
+                Reason::White,
+            ),
+            (
+                "one colour",
+                drawn(|_, _, _| [180, 170, 160]),
+                Reason::NoContrast,
+            ),
+            (
+                "empty, with sensor noise",
+                drawn(|_, _, grain| stained(grain)),
+                Reason::NoContrast,
+            ),
+            (
+                "empty, darker to one side",
+                drawn(|x, _, grain| stained(grain).map(|value| value - x / 9)),
+                Reason::NoContrast,
+            ),
+            (
+                "colour noise",
+                drawn(|_, _, grain| [grain % 256, grain / 256 % 256, grain / 3 % 256]),
+                Reason::NotASmear,
+            ),
+            (
+                "print",
+                drawn(|x, y, grain| {
+                    [if y % 12 < 8 && x % 300 > 9 && grain % 3 == 0 {
+                        20
+                    } else {
+                        250
+                    }; 3]
+                }),
+                Reason::NotASmear,
+            ),
+            (
+                "grey cells",
+                smear_field([220; 3], [140; 3], 1),
+                Reason::NotASmear,
+            ),
+            (
+                "green cells",
+                smear_field([220; 3], [100, 180, 90], 1),
+                Reason::NotASmear,
+            ),
+            (
+                "cells in red light",
+                smear_field([230, 80, 60], [200, 30, 40], 1),
+                Reason::NotASmear,
+            ),
+            (
+                "blurred by a sixth of a cell",
+                smear_field(GLASS, RED_CELL, 14),
+                Reason::Blurred,
+            ),
+        ];
+        let wrong: Vec<_> = cases
+            .iter()
+            .flat_map(|case| scales().map(|rbc_px| (case, rbc_px)))
+            .map(|((name, frame, reason), rbc_px)| {
+                (
+                    name,
+                    rbc_px,
+                    reason,
+                    judge(frame, rbc_px, &QualitySettings::default()),
+                )
+            })
+            .filter(|(_, _, reason, quality)| quality.verdict != Verdict::Rejected(**reason))
+            .collect();
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+
+    #[test]
+    fn the_focus_score_falls_as_the_blur_grows() {
+        let scores = [0, 2, 4, 8, 14].map(|blur_px| {
+            let frame = smear_field(GLASS, RED_CELL, blur_px);
+            judge(&frame, Some(RBC_PX), &QualitySettings::default()).focus_score
+        });
+        assert!(
+            scores.is_sorted_by(|sharper, softer| sharper > softer),
+            "{scores:?}"
+        );
+        assert_eq!(scores[0], 100);
+    }
+
+    #[test]
+    fn light_and_density_are_named() {
+        let quality = |frame: &Frame| judge(frame, Some(RBC_PX), &QualitySettings::default());
+        let field = quality(&smear_field(GLASS, RED_CELL, 1));
+        assert_eq!(
+            (field.background_level, field.brightness),
+            (214, Brightness::Good)
+        );
+        assert_eq!(field.density, Density::Good);
+        // A circle of 48 pixels in every square of 64: pi / 4 (48 / 64)² = 0.442.
+        let true_share = 442;
+        assert!(
+            field.coverage_permille.abs_diff(true_share) < 40,
+            "{field:?}"
+        );
+        let dark = quality(&smear_field([90, 86, 80], [78, 50, 55], 1));
+        assert_eq!(dark.brightness, Brightness::Dark);
+        let bright = quality(&smear_field([255; 3], [240, 180, 190], 1));
+        assert_eq!(bright.brightness, Brightness::Bright);
+        assert!(bright.clipped_permille > 400, "{bright:?}");
+        let empty = quality(&Frame::filled(320, 240, GLASS).unwrap());
+        assert_eq!(
+            (empty.density, empty.coverage_permille),
+            (Density::Empty, 0)
+        );
+    }
+
+    #[test]
+    fn every_size_is_judged_without_panic() {
+        for (width_px, height_px) in [(1, 1), (2, 900), (900, 1), (3, 3), (17, 5)] {
+            let frame = Frame::filled(width_px, height_px, GLASS).unwrap();
+            for rbc_px in [None, Some(0), Some(1), Some(40), Some(u32::MAX)] {
+                let quality = judge(&frame, rbc_px, &QualitySettings::default());
+                assert_eq!(quality.verdict, Verdict::Rejected(Reason::NoContrast));
+            }
+        }
+    }
+
+    #[test]
+    fn the_threshold_lies_between_two_heaps() {
+        let mut histogram = Histogram::default();
+        [40, 41, 42, 200, 201, 202, 203]
+            .into_iter()
+            .for_each(|value| histogram.add(value));
+        assert!((42..200).contains(&otsu_level(&histogram)));
+        assert_eq!(otsu_level(&Histogram::default()), 0);
+    }
+}

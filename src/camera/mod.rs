@@ -1,7 +1,12 @@
 //! Where frames come from: a trait, and one file for each kind of source.
 
+pub mod replay;
+pub mod simulated;
+
 use crate::cell::{BoundingBox, CellClass};
 use crate::frame::Frame;
+use std::path::PathBuf;
+use std::time::Duration;
 use thiserror::Error;
 
 /// Why a source gave no frame.
@@ -52,4 +57,26 @@ pub trait FrameSource: Send {
 
     /// Waits for the next frame; `None` when the source has no more.
     fn next_frame(&mut self) -> Result<Option<CapturedFrame>, CameraError>;
+}
+
+/// The simulated camera gives 25 frames a second, as a small real one does.
+const SIMULATED_INTERVAL: Duration = Duration::from_millis(40);
+
+/// Opens the source that a specification names: `replay:PATH`, `simulated` or `simulated:SEED`.
+///
+/// # Errors
+/// [`CameraError::Unavailable`] with the reason, or with what can be named.
+pub fn open(spec: &str) -> Result<Box<dyn FrameSource>, CameraError> {
+    if let Some(path) = spec.strip_prefix("replay:") {
+        let paths = [PathBuf::from(path)];
+        return Ok(Box::new(replay::ReplayCamera::open(&paths, false)?));
+    }
+    if spec.starts_with("simulated") {
+        let camera = simulated::SimulatedCamera::from_spec(spec)?;
+        return Ok(Box::new(camera.with_frame_interval(SIMULATED_INTERVAL)));
+    }
+    Err(CameraError::Unavailable {
+        camera: spec.to_owned(),
+        reason: "no such source; name replay:PATH, simulated or simulated:SEED".to_owned(),
+    })
 }

@@ -1,1 +1,28 @@
-//! Written next.
+//! From cells to counts: border rule, tallies, exact intervals, uneven fields.
+//!
+//! ```text
+//! cells of a field -> border -> FieldTally -> SmearTally -> Summary
+//!                                              dispersion, interval
+//! ```
+//!
+//! Everything here is a pure function of its arguments. The arithmetic is `f64` with the `libm`
+//! crate, so the same cells give the same figures on every processor.
+
+mod border;
+mod dispersion;
+mod display;
+mod distribution;
+mod interval;
+mod tally;
+
+pub use border::{Border, BorderError, BorderRule};
+pub use dispersion::{Dispersion, count_dispersion, ratio_dispersion};
+pub use display::format_figure;
+pub use interval::{
+    Confidence, ConfidenceError, Interval, cells_for_relative_half_width, poisson_interval,
+    proportion_interval, ratio_interval,
+};
+pub use tally::{
+    ClassSummary, CountRules, Estimate, FieldTally, MAX_CELLS, MAX_FIELDS, Progress, SmearTally,
+    Summary, TallyError, Warning,
+};

@@ -1,1 +1,16 @@
-//! Written next.
+//! The device's screen: what it shows ([`model`]), in which words ([`text`]), where and how
+//! ([`screen`]), drawn into memory ([`canvas`]). Nothing here touches the operating system.
+
+pub mod canvas;
+pub mod colour;
+pub mod describe;
+pub mod font;
+pub mod icon;
+pub mod layout;
+pub mod mark;
+pub mod model;
+pub mod overlay;
+pub mod preview;
+pub mod scene;
+pub mod screen;
+pub mod text;

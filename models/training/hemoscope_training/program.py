@@ -35,12 +35,14 @@ class Mode:
         given_scale: pass the micrometres per pixel of each source, else let it estimate.
         plain: run the float network instead of the quantized one.
         all_cells: report every candidate under its best class.
+        config: configuration file to run with, else the program's defaults.
     """
 
     name: str
     given_scale: bool = True
     plain: bool = False
     all_cells: bool = False
+    config: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ class Program:
             command.append("--plain")
         if mode.all_cells:
             command.append("--all-cells")
+        if mode.config is not None:
+            command += ["--config", str(mode.config)]
         if um_per_px is not None:
             command += ["--um-per-px", f"{um_per_px:.6f}"]
         return [*command, "-"]

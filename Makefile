@@ -1,0 +1,121 @@
+# Every door into this repository. `make help` lists them.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# Downloads and tools live outside the checkout, so that every checkout shares them.
+CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hemoscope
+TOOLS := $(CACHE)/tools
+VENV := $(CACHE)/venv
+PROGRAM := target/release/hemoscope
+MODEL := models/smear-resnet
+SEED ?= 7
+FIELDS ?= 40
+SIZE ?= 480x320
+
+##@ Use it
+.PHONY: help
+help: ## Lists every door into this repository
+	@awk 'BEGIN { FS = ":.*## " } \
+	  /^##@/ { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: setup ## Counts a simulated slide on a live screen in the terminal, and writes target/demo.png
+	cargo build --release --locked
+	scripts/demo $(PROGRAM) $(SEED) $(FIELDS) $(SIZE)
+
+.PHONY: build
+build: setup ## Builds target/release/hemoscope
+	cargo build --release --locked
+
+##@ Check it
+.PHONY: test
+test: setup ## Runs every test, those of the ARM kernels under emulation too
+	cargo test --locked
+	scripts/kernel-parity-aarch64
+
+.PHONY: check
+check: format-check clippy deny doc lint-python ## Formatting, lints, licences, documentation
+
+.PHONY: format
+format: $(VENV)/ruff-installed ## Formats Rust and Python
+	cargo fmt
+	$(VENV)/bin/ruff format models/training
+
+.PHONY: format-check
+format-check:
+	cargo fmt --check
+
+.PHONY: clippy
+clippy: setup ## Lints Rust; a warning is an error
+	cargo clippy --locked --all-targets -- -D warnings
+
+.PHONY: deny
+deny: $(TOOLS)/bin/cargo-deny ## Checks the licences and sources of every dependency
+	$(TOOLS)/bin/cargo-deny --locked check bans licenses sources
+
+.PHONY: advisories
+advisories: $(TOOLS)/bin/cargo-deny ## Checks dependencies against the RustSec database (needs the internet)
+	$(TOOLS)/bin/cargo-deny --locked check advisories
+
+.PHONY: doc
+doc: setup ## Builds the documentation; a warning is an error
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+
+.PHONY: lint-python
+lint-python: $(VENV)/ruff-installed ## Lints the training code
+	cd models/training && $(VENV)/bin/ruff format --check . && $(VENV)/bin/ruff check .
+
+.PHONY: bless
+bless: ## Rewrites the golden screens from what the program draws now; look at them before you commit
+	HEMOSCOPE_BLESS=1 cargo test --locked --test screens
+
+##@ Measure it
+.PHONY: bench
+bench: setup $(VENV)/measure-installed ## Times the network against tract and onnxruntime, interleaved
+	cargo bench --locked --bench network --no-run
+	cd models/training && $(VENV)/bin/python -m hemoscope_training.benchmark --root ../.. \
+	  --model ../../$(MODEL) --out ../../target/bench/network.md
+
+.PHONY: score
+score: build $(VENV)/measure-installed ## Scores the program on annotated frames: make score DATA=DIR
+	@test -n "$(DATA)" || { echo "make score: name the folder with dev.json and images/: make score DATA=DIR" >&2; exit 2; }
+	cd models/training && $(VENV)/bin/python -m hemoscope_training.evaluate run \
+	  --program ../../$(PROGRAM) --model ../../$(MODEL) --data "$(abspath $(DATA))" --coco dev.json \
+	  --out ../../target/score
+
+##@ Train it
+.PHONY: train
+train: $(VENV)/training-installed ## Trains a network: make train DATA=DIR (about an hour and a half on two cores)
+	@test -n "$(DATA)" || { echo "make train: name the folder with train.json and images/: make train DATA=DIR" >&2; exit 2; }
+	cd models/training && $(VENV)/bin/python -m hemoscope_training.train --data "$(abspath $(DATA))" \
+	  --partial-annotations extra_partial.json --run runs/smear --compile
+
+##@ Set it up
+.PHONY: setup
+setup: ## Installs the system's packages that building and testing need
+	scripts/setup
+
+$(TOOLS)/bin/cargo-deny:
+	cargo install cargo-deny --version 0.20.2 --locked --root $(TOOLS)
+
+$(VENV)/bin/python:
+	python3 -m venv $(VENV) || { echo "python3 needs its venv module: apt-get install python3-venv" >&2; exit 1; }
+
+$(VENV)/ruff-installed: models/training/requirements-lint.txt | $(VENV)/bin/python
+	$(VENV)/bin/pip install --quiet --requirement $<
+	touch $@
+
+$(VENV)/measure-installed: models/training/requirements-measure.txt | $(VENV)/bin/python
+	$(VENV)/bin/pip install --quiet --requirement $<
+	touch $@
+
+$(VENV)/training-installed: models/training/requirements.txt | $(VENV)/bin/python
+	$(VENV)/bin/pip install --quiet --requirement $<
+	touch $@
+
+.PHONY: clean
+clean: ## Removes what was built
+	cargo clean

@@ -1,0 +1,218 @@
+//! Times the network's device form against its plain form in tract, on one thread.
+//!
+//! `cargo bench --bench network -- [--rounds N] [--json] [--serve] [--model FOLDER]`. The runs alternate, so
+//! that a busy machine slows all of them, and medians are compared. Without `--model`, the first
+//! folder of `models/` that holds a manifest is taken. With `--serve`, the names are printed as one
+//! line of JSON, then every name on standard input is answered by the milliseconds of one run, so
+//! that `hemoscope_training.benchmark` can interleave other programs.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail, ensure};
+use hemoscope::network::kernels::Kernel;
+use hemoscope::network::{MANIFEST_FILE, Network, NetworkInput, golden_input};
+
+const WIDTH_PX: u32 = 320;
+const HEIGHT_PX: u32 = 240;
+const DEFAULT_ROUNDS: usize = 40;
+const MAX_ROUNDS: usize = 10_000;
+/// Runs that are not timed: they build the plan and warm the caches.
+const WARM_UP_ROUNDS: usize = 2;
+
+struct Options {
+    rounds: usize,
+    json: bool,
+    serve: bool,
+    model: Option<PathBuf>,
+}
+
+impl Options {
+    fn parse(arguments: impl Iterator<Item = String>) -> Result<Self> {
+        let mut options = Self {
+            rounds: DEFAULT_ROUNDS,
+            json: false,
+            serve: false,
+            model: None,
+        };
+        let mut arguments = arguments;
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                // Cargo adds this one to every benchmark.
+                "--bench" => {}
+                "--json" => options.json = true,
+                "--serve" => options.serve = true,
+                "--model" => {
+                    let folder = arguments.next().context("--model needs a folder")?;
+                    options.model = Some(folder.into());
+                }
+                "--rounds" => {
+                    let rounds = arguments.next().context("--rounds needs a number")?;
+                    options.rounds = rounds.parse().context("--rounds needs a number")?;
+                }
+                other => {
+                    bail!(
+                        "unknown argument {other}; there are --rounds N, --json, --serve, --model FOLDER"
+                    )
+                }
+            }
+        }
+        ensure!(
+            (1..=MAX_ROUNDS).contains(&options.rounds),
+            "--rounds must be within 1..={MAX_ROUNDS}"
+        );
+        Ok(options)
+    }
+}
+
+struct Contender {
+    name: String,
+    network: Network,
+    times_ms: Vec<f64>,
+}
+
+impl Contender {
+    fn new(name: String, network: Network) -> Self {
+        Self {
+            name,
+            network,
+            times_ms: Vec::new(),
+        }
+    }
+
+    fn time(&mut self, input: &NetworkInput) -> Result<()> {
+        let start = Instant::now();
+        let output = self.network.run(input)?;
+        self.times_ms.push(start.elapsed().as_secs_f64() * 1e3);
+        std::hint::black_box(output);
+        Ok(())
+    }
+
+    fn median_ms(&self) -> f64 {
+        let mut times_ms = self.times_ms.clone();
+        times_ms.sort_by(f64::total_cmp);
+        times_ms[times_ms.len() / 2]
+    }
+
+    fn fastest_ms(&self) -> f64 {
+        self.times_ms.iter().copied().fold(f64::INFINITY, f64::min)
+    }
+}
+
+fn find_model() -> Result<PathBuf> {
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    let mut folders: Vec<PathBuf> = models
+        .read_dir()
+        .with_context(|| {
+            format!(
+                "{} is missing; train a model, or give --model FOLDER",
+                models.display()
+            )
+        })?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|folder| folder.join(MANIFEST_FILE).is_file())
+        .collect();
+    folders.sort();
+    folders.into_iter().next().with_context(|| {
+        format!(
+            "no folder of {} holds a {MANIFEST_FILE}; train a model, or give --model FOLDER",
+            models.display()
+        )
+    })
+}
+
+/// Every kernel of this processor, and tract's own operators last: the one compared with.
+fn contenders(folder: &Path) -> Result<Vec<Contender>> {
+    let mut contenders = Vec::new();
+    for kernel in Kernel::available() {
+        let network = Network::load_with(folder, kernel)?;
+        contenders.push(Contender::new(format!("device, {kernel}"), network));
+    }
+    let plain = Network::load_plain(folder)?;
+    contenders.push(Contender::new("plain, tract f32".into(), plain));
+    Ok(contenders)
+}
+
+fn print_table(folder: &Path, contenders: &[Contender], rounds: usize) {
+    println!(
+        "{} at {WIDTH_PX}x{HEIGHT_PX}, one thread, {rounds} interleaved rounds",
+        folder.display()
+    );
+    let baseline_ms = contenders.last().map_or(f64::NAN, Contender::median_ms);
+    println!(
+        "{:<24}{:>12}{:>12}{:>10}",
+        "", "median ms", "fastest ms", "speed-up"
+    );
+    for contender in contenders {
+        let median_ms = contender.median_ms();
+        println!(
+            "{:<24}{median_ms:>12.3}{:>12.3}{:>9.2}x",
+            contender.name,
+            contender.fastest_ms(),
+            baseline_ms / median_ms
+        );
+    }
+}
+
+fn print_json(folder: &Path, contenders: &[Contender], rounds: usize) {
+    let results: Vec<serde_json::Value> = contenders
+        .iter()
+        .map(|contender| {
+            serde_json::json!({
+                "name": contender.name,
+                "median_ms": contender.median_ms(),
+                "fastest_ms": contender.fastest_ms(),
+            })
+        })
+        .collect();
+    let report = serde_json::json!({
+        "model": folder,
+        "width_px": WIDTH_PX,
+        "height_px": HEIGHT_PX,
+        "rounds": rounds,
+        "results": results,
+    });
+    println!("{report}");
+}
+
+/// Answers names with the milliseconds of one run, until standard input ends.
+fn serve(contenders: &mut [Contender], input: &NetworkInput) -> Result<()> {
+    let names: Vec<&str> = contenders.iter().map(|one| &*one.name).collect();
+    println!("{}", serde_json::json!(names));
+    for line in std::io::stdin().lines() {
+        let name = line?;
+        let contender = contenders
+            .iter_mut()
+            .find(|contender| contender.name == name)
+            .with_context(|| format!("there is no contender {name:?}"))?;
+        contender.time(input)?;
+        println!("{}", contender.times_ms.last().copied().unwrap_or(f64::NAN));
+    }
+    Ok(())
+}
+
+fn main() -> Result<()> {
+    let options = Options::parse(std::env::args().skip(1))?;
+    let folder = options.model.map_or_else(find_model, Ok)?;
+    let input = golden_input(WIDTH_PX, HEIGHT_PX, 1)?;
+    let mut contenders = contenders(&folder)?;
+    for _ in 0..WARM_UP_ROUNDS {
+        for contender in &contenders {
+            contender.network.run(&input)?;
+        }
+    }
+    if options.serve {
+        return serve(&mut contenders, &input);
+    }
+    for _ in 0..options.rounds {
+        for contender in &mut contenders {
+            contender.time(&input)?;
+        }
+    }
+    if options.json {
+        print_json(&folder, &contenders, options.rounds);
+    } else {
+        print_table(&folder, &contenders, options.rounds);
+    }
+    Ok(())
+}

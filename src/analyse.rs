@@ -1,0 +1,112 @@
+//! One frame to cells: preprocessing, network, detection and border rule in one place.
+
+use crate::cell::Cell;
+use crate::count::{Border, BorderError, BorderRule};
+use crate::detect::{DetectSettings, detect};
+use crate::frame::Frame;
+use crate::network::{Network, NetworkError};
+use crate::preprocess::scale::{ScaleError, ScalePlan};
+use crate::preprocess::{PrepareError, Preprocessor, Steps};
+use thiserror::Error;
+
+/// Why a frame was not analysed.
+#[derive(Debug, Error)]
+pub enum AnalyseError {
+    #[error(transparent)]
+    Scale(#[from] ScaleError),
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    #[error(transparent)]
+    Border(#[from] BorderError),
+}
+
+/// What was found in one frame.
+#[derive(Debug, Clone)]
+pub struct FieldCells {
+    /// Most confident first.
+    pub cells: Vec<Cell>,
+    /// Which of them count, and the area that they stand for.
+    pub border: Border,
+    /// The scale that was used.
+    pub um_per_px: f64,
+}
+
+/// Everything that turns frames into cells; each worker owns one.
+pub struct Analyser {
+    network: Network,
+    preprocessor: Preprocessor,
+    steps: Steps,
+    detect_settings: DetectSettings,
+    border_rule: BorderRule,
+    rbc_diameter_um: f64,
+}
+
+/// What an analyser is told once.
+#[derive(Debug, Clone)]
+pub struct AnalyseSettings {
+    pub steps: Steps,
+    pub border_rule: BorderRule,
+    /// Mean diameter of a red cell, in micrometres.
+    pub rbc_diameter_um: f64,
+    /// Keep every candidate under its best class.
+    pub all_cells: bool,
+}
+
+impl Analyser {
+    /// Puts an analyser together around a loaded network.
+    pub fn new(network: Network, settings: AnalyseSettings) -> Self {
+        let detect_settings = DetectSettings {
+            classes: network.manifest().class_settings(),
+            all_cells: settings.all_cells,
+        };
+        Self {
+            network,
+            preprocessor: Preprocessor::default(),
+            steps: settings.steps,
+            detect_settings,
+            border_rule: settings.border_rule,
+            rbc_diameter_um: settings.rbc_diameter_um,
+        }
+    }
+
+    /// Red cell diameter that the network expects in its input, in pixels.
+    pub fn network_rbc_diameter_px(&self) -> f64 {
+        self.network.manifest().input.rbc_diameter_px
+    }
+
+    /// Mean diameter of a red cell, in micrometres.
+    pub fn rbc_diameter_um(&self) -> f64 {
+        self.rbc_diameter_um
+    }
+
+    /// Finds and marks the cells of a frame whose pixels are `um_per_px` micrometres wide.
+    ///
+    /// # Errors
+    /// A scale that shows the frame absurdly large or small, or a network that cannot run.
+    pub fn analyse(&mut self, frame: &Frame, um_per_px: f64) -> Result<FieldCells, AnalyseError> {
+        let frame_px = (frame.width_px(), frame.height_px());
+        let rbc_diameter_px = self.rbc_diameter_um / um_per_px;
+        let border = Border::new(self.border_rule, frame_px.0, frame_px.1, rbc_diameter_px)?;
+        let plan = ScalePlan::new(
+            frame_px,
+            um_per_px,
+            self.rbc_diameter_um,
+            self.network_rbc_diameter_px(),
+        )?;
+        let input = self.preprocessor.prepare(frame, &plan, &self.steps)?;
+        let output = self
+            .network
+            .run_rgbx(input.width_px, input.height_px, &input.rgbx)?;
+        let mut cells = detect(&output, &plan, &self.detect_settings);
+        for cell in &mut cells {
+            cell.counted = border.counts(&cell.bounds);
+        }
+        Ok(FieldCells {
+            cells,
+            border,
+            um_per_px,
+        })
+    }
+}

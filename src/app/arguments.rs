@@ -1,0 +1,137 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Counts red cells, white cells and platelets in a stained blood smear.
+///
+/// Research use only. Not for use in diagnostic procedures.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What hemoscope can be asked to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Counts the cells in image files.
+    Count(CountArguments),
+    /// Runs the device: camera, counting, live screen.
+    Run(RunArguments),
+    /// Prints the configuration with every key explained, or checks a file.
+    Config(ConfigArguments),
+}
+
+/// Options that several commands share.
+#[derive(Debug, Args)]
+pub struct SharedArguments {
+    /// Configuration file; without it the defaults hold (see `hemoscope config --print`).
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Folder of the model, with manifest.toml.
+    #[arg(long, value_name = "DIR")]
+    pub model: Option<PathBuf>,
+    /// Width of a pixel on the slide in micrometres; without it, it is estimated from red cells.
+    #[arg(long, value_name = "F", value_parser = parse_um_per_px)]
+    pub um_per_px: Option<f64>,
+}
+
+/// `hemoscope count`.
+#[derive(Debug, Args)]
+pub struct CountArguments {
+    /// Image files, folders, or `-` for a list of paths on standard input.
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub shared: SharedArguments,
+    /// Writes one line of JSON for each frame, in the order of the input, instead of a table.
+    #[arg(long)]
+    pub json: bool,
+    /// Keeps every candidate from a confidence of 0.05 on under its best class.
+    #[arg(long)]
+    pub all_cells: bool,
+    /// Writes each frame with its cells drawn in: circle RBC, square WBC, triangle PLT.
+    #[arg(long, value_name = "DIR")]
+    pub overlay: Option<PathBuf>,
+    /// Frames counted at once; without it, one for each processor.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: Option<u16>,
+    /// Runs the model's plain float form instead of the quantized one: slow, for comparison.
+    #[arg(long)]
+    pub plain: bool,
+}
+
+/// `hemoscope run`.
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    #[command(flatten)]
+    pub shared: SharedArguments,
+    /// Where frames come from: `replay:PATH` or `simulated[:SEED]`.
+    #[arg(long, value_name = "SOURCE")]
+    pub camera: Option<String>,
+    /// Where the screen is shown: `terminal` or `png:FILE`; may be given several times.
+    #[arg(long, value_name = "PANEL")]
+    pub panel: Vec<String>,
+    /// Size of the screen: 320x240, 480x320 or 800x480.
+    #[arg(long, value_name = "WxH")]
+    pub size: Option<String>,
+    /// Ends after this many counted fields; without it, when the source ends or on q.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub fields: Option<u32>,
+}
+
+/// `hemoscope config`.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct ConfigArguments {
+    /// Prints a configuration with every key, its default, range and meaning.
+    #[arg(long)]
+    pub print: bool,
+    /// Checks a configuration file.
+    #[arg(long, value_name = "FILE")]
+    pub check: Option<PathBuf>,
+}
+
+/// The widest range that any microscope with a camera has, in micrometres a pixel.
+const UM_PER_PX_RANGE: std::ops::RangeInclusive<f64> = 0.005..=5.0;
+
+fn parse_um_per_px(text: &str) -> Result<f64, String> {
+    let value: f64 = text
+        .parse()
+        .map_err(|_| "not a number; give micrometres a pixel, such as 0.0725".to_owned())?;
+    if UM_PER_PX_RANGE.contains(&value) {
+        return Ok(value);
+    }
+    let (low, high) = (UM_PER_PX_RANGE.start(), UM_PER_PX_RANGE.end());
+    Err(format!("outside {low} to {high} micrometres a pixel"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn scales_that_are_none_are_refused() {
+        let cases = [
+            ("0.0725", true),
+            ("1", true),
+            ("0", false),
+            ("-0.1", false),
+            ("NaN", false),
+            ("inf", false),
+            ("0,07", false),
+            ("", false),
+        ];
+        for (text, accepted) in cases {
+            assert_eq!(parse_um_per_px(text).is_ok(), accepted, "{text:?}");
+        }
+    }
+}

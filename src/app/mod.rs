@@ -1,0 +1,27 @@
+//! The program's commands, put together from the library's parts; nothing depends on this.
+
+pub mod arguments;
+pub mod configuration;
+pub mod count;
+pub mod field_analysis;
+pub mod in_order;
+pub mod inputs;
+pub mod run;
+pub mod screen_content;
+pub mod setup;
+pub mod table;
+
+use anyhow::Result;
+use arguments::{Arguments, Command};
+
+/// Runs one command; `Ok(false)` when it ended but something was not done.
+///
+/// # Errors
+/// What kept the command from running; its text is for the operator.
+pub fn run(arguments: &Arguments) -> Result<bool> {
+    match &arguments.command {
+        Command::Count(arguments) => count::run(arguments),
+        Command::Run(arguments) => run::run(arguments),
+        Command::Config(arguments) => configuration::run(arguments),
+    }
+}

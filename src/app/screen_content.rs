@@ -1,0 +1,200 @@
+//! A session as the content of a screen: which numbers, which warning, which next step.
+
+use super::setup::Setup;
+use crate::count::{self, ClassSummary, Summary};
+use crate::quality::{self, Quality, Reason, Verdict};
+use crate::session::{self, KnownScale, Session};
+use crate::ui::model::{
+    Brightness, Counting, Decimal, Density, Estimate, Fields, Focus, Identity, Instruction,
+    Preview, Reading, Rejection, RunState, Scale, Screen, Sharpness, Warning,
+};
+
+/// Nanometres in a micrometre.
+const NM_PER_UM: f64 = 1000.0;
+/// Focus score from which a frame is called sharp rather than soft.
+const SHARP_FROM: u8 = 50;
+
+/// The screen of a run at this moment.
+pub fn screen_of<'a>(session: &'a Session, setup: &Setup) -> Screen<'a> {
+    let summary = session.summary();
+    let latest = session.latest();
+    let quality = latest.map(|latest| latest.quality);
+    let ratio = |class: &ClassSummary| class.per_1000_rbc.map(|ratio| reading_of(&ratio));
+    let [_, wbc, plt] = &summary.classes;
+    Screen::Counting(Box::new(Counting {
+        language: setup.language(),
+        identity: Identity {
+            sample: Some(setup.config.sample.id.clone()).filter(|id| !id.is_empty()),
+            ..Identity::default()
+        },
+        run: match session.state() {
+            session::RunState::Live => RunState::Live,
+            session::RunState::Finished => RunState::Finished,
+            session::RunState::Unfinished => RunState::Unfinished,
+        },
+        preview: latest.map(|latest| Preview::of_frame(&latest.frame, &latest.cells)),
+        focus: quality.map(|quality| Focus {
+            score: quality.focus_score,
+            sharpness: sharpness_of(quality),
+        }),
+        brightness: quality.map(brightness_of),
+        density: quality.map(density_of),
+        scale: scale_of(session.scale()),
+        counts: summary
+            .classes
+            .each_ref()
+            .map(|class| reading_of(&class.count)),
+        uncertain: u64::from(summary.uncertain),
+        wbc_per_1000_rbc: ratio(wbc),
+        plt_per_1000_rbc: ratio(plt),
+        fields: Fields {
+            counted: session.fields(),
+            wanted: session.wanted_fields(),
+            rejected: rejections_of(session),
+        },
+        over_dispersed: is_uneven(&summary),
+        warning: warning_of(session, &summary),
+        instruction: instruction_of(session, quality),
+    }))
+}
+
+/// A figure with as many decimals as its size deserves, or that there is none.
+fn reading_of(estimate: &count::Estimate) -> Reading {
+    match estimate {
+        count::Estimate::Known { value, interval, n } => {
+            let decimals = u8::from(interval.high < 20.0 && interval.high.fract() != 0.0);
+            let decimal = |figure: f64| decimal_of(figure, decimals);
+            Reading::Known(Estimate {
+                value: decimal(*value),
+                low: decimal(interval.low),
+                high: decimal(interval.high),
+                n: u64::from(*n),
+            })
+        }
+        count::Estimate::TooFewCells { have, .. } => Reading::TooFew {
+            n: u64::from(*have),
+        },
+    }
+}
+
+fn decimal_of(figure: f64, decimals: u8) -> Decimal {
+    let unit = if decimals == 1 { 10.0 } else { 1.0 };
+    Decimal {
+        scaled: libm::round(figure * unit) as u64,
+        decimals,
+    }
+}
+
+fn sharpness_of(quality: Quality) -> Sharpness {
+    match quality.focus_score {
+        _ if quality.verdict == Verdict::Rejected(Reason::Blurred) => Sharpness::Blurred,
+        0..SHARP_FROM => Sharpness::Soft,
+        SHARP_FROM.. => Sharpness::Sharp,
+    }
+}
+
+fn brightness_of(quality: Quality) -> Brightness {
+    match quality.brightness {
+        quality::Brightness::Dark => Brightness::Dark,
+        quality::Brightness::Good => Brightness::Good,
+        quality::Brightness::Bright => Brightness::Bright,
+    }
+}
+
+fn density_of(quality: Quality) -> Density {
+    match quality.density {
+        quality::Density::Empty => Density::Empty,
+        quality::Density::Sparse => Density::Sparse,
+        quality::Density::Good => Density::Good,
+        quality::Density::Crowded => Density::Crowded,
+    }
+}
+
+fn scale_of(scale: KnownScale) -> Scale {
+    let nanometres = |um: f64| libm::round(um * NM_PER_UM) as u32;
+    match scale {
+        KnownScale::Unknown => Scale::Unknown,
+        KnownScale::Given { um_per_px } => Scale::Calibrated {
+            nm_per_px: nanometres(um_per_px),
+        },
+        KnownScale::Estimated(estimate) => Scale::Estimated {
+            nm_per_px: nanometres(estimate.um_per_px),
+            spread_nm: nanometres(estimate.um_per_px * estimate.spread),
+        },
+    }
+}
+
+fn rejection_of(reason: Reason) -> Rejection {
+    match reason {
+        Reason::Black => Rejection::TooDark,
+        Reason::White => Rejection::TooBright,
+        Reason::NoContrast => Rejection::Empty,
+        Reason::Blurred => Rejection::Blurred,
+        Reason::NotASmear => Rejection::NotASmear,
+    }
+}
+
+/// Two reasons may be one word on the screen; their numbers are added then.
+fn rejections_of(session: &Session) -> Vec<(Rejection, u32)> {
+    let rejected = session.rejected();
+    let reasons = rejected.by_reason.iter();
+    let all = reasons
+        .map(|(reason, number)| (rejection_of(*reason), *number))
+        .chain([
+            (Rejection::Empty, rejected.without_cells),
+            (Rejection::BrokenFrame, rejected.lost_frames),
+        ]);
+    let mut merged: Vec<(Rejection, u32)> = Vec::new();
+    for (rejection, number) in all {
+        match merged.iter_mut().find(|(known, _)| *known == rejection) {
+            Some((_, sum)) => *sum = sum.saturating_add(number),
+            None => merged.push((rejection, number)),
+        }
+    }
+    merged.sort_by_key(|(_, number)| std::cmp::Reverse(*number));
+    merged
+}
+
+fn is_uneven(summary: &Summary) -> bool {
+    let uneven = |warning: &count::Warning| matches!(warning, count::Warning::UnevenFields { .. });
+    summary.warnings.iter().any(uneven)
+}
+
+fn warning_of(session: &Session, summary: &Summary) -> Option<Warning> {
+    if session.scale_not_found() {
+        return Some(Warning::ScaleOutOfRange);
+    }
+    summary.warnings.iter().find_map(|warning| match warning {
+        count::Warning::TooManyWhiteCells { .. } => Some(Warning::TooManyWhiteCells),
+        count::Warning::ManyUncertain { .. } => Some(Warning::ManyUncertain),
+        count::Warning::UnevenFields { .. } => None,
+    })
+}
+
+fn instruction_of(session: &Session, quality: Option<Quality>) -> Instruction {
+    match session.state() {
+        session::RunState::Finished => return Instruction::RunComplete,
+        session::RunState::Unfinished => return Instruction::StartAgain,
+        session::RunState::Live => {}
+    }
+    if session.scale_not_found() {
+        return Instruction::SetScale;
+    }
+    let Some(quality) = quality else {
+        return Instruction::Wait;
+    };
+    match (quality.brightness, sharpness_of(quality), quality.density) {
+        (quality::Brightness::Dark, ..) => Instruction::RaiseLight,
+        (quality::Brightness::Bright, ..) => Instruction::LowerLight,
+        (_, _, quality::Density::Empty) => Instruction::FindCells,
+        (_, Sharpness::Blurred, _) => Instruction::FocusSlide,
+        (_, _, quality::Density::Crowded) => Instruction::FindThinnerArea,
+        _ if session
+            .latest()
+            .is_some_and(|latest| !latest.cells.is_empty()) =>
+        {
+            Instruction::NextField
+        }
+        _ => Instruction::HoldStill,
+    }
+}

@@ -1,0 +1,173 @@
+//! Configuration and flags put together: what every command starts from.
+
+use super::arguments::SharedArguments;
+use crate::analyse::AnalyseSettings;
+use crate::config::{self, Config};
+use crate::count::CountRules;
+use crate::frame::Frame;
+use crate::network::Network;
+use crate::preprocess::Steps;
+use crate::preprocess::illumination::Illumination;
+use crate::preprocess::tone::{Contrast, WhiteBalance};
+use crate::quality::{self, Quality, QualitySettings};
+use crate::session::KnownScale;
+use crate::ui::text::Language;
+use anyhow::{Result, bail};
+use std::env;
+use std::path::{Path, PathBuf};
+
+/// Where an installed device keeps its models.
+const SYSTEM_MODELS: &str = "/usr/share/hemoscope";
+/// Folders above the program that are searched for `models/`: a build folder lies two deep.
+const PARENTS_SEARCHED: usize = 4;
+
+/// The configuration with the flags laid over it.
+pub struct Setup {
+    pub config: Config,
+    /// Given pixel size, if any.
+    pub um_per_px: Option<f64>,
+    model: Option<PathBuf>,
+}
+
+impl Setup {
+    /// Reads the configuration named on the command line, or takes the defaults.
+    ///
+    /// # Errors
+    /// A configuration that cannot be read or holds a mistake.
+    pub fn load(arguments: &SharedArguments) -> Result<Self> {
+        let config = match &arguments.config {
+            Some(path) => Config::load(path)?,
+            None => Config::default(),
+        };
+        Ok(Self {
+            um_per_px: arguments.um_per_px.or(config.scale.um_per_px),
+            model: arguments.model.clone(),
+            config,
+        })
+    }
+
+    /// Loads the model that was asked for.
+    ///
+    /// # Errors
+    /// No such model, or one that is damaged.
+    pub fn load_network(&self, plain: bool) -> Result<Network> {
+        let folder = self.model_folder()?;
+        Ok(if plain {
+            Network::load_plain(&folder)?
+        } else {
+            Network::load(&folder)?
+        })
+    }
+
+    /// A folder that was named is taken as it is; the default is searched for.
+    fn model_folder(&self) -> Result<PathBuf> {
+        if let Some(folder) = &self.model {
+            return Ok(folder.clone());
+        }
+        let configured = Path::new(&self.config.model.folder);
+        let places = search_places(configured);
+        if let Some(found) = places.iter().find(|place| place.is_dir()) {
+            return Ok(found.clone());
+        }
+        let places: Vec<_> = places
+            .iter()
+            .map(|place| place.display().to_string())
+            .collect();
+        bail!(
+            "no model folder: looked for {}; give --model DIR",
+            places.join(", ")
+        );
+    }
+
+    /// What an analyser is told.
+    pub fn analyse_settings(&self, all_cells: bool) -> AnalyseSettings {
+        AnalyseSettings {
+            steps: self.steps(),
+            border_rule: self.config.count.border_rule,
+            rbc_diameter_um: self.config.scale.rbc_diameter_um,
+            all_cells,
+        }
+    }
+
+    fn steps(&self) -> Steps {
+        let wanted = &self.config.preprocess;
+        Steps {
+            denoise: wanted.denoise,
+            illumination: wanted.flat_field.then(Illumination::default),
+            white_balance: wanted.white_balance.then(WhiteBalance::default),
+            contrast: wanted.contrast.then(Contrast::default),
+        }
+    }
+
+    /// Thresholds of the judgement that every frame passes first.
+    pub fn quality_settings(&self) -> QualitySettings {
+        let wanted = &self.config.quality;
+        // The configuration has checked that these are levels and a score.
+        QualitySettings {
+            min_focus_score: wanted.blurred_below as u8,
+            dark_level: wanted.dark_below as u8,
+            bright_level: wanted.bright_above as u8,
+            ..QualitySettings::default()
+        }
+    }
+
+    /// Judges a frame before the network sees it; `rbc_diameter_px` where the scale is known.
+    pub fn judge(&self, frame: &Frame, rbc_diameter_px: Option<u32>) -> Quality {
+        quality::judge(frame, rbc_diameter_px, &self.quality_settings())
+    }
+
+    /// Diameter of a red cell in pixels, where the scale is known.
+    pub fn rbc_diameter_px(&self, scale: KnownScale) -> Option<u32> {
+        let um_per_px = scale.um_per_px()?;
+        Some(libm::round(self.config.scale.rbc_diameter_um / um_per_px) as u32)
+    }
+
+    /// Language of screens and overlays.
+    pub fn language(&self) -> Language {
+        match self.config.display.language {
+            config::Language::En => Language::English,
+            config::Language::Es => Language::Spanish,
+            config::Language::Fr => Language::French,
+        }
+    }
+
+    /// When figures may be shown.
+    pub fn count_rules(&self) -> CountRules {
+        self.config.count.rules()
+    }
+}
+
+/// The folder from here, then beside the program and above it, then the system's.
+fn search_places(folder: &Path) -> Vec<PathBuf> {
+    let mut places = vec![folder.to_path_buf()];
+    if folder.is_absolute() {
+        return places;
+    }
+    if let Ok(program) = env::current_exe() {
+        let parents = program.ancestors().skip(1).take(PARENTS_SEARCHED);
+        places.extend(parents.map(|parent| parent.join(folder)));
+    }
+    places.push(Path::new(SYSTEM_MODELS).join(folder));
+    places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relative_model_folder_is_looked_for_beside_the_program() {
+        let places = search_places(Path::new("models/x"));
+        assert_eq!(places[0], Path::new("models/x"));
+        assert!(places.len() > 2, "{places:?}");
+        assert_eq!(
+            places.last().unwrap(),
+            Path::new("/usr/share/hemoscope/models/x")
+        );
+    }
+
+    #[test]
+    fn an_absolute_model_folder_is_taken_as_it_is() {
+        assert_eq!(search_places(Path::new("/m/x")), [PathBuf::from("/m/x")]);
+    }
+}

@@ -1,0 +1,239 @@
+//! Replays picture files as a camera: single files, or the pictures of a folder.
+
+use super::{CameraError, CapturedFrame, FrameSource};
+use crate::decode::read_image;
+use crate::picture_files;
+use std::fs;
+use std::path::PathBuf;
+
+/// The most pictures in one replay.
+pub const MAX_REPLAY_FILES: usize = 100_000;
+
+/// A camera whose frames are picture files.
+///
+/// Every file is a field of its own: [`CapturedFrame::field`] is the file's place in the list,
+/// from 0, and stays the same when the list is repeated.
+#[derive(Debug)]
+pub struct ReplayCamera {
+    name: String,
+    files: Vec<PathBuf>,
+    repeats: bool,
+    next_sequence: u64,
+    /// Files since the last one that could be read.
+    bad_in_a_row: usize,
+}
+
+impl ReplayCamera {
+    /// Replays `paths` in the order given; a folder stands for the PNG and JPEG files in it
+    /// and below, sorted by name. With `repeats` the list starts again after its end.
+    ///
+    /// # Errors
+    ///
+    /// [`CameraError::Unavailable`] where a path cannot be read, a folder or the whole list holds
+    /// no picture, or there are more than [`MAX_REPLAY_FILES`].
+    pub fn open(paths: &[PathBuf], repeats: bool) -> Result<Self, CameraError> {
+        let name = match paths {
+            [only] => format!("replay:{}", only.display()),
+            _ => format!("replay of {} paths", paths.len()),
+        };
+        let unavailable = |reason: String| CameraError::Unavailable {
+            camera: name.clone(),
+            reason,
+        };
+        let mut files = Vec::new();
+        for path in paths {
+            fs::metadata(path).map_err(|error| {
+                let path = path.display();
+                unavailable(format!("{path} cannot be read: {error}; check the path"))
+            })?;
+            let listed =
+                picture_files::list(path).map_err(|error| unavailable(error.to_string()))?;
+            files.extend(listed);
+            if files.len() > MAX_REPLAY_FILES {
+                return Err(unavailable(format!(
+                    "it holds more than {MAX_REPLAY_FILES} pictures; replay a part of them at a \
+                     time"
+                )));
+            }
+        }
+        if files.is_empty() {
+            return Err(unavailable(
+                "no picture was named; name PNG or JPEG files, or a folder of them".to_owned(),
+            ));
+        }
+        Ok(Self {
+            name,
+            files,
+            repeats,
+            next_sequence: 0,
+            bad_in_a_row: 0,
+        })
+    }
+
+    /// How many files the list holds; at least 1.
+    pub fn file_count(&self) -> usize {
+        self.files.len()
+    }
+}
+
+impl FrameSource for ReplayCamera {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    /// The next file's frame. A file that cannot be read is a [`CameraError::BadFrame`], and the
+    /// next call goes on behind it; when a repeated list gives nothing but bad files in a whole
+    /// round, the camera is [`CameraError::Unavailable`].
+    fn next_frame(&mut self) -> Result<Option<CapturedFrame>, CameraError> {
+        let sequence = self.next_sequence;
+        let count = self.files.len() as u64;
+        if sequence >= count && !self.repeats {
+            return Ok(None);
+        }
+        if self.repeats && self.bad_in_a_row == self.files.len() {
+            return Err(CameraError::Unavailable {
+                camera: self.name.clone(),
+                reason: format!(
+                    "none of its {count} files is a picture that can be used; see the messages \
+                     about each file"
+                ),
+            });
+        }
+        let field = sequence % count;
+        let path = &self.files[field as usize];
+        self.next_sequence += 1;
+        match read_image(path) {
+            Ok(frame) => {
+                self.bad_in_a_row = 0;
+                Ok(Some(CapturedFrame {
+                    frame,
+                    sequence,
+                    name: Some(path.display().to_string()),
+                    field: Some(field),
+                    truth: None,
+                }))
+            }
+            Err(error) => {
+                self.bad_in_a_row += 1;
+                Err(CameraError::BadFrame {
+                    camera: self.name.clone(),
+                    sequence,
+                    reason: error.to_string(),
+                })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tempfile::TempDir;
+
+    fn put_picture(folder: &TempDir, name: &str, red: u8) -> PathBuf {
+        let path = folder.path().join(name);
+        let picture = image::RgbImage::from_pixel(8, 6, image::Rgb([red, 20, 30]));
+        picture
+            .save_with_format(&path, image::ImageFormat::Png)
+            .unwrap();
+        path
+    }
+
+    fn folder_path(folder: &TempDir) -> Vec<PathBuf> {
+        vec![folder.path().to_owned()]
+    }
+
+    #[test]
+    fn a_folder_is_replayed_in_the_order_of_its_names() {
+        let folder = TempDir::new().unwrap();
+        put_picture(&folder, "b.png", 2);
+        put_picture(&folder, "a.PNG", 1);
+        put_picture(&folder, "._a.png", 9);
+        fs::write(folder.path().join("notes.txt"), "no picture").unwrap();
+        fs::create_dir(folder.path().join("c.png")).unwrap();
+        let mut camera = ReplayCamera::open(&folder_path(&folder), false).unwrap();
+        assert_eq!(camera.file_count(), 2);
+        assert!(camera.name().starts_with("replay:"));
+        for (place, (name, red)) in [("a.PNG", 1), ("b.png", 2)].into_iter().enumerate() {
+            let captured = camera.next_frame().unwrap().unwrap();
+            let place = place as u64;
+            assert_eq!((captured.sequence, captured.field), (place, Some(place)));
+            assert!(captured.name.unwrap().ends_with(name));
+            assert_eq!(captured.frame.pixel(0, 0), [red, 20, 30]);
+        }
+        assert!(camera.next_frame().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_bad_file_is_dropped_and_the_next_one_given() {
+        let folder = TempDir::new().unwrap();
+        fs::write(folder.path().join("a.png"), b"cut off").unwrap();
+        put_picture(&folder, "b.png", 2);
+        let mut camera = ReplayCamera::open(&folder_path(&folder), false).unwrap();
+        let error = camera.next_frame().unwrap_err();
+        assert!(
+            matches!(&error, CameraError::BadFrame { sequence: 0, .. }),
+            "{error}"
+        );
+        assert!(error.to_string().contains("a.png"), "{error}");
+        let captured = camera.next_frame().unwrap().unwrap();
+        assert_eq!((captured.sequence, captured.field), (1, Some(1)));
+    }
+
+    #[test]
+    fn a_repeated_list_starts_again_with_the_same_fields() {
+        let folder = TempDir::new().unwrap();
+        let paths = [
+            put_picture(&folder, "b.png", 2),
+            put_picture(&folder, "a.png", 1),
+        ];
+        let mut camera = ReplayCamera::open(&paths, true).unwrap();
+        assert_eq!(camera.name(), "replay of 2 paths");
+        for sequence in 0..5 {
+            let captured = camera.next_frame().unwrap().unwrap();
+            assert_eq!(captured.sequence, sequence);
+            assert_eq!(captured.field, Some(sequence % 2));
+            assert_eq!(captured.frame.pixel(0, 0)[0], [2, 1][sequence as usize % 2]);
+        }
+    }
+
+    #[test]
+    fn a_repeated_list_of_bad_files_gives_up() {
+        let folder = TempDir::new().unwrap();
+        for name in ["a.png", "b.jpg"] {
+            fs::write(folder.path().join(name), b"").unwrap();
+        }
+        let mut camera = ReplayCamera::open(&folder_path(&folder), true).unwrap();
+        for _ in 0..2 {
+            let error = camera.next_frame().unwrap_err();
+            assert!(matches!(error, CameraError::BadFrame { .. }), "{error}");
+        }
+        let error = camera.next_frame().unwrap_err();
+        assert!(matches!(error, CameraError::Unavailable { .. }), "{error}");
+    }
+
+    #[test]
+    fn what_holds_no_picture_is_refused() {
+        let empty = TempDir::new().unwrap();
+        let other = TempDir::new().unwrap();
+        fs::write(other.path().join("notes.txt"), "no picture").unwrap();
+        let cases = [
+            ("an empty folder", folder_path(&empty), "no image"),
+            ("other files", folder_path(&other), "no image"),
+            (
+                "nothing there",
+                vec![empty.path().join("gone.png")],
+                "cannot be read",
+            ),
+            ("no path", Vec::new(), "no picture was named"),
+        ];
+        for (name, paths, words) in cases {
+            let error = ReplayCamera::open(&paths, false).unwrap_err();
+            let is_unavailable = matches!(error, CameraError::Unavailable { .. });
+            assert!(
+                is_unavailable && error.to_string().contains(words),
+                "{name}: {error}"
+            );
+        }
+    }
+}

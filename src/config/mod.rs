@@ -1,0 +1,281 @@
+//! The device's settings: one TOML file, every key with a default, a range and an explanation.
+//!
+//! ```text
+//! text -> check (keys, types, ranges: keys.rs) -> Config
+//! ```
+//!
+//! Unknown keys, wrong types and values out of range are refused with the line they stand on;
+//! nothing is silently ignored or bent.
+
+mod check;
+mod document;
+mod error;
+mod keys;
+
+pub use error::{ConfigError, MAX_FILE_BYTES};
+
+use crate::count::{BorderRule, Confidence, CountRules};
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// Every setting. [`Config::documented_toml`] explains each key.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    pub sample: SampleConfig,
+    pub camera: CameraConfig,
+    pub panel: PanelConfig,
+    pub scale: ScaleConfig,
+    pub model: ModelConfig,
+    pub count: CountConfig,
+    pub preprocess: PreprocessConfig,
+    pub quality: QualityConfig,
+    pub display: DisplayConfig,
+}
+
+/// The sample on the stage.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SampleConfig {
+    /// Local sample ID; empty for none.
+    pub id: String,
+}
+
+/// Where frames come from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CameraConfig {
+    /// `simulated[:SEED]`, `replay:PATH` or a camera device.
+    pub source: String,
+}
+
+/// The screen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PanelConfig {
+    /// `terminal`, `png:FILE` or another kind of panel.
+    pub kind: String,
+    pub width_px: u32,
+    pub height_px: u32,
+}
+
+/// How large things are in a frame.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ScaleConfig {
+    /// Micrometres per pixel of the camera's frame; `None` to estimate it from the red cells.
+    pub um_per_px: Option<f64>,
+    pub rbc_diameter_um: f64,
+    /// Frames that an estimate of the scale rests on.
+    pub frames_for_estimate: u32,
+}
+
+/// The trained network.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelConfig {
+    /// Folder with the model and its manifest.
+    pub folder: PathBuf,
+}
+
+/// What counts, and when a figure may be shown. See [`CountRules`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CountConfig {
+    pub border_rule: BorderRule,
+    pub confidence: Confidence,
+    pub minimum_cells: u32,
+    pub minimum_reference_cells: u32,
+    pub wbc_per_rbc_limit: f64,
+    pub uncertain_share_limit: f64,
+    pub target_precision: f64,
+}
+
+/// Steps between the camera and the network; all off by default.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PreprocessConfig {
+    pub flat_field: bool,
+    pub white_balance: bool,
+    pub contrast: bool,
+    pub denoise: bool,
+}
+
+/// Limits beyond which a frame is not counted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct QualityConfig {
+    /// Focus score from 0 to 100, as [`crate::quality::Quality::focus_score`].
+    pub blurred_below: f64,
+    /// Level of the empty background from 0 to 255.
+    pub dark_below: f64,
+    /// Level of the empty background from 0 to 255.
+    pub bright_above: f64,
+}
+
+/// What the screen shows.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DisplayConfig {
+    pub language: Language,
+}
+
+/// The language of the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Language {
+    /// English.
+    #[default]
+    En,
+    /// Spanish.
+    Es,
+    /// French.
+    Fr,
+}
+
+impl Default for CameraConfig {
+    fn default() -> Self {
+        Self {
+            source: "simulated".to_owned(),
+        }
+    }
+}
+
+impl Default for PanelConfig {
+    fn default() -> Self {
+        Self {
+            kind: "terminal".to_owned(),
+            width_px: 320,
+            height_px: 240,
+        }
+    }
+}
+
+impl Default for ScaleConfig {
+    fn default() -> Self {
+        Self {
+            um_per_px: None,
+            rbc_diameter_um: 7.5,
+            frames_for_estimate: 10,
+        }
+    }
+}
+
+impl Default for ModelConfig {
+    fn default() -> Self {
+        Self {
+            folder: PathBuf::from("models/smear-resnet"),
+        }
+    }
+}
+
+impl Default for CountConfig {
+    fn default() -> Self {
+        let rules = CountRules::default();
+        Self {
+            border_rule: BorderRule::default(),
+            confidence: rules.confidence,
+            minimum_cells: rules.minimum_cells,
+            minimum_reference_cells: rules.minimum_reference_cells,
+            wbc_per_rbc_limit: rules.wbc_per_rbc_limit,
+            uncertain_share_limit: rules.uncertain_share_limit,
+            target_precision: rules.target_precision,
+        }
+    }
+}
+
+impl Default for QualityConfig {
+    fn default() -> Self {
+        Self {
+            blurred_below: 18.0,
+            dark_below: 110.0,
+            bright_above: 248.0,
+        }
+    }
+}
+
+impl CountConfig {
+    /// The rules for [`SmearTally::summary`](crate::count::SmearTally::summary).
+    pub fn rules(&self) -> CountRules {
+        CountRules {
+            confidence: self.confidence,
+            minimum_cells: self.minimum_cells,
+            minimum_reference_cells: self.minimum_reference_cells,
+            wbc_per_rbc_limit: self.wbc_per_rbc_limit,
+            uncertain_share_limit: self.uncertain_share_limit,
+            target_precision: self.target_precision,
+        }
+    }
+}
+
+impl Config {
+    /// Reads settings from TOML; `name` stands for the file in messages. Keys that are not given
+    /// keep their default.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`], which names the file, the line, the key and what to do.
+    pub fn parse(text: &str, name: &str) -> Result<Self, ConfigError> {
+        if text.len() > MAX_FILE_BYTES {
+            return Err(ConfigError::TooLarge {
+                name: name.to_owned(),
+            });
+        }
+        check::check(text, name)?;
+        let config: Self =
+            toml::from_str(text).map_err(|error| check::syntax_error(&error, text, name))?;
+        config.check_brightness(name)?;
+        Ok(config)
+    }
+
+    /// Reads settings from a file of at most [`MAX_FILE_BYTES`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::parse`], or when the file cannot be read.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let name = path.display().to_string();
+        let mut bytes = Vec::new();
+        File::open(path)
+            .and_then(|file| file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes))
+            .map_err(|source| ConfigError::Unreadable {
+                name: name.clone(),
+                source,
+            })?;
+        if bytes.len() > MAX_FILE_BYTES {
+            return Err(ConfigError::TooLarge { name });
+        }
+        let text = std::str::from_utf8(&bytes).map_err(|error| ConfigError::NotUtf8 {
+            name: name.clone(),
+            line: check::line_of(&bytes, error.valid_up_to()),
+        })?;
+        Self::parse(text, &name)
+    }
+
+    /// A settings file with every key at its default, its unit, range and explanation as
+    /// comments.
+    pub fn documented_toml() -> String {
+        document::documented_toml()
+    }
+
+    fn check_brightness(&self, name: &str) -> Result<(), ConfigError> {
+        let QualityConfig {
+            dark_below,
+            bright_above,
+            ..
+        } = self.quality;
+        if dark_below < bright_above {
+            return Ok(());
+        }
+        Err(ConfigError::NoBrightnessLeft {
+            name: name.to_owned(),
+            dark_below,
+            bright_above,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

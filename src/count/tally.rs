@@ -1,0 +1,751 @@
+//! Counts over the fields of a smear, and what may be said about them.
+
+use super::dispersion::{Dispersion, count_dispersion, ratio_dispersion};
+use super::interval::{
+    Confidence, Interval, cells_for_relative_half_width, poisson_interval, proportion_interval,
+    ratio_interval,
+};
+use crate::cell::{Cell, CellClass};
+use thiserror::Error;
+
+/// The most cells of one smear, uncertain ones included: more than its monolayer holds.
+pub const MAX_CELLS: u32 = 100_000_000;
+/// The most fields of one smear.
+pub const MAX_FIELDS: u32 = 1_000_000;
+
+/// The counted cells of one field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FieldTally {
+    /// Certain cells by class, in the order of [`CellClass::ALL`].
+    pub certain: [u32; 3],
+    /// Cells below the certainty threshold of their class.
+    pub uncertain: u32,
+    /// The area that they stand for, in 1/256 of a square pixel
+    /// ([`Border::counted_area_q8`](super::Border::counted_area_q8)).
+    pub area_q8: u64,
+}
+
+impl FieldTally {
+    /// Adds up the cells that the border rule lets count, on `area_q8`.
+    pub fn from_cells(cells: &[Cell], area_q8: u64) -> Self {
+        let mut tally = Self {
+            certain: [0; 3],
+            uncertain: 0,
+            area_q8,
+        };
+        for cell in cells.iter().filter(|cell| cell.counted) {
+            match cell.class() {
+                Some(class) => tally.certain[class.index()] += 1,
+                None => tally.uncertain += 1,
+            }
+        }
+        tally
+    }
+
+    /// Certain cells of one class.
+    pub fn class(&self, class: CellClass) -> u32 {
+        self.certain[class.index()]
+    }
+
+    /// All counted cells, or `None` beyond 32 bits.
+    fn cells(&self) -> Option<u32> {
+        self.certain
+            .iter()
+            .try_fold(self.uncertain, |sum, &count| sum.checked_add(count))
+    }
+}
+
+/// Why a field was not added.
+#[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
+pub enum TallyError {
+    /// The margins of the border rule leave nothing of the frame.
+    #[error(
+        "the field has no counted area: the frame is too small for the border rule at this \
+         scale; check um_per_px, or use larger frames"
+    )]
+    NoArea,
+    /// The smear has reached a limit.
+    #[error(
+        "the smear has reached the limit of {MAX_FIELDS} fields or {MAX_CELLS} cells; its counts \
+         stand, start a new smear"
+    )]
+    Full,
+}
+
+/// When a figure may be shown, and when something looks wrong.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CountRules {
+    /// Confidence of every interval.
+    pub confidence: Confidence,
+    /// The fewest cells that a count or the numerator of a ratio may rest on. Default 10: below
+    /// it the ends of the 95 % interval lie more than a factor of four apart.
+    pub minimum_cells: u32,
+    /// The fewest cells that a ratio or share may be taken against. Default 100: its own
+    /// uncertainty is then about ±20 %.
+    pub minimum_reference_cells: u32,
+    /// White cells by red cells above which the smear is not believed. Default 0.1, where normal
+    /// blood has 1 to 714; only extreme leukaemia comes near.
+    pub wbc_per_rbc_limit: f64,
+    /// Share of uncertain cells above which a warning is due. Default 0.2.
+    pub uncertain_share_limit: f64,
+    /// Relative half width of the interval to count towards. Default 0.2, which takes 97 cells.
+    pub target_precision: f64,
+}
+
+impl Default for CountRules {
+    fn default() -> Self {
+        Self {
+            confidence: Confidence::default(),
+            minimum_cells: 10,
+            minimum_reference_cells: 100,
+            wbc_per_rbc_limit: 0.1,
+            uncertain_share_limit: 0.2,
+            target_precision: 0.2,
+        }
+    }
+}
+
+impl CountRules {
+    /// A figure takes at least one cell, whatever the rules say.
+    fn needed_cells(&self) -> u32 {
+        self.minimum_cells.max(1)
+    }
+
+    fn needed_reference_cells(&self) -> u32 {
+        self.minimum_reference_cells.max(1)
+    }
+}
+
+/// Counts over all fields of a smear so far. Its size does not grow with the number of fields.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct SmearTally {
+    fields: u32,
+    area_q8: u64,
+    certain: [u32; 3],
+    uncertain: u32,
+    /// Σ n² / area by class, area in 1/256 of a square pixel.
+    squares_by_area: [f64; 3],
+    /// Each class against the red cells.
+    against_red: [PairSums; 3],
+    /// Each class against all other certain cells.
+    against_others: [PairSums; 3],
+    /// Uncertain cells against certain ones.
+    uncertain_against_certain: PairSums,
+}
+
+/// How two kinds of cells go together over the fields.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct PairSums {
+    chosen: u32,
+    others: u32,
+    /// Fields that hold a cell of either kind.
+    fields: u32,
+    /// Σ chosen² / (chosen + others) over those fields.
+    squares_by_pair: f64,
+}
+
+impl PairSums {
+    fn add(&mut self, chosen: u32, others: u32) {
+        let pair = chosen + others;
+        if pair == 0 {
+            return;
+        }
+        self.chosen += chosen;
+        self.others += others;
+        self.fields += 1;
+        self.squares_by_pair += square(chosen) / f64::from(pair);
+    }
+
+    fn widening(&self) -> f64 {
+        ratio_dispersion(self.fields, self.chosen, self.others, self.squares_by_pair)
+            .map_or(1.0, |dispersion| dispersion.widening())
+    }
+
+    /// Chosen cells by others.
+    fn ratio(&self, confidence: Confidence) -> Interval {
+        ratio_interval(self.chosen, self.others, self.widening(), confidence)
+    }
+
+    /// Chosen cells by all.
+    fn share(&self, confidence: Confidence) -> Interval {
+        proportion_interval(self.chosen, self.others, self.widening(), confidence)
+    }
+
+    /// The share of the chosen cells in percent, where there are cells enough.
+    fn share_percent(&self, rules: &CountRules) -> Estimate {
+        let (have, need) = (self.chosen + self.others, rules.needed_reference_cells());
+        if have < need {
+            return Estimate::TooFewCells {
+                class: None,
+                have,
+                need,
+            };
+        }
+        Estimate::Known {
+            value: 100.0 * f64::from(self.chosen) / f64::from(have),
+            interval: self.share(rules.confidence).scaled(100.0),
+            n: have,
+        }
+    }
+}
+
+impl SmearTally {
+    /// Adds a field. Frames of one field must be added once only.
+    ///
+    /// # Errors
+    ///
+    /// [`TallyError`]; the tally is then unchanged.
+    pub fn add(&mut self, field: &FieldTally) -> Result<(), TallyError> {
+        if field.area_q8 == 0 {
+            return Err(TallyError::NoArea);
+        }
+        let cells = field
+            .cells()
+            .and_then(|cells| cells.checked_add(self.cells()))
+            .filter(|&cells| cells <= MAX_CELLS);
+        let area_q8 = self.area_q8.checked_add(field.area_q8);
+        let (Some(_), Some(area_q8), true) = (cells, area_q8, self.fields < MAX_FIELDS) else {
+            return Err(TallyError::Full);
+        };
+        self.fields += 1;
+        self.area_q8 = area_q8;
+        self.uncertain += field.uncertain;
+        let red_cells = field.class(CellClass::Rbc);
+        let certain_cells: u32 = field.certain.iter().sum();
+        self.uncertain_against_certain
+            .add(field.uncertain, certain_cells);
+        for class in CellClass::ALL {
+            let count = field.class(class);
+            let index = class.index();
+            self.certain[index] += count;
+            self.squares_by_area[index] += square(count) / field.area_q8 as f64;
+            self.against_others[index].add(count, certain_cells - count);
+            if class != CellClass::Rbc {
+                self.against_red[index].add(count, red_cells);
+            }
+        }
+        Ok(())
+    }
+
+    /// Fields added.
+    pub fn fields(&self) -> u32 {
+        self.fields
+    }
+
+    /// Counted area of all fields, in 1/256 of a square pixel.
+    pub fn area_q8(&self) -> u64 {
+        self.area_q8
+    }
+
+    /// Certain cells of one class.
+    pub fn class(&self, class: CellClass) -> u32 {
+        self.certain[class.index()]
+    }
+
+    /// Uncertain cells.
+    pub fn uncertain(&self) -> u32 {
+        self.uncertain
+    }
+
+    /// What may be said about the smear so far.
+    pub fn summary(&self, rules: &CountRules) -> Summary {
+        Summary {
+            fields: self.fields,
+            confidence: rules.confidence,
+            classes: CellClass::ALL.map(|class| self.class_summary(class, rules)),
+            uncertain: self.uncertain,
+            uncertain_share: self.uncertain_against_certain.share_percent(rules),
+            warnings: self.warnings(rules),
+        }
+    }
+
+    /// All counted cells; [`SmearTally::add`] keeps the sum within [`MAX_CELLS`].
+    fn cells(&self) -> u32 {
+        self.certain.iter().sum::<u32>() + self.uncertain
+    }
+
+    fn class_summary(&self, class: CellClass, rules: &CountRules) -> ClassSummary {
+        let dispersion = self.dispersion(class);
+        let widening = dispersion.map_or(1.0, |dispersion| dispersion.widening());
+        let per_1000_rbc = (class != CellClass::Rbc).then(|| self.per_1000_rbc(class, rules));
+        ClassSummary {
+            class,
+            seen: self.class(class),
+            count: self.count(class, widening, rules),
+            per_1000_rbc,
+            share: self.against_others[class.index()].share_percent(rules),
+            dispersion,
+            progress: self.progress(class, widening, rules),
+        }
+    }
+
+    fn dispersion(&self, class: CellClass) -> Option<Dispersion> {
+        count_dispersion(
+            self.fields,
+            self.class(class),
+            self.area_q8 as f64,
+            self.squares_by_area[class.index()],
+        )
+    }
+
+    fn count(&self, class: CellClass, widening: f64, rules: &CountRules) -> Estimate {
+        let have = self.class(class);
+        self.too_few(class, rules.needed_cells())
+            .unwrap_or_else(|| Estimate::Known {
+                value: f64::from(have),
+                interval: poisson_interval(have, widening, rules.confidence),
+                n: have,
+            })
+    }
+
+    fn per_1000_rbc(&self, class: CellClass, rules: &CountRules) -> Estimate {
+        let pair = &self.against_red[class.index()];
+        self.too_few(CellClass::Rbc, rules.needed_reference_cells())
+            .or_else(|| self.too_few(class, rules.needed_cells()))
+            .unwrap_or_else(|| Estimate::Known {
+                value: 1000.0 * f64::from(pair.chosen) / f64::from(pair.others),
+                interval: pair.ratio(rules.confidence).scaled(1000.0),
+                n: pair.chosen,
+            })
+    }
+
+    fn too_few(&self, class: CellClass, need: u32) -> Option<Estimate> {
+        let have = self.class(class);
+        (have < need).then_some(Estimate::TooFewCells {
+            class: Some(class),
+            have,
+            need,
+        })
+    }
+
+    fn progress(&self, class: CellClass, widening: f64, rules: &CountRules) -> Progress {
+        let have = self.class(class);
+        let target =
+            cells_for_relative_half_width(rules.target_precision, widening, rules.confidence);
+        let need = target.max(rules.needed_cells());
+        Progress {
+            have,
+            need,
+            fields_left: self.fields_left(have, need),
+        }
+    }
+
+    /// Fields until `need` cells at the rate so far, rounded up.
+    fn fields_left(&self, have: u32, need: u32) -> Option<u32> {
+        let missing = u64::from(need.saturating_sub(have));
+        if missing == 0 {
+            return Some(0);
+        }
+        let fields = (missing * u64::from(self.fields)).checked_div(u64::from(have))?;
+        let exact = fields * u64::from(have) == missing * u64::from(self.fields);
+        u32::try_from(fields + u64::from(!exact)).ok()
+    }
+
+    fn warnings(&self, rules: &CountRules) -> Vec<Warning> {
+        let uneven = CellClass::ALL.into_iter().filter_map(|class| {
+            let dispersion = self.dispersion(class).filter(Dispersion::is_uneven)?;
+            Some(Warning::UnevenFields {
+                class,
+                index: dispersion.index,
+            })
+        });
+        self.too_many_white_cells(rules)
+            .into_iter()
+            .chain(self.many_uncertain(rules))
+            .chain(uneven)
+            .collect()
+    }
+
+    /// Due when even the low end of the ratio's interval is above the limit, so that chance in a
+    /// few cells does not raise it.
+    fn too_many_white_cells(&self, rules: &CountRules) -> Option<Warning> {
+        let (wbc, rbc) = (self.class(CellClass::Wbc), self.class(CellClass::Rbc));
+        let ratio = self.against_red[CellClass::Wbc.index()].ratio(rules.confidence);
+        let due = wbc >= rules.needed_cells() && ratio.low > rules.wbc_per_rbc_limit;
+        due.then_some(Warning::TooManyWhiteCells {
+            wbc,
+            rbc,
+            limit: rules.wbc_per_rbc_limit,
+        })
+    }
+
+    /// Due when even the low end of the share's interval is above the limit.
+    fn many_uncertain(&self, rules: &CountRules) -> Option<Warning> {
+        let share = self.uncertain_against_certain.share(rules.confidence);
+        let enough = self.uncertain >= rules.needed_cells();
+        let due = enough && share.low > rules.uncertain_share_limit;
+        due.then(|| Warning::ManyUncertain {
+            uncertain: self.uncertain,
+            cells: self.cells(),
+            limit: rules.uncertain_share_limit,
+        })
+    }
+}
+
+/// A figure that may stand, or why none does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Estimate {
+    /// A figure with its interval and the number of cells it rests on.
+    Known {
+        value: f64,
+        interval: Interval,
+        n: u32,
+    },
+    /// No figure: too few cells of a class, or of all classes together (`None`).
+    TooFewCells {
+        class: Option<CellClass>,
+        have: u32,
+        need: u32,
+    },
+}
+
+impl Estimate {
+    /// The figure, where there is one.
+    pub fn value(&self) -> Option<f64> {
+        match self {
+            Estimate::Known { value, .. } => Some(*value),
+            Estimate::TooFewCells { .. } => None,
+        }
+    }
+}
+
+/// How far counting has come towards the target precision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Cells counted.
+    pub have: u32,
+    /// Cells that the target precision takes.
+    pub need: u32,
+    /// About how many more fields that takes; 0 when reached, `None` before the first cell.
+    pub fields_left: Option<u32>,
+}
+
+/// What may be said about one class.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ClassSummary {
+    pub class: CellClass,
+    /// Certain cells seen and counted, whether or not they suffice for an estimate.
+    pub seen: u32,
+    /// The count, with the interval for its expected value over the same fields.
+    pub count: Estimate,
+    /// Cells per 1000 red cells; `None` for red cells themselves.
+    pub per_1000_rbc: Option<Estimate>,
+    /// Share of all certain cells, in percent.
+    pub share: Estimate,
+    /// The test for uneven fields, where fields and cells suffice for it.
+    pub dispersion: Option<Dispersion>,
+    pub progress: Progress,
+}
+
+/// What may be said about a smear.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Summary {
+    pub fields: u32,
+    pub confidence: Confidence,
+    /// In the order of [`CellClass::ALL`].
+    pub classes: [ClassSummary; 3],
+    /// Uncertain cells seen and counted.
+    pub uncertain: u32,
+    /// Share of uncertain cells among all counted cells, in percent.
+    pub uncertain_share: Estimate,
+    /// Most serious first.
+    pub warnings: Vec<Warning>,
+}
+
+impl Summary {
+    /// The summary of one class.
+    pub fn class(&self, class: CellClass) -> &ClassSummary {
+        &self.classes[class.index()]
+    }
+}
+
+/// Something that makes the counts doubtful.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Warning {
+    /// More white cells than a smear can plausibly hold.
+    TooManyWhiteCells { wbc: u32, rbc: u32, limit: f64 },
+    /// Too large a share of the cells is uncertain.
+    ManyUncertain {
+        uncertain: u32,
+        cells: u32,
+        limit: f64,
+    },
+    /// Cells of a class lie unevenly over the fields; `index` is variance by mean.
+    UnevenFields { class: CellClass, index: f64 },
+}
+
+fn square(count: u32) -> f64 {
+    f64::from(count) * f64::from(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cell::BoundingBox;
+    use proptest::prelude::*;
+
+    const AREA_Q8: u64 = 600 * 440 * 256;
+
+    fn field(rbc: u32, wbc: u32, plt: u32, uncertain: u32) -> FieldTally {
+        FieldTally {
+            certain: [rbc, wbc, plt],
+            uncertain,
+            area_q8: AREA_Q8,
+        }
+    }
+
+    fn smear(fields: impl IntoIterator<Item = FieldTally>) -> SmearTally {
+        let mut smear = SmearTally::default();
+        for field in fields {
+            smear.add(&field).unwrap();
+        }
+        smear
+    }
+
+    fn summary(fields: impl IntoIterator<Item = FieldTally>) -> Summary {
+        smear(fields).summary(&CountRules::default())
+    }
+
+    #[test]
+    fn a_field_counts_what_the_border_rule_lets_in() {
+        let cell = |best_class, certain, counted| Cell {
+            best_class,
+            certain,
+            counted,
+            bounds: BoundingBox {
+                x0_q4: 0,
+                y0_q4: 0,
+                x1_q4: 16,
+                y1_q4: 16,
+            },
+            confidence_permyriad: 9000,
+        };
+        let cells = [
+            cell(CellClass::Rbc, true, true),
+            cell(CellClass::Rbc, true, true),
+            cell(CellClass::Rbc, true, false),
+            cell(CellClass::Wbc, true, true),
+            cell(CellClass::Plt, false, true),
+            cell(CellClass::Plt, false, false),
+        ];
+        let tally = FieldTally::from_cells(&cells, AREA_Q8);
+        assert_eq!(tally, field(2, 1, 0, 1));
+        assert_eq!(tally.class(CellClass::Rbc), 2);
+    }
+
+    #[test]
+    fn nothing_seen_gives_no_number() {
+        for fields in [vec![], vec![field(0, 0, 0, 0); 20]] {
+            let lenient = CountRules {
+                minimum_cells: 0,
+                minimum_reference_cells: 0,
+                ..CountRules::default()
+            };
+            for rules in [CountRules::default(), lenient] {
+                let summary = smear(fields.clone()).summary(&rules);
+                for class in &summary.classes {
+                    assert_eq!(class.count.value(), None, "{class:?}");
+                    assert_eq!(class.share.value(), None, "{class:?}");
+                    assert!(
+                        class
+                            .per_1000_rbc
+                            .is_none_or(|ratio| ratio.value().is_none())
+                    );
+                    assert_eq!(class.dispersion, None);
+                    assert_eq!(class.progress.fields_left, None);
+                }
+                assert_eq!(summary.uncertain_share.value(), None);
+                assert_eq!(summary.warnings, []);
+            }
+        }
+    }
+
+    #[test]
+    fn too_few_cells_are_named() {
+        let few = |class, have, need| Estimate::TooFewCells { class, have, need };
+        let summary = summary([field(90, 9, 12, 0)]);
+        let class = |class| summary.class(class);
+        assert_eq!(class(CellClass::Rbc).count.value(), Some(90.0));
+        assert_eq!(
+            class(CellClass::Wbc).count,
+            few(Some(CellClass::Wbc), 9, 10)
+        );
+        assert_eq!(class(CellClass::Wbc).seen, 9);
+        assert_eq!(class(CellClass::Rbc).per_1000_rbc, None);
+        let missing_red = few(Some(CellClass::Rbc), 90, 100);
+        assert_eq!(class(CellClass::Plt).per_1000_rbc, Some(missing_red));
+        assert_eq!(
+            class(CellClass::Plt).share.value(),
+            Some(100.0 * 12.0 / 111.0)
+        );
+
+        let summary = self::summary([field(200, 9, 0, 0)]);
+        let ratio = summary.class(CellClass::Wbc).per_1000_rbc;
+        assert_eq!(ratio, Some(few(Some(CellClass::Wbc), 9, 10)));
+    }
+
+    #[test]
+    fn ratios_and_shares_rest_on_all_fields() {
+        let summary = summary([field(1_000, 4, 30, 10), field(1_000, 8, 50, 20)]);
+        let wbc = summary.class(CellClass::Wbc);
+        let Some(Estimate::Known { value, interval, n }) = wbc.per_1000_rbc else {
+            panic!("{wbc:?}");
+        };
+        assert_eq!((value, n), (6.0, 12));
+        let exact = ratio_interval(12, 2_000, 1.0, Confidence::default());
+        assert_eq!(interval, exact.scaled(1000.0));
+        let Estimate::Known { value, n, .. } = summary.class(CellClass::Plt).share else {
+            panic!("{summary:?}");
+        };
+        assert_eq!((value, n), (100.0 * 80.0 / 2_092.0, 2_092));
+        let Estimate::Known { value, n, .. } = summary.uncertain_share else {
+            panic!("{summary:?}");
+        };
+        assert_eq!((value, n), (100.0 * 30.0 / 2_122.0, 2_122));
+        assert_eq!((summary.fields, summary.uncertain), (2, 30));
+    }
+
+    #[test]
+    fn fields_left_follow_the_rate_so_far() {
+        let cases = [
+            ("none seen", vec![field(0, 0, 0, 0); 3], None),
+            ("one in three fields", vec![field(0, 3, 0, 0); 1], Some(32)),
+            (
+                "half a cell a field",
+                vec![field(0, 1, 0, 0), field(0, 0, 0, 0)],
+                Some(192),
+            ),
+            ("reached", vec![field(0, 97, 0, 0)], Some(0)),
+            ("one cell missing", vec![field(0, 96, 0, 0)], Some(1)),
+        ];
+        let mut wrong = Vec::new();
+        for (name, fields, expected) in cases {
+            let progress = summary(fields).class(CellClass::Wbc).progress;
+            if progress.fields_left != expected || progress.need != 97 {
+                wrong.push(format!("{name}: {progress:?}"));
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+
+    #[test]
+    fn uneven_fields_widen_the_interval_and_warn() {
+        let even = summary((0..20).map(|_| field(100, 0, 5, 0)));
+        let uneven = summary((0..20).map(|index| field(100, 0, if index < 2 { 50 } else { 0 }, 0)));
+        let width = |summary: &Summary| match summary.class(CellClass::Plt).count {
+            Estimate::Known {
+                value, interval, ..
+            } => (value, interval.high - interval.low),
+            Estimate::TooFewCells { .. } => panic!("{summary:?}"),
+        };
+        let (even_value, even_width) = width(&even);
+        let (uneven_value, uneven_width) = width(&uneven);
+        assert_eq!(even_value, uneven_value);
+        assert!(
+            uneven_width > 4.0 * even_width,
+            "{uneven_width} {even_width}"
+        );
+        let progress = |summary: &Summary| summary.class(CellClass::Plt).progress;
+        assert!(progress(&uneven).need > 10 * progress(&even).need);
+        assert_eq!(even.warnings, []);
+        let [Warning::UnevenFields { class, index }] = uneven.warnings[..] else {
+            panic!("{:?}", uneven.warnings);
+        };
+        assert_eq!(class, CellClass::Plt);
+        assert!(index > 10.0);
+    }
+
+    #[test]
+    fn implausible_counts_warn() {
+        let cases = [
+            ("normal blood", field(7_140, 10, 360, 50), false, false),
+            ("leukocytosis", field(1_000, 40, 0, 0), false, false),
+            (
+                "red cells called white",
+                field(300, 1_031, 0, 0),
+                true,
+                false,
+            ),
+            ("only white cells", field(0, 12, 0, 0), true, false),
+            ("two white cells by chance", field(0, 2, 0, 0), false, false),
+            ("a third uncertain", field(600, 0, 0, 300), false, true),
+            ("all uncertain", field(0, 0, 0, 40), false, true),
+            (
+                "just a fifth uncertain",
+                field(400, 0, 0, 100),
+                false,
+                false,
+            ),
+            ("three uncertain cells", field(0, 0, 0, 3), false, false),
+        ];
+        let mut wrong = Vec::new();
+        for (name, field, white, uncertain) in cases {
+            let warnings = summary([field]).warnings;
+            let has = |test: fn(&Warning) -> bool| warnings.iter().any(test);
+            let actual = (
+                has(|warning| matches!(warning, Warning::TooManyWhiteCells { .. })),
+                has(|warning| matches!(warning, Warning::ManyUncertain { .. })),
+            );
+            if actual != (white, uncertain) {
+                wrong.push(format!("{name}: {warnings:?}"));
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+
+    #[test]
+    fn a_field_beyond_the_limits_leaves_the_tally_as_it_was() {
+        let mut smear = smear([field(5, 0, 0, 0)]);
+        let before = smear;
+        let no_area = FieldTally {
+            area_q8: 0,
+            ..field(1, 1, 1, 1)
+        };
+        let endless = FieldTally {
+            area_q8: u64::MAX,
+            ..field(1, 1, 1, 1)
+        };
+        let cases = [
+            ("no area", no_area, TallyError::NoArea),
+            ("endless area", endless, TallyError::Full),
+            (
+                "too many cells",
+                field(MAX_CELLS, 0, 0, 0),
+                TallyError::Full,
+            ),
+            ("sum overflows", field(u32::MAX, 1, 1, 1), TallyError::Full),
+        ];
+        for (name, field, error) in cases {
+            assert_eq!(smear.add(&field), Err(error), "{name}");
+            assert_eq!(smear, before, "{name}");
+        }
+        for _ in 1..MAX_FIELDS {
+            smear.add(&field(0, 0, 0, 0)).unwrap();
+        }
+        assert_eq!(smear.add(&field(0, 0, 0, 0)), Err(TallyError::Full));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn a_summary_adds_up(
+            counts in prop::collection::vec((0u32..300, 0u32..5, 0u32..30, 0u32..10), 0..40),
+        ) {
+            let fields = counts.iter().map(|&(rbc, wbc, plt, un)| field(rbc, wbc, plt, un));
+            let summary = summary(fields);
+            let total: u32 = counts.iter().map(|count| count.0).sum();
+            prop_assert_eq!(summary.class(CellClass::Rbc).seen, total);
+            prop_assert_eq!(summary.fields as usize, counts.len());
+            let estimates = summary.classes.iter().flat_map(|class| {
+                [Some(class.count), class.per_1000_rbc, Some(class.share)]
+            });
+            for estimate in estimates.flatten() {
+                if let Estimate::Known { value, interval, .. } = estimate {
+                    prop_assert!(interval.low <= value && value <= interval.high);
+                    prop_assert!(interval.low >= 0.0 && interval.high.is_finite());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,503 @@
+//! Small random networks in both forms, written as model folders for the tests.
+
+use std::path::Path;
+
+use prost::Message;
+use tract_onnx::pb::attribute_proto::AttributeType;
+use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::{
+    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
+    ValueInfoProto,
+};
+
+use super::sha256_hex;
+
+/// A manifest whose hashes stand for the files that [`write_folder`] writes.
+pub(crate) const MANIFEST: &str = r#"
+format = 1
+name = "test"
+version = "1.0.0"
+classes = ["RBC", "WBC", "PLT"]
+opset = 13
+license_note = "random numbers"
+
+[device]
+file = "model.onnx"
+sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
+
+[plain]
+file = "plain.onnx"
+sha256 = "1111111111111111111111111111111111111111111111111111111111111111"
+
+[input]
+rbc_diameter_px = 52.0
+side_multiple_px = 16
+stride_px = 4
+zero_point = 64
+
+[[class]]
+name = "RBC"
+certain_permyriad = 5000
+candidate_permyriad = 2500
+calibration_slope_q8 = 256
+calibration_intercept_q8 = 0
+
+[[class]]
+name = "WBC"
+certain_permyriad = 5000
+candidate_permyriad = 2500
+calibration_slope_q8 = 256
+calibration_intercept_q8 = 0
+
+[[class]]
+name = "PLT"
+certain_permyriad = 4500
+candidate_permyriad = 2000
+calibration_slope_q8 = 250
+calibration_intercept_q8 = -12
+
+[quantization]
+scheme = "u7s8"
+calibration = "none"
+calibration_frames = 0
+calibration_data = "none"
+
+[training]
+data = []
+epochs = 0.0
+seed = 1
+parameters = 0
+mmac_320x240 = 0.0
+
+[metrics]
+map50 = 0.9
+"#;
+
+/// What a layer's output is for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Role {
+    /// Convolved again: zero and above.
+    Relu,
+    /// Only added.
+    Branch,
+    /// The network's output.
+    Heads,
+}
+
+/// One convolution.
+#[derive(Debug, Clone)]
+pub(crate) struct Layer {
+    name: &'static str,
+    input: &'static str,
+    channels: (usize, usize),
+    side: usize,
+    stride: usize,
+    role: Role,
+    residual: Option<(&'static str, usize)>,
+}
+
+fn layer(
+    name: &'static str,
+    input: &'static str,
+    channels: (usize, usize),
+    (side, stride): (usize, usize),
+    role: Role,
+) -> Layer {
+    Layer {
+        name,
+        input,
+        channels,
+        side,
+        stride,
+        role,
+        residual: None,
+    }
+}
+
+impl Layer {
+    fn plus(mut self, residual: &'static str, upsample: usize) -> Self {
+        self.residual = Some((residual, upsample));
+        self
+    }
+
+    /// Real value of one step of the output.
+    fn step(&self) -> f32 {
+        match self.role {
+            Role::Relu | Role::Branch => 0.04,
+            Role::Heads => 1.0 / 256.0,
+        }
+    }
+
+    fn zero_point(&self) -> i64 {
+        if self.role == Role::Branch { 128 } else { 0 }
+    }
+}
+
+/// A network with every kind of layer, strided as the real one.
+pub(crate) fn small_network() -> Vec<Layer> {
+    use Role::{Branch, Heads, Relu};
+    vec![
+        layer("stem", "frame", (4, 16), (3, 2), Relu),
+        layer("first", "stem", (16, 32), (3, 2), Relu),
+        layer("skip", "stem", (16, 32), (1, 2), Branch),
+        layer("second", "first", (32, 32), (3, 1), Relu).plus("skip", 1),
+        layer("third", "second", (32, 48), (3, 2), Relu),
+        layer("coarse", "third", (48, 32), (1, 1), Branch),
+        layer("merged", "second", (32, 32), (1, 1), Relu).plus("coarse", 2),
+        layer("heads", "merged", (32, 7), (1, 1), Heads),
+    ]
+}
+
+/// A network of the shape that is trained for the device.
+pub(crate) fn whole_network() -> Vec<Layer> {
+    use Role::{Branch, Heads, Relu};
+    let mut layers = vec![layer("stem", "frame", (4, 16), (3, 2), Relu)];
+    layers.extend(block(["a_one", "a_skip", "a"], "stem", (16, 32), 2));
+    layers.extend(block(["b_one", "b_skip", "b"], "a", (32, 48), 2));
+    layers.extend(block(["c_one", "", "c"], "b", (48, 48), 1));
+    layers.extend(block(["d_one", "d_skip", "d"], "c", (48, 96), 2));
+    layers.extend(block(["e_one", "", "e"], "d", (96, 96), 1));
+    layers.extend([
+        layer("e_up", "e", (96, 64), (1, 1), Branch),
+        layer("f", "c", (48, 64), (1, 1), Relu).plus("e_up", 2),
+        layer("g", "f", (64, 64), (3, 1), Relu),
+        layer("g_up", "g", (64, 32), (1, 1), Branch),
+        layer("h", "a", (32, 32), (1, 1), Relu).plus("g_up", 2),
+        layer("i", "h", (32, 32), (3, 1), Relu),
+        layer("j", "i", (32, 32), (3, 1), Relu),
+        layer("heads", "j", (32, 7), (1, 1), Heads),
+    ]);
+    layers
+}
+
+/// Two convolutions and what is added to them: the input itself, or its projection.
+fn block(
+    [first, skip, last]: [&'static str; 3],
+    input: &'static str,
+    (inputs, outputs): (usize, usize),
+    stride: usize,
+) -> Vec<Layer> {
+    let mut layers = vec![layer(
+        first,
+        input,
+        (inputs, outputs),
+        (3, stride),
+        Role::Relu,
+    )];
+    let mut added = input;
+    if !skip.is_empty() {
+        layers.push(layer(
+            skip,
+            input,
+            (inputs, outputs),
+            (1, stride),
+            Role::Branch,
+        ));
+        added = skip;
+    }
+    layers.push(layer(last, first, (outputs, outputs), (3, 1), Role::Relu).plus(added, 1));
+    layers
+}
+
+/// The random numbers of one layer.
+struct Weights {
+    weight: Vec<i8>,
+    bias: Vec<i32>,
+    /// Real value of one unit of the weight.
+    unit: f32,
+}
+
+impl Weights {
+    fn new(layer: &Layer, seed: u32) -> Self {
+        let mut state = seed;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as i32 - 128
+        };
+        let window = layer.side * layer.side * layer.channels.0;
+        let is_unused = |index: usize| layer.input == "frame" && index % 4 == 3;
+        let weight = (0..window * layer.channels.1)
+            .map(|index| {
+                if is_unused(index) {
+                    0
+                } else {
+                    next().max(-127) as i8
+                }
+            })
+            .collect();
+        Self {
+            weight,
+            bias: (0..layer.channels.1).map(|_| next() * 4).collect(),
+            unit: 1.0 / (73.0 * (window as f32).sqrt()),
+        }
+    }
+}
+
+fn input_step(layers: &[Layer], name: &str) -> f32 {
+    let found = layers.iter().find(|layer| layer.name == name);
+    found.map_or(1.0 / 32.0, Layer::step)
+}
+
+/// The device form.
+pub(crate) fn device_model(layers: &[Layer]) -> ModelProto {
+    let mut graph = empty_graph();
+    for (index, layer) in layers.iter().enumerate() {
+        let weights = Weights::new(layer, index as u32);
+        let input_step = input_step(layers, layer.input);
+        let (inputs, outputs) = layer.channels;
+        let scale = vec![weights.unit * input_step / layer.step(); outputs];
+        let name = |what: &str| format!("{}_{what}", layer.name);
+        let shape = [outputs, layer.side, layer.side, inputs];
+        graph.initializer.extend([
+            tensor(
+                &name("weight"),
+                DataType::Int8,
+                &shape,
+                bytes(&weights.weight),
+            ),
+            tensor(
+                &name("bias"),
+                DataType::Int32,
+                &[outputs],
+                little_endian(&weights.bias),
+            ),
+            tensor(&name("scale"), DataType::Float, &[outputs], floats(&scale)),
+        ]);
+        let (lowest, highest, kind) = match layer.role {
+            Role::Relu => (0, 127, "u8"),
+            Role::Branch => (0, 255, "u8"),
+            Role::Heads => (-32_768, 32_767, "i16"),
+        };
+        let mut node = NodeProto {
+            name: layer.name.into(),
+            op_type: "QuantizedConvolution".into(),
+            domain: "hemoscope".into(),
+            input: vec![
+                layer.input.into(),
+                name("weight"),
+                name("bias"),
+                name("scale"),
+            ],
+            output: vec![layer.name.into()],
+            attribute: vec![
+                integer("stride", layer.stride as i64),
+                integer("pad", (layer.side / 2) as i64),
+                integer(
+                    "input_zero_point",
+                    if layer.input == "frame" { 64 } else { 0 },
+                ),
+                integer("output_zero_point", layer.zero_point()),
+                integer("output_min", lowest),
+                integer("output_max", highest),
+                text("output_kind", kind),
+            ],
+            ..NodeProto::default()
+        };
+        if let Some((residual, upsample)) = layer.residual {
+            let branch = layers.iter().find(|layer| layer.name == residual).unwrap();
+            node.input.push(residual.into());
+            node.attribute.extend([
+                integer("residual_zero_point", branch.zero_point()),
+                float("residual_scale", branch.step() / layer.step()),
+                integer("residual_upsample", upsample as i64),
+            ]);
+        }
+        graph.node.push(node);
+    }
+    model(graph)
+}
+
+/// The plain form of the same numbers.
+pub(crate) fn plain_model(layers: &[Layer]) -> ModelProto {
+    let mut graph = empty_graph();
+    let doubling = floats(&[1.0, 1.0, 2.0, 2.0]);
+    graph
+        .initializer
+        .push(tensor("doubling", DataType::Float, &[4], doubling));
+    for (index, layer) in layers.iter().enumerate() {
+        let weights = Weights::new(layer, index as u32);
+        let input_step = input_step(layers, layer.input);
+        let (inputs, outputs) = layer.channels;
+        let used = if layer.input == "frame" { 3 } else { inputs };
+        let taps = layer.side * layer.side;
+        let mut weight = Vec::new();
+        for output in 0..outputs {
+            for input in 0..used {
+                for tap in 0..taps {
+                    let quantized = weights.weight[(output * taps + tap) * inputs + input];
+                    weight.push(f32::from(quantized) * weights.unit);
+                }
+            }
+        }
+        let unit = weights.unit * input_step;
+        let bias: Vec<f32> = weights
+            .bias
+            .iter()
+            .map(|&bias| bias as f32 * unit)
+            .collect();
+        let name = |what: &str| format!("{}_{what}", layer.name);
+        let shape = [outputs, used, layer.side, layer.side];
+        graph.initializer.extend([
+            tensor(&name("weight"), DataType::Float, &shape, floats(&weight)),
+            tensor(&name("bias"), DataType::Float, &[outputs], floats(&bias)),
+        ]);
+        let pad = (layer.side / 2) as i64;
+        let side = layer.side as i64;
+        let mut steps = vec![(
+            "Conv",
+            vec![layer.input.to_string(), name("weight"), name("bias")],
+            vec![
+                integers("strides", &[layer.stride as i64; 2]),
+                integers("pads", &[pad; 4]),
+                integers("kernel_shape", &[side; 2]),
+            ],
+        )];
+        if let Some((residual, upsample)) = layer.residual {
+            let mut branch = residual.to_string();
+            if upsample == 2 {
+                branch = name("resized");
+                graph.node.push(NodeProto {
+                    name: branch.clone(),
+                    op_type: "Resize".into(),
+                    input: vec![residual.into(), String::new(), "doubling".into()],
+                    output: vec![branch.clone()],
+                    attribute: vec![
+                        text("mode", "nearest"),
+                        text("coordinate_transformation_mode", "asymmetric"),
+                        text("nearest_mode", "floor"),
+                    ],
+                    ..NodeProto::default()
+                });
+            }
+            steps.push(("Add", vec![String::new(), branch], vec![]));
+        }
+        if layer.role == Role::Relu {
+            steps.push(("Relu", vec![String::new()], vec![]));
+        }
+        let last = steps.len() - 1;
+        for (index, (op_type, mut input, attribute)) in steps.into_iter().enumerate() {
+            if index > 0 {
+                input[0] = name(&(index - 1).to_string());
+            }
+            let output = if index == last {
+                layer.name.into()
+            } else {
+                name(&index.to_string())
+            };
+            graph.node.push(NodeProto {
+                name: output.clone(),
+                op_type: op_type.into(),
+                input,
+                output: vec![output],
+                attribute,
+                ..NodeProto::default()
+            });
+        }
+    }
+    model(graph)
+}
+
+/// Writes a folder with both forms and their manifest.
+pub(crate) fn write_folder(folder: &Path, device: &ModelProto, plain: &ModelProto) {
+    write_bytes(folder, &device.encode_to_vec(), &plain.encode_to_vec());
+}
+
+/// Writes a folder with any bytes for its two models.
+pub(crate) fn write_bytes(folder: &Path, device: &[u8], plain: &[u8]) {
+    let manifest = MANIFEST
+        .replace(&"0".repeat(64), &sha256_hex(device))
+        .replace(&"1".repeat(64), &sha256_hex(plain));
+    std::fs::write(folder.join("manifest.toml"), manifest).unwrap();
+    std::fs::write(folder.join("model.onnx"), device).unwrap();
+    std::fs::write(folder.join("plain.onnx"), plain).unwrap();
+}
+
+fn empty_graph() -> GraphProto {
+    let value = |name: &str| ValueInfoProto {
+        name: name.into(),
+        ..ValueInfoProto::default()
+    };
+    GraphProto {
+        name: "test".into(),
+        input: vec![value("frame")],
+        output: vec![value("heads")],
+        ..GraphProto::default()
+    }
+}
+
+fn model(graph: GraphProto) -> ModelProto {
+    let import = |domain: &str, version: i64| OperatorSetIdProto {
+        domain: domain.into(),
+        version,
+    };
+    ModelProto {
+        ir_version: 8,
+        opset_import: vec![import("", 13), import("hemoscope", 1)],
+        graph: Some(graph),
+        ..ModelProto::default()
+    }
+}
+
+fn tensor(name: &str, data_type: DataType, shape: &[usize], raw_data: Vec<u8>) -> TensorProto {
+    TensorProto {
+        name: name.into(),
+        data_type: data_type as i32,
+        dims: shape.iter().map(|&side| side as i64).collect(),
+        raw_data,
+        ..TensorProto::default()
+    }
+}
+
+fn bytes(values: &[i8]) -> Vec<u8> {
+    values.iter().map(|&value| value as u8).collect()
+}
+
+fn little_endian(values: &[i32]) -> Vec<u8> {
+    values
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect()
+}
+
+fn floats(values: &[f32]) -> Vec<u8> {
+    values
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect()
+}
+
+fn attribute(name: &str, kind: AttributeType) -> AttributeProto {
+    AttributeProto {
+        name: name.into(),
+        r#type: kind as i32,
+        ..AttributeProto::default()
+    }
+}
+
+pub(crate) fn integer(name: &str, value: i64) -> AttributeProto {
+    AttributeProto {
+        i: value,
+        ..attribute(name, AttributeType::Int)
+    }
+}
+
+pub(crate) fn float(name: &str, value: f32) -> AttributeProto {
+    AttributeProto {
+        f: value,
+        ..attribute(name, AttributeType::Float)
+    }
+}
+
+pub(crate) fn text(name: &str, value: &str) -> AttributeProto {
+    AttributeProto {
+        s: value.as_bytes().to_vec(),
+        ..attribute(name, AttributeType::String)
+    }
+}
+
+fn integers(name: &str, values: &[i64]) -> AttributeProto {
+    AttributeProto {
+        ints: values.to_vec(),
+        ..attribute(name, AttributeType::Ints)
+    }
+}

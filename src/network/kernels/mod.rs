@@ -1,0 +1,303 @@
+//! Quantized convolution kernels: direct, NHWC, requantized per output channel, with ReLU as a
+//! clamp and the residual addition fused in.
+//!
+//! One arithmetic holds on every processor, so every kernel gives the same bytes:
+//!
+//! * activations are `u8` in 0..=127, weights `i8` in -127..=127. Such a pair of products fits
+//!   16 bits, and 7-bit activations mean the same as signed and as unsigned bytes, so each
+//!   processor's dot product instruction is exact;
+//! * `sum = bias + Σ (x - input_zero_point) * weight`, exact in 32 bits;
+//! * `real = sum as f32 * scale`, then, with a residual, `real + (r - zero_point) as f32 * scale`:
+//!   single-precision multiply and add, each rounded (never a fused multiply-add);
+//! * `real` is clamped, rounded to the nearest integer with ties to even, and the output's zero
+//!   point is added.
+//!
+//! The folder depends on the standard library only, so that the parity tests can build it for any
+//! processor by itself.
+
+#[cfg(target_arch = "aarch64")]
+mod neon;
+mod parameters;
+mod scalar;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod tiles;
+#[cfg(target_arch = "x86_64")]
+mod vnni;
+
+use std::fmt;
+
+pub use parameters::{
+    MAX_ACTIVATION, MAX_CHANNELS, MAX_KERNEL_SIDE, MAX_SCALE, MAX_SIDE, MAX_WEIGHT, OutputKind,
+    Parameters, Quantization, Residual, Size,
+};
+
+/// Why a kernel or a convolution was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KernelError {
+    /// No kernel has this name.
+    UnknownKernel { name: String },
+    /// The processor lacks the instructions of this kernel.
+    Unavailable { kernel: Kernel },
+    /// A parameter of a convolution is outside what the arithmetic allows.
+    Parameter {
+        name: &'static str,
+        found: String,
+        allowed: String,
+    },
+    /// A buffer does not hold what the sizes ask for.
+    Buffer {
+        name: &'static str,
+        found: usize,
+        expected: usize,
+    },
+}
+
+impl fmt::Display for KernelError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownKernel { name } => {
+                let names = Kernel::ALL.map(Kernel::name).join(", ");
+                write!(
+                    formatter,
+                    "there is no kernel named {name:?}; choose one of {names}"
+                )
+            }
+            Self::Unavailable { kernel } => write!(
+                formatter,
+                "the kernel {kernel} needs instructions that this processor lacks; \
+                 here {} is the fastest that runs",
+                Kernel::detect()
+            ),
+            Self::Parameter {
+                name,
+                found,
+                allowed,
+            } => write!(formatter, "{name} is {found}, but must be {allowed}"),
+            Self::Buffer {
+                name,
+                found,
+                expected,
+            } => write!(
+                formatter,
+                "the {name} holds {found} values where {expected} belong"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for KernelError {}
+
+/// A way to compute the convolution. All give the same bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kernel {
+    /// Plain Rust, on every processor: the reference.
+    Scalar,
+    /// x86-64 with AVX-512 and its neural network instructions (VNNI).
+    Avx512Vnni,
+    /// 64-bit ARM: Advanced SIMD as on the Cortex-A53 and later.
+    Neon,
+}
+
+impl Kernel {
+    /// Every kernel, the preferred one last.
+    pub const ALL: [Kernel; 3] = [Kernel::Scalar, Kernel::Neon, Kernel::Avx512Vnni];
+
+    /// The name by which a user picks this kernel.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kernel::Scalar => "scalar",
+            Kernel::Avx512Vnni => "avx512-vnni",
+            Kernel::Neon => "neon",
+        }
+    }
+
+    /// Whether the running processor has the instructions.
+    pub fn is_available(self) -> bool {
+        match self {
+            Kernel::Scalar => true,
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Avx512Vnni => vnni::is_available(),
+            #[cfg(target_arch = "aarch64")]
+            Kernel::Neon => std::arch::is_aarch64_feature_detected!("neon"),
+            #[cfg(not(target_arch = "x86_64"))]
+            Kernel::Avx512Vnni => false,
+            #[cfg(not(target_arch = "aarch64"))]
+            Kernel::Neon => false,
+        }
+    }
+
+    /// The fastest kernel that the running processor has.
+    pub fn detect() -> Self {
+        Self::available().last().unwrap_or(Kernel::Scalar)
+    }
+
+    /// Every kernel that the running processor has, the preferred one last.
+    pub fn available() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|kernel| kernel.is_available())
+    }
+
+    /// The kernel of that name, or the fastest one where none is asked for.
+    ///
+    /// # Errors
+    /// The name is unknown, or the processor lacks that kernel's instructions.
+    pub fn select(requested: Option<&str>) -> Result<Self, KernelError> {
+        let Some(name) = requested else {
+            return Ok(Self::detect());
+        };
+        let kernel = Self::ALL
+            .into_iter()
+            .find(|kernel| kernel.name() == name)
+            .ok_or_else(|| KernelError::UnknownKernel { name: name.into() })?;
+        if kernel.is_available() {
+            Ok(kernel)
+        } else {
+            Err(KernelError::Unavailable { kernel })
+        }
+    }
+}
+
+impl fmt::Display for Kernel {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.name())
+    }
+}
+
+/// Where a convolution writes: one value for each output pixel and channel, NHWC.
+#[derive(Debug)]
+pub enum Output<'a> {
+    /// Activations (0..=127) or a branch that is only added (0..=255).
+    U8(&'a mut [u8]),
+    /// The network's last layer.
+    I16(&'a mut [i16]),
+}
+
+impl Output<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Output::U8(values) => values.len(),
+            Output::I16(values) => values.len(),
+        }
+    }
+
+    fn kind(&self) -> OutputKind {
+        match self {
+            Output::U8(_) => OutputKind::U8,
+            Output::I16(_) => OutputKind::I16,
+        }
+    }
+}
+
+/// What one run of a convolution reads.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// Height and width of `activations`.
+    pub size: Size,
+    /// `height * width * input_channels` values, NHWC, each at most [`MAX_ACTIVATION`].
+    pub activations: &'a [u8],
+    /// The branch to add, where the convolution has one; see [`Parameters::residual_size`].
+    pub residual: Option<&'a [u8]>,
+}
+
+/// A convolution with checked parameters, packed for one kernel.
+#[derive(Debug)]
+pub struct Convolution {
+    parameters: Parameters,
+    packed: Packed,
+}
+
+#[derive(Debug)]
+enum Packed {
+    Scalar,
+    #[cfg(target_arch = "x86_64")]
+    Avx512Vnni(vnni::Packed),
+    #[cfg(target_arch = "aarch64")]
+    Neon(neon::Packed),
+}
+
+impl Convolution {
+    /// Checks the parameters and packs them for a kernel.
+    ///
+    /// # Errors
+    /// A parameter is out of its range, or the processor lacks the kernel's instructions.
+    pub fn new(kernel: Kernel, parameters: Parameters) -> Result<Self, KernelError> {
+        parameters.check()?;
+        if !kernel.is_available() {
+            return Err(KernelError::Unavailable { kernel });
+        }
+        let packed = match kernel {
+            Kernel::Scalar => Packed::Scalar,
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Avx512Vnni => Packed::Avx512Vnni(vnni::Packed::new(&parameters)),
+            #[cfg(target_arch = "aarch64")]
+            Kernel::Neon => Packed::Neon(neon::Packed::new(&parameters)),
+            #[cfg(not(target_arch = "x86_64"))]
+            Kernel::Avx512Vnni => return Err(KernelError::Unavailable { kernel }),
+            #[cfg(not(target_arch = "aarch64"))]
+            Kernel::Neon => return Err(KernelError::Unavailable { kernel }),
+        };
+        Ok(Self { parameters, packed })
+    }
+
+    /// The parameters as they were given.
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// Convolves one picture.
+    ///
+    /// # Errors
+    /// A size or a buffer does not fit the parameters. Nothing has been written then.
+    pub fn run(&self, input: Input<'_>, output: Output<'_>) -> Result<(), KernelError> {
+        let output_size = self.check_buffers(&input, &output)?;
+        match &self.packed {
+            Packed::Scalar => scalar::convolve(&self.parameters, input, output_size, output),
+            #[cfg(target_arch = "x86_64")]
+            Packed::Avx512Vnni(packed) => {
+                tiles::convolve(packed, &self.parameters, input, output_size, output);
+            }
+            #[cfg(target_arch = "aarch64")]
+            Packed::Neon(packed) => {
+                tiles::convolve(packed, &self.parameters, input, output_size, output);
+            }
+        }
+        Ok(())
+    }
+
+    /// Every length that the kernels rely on; gives the output's size.
+    fn check_buffers(&self, input: &Input<'_>, output: &Output<'_>) -> Result<Size, KernelError> {
+        let parameters = &self.parameters;
+        let output_size = parameters.output_size(input.size)?;
+        let expect = |name, found, expected| {
+            if found == expected {
+                Ok(())
+            } else {
+                Err(KernelError::Buffer {
+                    name,
+                    found,
+                    expected,
+                })
+            }
+        };
+        let input_values = input.size.pixels() * parameters.input_channels;
+        expect("input", input.activations.len(), input_values)?;
+        let residual_values = match &parameters.residual {
+            Some(_) => parameters.residual_size(output_size)?.pixels() * parameters.output_channels,
+            None => 0,
+        };
+        expect(
+            "residual",
+            input.residual.map_or(0, <[u8]>::len),
+            residual_values,
+        )?;
+        let output_values = output_size.pixels() * parameters.output_channels;
+        expect("output", output.len(), output_values)?;
+        if output.kind() != parameters.output.kind {
+            return Err(KernelError::Parameter {
+                name: "the output buffer's kind",
+                found: output.kind().name().into(),
+                allowed: parameters.output.kind.name().into(),
+            });
+        }
+        Ok(output_size)
+    }
+}

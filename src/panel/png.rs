@@ -1,0 +1,151 @@
+//! A panel that keeps a PNG file up to date.
+
+use super::{Panel, PanelError};
+use crate::frame::Frame;
+use crate::ui::canvas::Canvas;
+use crate::ui::layout::ScreenSize;
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ExtendedColorType, ImageEncoder};
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Writes every new picture to a file. Readers of the file see the old picture or the new one,
+/// never a part: the picture is written beside it and then takes its name.
+#[derive(Debug)]
+pub struct PngPanel {
+    path: PathBuf,
+    size: ScreenSize,
+    presented: Option<Canvas>,
+}
+
+impl PngPanel {
+    /// A panel for a file, which need not exist yet.
+    pub fn new(path: &Path, size: ScreenSize) -> Self {
+        Self {
+            path: path.to_owned(),
+            size,
+            presented: None,
+        }
+    }
+}
+
+impl Panel for PngPanel {
+    fn size(&self) -> (u32, u32) {
+        self.size.pixels()
+    }
+
+    fn present(&mut self, canvas: &Canvas) -> Result<(), PanelError> {
+        if self.presented.as_ref() == Some(canvas) {
+            return Ok(());
+        }
+        write_rgb(&self.path, canvas.rgb(), self.size())?;
+        self.presented = Some(canvas.clone());
+        Ok(())
+    }
+}
+
+/// Writes a frame as a PNG file, whole or not at all.
+///
+/// # Errors
+/// [`PanelError::File`] where the file cannot be written.
+pub fn write_frame(path: &Path, frame: &Frame) -> Result<(), PanelError> {
+    write_rgb(path, frame.rgb(), (frame.width_px(), frame.height_px()))
+}
+
+fn write_rgb(path: &Path, rgb: &[u8], size_px: (u32, u32)) -> Result<(), PanelError> {
+    replace_file(path, rgb, size_px).map_err(|error| PanelError::File {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })
+}
+
+fn replace_file(path: &Path, rgb: &[u8], size_px: (u32, u32)) -> io::Result<()> {
+    let bytes = encoded(rgb, size_px)?;
+    let beside = name_beside(path)?;
+    let moved = std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, path));
+    if moved.is_err() {
+        // The first error is the one to report; a leftover file does no harm.
+        let _ = std::fs::remove_file(&beside);
+    }
+    moved
+}
+
+fn encoded(rgb: &[u8], size_px: (u32, u32)) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    PngEncoder::new_with_quality(&mut bytes, CompressionType::Fast, FilterType::Adaptive)
+        .write_image(rgb, size_px.0, size_px.1, ExtendedColorType::Rgb8)
+        .map_err(io::Error::other)?;
+    Ok(bytes)
+}
+
+/// A name in the same folder that no other process uses.
+fn name_beside(path: &Path) -> io::Result<PathBuf> {
+    let Some(name) = path.file_name() else {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "this is the name of a folder, not of a file",
+        ));
+    };
+    let mut hidden = OsString::from(".");
+    hidden.push(name);
+    hidden.push(format!(".{}.tmp", std::process::id()));
+    Ok(path.with_file_name(hidden))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use embedded_graphics::pixelcolor::Rgb888;
+    use embedded_graphics::prelude::*;
+
+    fn picture(colour: Rgb888) -> Canvas {
+        let mut canvas = ScreenSize::Small.canvas();
+        let Ok(()) = canvas.clear(colour);
+        canvas
+    }
+
+    #[test]
+    fn the_file_holds_the_last_picture_and_nothing_is_left_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("screen.png");
+        let mut panel = PngPanel::new(&path, ScreenSize::Small);
+        for colour in [Rgb888::RED, Rgb888::BLUE, Rgb888::BLUE] {
+            let canvas = picture(colour);
+            panel.present(&canvas).unwrap();
+            let read = image::open(&path).unwrap().into_rgb8();
+            assert_eq!(read.dimensions(), panel.size());
+            assert_eq!(read.as_raw(), canvas.rgb());
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn an_unchanged_picture_is_not_written_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("screen.png");
+        let mut panel = PngPanel::new(&path, ScreenSize::Small);
+        panel.present(&picture(Rgb888::RED)).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        panel.present(&picture(Rgb888::RED)).unwrap();
+        assert!(!path.exists());
+        panel.present(&picture(Rgb888::GREEN)).unwrap();
+        assert!(path.exists());
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_named_with_a_remedy() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("missing").join("screen.png");
+        for path in [missing.as_path(), folder.path(), Path::new("..")] {
+            let mut panel = PngPanel::new(path, ScreenSize::Small);
+            let error = panel
+                .present(&picture(Rgb888::RED))
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(&path.display().to_string()), "{error}");
+            assert!(error.contains("check that"), "{error}");
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}

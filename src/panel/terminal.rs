@@ -1,0 +1,221 @@
+//! A panel that draws the picture in the terminal with half blocks.
+
+use super::{Panel, PanelError};
+use crate::frame::Frame;
+use crate::ui::canvas::Canvas;
+use crate::ui::layout::ScreenSize;
+use crate::ui::preview::{fitted_size_px, resized};
+use crossterm::cursor::{Hide, MoveTo, Show};
+use crossterm::style::Print;
+use crossterm::terminal::{Clear, ClearType};
+use crossterm::{execute, queue};
+use image::{DynamicImage, RgbImage};
+use std::fmt::Display;
+use std::io::{IsTerminal, Write, stdout};
+
+/// Columns and rows of a terminal that does not tell its size.
+const DEFAULT_TERMINAL: (u16, u16) = (80, 24);
+/// The most lines of text under the picture, as a share of the terminal's rows: one in this many.
+const CAPTION_SHARE: u16 = 3;
+
+/// Draws at the top of the terminal, each picture over the one before, with its caption below.
+#[derive(Debug)]
+pub struct TerminalPanel {
+    size: ScreenSize,
+    caption: Vec<String>,
+    presented: Option<Presented>,
+}
+
+/// What the terminal shows now.
+#[derive(Debug, PartialEq, Eq)]
+struct Presented {
+    canvas: Canvas,
+    caption: Vec<String>,
+    place: Place,
+}
+
+/// Room for picture and caption in the terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    /// Columns of the terminal.
+    columns: u16,
+    /// Columns of the picture.
+    picture_columns: u16,
+    /// Rows of the picture; each shows two rows of pixels.
+    picture_rows: u16,
+    /// Rows of text under it.
+    caption_rows: u16,
+}
+
+impl Place {
+    /// The largest picture of a shape that fits, with a row left free at the bottom, since the
+    /// cursor ends under the picture and must not make the terminal scroll.
+    fn within((columns, rows): (u16, u16), picture_px: (u32, u32), caption_lines: usize) -> Self {
+        let caption_room = rows / CAPTION_SHARE;
+        let caption_rows =
+            u16::try_from(caption_lines).map_or(caption_room, |lines| lines.min(caption_room));
+        let picture_room = rows.saturating_sub(1 + caption_rows).max(1);
+        let space = (
+            u32::from(columns.max(1)).min(picture_px.0),
+            (u32::from(picture_room) * 2).min(picture_px.1),
+        );
+        let (width, height) = fitted_size_px(picture_px.0, picture_px.1, space);
+        // Both are within the terminal, whose sides are 16-bit numbers.
+        Self {
+            columns,
+            picture_columns: width as u16,
+            picture_rows: height.div_ceil(2) as u16,
+            caption_rows,
+        }
+    }
+}
+
+impl TerminalPanel {
+    /// Takes the terminal of standard output.
+    pub fn open(size: ScreenSize) -> Result<Self, PanelError> {
+        if !stdout().is_terminal() {
+            return Err(PanelError::NotATerminal);
+        }
+        Ok(Self {
+            size,
+            caption: Vec::new(),
+            presented: None,
+        })
+    }
+
+    fn draw_picture(canvas: &Canvas, place: Place) -> Result<(), PanelError> {
+        let (width_px, height_px) = (canvas.width_px(), canvas.height_px());
+        let frame = Frame::new(width_px, height_px, canvas.rgb().to_vec()).map_err(refused)?;
+        let columns = u32::from(place.picture_columns);
+        let rows = u32::from(place.picture_rows);
+        let small = resized(&frame, columns, rows * 2).map_err(refused)?;
+        let Some(picture) = RgbImage::from_raw(columns, rows * 2, small.rgb().to_vec()) else {
+            return Ok(());
+        };
+        let config = viuer::Config {
+            width: Some(columns),
+            height: Some(rows),
+            use_kitty: false,
+            use_iterm: false,
+            ..viuer::Config::default()
+        };
+        viuer::print(&DynamicImage::ImageRgb8(picture), &config).map_err(refused)?;
+        Ok(())
+    }
+
+    fn draw_caption(&self, place: Place) -> std::io::Result<()> {
+        let mut terminal = stdout().lock();
+        let lines = self.caption.iter().take(usize::from(place.caption_rows));
+        for (row, line) in (place.picture_rows..).zip(lines) {
+            let visible: String = line
+                .chars()
+                .filter(|c| !c.is_control())
+                .take(usize::from(place.columns))
+                .collect();
+            queue!(
+                terminal,
+                MoveTo(0, row),
+                Print(visible),
+                Clear(ClearType::UntilNewLine)
+            )?;
+        }
+        terminal.flush()
+    }
+}
+
+fn refused(error: impl Display) -> PanelError {
+    PanelError::Terminal {
+        reason: error.to_string(),
+    }
+}
+
+impl Panel for TerminalPanel {
+    fn size(&self) -> (u32, u32) {
+        self.size.pixels()
+    }
+
+    fn caption(&mut self, lines: &[String]) {
+        self.caption = lines.to_vec();
+    }
+
+    fn present(&mut self, canvas: &Canvas) -> Result<(), PanelError> {
+        let terminal = crossterm::terminal::size()
+            .ok()
+            .filter(|(columns, rows)| *columns > 0 && *rows > 0)
+            .unwrap_or(DEFAULT_TERMINAL);
+        let picture_px = (canvas.width_px(), canvas.height_px());
+        let place = Place::within(terminal, picture_px, self.caption.len());
+        let next = Presented {
+            canvas: canvas.clone(),
+            caption: self.caption.clone(),
+            place,
+        };
+        if self.presented.as_ref() == Some(&next) {
+            return Ok(());
+        }
+        if self.presented.as_ref().map(|shown| shown.place) != Some(place) {
+            execute!(stdout(), Hide, Clear(ClearType::All)).map_err(refused)?;
+        }
+        // Kept before drawing, so that the cursor comes back even after half a picture.
+        self.presented = Some(next);
+        Self::draw_picture(canvas, place)?;
+        self.draw_caption(place).map_err(refused)
+    }
+}
+
+impl Drop for TerminalPanel {
+    fn drop(&mut self) {
+        let Some(shown) = &self.presented else {
+            return;
+        };
+        let row = shown.place.picture_rows + shown.place.caption_rows;
+        // Nobody is left to tell when the terminal has gone.
+        let _ = execute!(stdout(), MoveTo(0, row), Show);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_picture_fits_with_a_row_to_spare() {
+        let cases = [
+            // terminal, picture, caption, expected columns, rows, caption rows
+            ((80, 24), (320, 240), 0, (61, 23, 0)),
+            ((200, 60), (320, 240), 6, (141, 53, 6)),
+            ((400, 200), (320, 240), 0, (320, 120, 0)),
+            ((30, 100), (320, 240), 0, (30, 11, 0)),
+            ((80, 24), (800, 480), 99, (50, 15, 8)),
+            ((1, 1), (320, 240), 5, (1, 1, 0)),
+            (
+                (u16::MAX, u16::MAX),
+                (8192, 8192),
+                usize::MAX,
+                (8192, 4096, 21845),
+            ),
+        ];
+        let mut faults = Vec::new();
+        for (terminal, picture, caption, expected) in cases {
+            let place = Place::within(terminal, picture, caption);
+            let got = (
+                place.picture_columns,
+                place.picture_rows,
+                place.caption_rows,
+            );
+            let fits = place.picture_columns <= terminal.0
+                && (terminal.1 == 1 || place.picture_rows + place.caption_rows < terminal.1);
+            if got != expected || !fits {
+                faults.push(format!("{terminal:?} {picture:?}: {got:?}"));
+            }
+        }
+        assert_eq!(faults, Vec::<String>::new());
+    }
+
+    #[test]
+    fn without_a_terminal_the_message_names_the_file_panel() {
+        // Under the test runner standard output may be a terminal or not; the message is the same.
+        let message = PanelError::NotATerminal.to_string();
+        assert!(message.contains("png:FILE"), "{message}");
+    }
+}

@@ -1,0 +1,288 @@
+//! From a frame to the network's input: the red cell at its canonical size, the steps that were
+//! switched on, seven bits a channel.
+//!
+//! Every step is a pure function on integers (the flat field fits its surface in `f64` with
+//! nothing but basic arithmetic), so the same frame gives the same input on every processor.
+
+pub mod denoise;
+pub mod illumination;
+pub mod resize;
+pub mod scale;
+pub mod tone;
+
+use crate::frame::{Frame, FrameError};
+use crate::histogram;
+use illumination::Illumination;
+use resize::{ResizeError, Resizer};
+use scale::ScalePlan;
+use thiserror::Error;
+use tone::{Contrast, WhiteBalance};
+
+/// Bytes of one pixel of the network's input: red, green, blue and a zero.
+pub const INPUT_PIXEL_BYTES: usize = 4;
+
+/// Why a frame was not prepared.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+pub enum PrepareError {
+    /// The plan belongs to frames of another size.
+    #[error(
+        "the frame is {width_px}x{height_px} pixels, but the scale was planned for \
+         {planned_width_px}x{planned_height_px}; plan again for this size"
+    )]
+    OtherSize {
+        width_px: u32,
+        height_px: u32,
+        planned_width_px: u32,
+        planned_height_px: u32,
+    },
+    /// The planned size is outside the limits.
+    #[error(transparent)]
+    Resize(#[from] ResizeError),
+    /// The planned size is outside the limits.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+}
+
+/// Which optional steps are on, and how. None is, unless it has been shown to help.
+///
+/// They run in the order of the fields, on the frame already scaled: there are fewer pixels then,
+/// and structures have the same size for every microscope.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Steps {
+    /// 3x3 median.
+    pub denoise: bool,
+    /// Flat field.
+    pub illumination: Option<Illumination>,
+    /// Neutral background.
+    pub white_balance: Option<WhiteBalance>,
+    /// Brightness range.
+    pub contrast: Option<Contrast>,
+}
+
+impl Steps {
+    fn apply(&self, frame: &mut Frame) {
+        if self.denoise {
+            denoise::apply(frame);
+        }
+        if let Some(illumination) = &self.illumination {
+            illumination::apply(frame, illumination);
+        }
+        if let Some(white_balance) = &self.white_balance {
+            white_balance.apply(frame);
+        }
+        if let Some(contrast) = &self.contrast {
+            contrast.apply(frame);
+        }
+    }
+}
+
+/// The network's input: rows from the top, no padding between them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PreparedInput {
+    /// A multiple of 16.
+    pub width_px: u32,
+    /// A multiple of 16.
+    pub height_px: u32,
+    /// Red, green, blue (each 0..=127) and 0 for every pixel.
+    pub rgbx: Vec<u8>,
+}
+
+/// Prepares frames one after another; keeps its buffers and tables, so that frames of one size
+/// and without optional steps cost no allocation.
+#[derive(Debug, Default)]
+pub struct Preprocessor {
+    for_plan: Option<PlanBuffers>,
+    input: PreparedInput,
+}
+
+#[derive(Debug)]
+struct PlanBuffers {
+    plan: ScalePlan,
+    resizer: Resizer,
+    scaled: Frame,
+}
+
+impl PlanBuffers {
+    fn new(plan: &ScalePlan) -> Result<Self, PrepareError> {
+        let (width_px, height_px) = plan.scaled_px();
+        Ok(Self {
+            plan: *plan,
+            resizer: Resizer::new(plan.frame_px(), plan.scaled_px())?,
+            scaled: Frame::filled(width_px, height_px, [0; 3])?,
+        })
+    }
+}
+
+impl Preprocessor {
+    /// Scales, applies the steps, pads at the right and the bottom with the background's colour,
+    /// and halves every value to seven bits.
+    ///
+    /// # Errors
+    /// A frame of another size than the plan's, or a plan outside the limits of a frame.
+    pub fn prepare(
+        &mut self,
+        frame: &Frame,
+        plan: &ScalePlan,
+        steps: &Steps,
+    ) -> Result<&PreparedInput, PrepareError> {
+        let (planned_width_px, planned_height_px) = plan.frame_px();
+        if (frame.width_px(), frame.height_px()) != plan.frame_px() {
+            return Err(PrepareError::OtherSize {
+                width_px: frame.width_px(),
+                height_px: frame.height_px(),
+                planned_width_px,
+                planned_height_px,
+            });
+        }
+        let buffers = match self.for_plan.take() {
+            Some(buffers) if buffers.plan == *plan => buffers,
+            _ => PlanBuffers::new(plan)?,
+        };
+        let PlanBuffers {
+            resizer, scaled, ..
+        } = self.for_plan.insert(buffers);
+        resizer.run(frame.rgb(), scaled.rgb_mut())?;
+        steps.apply(scaled);
+        fill_input(scaled, plan.padded_px(), &mut self.input);
+        Ok(&self.input)
+    }
+}
+
+fn fill_input(scaled: &Frame, padded_px: (u32, u32), input: &mut PreparedInput) {
+    let (width_px, height_px) = padded_px;
+    input.width_px = width_px;
+    input.height_px = height_px;
+    let padding = to_input_pixel(&histogram::background_colour(scaled));
+    let row_bytes = width_px as usize * INPUT_PIXEL_BYTES;
+    input.rgbx.resize(row_bytes * height_px as usize, 0);
+    let scaled_rows = scaled.rgb().chunks_exact(scaled.width_px() as usize * 3);
+    let mut rows = input.rgbx.chunks_exact_mut(row_bytes);
+    for (scaled_row, row) in scaled_rows.zip(rows.by_ref()) {
+        let (picture, rest) = row.split_at_mut(scaled.width_px() as usize * INPUT_PIXEL_BYTES);
+        let pixels = picture.chunks_exact_mut(INPUT_PIXEL_BYTES);
+        for (pixel, rgb) in pixels.zip(scaled_row.chunks_exact(3)) {
+            pixel.copy_from_slice(&to_input_pixel(&[rgb[0], rgb[1], rgb[2]]));
+        }
+        fill_pixels(rest, padding);
+    }
+    rows.for_each(|row| fill_pixels(row, padding));
+}
+
+fn to_input_pixel(rgb: &[u8; 3]) -> [u8; INPUT_PIXEL_BYTES] {
+    [rgb[0] >> 1, rgb[1] >> 1, rgb[2] >> 1, 0]
+}
+
+fn fill_pixels(bytes: &mut [u8], colour: [u8; INPUT_PIXEL_BYTES]) {
+    for pixel in bytes.chunks_exact_mut(INPUT_PIXEL_BYTES) {
+        pixel.copy_from_slice(&colour);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::scale::RBC_DIAMETER_UM;
+    use super::*;
+
+    fn plan(frame_px: (u32, u32), rbc_px: f64) -> ScalePlan {
+        ScalePlan::new(frame_px, RBC_DIAMETER_UM / rbc_px, RBC_DIAMETER_UM, 52.0).unwrap()
+    }
+
+    #[test]
+    fn the_input_is_the_frame_at_seven_bits_padded_with_background() {
+        let mut frame = Frame::filled(70, 72, [241, 200, 101]).unwrap();
+        frame.rgb_mut()[..3].copy_from_slice(&[255, 1, 0]);
+        let mut preprocessor = Preprocessor::default();
+        let plan = plan((70, 72), 52.0);
+        assert_eq!((plan.scaled_px(), plan.padded_px()), ((70, 72), (80, 80)));
+        let input = preprocessor
+            .prepare(&frame, &plan, &Steps::default())
+            .unwrap();
+        assert_eq!((input.width_px, input.height_px), (80, 80));
+        let pixel = |x: usize, y: usize| &input.rgbx[(y * 80 + x) * 4..][..4];
+        assert_eq!(input.rgbx.len(), 80 * 80 * 4);
+        assert_eq!(pixel(0, 0), [127, 0, 0, 0]);
+        for (x, y) in [(1, 0), (69, 71), (70, 0), (79, 79), (0, 72)] {
+            assert_eq!(pixel(x, y), [120, 100, 50, 0], "at {x},{y}");
+        }
+    }
+
+    #[test]
+    fn buffers_are_kept_and_leave_no_trace_of_the_frame_before() {
+        let small = Frame::filled(100, 90, [250, 240, 230]).unwrap();
+        let large = Frame::filled(416, 416, [10, 20, 30]).unwrap();
+        let small_plan = plan((100, 90), 60.0);
+        let large_plan = plan((416, 416), 81.2);
+        let steps = Steps::default();
+        let mut fresh = Preprocessor::default();
+        let expected = fresh.prepare(&small, &small_plan, &steps).unwrap().clone();
+        let mut reused = Preprocessor::default();
+        reused.prepare(&large, &large_plan, &steps).unwrap();
+        let first = reused.prepare(&small, &small_plan, &steps).unwrap();
+        assert!(*first == expected, "the buffers of another size show");
+        let place = first.rgbx.as_ptr();
+        let second = reused.prepare(&small, &small_plan, &steps).unwrap();
+        assert!(*second == expected);
+        assert_eq!(second.rgbx.as_ptr(), place);
+    }
+
+    #[test]
+    fn a_frame_of_another_size_is_refused() {
+        let frame = Frame::filled(100, 100, [1; 3]).unwrap();
+        let error = Preprocessor::default()
+            .prepare(&frame, &plan((100, 101), 52.0), &Steps::default())
+            .unwrap_err();
+        assert!(error.to_string().contains("100x101"), "{error}");
+    }
+
+    #[test]
+    fn each_step_changes_an_uneven_yellow_noisy_field() {
+        let mut frame = Frame::filled(128, 128, [0; 3]).unwrap();
+        for (number, pixel) in frame.rgb_mut().chunks_exact_mut(3).enumerate() {
+            let light = 150 + (number % 128) / 4;
+            let grain = number * 7919 % 23;
+            pixel.copy_from_slice(&[light + grain, light, light / 2].map(|value| value as u8));
+        }
+        let plan = plan((128, 128), 52.0);
+        let input = |steps: &Steps| {
+            let mut preprocessor = Preprocessor::default();
+            preprocessor.prepare(&frame, &plan, steps).unwrap().clone()
+        };
+        let plain = input(&Steps::default());
+        let cases = [
+            (
+                "denoise",
+                Steps {
+                    denoise: true,
+                    ..Steps::default()
+                },
+            ),
+            (
+                "illumination",
+                Steps {
+                    illumination: Some(Illumination::default()),
+                    ..Steps::default()
+                },
+            ),
+            (
+                "white balance",
+                Steps {
+                    white_balance: Some(WhiteBalance::default()),
+                    ..Steps::default()
+                },
+            ),
+            (
+                "contrast",
+                Steps {
+                    contrast: Some(Contrast::default()),
+                    ..Steps::default()
+                },
+            ),
+        ];
+        let idle: Vec<_> = cases
+            .iter()
+            .filter(|(_, steps)| input(steps) == plain)
+            .map(|case| case.0)
+            .collect();
+        assert!(idle.is_empty(), "{idle:?}");
+    }
+}

@@ -1,0 +1,184 @@
+//! Steps that change each channel by a table of 256 values: white balance and contrast.
+
+use crate::frame::Frame;
+use crate::histogram::{self, Histogram};
+
+/// Brings the empty background to one neutral brightness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WhiteBalance {
+    /// The level of the background afterwards, in every channel.
+    pub target_level: u8,
+    /// The largest gain (and, inverted, the smallest), in thousandths.
+    pub max_gain_permille: u32,
+}
+
+impl Default for WhiteBalance {
+    fn default() -> Self {
+        Self {
+            target_level: 225,
+            max_gain_permille: 1600,
+        }
+    }
+}
+
+impl WhiteBalance {
+    /// Scales each channel so that its 85th percentile reaches the target; a channel without any
+    /// light stays as it is.
+    pub fn apply(&self, frame: &mut Frame) {
+        let background = histogram::background_colour(frame);
+        let tables = background.map(|level| self.table(level));
+        map_channels(frame, &tables);
+    }
+
+    fn table(&self, background: u8) -> [u8; 256] {
+        let largest = self.max_gain_permille.max(1000);
+        let smallest = 1_000_000 / largest;
+        let gain_permille = (u32::from(self.target_level) * 1000)
+            .checked_div(u32::from(background))
+            .map_or(1000, |gain| gain.clamp(smallest, largest));
+        table(|value| (value * gain_permille as i32 + 500) / 1000)
+    }
+}
+
+/// Stretches the brightness range, alike in every channel, so that colours keep their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Contrast {
+    /// The percentile of brightness that becomes `low_level`, in thousandths.
+    pub low_permille: u32,
+    /// The percentile of brightness that becomes `high_level`, in thousandths.
+    pub high_permille: u32,
+    pub low_level: u8,
+    pub high_level: u8,
+    /// The largest stretch, in thousandths; the smallest is 1000, so contrast never shrinks.
+    pub max_gain_permille: u32,
+}
+
+impl Default for Contrast {
+    fn default() -> Self {
+        Self {
+            low_permille: 10,
+            high_permille: 950,
+            low_level: 40,
+            high_level: 235,
+            max_gain_permille: 1800,
+        }
+    }
+}
+
+impl Contrast {
+    /// Stretches the frame; one of a single brightness stays as it is.
+    pub fn apply(&self, frame: &mut Frame) {
+        let mut brightness = Histogram::default();
+        for pixel in frame.rgb().chunks_exact(3) {
+            brightness.add(luma(pixel));
+        }
+        let low = i32::from(brightness.percentile(self.low_permille));
+        let high = i32::from(brightness.percentile(self.high_permille));
+        if high <= low {
+            return;
+        }
+        let wanted_range = i32::from(self.high_level) - i32::from(self.low_level);
+        let largest = self.max_gain_permille.clamp(1000, 16_000) as i32;
+        let gain_permille = (wanted_range * 1000 / (high - low)).clamp(1000, largest);
+        let table = table(|value| {
+            i32::from(self.high_level) - div_nearest((high - value) * gain_permille, 1000)
+        });
+        map_channels(frame, &[table; 3]);
+    }
+}
+
+/// Brightness of a pixel by the weights of ITU-R BT.601 (0.299, 0.587, 0.114) in 1/256.
+pub fn luma(pixel: &[u8]) -> u8 {
+    let weighted = 77 * u32::from(pixel[0]) + 150 * u32::from(pixel[1]) + 29 * u32::from(pixel[2]);
+    ((weighted + 128) >> 8) as u8
+}
+
+fn div_nearest(value: i32, divisor: i32) -> i32 {
+    (2 * value + divisor).div_euclid(2 * divisor)
+}
+
+fn table(level: impl Fn(i32) -> i32) -> [u8; 256] {
+    std::array::from_fn(|value| level(value as i32).clamp(0, 255) as u8)
+}
+
+fn map_channels(frame: &mut Frame, tables: &[[u8; 256]; 3]) {
+    for pixel in frame.rgb_mut().chunks_exact_mut(3) {
+        for (value, table) in pixel.iter_mut().zip(tables) {
+            *value = table[usize::from(*value)];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nine tenths background, one tenth cells.
+    fn field(background: [u8; 3], cell: [u8; 3]) -> Frame {
+        let mut frame = Frame::filled(20, 10, background).unwrap();
+        frame.rgb_mut()[..20 * 3].copy_from_slice(&cell.repeat(20));
+        frame
+    }
+
+    #[test]
+    fn white_balance_takes_the_background_to_its_target() {
+        let cases = [
+            ("yellow light", [240, 220, 160], [225, 225, 225]),
+            ("already there", [225, 225, 225], [225, 225, 225]),
+            ("gain is limited", [240, 100, 225], [225, 160, 225]),
+            ("no light at all", [0, 0, 0], [0, 0, 0]),
+        ];
+        let wrong: Vec<_> = cases
+            .iter()
+            .map(|(name, background, expected)| {
+                let mut frame = field(*background, [100, 50, 60]);
+                WhiteBalance::default().apply(&mut frame);
+                (name, frame.pixel(19, 9), *expected)
+            })
+            .filter(|(_, found, expected)| found != expected)
+            .collect();
+        assert!(wrong.is_empty(), "{wrong:?}");
+    }
+
+    #[test]
+    fn contrast_stretches_within_its_limit() {
+        let cases = [
+            ("one brightness", [90; 3], [90; 3], [90; 3], [90; 3]),
+            (
+                "flat picture: the limit",
+                [150; 3],
+                [100; 3],
+                [235; 3],
+                [145; 3],
+            ),
+            (
+                "wide enough: only moved",
+                [240; 3],
+                [20; 3],
+                [235; 3],
+                [15; 3],
+            ),
+            ("to the full range", [180; 3], [50; 3], [235; 3], [40; 3]),
+        ];
+        let wrong: Vec<_> = cases
+            .iter()
+            .map(|(name, background, cell, background_after, cell_after)| {
+                let mut frame = field(*background, *cell);
+                Contrast::default().apply(&mut frame);
+                let found = (frame.pixel(19, 9), frame.pixel(0, 0));
+                (name, found, (*background_after, *cell_after))
+            })
+            .filter(|(_, found, expected)| found != expected)
+            .collect();
+        assert!(wrong.is_empty(), "{wrong:?}");
+    }
+
+    #[test]
+    fn brightness_keeps_black_and_white() {
+        assert_eq!((luma(&[0; 3]), luma(&[255; 3])), (0, 255));
+        assert_eq!(
+            (luma(&[255, 0, 0]), luma(&[0, 255, 0]), luma(&[0, 0, 255])),
+            (77, 149, 29)
+        );
+    }
+}

@@ -1,0 +1,127 @@
+//! One frame's result as a line of JSON, for batch engines and for scoring.
+
+use crate::cell::{Cell, CellClass};
+use serde::Serialize;
+
+/// Parts of a confidence's whole.
+const PERMYRIAD: f64 = 10_000.0;
+
+/// The line that `hemoscope count --json` writes for a frame.
+#[derive(Debug, Serialize)]
+pub struct FrameRecord {
+    /// The path as it was given.
+    pub image: String,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// The scale that the frame was counted at.
+    pub um_per_px: f64,
+    /// Whether that scale was estimated from the red cells rather than given.
+    pub um_per_px_estimated: bool,
+    pub counts: CountsRecord,
+    /// Every cell found, most confident first.
+    pub cells: Vec<CellRecord>,
+    /// What the result may be used for.
+    pub notice: &'static str,
+}
+
+/// Cells that the border rule lets count.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+pub struct CountsRecord {
+    #[serde(rename = "RBC")]
+    pub rbc: u32,
+    #[serde(rename = "WBC")]
+    pub wbc: u32,
+    #[serde(rename = "PLT")]
+    pub plt: u32,
+    pub uncertain: u32,
+}
+
+/// One cell.
+#[derive(Debug, Serialize)]
+pub struct CellRecord {
+    /// `RBC`, `WBC`, `PLT`, or `uncertain`.
+    pub class: &'static str,
+    /// Corners x0, y0, x1, y1 in pixels of the input image, exact to a sixteenth.
+    #[serde(rename = "box")]
+    pub corners_px: [f64; 4],
+    /// Calibrated probability, 0 to 1.
+    pub confidence: f64,
+    /// Whether the border rule lets it count.
+    pub counted: bool,
+}
+
+impl CountsRecord {
+    /// Adds up the counted cells.
+    pub fn from_cells(cells: &[Cell]) -> Self {
+        let mut counts = Self::default();
+        for cell in cells.iter().filter(|cell| cell.counted) {
+            match cell.class() {
+                Some(CellClass::Rbc) => counts.rbc += 1,
+                Some(CellClass::Wbc) => counts.wbc += 1,
+                Some(CellClass::Plt) => counts.plt += 1,
+                None => counts.uncertain += 1,
+            }
+        }
+        counts
+    }
+}
+
+impl From<&Cell> for CellRecord {
+    fn from(cell: &Cell) -> Self {
+        Self {
+            class: cell.label(),
+            corners_px: cell.bounds.corners_px(),
+            confidence: f64::from(cell.confidence_permyriad) / PERMYRIAD,
+            counted: cell.counted,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cell::BoundingBox;
+
+    fn cell(best_class: CellClass, certain: bool, counted: bool) -> Cell {
+        Cell {
+            best_class,
+            certain,
+            bounds: BoundingBox {
+                x0_q4: 8,
+                y0_q4: 16,
+                x1_q4: 33,
+                y1_q4: 48,
+            },
+            confidence_permyriad: 9312,
+            counted,
+        }
+    }
+
+    #[test]
+    fn a_cell_is_written_exactly() {
+        let record = CellRecord::from(&cell(CellClass::Plt, true, false));
+        assert_eq!(
+            serde_json::to_string(&record).unwrap(),
+            r#"{"class":"PLT","box":[0.5,1.0,2.0625,3.0],"confidence":0.9312,"counted":false}"#
+        );
+    }
+
+    #[test]
+    fn counts_leave_out_what_the_border_rule_leaves_out() {
+        let cells = [
+            cell(CellClass::Rbc, true, true),
+            cell(CellClass::Rbc, true, false),
+            cell(CellClass::Wbc, false, true),
+            cell(CellClass::Wbc, true, true),
+        ];
+        let expected = CountsRecord {
+            rbc: 1,
+            wbc: 1,
+            plt: 0,
+            uncertain: 1,
+        };
+        assert_eq!(CountsRecord::from_cells(&cells), expected);
+    }
+}

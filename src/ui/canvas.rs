@@ -1,0 +1,206 @@
+//! A picture in memory that everything is drawn into before a panel shows it.
+
+use embedded_graphics::pixelcolor::Rgb888;
+use embedded_graphics::prelude::*;
+use embedded_graphics::primitives::Rectangle;
+use std::convert::Infallible;
+use std::ops::Range;
+use thiserror::Error;
+
+/// The longest side of a canvas, in pixels.
+pub const MAX_CANVAS_SIDE_PX: u32 = 8192;
+
+/// Why a canvas was refused.
+#[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
+#[error(
+    "a picture of {width_px}x{height_px} pixels cannot be drawn; \
+     choose sides from 1 to {MAX_CANVAS_SIDE_PX} pixels"
+)]
+pub struct CanvasError {
+    pub width_px: u32,
+    pub height_px: u32,
+}
+
+/// An RGB picture, 8 bits a channel, rows from the top; drawing outside of it changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Canvas {
+    width_px: u32,
+    height_px: u32,
+    rgb: Vec<u8>,
+}
+
+impl Canvas {
+    /// A black canvas.
+    pub fn new(width_px: u32, height_px: u32) -> Result<Self, CanvasError> {
+        let sides = 1..=MAX_CANVAS_SIDE_PX;
+        if !sides.contains(&width_px) || !sides.contains(&height_px) {
+            return Err(CanvasError {
+                width_px,
+                height_px,
+            });
+        }
+        Ok(Self::black(width_px, height_px))
+    }
+
+    /// A black canvas of a size that is known to be within the limits.
+    pub(super) fn black(width_px: u32, height_px: u32) -> Self {
+        Self {
+            width_px,
+            height_px,
+            rgb: vec![0; width_px as usize * height_px as usize * 3],
+        }
+    }
+
+    /// Width in pixels, at least 1.
+    pub fn width_px(&self) -> u32 {
+        self.width_px
+    }
+
+    /// Height in pixels, at least 1.
+    pub fn height_px(&self) -> u32 {
+        self.height_px
+    }
+
+    /// The bytes: rows of red, green, blue triples without padding.
+    pub fn rgb(&self) -> &[u8] {
+        &self.rgb
+    }
+
+    /// The bytes of [`Canvas::rgb`], taken out.
+    pub fn into_rgb(self) -> Vec<u8> {
+        self.rgb
+    }
+
+    /// The colour at a place, or `None` outside.
+    pub fn pixel(&self, point: Point) -> Option<Rgb888> {
+        let at = self.offset(point)?;
+        Some(Rgb888::new(
+            self.rgb[at],
+            self.rgb[at + 1],
+            self.rgb[at + 2],
+        ))
+    }
+
+    /// Runs of rows that differ from the picture presented before; every row when sizes differ.
+    pub fn changed_rows(&self, presented: &Self) -> Vec<Range<u32>> {
+        if (self.width_px, self.height_px) != (presented.width_px, presented.height_px) {
+            return std::iter::once(0..self.height_px).collect();
+        }
+        let stride = self.width_px as usize * 3;
+        let rows = self
+            .rgb
+            .chunks_exact(stride)
+            .zip(presented.rgb.chunks_exact(stride));
+        let mut runs: Vec<Range<u32>> = Vec::new();
+        for (y_px, _) in (0u32..).zip(rows).filter(|(_, (new, old))| new != old) {
+            match runs.last_mut() {
+                Some(run) if run.end == y_px => run.end = y_px + 1,
+                _ => runs.push(y_px..y_px + 1),
+            }
+        }
+        runs
+    }
+
+    fn offset(&self, point: Point) -> Option<usize> {
+        let x = u32::try_from(point.x).ok().filter(|x| *x < self.width_px)?;
+        let y = u32::try_from(point.y)
+            .ok()
+            .filter(|y| *y < self.height_px)?;
+        Some((y as usize * self.width_px as usize + x as usize) * 3)
+    }
+}
+
+impl OriginDimensions for Canvas {
+    fn size(&self) -> Size {
+        Size::new(self.width_px, self.height_px)
+    }
+}
+
+impl DrawTarget for Canvas {
+    type Color = Rgb888;
+    type Error = Infallible;
+
+    fn draw_iter<I>(&mut self, pixels: I) -> Result<(), Self::Error>
+    where
+        I: IntoIterator<Item = Pixel<Self::Color>>,
+    {
+        for Pixel(point, colour) in pixels {
+            if let Some(at) = self.offset(point) {
+                self.rgb[at..at + 3].copy_from_slice(&[colour.r(), colour.g(), colour.b()]);
+            }
+        }
+        Ok(())
+    }
+
+    fn fill_solid(&mut self, area: &Rectangle, colour: Self::Color) -> Result<(), Self::Error> {
+        let inside = area.intersection(&self.bounding_box());
+        for y in inside.rows() {
+            let Some(start) = self.offset(Point::new(inside.top_left.x, y)) else {
+                continue;
+            };
+            let row = &mut self.rgb[start..][..inside.size.width as usize * 3];
+            for pixel in row.chunks_exact_mut(3) {
+                pixel.copy_from_slice(&[colour.r(), colour.g(), colour.b()]);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_outside_the_limits_are_refused() {
+        let cases = [
+            (0, 1, false),
+            (1, 0, false),
+            (1, 1, true),
+            (MAX_CANVAS_SIDE_PX + 1, 1, false),
+        ];
+        for (width_px, height_px, accepted) in cases {
+            assert_eq!(
+                Canvas::new(width_px, height_px).is_ok(),
+                accepted,
+                "{width_px}x{height_px}"
+            );
+        }
+    }
+
+    #[test]
+    fn drawing_outside_changes_nothing_and_inside_lands_in_place() {
+        let mut canvas = Canvas::new(4, 3).unwrap();
+        let blank = canvas.clone();
+        for point in [(-1, 0), (0, -1), (4, 0), (0, 3), (i32::MAX, i32::MIN)] {
+            let pixel = Pixel(Point::from(point), Rgb888::WHITE);
+            canvas.draw_iter([pixel]).unwrap();
+        }
+        assert_eq!(canvas, blank);
+
+        let area = Rectangle::new(Point::new(-2, 1), Size::new(4, 9));
+        canvas.fill_solid(&area, Rgb888::RED).unwrap();
+        let red: Vec<_> = canvas
+            .bounding_box()
+            .points()
+            .filter(|point| canvas.pixel(*point) == Some(Rgb888::RED))
+            .collect();
+        let expected = [(0, 1), (1, 1), (0, 2), (1, 2)].map(Point::from);
+        assert_eq!(red, expected);
+        assert_eq!(canvas.pixel(Point::new(0, 3)), None);
+    }
+
+    #[test]
+    fn changed_rows_come_in_runs() {
+        let old = Canvas::new(3, 8).unwrap();
+        let mut new = old.clone();
+        assert_eq!(new.changed_rows(&old), []);
+        for y in [1, 2, 5] {
+            let pixel = Pixel(Point::new(2, y), Rgb888::BLUE);
+            new.draw_iter([pixel]).unwrap();
+        }
+        assert_eq!(new.changed_rows(&old), [1..3, 5..6]);
+        let other_size = Canvas::new(2, 8).unwrap();
+        assert_eq!(new.changed_rows(&other_size), vec![0..8]);
+    }
+}

@@ -1,0 +1,130 @@
+//! A screen in a few lines of plain text, for a terminal too coarse to read the picture on and
+//! for whoever cannot see it.
+
+use super::model::{Counting, Failure, NoCamera, Reading, Screen, Starting};
+use super::text::{self, Language, TextId};
+use crate::cell::CellClass;
+
+/// What a screen says, most important first.
+pub fn lines(screen: &Screen<'_>) -> Vec<String> {
+    match screen {
+        Screen::Starting(starting) => of_starting(starting),
+        Screen::Counting(counting) => of_counting(counting),
+        Screen::NoCamera(missing) => of_missing_camera(missing),
+        Screen::Failure(failure) => of_failure(failure),
+    }
+}
+
+fn of_starting(starting: &Starting) -> Vec<String> {
+    let words = |id: TextId| id.text_in(starting.language);
+    vec![
+        format!("hemoscope {}", starting.version),
+        words(TextId::Starting).to_owned(),
+        words(TextId::ResearchUse).to_owned(),
+    ]
+}
+
+fn of_missing_camera(missing: &NoCamera) -> Vec<String> {
+    let words = |id: TextId| id.text_in(missing.language);
+    vec![
+        format!("{} {}", words(TextId::NoCameraWhat), missing.camera),
+        words(TextId::NoCameraDo).to_owned(),
+        words(TextId::ResearchUse).to_owned(),
+    ]
+}
+
+fn of_failure(failure: &Failure) -> Vec<String> {
+    let words = |id: TextId| id.text_in(failure.language);
+    vec![
+        format!("{} E-{:02}", words(TextId::Error), failure.number),
+        failure.what_happened.clone(),
+        failure.what_to_do.clone(),
+        words(TextId::ResearchUse).to_owned(),
+    ]
+}
+
+fn of_counting(counting: &Counting<'_>) -> Vec<String> {
+    let language = counting.language;
+    let words = |id: TextId| id.text_in(language);
+
+    let mut lines = vec![words(counting.instruction.into()).to_owned()];
+    lines.extend(
+        counting
+            .warning
+            .map(|warning| words(warning.into()).to_owned()),
+    );
+    let classes = CellClass::ALL.into_iter().zip(counting.counts);
+    lines.extend(
+        classes.map(|(class, reading)| format!("{class}  {}", of_reading(reading, language))),
+    );
+    let ratios = [
+        (CellClass::Wbc, counting.wbc_per_1000_rbc),
+        (CellClass::Plt, counting.plt_per_1000_rbc),
+    ];
+    lines.extend(ratios.into_iter().filter_map(|(class, reading)| {
+        let number = of_reading(reading?, language);
+        Some(format!(
+            "{class} {}  {number}",
+            words(TextId::PerThousandRbc)
+        ))
+    }));
+    let fields = &counting.fields;
+    lines.push(format!(
+        "{} {}  {} {}  {} {}",
+        words(TextId::Uncertain),
+        counting.uncertain,
+        words(TextId::Fields),
+        fields.counted,
+        words(TextId::Rejected),
+        fields.rejected_total()
+    ));
+    if counting.over_dispersed {
+        lines.push(words(TextId::OverDispersed).to_owned());
+    }
+    let identity = &counting.identity;
+    let sample = identity
+        .sample
+        .as_deref()
+        .unwrap_or(words(TextId::NoSample));
+    lines.push(format!(
+        "{sample}  {}  {}",
+        text::clock(identity.clock, language),
+        words(counting.run.into())
+    ));
+    lines.push(words(TextId::ResearchUse).to_owned());
+    lines
+}
+
+fn of_reading(reading: Reading, language: Language) -> String {
+    match reading {
+        Reading::Known(estimate) => format!(
+            "{}  ({} {}-{}, n {})",
+            text::decimal(estimate.value, language),
+            TextId::Interval.text_in(language),
+            text::decimal(estimate.low, language),
+            text::decimal(estimate.high, language),
+            estimate.n
+        ),
+        Reading::TooFew { n } => {
+            let words = TextId::TooFewCells.text_in(language);
+            format!("{words}  (n {n})")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::model::Estimate;
+
+    #[test]
+    fn a_number_never_stands_without_interval_and_n() {
+        let known = Reading::Known(Estimate::of_count(31, 21, 44));
+        assert_eq!(
+            of_reading(known, Language::English),
+            "31  (95 % interval 21-44, n 31)"
+        );
+        let few = Reading::TooFew { n: 2 };
+        assert_eq!(of_reading(few, Language::English), "too few cells  (n 2)");
+    }
+}

@@ -1,0 +1,241 @@
+//! The screen's type: one family in three budgets, measured before it is drawn.
+
+use embedded_graphics::prelude::*;
+use embedded_graphics::primitives::Rectangle;
+use u8g2_fonts::types::{FontColor, VerticalPosition};
+use u8g2_fonts::{Error, FontRenderer, fonts};
+
+/// What a text is for; a [`TypeScale`] gives it a font.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Labels, intervals, side information.
+    Small,
+    /// The same size, for names and states.
+    SmallBold,
+    /// The instruction line and the sample's identity.
+    Strong,
+    /// The counts.
+    Number,
+    /// Headings of whole screens.
+    Title,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Role; 5] = [
+        Role::Small,
+        Role::SmallBold,
+        Role::Strong,
+        Role::Number,
+        Role::Title,
+    ];
+}
+
+/// A set of fonts for one size of screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TypeScale {
+    /// For 320x240 pixels.
+    Compact,
+    /// For 480x320 pixels.
+    Medium,
+    /// For 800x480 pixels.
+    Large,
+}
+
+const HELV_R08: FontRenderer = FontRenderer::new::<fonts::u8g2_font_helvR08_tf>();
+const HELV_B08: FontRenderer = FontRenderer::new::<fonts::u8g2_font_helvB08_tf>();
+const HELV_R10: FontRenderer = FontRenderer::new::<fonts::u8g2_font_helvR10_tf>();
+const HELV_B10: FontRenderer = FontRenderer::new::<fonts::u8g2_font_helvB10_tf>();
+const HELV_B12: FontRenderer = FontRenderer::new::<fonts::u8g2_font_helvB12_tf>();
+const HELV_R14: FontRenderer = FontRenderer::new::<fonts::u8g2_font_helvR14_tf>();
+const HELV_B14: FontRenderer = FontRenderer::new::<fonts::u8g2_font_helvB14_tf>();
+const HELV_B18: FontRenderer = FontRenderer::new::<fonts::u8g2_font_helvB18_tf>();
+const HELV_B24: FontRenderer = FontRenderer::new::<fonts::u8g2_font_helvB24_tf>();
+
+/// Stands for the rest of a text that does not fit.
+const ELLIPSIS: &str = "...";
+
+impl TypeScale {
+    fn renderer(self, role: Role) -> FontRenderer {
+        let renderer = match (self, role) {
+            (Self::Compact, Role::Small) => HELV_R08,
+            (Self::Compact, Role::SmallBold) => HELV_B08,
+            (Self::Compact, Role::Strong) => HELV_B10,
+            (Self::Compact, Role::Number) => HELV_B14,
+            (Self::Compact, Role::Title) => HELV_B18,
+            (Self::Medium, Role::Small) => HELV_R10,
+            (Self::Medium, Role::SmallBold) => HELV_B10,
+            (Self::Medium, Role::Strong) => HELV_B12,
+            (Self::Medium, Role::Number) => HELV_B18,
+            (Self::Medium, Role::Title) => HELV_B24,
+            (Self::Large, Role::Small) => HELV_R14,
+            (Self::Large, Role::SmallBold) => HELV_B14,
+            (Self::Large, Role::Strong) => HELV_B18,
+            (Self::Large, Role::Number | Role::Title) => HELV_B24,
+        };
+        renderer.with_ignore_unknown_chars(true)
+    }
+
+    /// Height of a capital letter in pixels.
+    pub fn cap_height_px(self, role: Role) -> u32 {
+        self.ink(role, "H").map_or(0, |ink| ink.size.height)
+    }
+
+    /// Width of a line of text in pixels, from the pen's start to its end or the last ink,
+    /// whichever is further right.
+    pub fn width_px(self, role: Role, text: &str) -> u32 {
+        let dimensions = self.renderer(role).get_rendered_dimensions(
+            text,
+            Point::zero(),
+            VerticalPosition::Baseline,
+        );
+        let Ok(dimensions) = dimensions else {
+            return 0;
+        };
+        let ink_end = dimensions
+            .bounding_box
+            .map_or(0, |ink| ink.top_left.x + ink.size.width as i32);
+        u32::try_from(dimensions.advance.x.max(ink_end)).unwrap_or(0)
+    }
+
+    /// The rectangle that a text's ink covers when its baseline starts at the origin, or `None`
+    /// for text without ink.
+    pub fn ink(self, role: Role, text: &str) -> Option<Rectangle> {
+        self.renderer(role)
+            .get_rendered_dimensions(text, Point::zero(), VerticalPosition::Baseline)
+            .ok()?
+            .bounding_box
+    }
+
+    /// Whether a character has a glyph. All fonts of the family have those of Latin-1.
+    pub fn knows(self, character: char) -> bool {
+        self.renderer(Role::Small)
+            .with_ignore_unknown_chars(false)
+            .get_rendered_dimensions(character, Point::zero(), VerticalPosition::Baseline)
+            .is_ok()
+    }
+
+    /// The text with `?` for every character that has no glyph.
+    pub fn printable(self, text: &str) -> String {
+        let shown = |c: char| if self.knows(c) { c } else { '?' };
+        text.chars().map(shown).collect()
+    }
+
+    /// The text itself where it fits into `width_px`, else as much of it as fits with `...`.
+    pub fn shortened(self, role: Role, text: &str, width_px: u32) -> String {
+        if self.width_px(role, text) <= width_px {
+            return text.to_owned();
+        }
+        // A character is at least a pixel wide, so more than this cannot fit.
+        let mut kept: String = text.chars().take(width_px as usize).collect();
+        while kept.pop().is_some() {
+            let short = format!("{}{ELLIPSIS}", kept.trim_end());
+            if self.width_px(role, &short) <= width_px {
+                return short;
+            }
+        }
+        String::new()
+    }
+
+    /// Breaks a text between words into lines of at most `width_px`. A word that is too long is
+    /// shortened, and so is the last line when there is more text than `max_lines` hold.
+    pub fn wrapped(self, role: Role, text: &str, width_px: u32, max_lines: usize) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        for word in text.split_whitespace() {
+            if let Some(line) = lines.last_mut() {
+                let longer = format!("{line} {word}");
+                let full = lines.len() == max_lines;
+                if full || self.width_px(role, &longer) <= width_px {
+                    lines.pop();
+                    lines.push(longer);
+                    continue;
+                }
+            }
+            lines.push(word.to_owned());
+        }
+        lines.truncate(max_lines);
+        lines
+            .iter()
+            .map(|line| self.shortened(role, line, width_px))
+            .collect()
+    }
+
+    /// Draws a line of text from a point on its baseline.
+    pub fn draw<D: DrawTarget>(
+        self,
+        role: Role,
+        text: &str,
+        baseline: Point,
+        colour: D::Color,
+        target: &mut D,
+    ) -> Result<(), D::Error> {
+        let drawn = self.renderer(role).render(
+            text,
+            baseline,
+            VerticalPosition::Baseline,
+            FontColor::Transparent(colour),
+            target,
+        );
+        match drawn {
+            Err(Error::DisplayError(error)) => Err(error),
+            // The other errors cannot happen: no background is asked for, and unknown
+            // characters are skipped.
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCALES: [TypeScale; 3] = [TypeScale::Compact, TypeScale::Medium, TypeScale::Large];
+
+    #[test]
+    fn every_font_has_the_letters_of_the_three_languages() {
+        let letters = "aZ09áéíóúñÑ¿¡üàâçèêëîïôùûÉÀµ±%()/,.:'-";
+        let mut missing = Vec::new();
+        for scale in SCALES {
+            for role in Role::ALL {
+                let without_ink = |c: &char| scale.ink(role, &c.to_string()).is_none();
+                missing.extend(
+                    letters
+                        .chars()
+                        .filter(without_ink)
+                        .map(|c| (scale, role, c)),
+                );
+            }
+        }
+        assert_eq!(missing, []);
+    }
+
+    #[test]
+    fn unknown_characters_become_question_marks() {
+        assert_eq!(TypeScale::Compact.printable("血 A1"), "? A1");
+    }
+
+    #[test]
+    fn shortened_text_fits() {
+        let scale = TypeScale::Compact;
+        for width_px in [0, 5, 20, 60, 400] {
+            let short = scale.shortened(Role::Small, "a long name of a sample", width_px);
+            let got = scale.width_px(Role::Small, &short);
+            assert!(got <= width_px, "{short:?} is {got} px of {width_px}");
+        }
+        assert_eq!(scale.shortened(Role::Small, "short", 60), "short");
+    }
+
+    #[test]
+    fn wrapped_lines_fit_and_keep_every_word_while_there_is_room() {
+        let scale = TypeScale::Compact;
+        let text = "The camera went silent while the slide was being moved to the next field";
+        let lines = scale.wrapped(Role::Small, text, 120, 9);
+        assert_eq!(lines.join(" "), text);
+        let few = scale.wrapped(Role::Small, text, 120, 2);
+        assert_eq!(few.len(), 2);
+        assert!(few[1].ends_with(ELLIPSIS), "{few:?}");
+        for line in lines.iter().chain(&few) {
+            assert!(scale.width_px(Role::Small, line) <= 120, "{line}");
+        }
+    }
+}

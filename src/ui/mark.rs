@@ -1,0 +1,273 @@
+//! The shapes that stand for cells: circle, square, triangle, and a cross for uncertain ones.
+
+use super::colour;
+use crate::cell::{BoundingBox, Cell, CellClass, SUBPIXELS};
+use embedded_graphics::pixelcolor::Rgb888;
+use embedded_graphics::prelude::*;
+use embedded_graphics::primitives::{Line, Rectangle};
+
+/// Marks are never smaller than this, so that the shape can be told.
+pub const MIN_MARK_SIDE_PX: u32 = 7;
+
+/// How a cell's outline is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stroke {
+    /// Width of the coloured line in pixels, at least 1.
+    pub width_px: u32,
+    /// Whether the line has gaps: the cell is not counted.
+    pub dashed: bool,
+}
+
+/// Points of a class's outline within an area, in drawing order.
+///
+/// Red cells get a circle (an ellipse where the area is longer than wide), white cells a
+/// rectangle, platelets a triangle, and uncertain cells (`None`) a cross.
+pub fn outline(class: Option<CellClass>, area: Rectangle) -> Vec<Point> {
+    let Some(last) = area.bottom_right() else {
+        return Vec::new();
+    };
+    let first = area.top_left;
+    let middle = first + (last - first) / 2;
+    match class {
+        Some(CellClass::Rbc) => closed(&ellipse_corners(first, last)),
+        Some(CellClass::Wbc) => closed(&[
+            first,
+            Point::new(last.x, first.y),
+            last,
+            Point::new(first.x, last.y),
+        ]),
+        Some(CellClass::Plt) => closed(&[
+            Point::new(middle.x, first.y),
+            last,
+            Point::new(first.x, last.y),
+        ]),
+        None => {
+            let falling = Line::new(first, last).points();
+            let rising = Line::new(Point::new(first.x, last.y), Point::new(last.x, first.y));
+            falling.chain(rising.points()).collect()
+        }
+    }
+}
+
+fn ellipse_corners(first: Point, last: Point) -> Vec<Point> {
+    let place = |start: i32, end: i32, share: f64| {
+        let centre = f64::from(start + end) / 2.0;
+        let radius = f64::from(end - start) / 2.0;
+        libm::round(centre + radius * share) as i32
+    };
+    // Corners closer than a pixel, so that the polygon is the ellipse.
+    let extent = last - first;
+    let corners = 4 * (extent.x + extent.y).max(1);
+    (0..corners)
+        .map(|side| {
+            let angle = f64::from(side) * std::f64::consts::TAU / f64::from(corners);
+            Point::new(
+                place(first.x, last.x, libm::cos(angle)),
+                place(first.y, last.y, libm::sin(angle)),
+            )
+        })
+        .collect()
+}
+
+fn closed(corners: &[Point]) -> Vec<Point> {
+    let next = corners.iter().cycle().skip(1);
+    let sides = corners.iter().zip(next);
+    let mut points: Vec<Point> = sides
+        .flat_map(|(start, end)| Line::new(*start, *end).points())
+        .collect();
+    points.dedup();
+    points
+}
+
+/// Draws the points of an outline.
+pub fn draw_outline<D: DrawTarget<Color = Rgb888>>(
+    points: &[Point],
+    line_colour: Rgb888,
+    stroke: Stroke,
+    target: &mut D,
+) -> Result<(), D::Error> {
+    let width_px = stroke.width_px.max(1);
+    // Dashes as long as gaps; both grow with the line so that they stay visible.
+    let dash_px = (width_px + 2) as usize;
+    for (at, point) in points.iter().enumerate() {
+        let drawn = !stroke.dashed || (at / dash_px).is_multiple_of(2);
+        if drawn {
+            target.fill_solid(&brush(*point, width_px), line_colour)?;
+        }
+    }
+    Ok(())
+}
+
+/// A square brush that lies around a point.
+fn brush(point: Point, side_px: u32) -> Rectangle {
+    let back = (side_px.saturating_sub(1) / 2) as i32;
+    Rectangle::new(point - Point::new_equal(back), Size::new_equal(side_px))
+}
+
+/// Draws the mark of a cell of a frame into an area that shows the whole frame.
+pub fn draw_cell<D: DrawTarget<Color = Rgb888>>(
+    cell: &Cell,
+    frame_size_px: (u32, u32),
+    area: Rectangle,
+    width_px: u32,
+    target: &mut D,
+) -> Result<(), D::Error> {
+    let class = cell.class();
+    let shown = placed(&cell.bounds, frame_size_px, area);
+    let bounds = match class {
+        Some(_) => at_least(shown, MIN_MARK_SIDE_PX),
+        None => Rectangle::with_center(shown.center(), Size::new_equal(cross_side_px(shown))),
+    };
+    let stroke = Stroke {
+        width_px,
+        dashed: !cell.counted,
+    };
+    draw_dark_edge(class, bounds, stroke, target)?;
+    let points = outline(class, bounds);
+    draw_outline(&points, colour::of_class(class), stroke, target)
+}
+
+/// Sets a mark off from the picture under it: a dark line around circles and squares, and on both
+/// sides of the slanting lines of triangles and crosses.
+fn draw_dark_edge<D: DrawTarget<Color = Rgb888>>(
+    class: Option<CellClass>,
+    bounds: Rectangle,
+    stroke: Stroke,
+    target: &mut D,
+) -> Result<(), D::Error> {
+    let (edge, width_px) = match class {
+        Some(CellClass::Rbc | CellClass::Wbc) => (bounds.offset(1), stroke.width_px),
+        Some(CellClass::Plt) | None => (bounds, stroke.width_px + 2),
+    };
+    let edge_stroke = Stroke { width_px, ..stroke };
+    draw_outline(&outline(class, edge), colour::INK, edge_stroke, target)
+}
+
+/// A cross stays small, since the cell under it is what the operator has to look at.
+fn cross_side_px(shown: Rectangle) -> u32 {
+    (shown.size.width.min(shown.size.height) / 2).max(MIN_MARK_SIDE_PX)
+}
+
+fn at_least(area: Rectangle, side_px: u32) -> Rectangle {
+    let size = area.size.component_max(Size::new_equal(side_px));
+    Rectangle::with_center(area.center(), size)
+}
+
+/// A box of a frame in the pixels of the area that shows the frame.
+fn placed(bounds: &BoundingBox, frame_size_px: (u32, u32), area: Rectangle) -> Rectangle {
+    let scaled = |value_q4: i32, shown_px: u32, frame_px: u32| {
+        let frame_q4 = i64::from(frame_px.max(1)) * i64::from(SUBPIXELS);
+        let limit_q4 = i64::from(value_q4).clamp(0, frame_q4);
+        // At most `shown_px`, which is the side of a canvas.
+        (limit_q4 * i64::from(shown_px) / frame_q4) as i32
+    };
+    let (width, height) = (area.size.width, area.size.height);
+    let (frame_width, frame_height) = frame_size_px;
+    let first = Point::new(
+        scaled(bounds.x0_q4, width, frame_width),
+        scaled(bounds.y0_q4, height, frame_height),
+    );
+    let end = Point::new(
+        scaled(bounds.x1_q4, width, frame_width),
+        scaled(bounds.y1_q4, height, frame_height),
+    );
+    let last = (end - Point::new_equal(1)).component_max(first);
+    Rectangle::with_corners(area.top_left + first, area.top_left + last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::canvas::Canvas;
+
+    fn square(side_px: u32) -> Rectangle {
+        Rectangle::new(Point::new(3, 2), Size::new_equal(side_px))
+    }
+
+    #[test]
+    fn outlines_stay_inside_and_touch_every_side() {
+        for class in [
+            None,
+            Some(CellClass::Rbc),
+            Some(CellClass::Wbc),
+            Some(CellClass::Plt),
+        ] {
+            for side_px in [1, 2, 7, 20, 41] {
+                let area = square(side_px);
+                let points = outline(class, area);
+                let last = area.bottom_right().unwrap();
+                assert!(
+                    points.iter().all(|point| area.contains(*point)),
+                    "{class:?} {side_px} leaves its area"
+                );
+                let touches = points.iter().any(|p| p.x == area.top_left.x)
+                    && points.iter().any(|p| p.y == area.top_left.y)
+                    && points.iter().any(|p| p.x == last.x)
+                    && points.iter().any(|p| p.y == last.y);
+                assert!(touches, "{class:?} {side_px} is too small");
+            }
+        }
+        assert_eq!(outline(None, Rectangle::zero()), []);
+    }
+
+    #[test]
+    fn shapes_differ_without_colour() {
+        let classes = [
+            None,
+            Some(CellClass::Rbc),
+            Some(CellClass::Wbc),
+            Some(CellClass::Plt),
+        ];
+        let drawn = classes.map(|class| {
+            let mut canvas = Canvas::new(20, 20).unwrap();
+            let stroke = Stroke {
+                width_px: 1,
+                dashed: false,
+            };
+            draw_outline(
+                &outline(class, square(9)),
+                Rgb888::WHITE,
+                stroke,
+                &mut canvas,
+            )
+            .unwrap();
+            canvas
+        });
+        for (i, a) in drawn.iter().enumerate() {
+            for b in &drawn[i + 1..] {
+                let differing = a.rgb().iter().zip(b.rgb()).filter(|(a, b)| a != b).count();
+                assert!(differing / 3 > 8, "two shapes look alike: {differing}");
+            }
+        }
+    }
+
+    #[test]
+    fn boxes_land_where_the_picture_shows_them() {
+        let area = Rectangle::new(Point::new(10, 20), Size::new(160, 120));
+        let bounds = |x0: i32, y0: i32, x1: i32, y1: i32| BoundingBox {
+            x0_q4: x0 * 16,
+            y0_q4: y0 * 16,
+            x1_q4: x1 * 16,
+            y1_q4: y1 * 16,
+        };
+        let cases = [
+            ("whole frame", bounds(0, 0, 640, 480), area),
+            (
+                "quarter",
+                bounds(320, 240, 640, 480),
+                Rectangle::new(Point::new(90, 80), Size::new(80, 60)),
+            ),
+            ("outside", bounds(-90, -90, 9000, 9000), area),
+            (
+                "inverted",
+                bounds(320, 240, 0, 0),
+                Rectangle::new(Point::new(90, 80), Size::new(1, 1)),
+            ),
+        ];
+        for (name, cell, expected) in cases {
+            assert_eq!(placed(&cell, (640, 480), area), expected, "{name}");
+        }
+        let huge = bounds(i32::MIN / 16, i32::MIN / 16, i32::MAX / 16, i32::MAX / 16);
+        assert_eq!(placed(&huge, (0, 0), area), area);
+    }
+}

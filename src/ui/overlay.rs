@@ -1,0 +1,259 @@
+//! An annotated copy of a frame: every cell marked, with a legend under the picture.
+
+use super::canvas::{Canvas, CanvasError};
+use super::colour;
+use super::font::{Role, TypeScale};
+use super::scene::{Align, Element, Scene, TextStyle};
+use super::text::{Language, TextId};
+use crate::cell::{Cell, CellClass};
+use crate::frame::{Frame, FrameError};
+use embedded_graphics::prelude::*;
+use embedded_graphics::primitives::Rectangle;
+use thiserror::Error;
+
+/// Pictures narrower than this are put on a wider ground, so that the legend can be read.
+pub const MIN_WIDTH_PX: u32 = 320;
+
+/// Width of each legend entry in hundredths: red, white, platelets, and the longer word.
+const LEGEND_SHARES: [u32; 4] = [22, 22, 22, 34];
+
+/// Why a frame cannot be annotated.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+pub enum OverlayError {
+    #[error("the annotated picture cannot be drawn: {0}")]
+    Canvas(#[from] CanvasError),
+    #[error("the annotated picture cannot be kept: {0}")]
+    Frame(#[from] FrameError),
+}
+
+/// A copy of the frame with a mark on every cell, over a legend that counts them.
+///
+/// Circles are red cells, squares white cells, triangles platelets, crosses uncertain cells. A
+/// dashed mark is a cell that the border rule leaves out of the count. Boxes are in pixels of the
+/// frame. Fails where frame and legend together exceed the limits of [`Frame`].
+pub fn annotated(frame: &Frame, cells: &[Cell], language: Language) -> Result<Frame, OverlayError> {
+    let look = Look::for_width(frame.width_px());
+    let width_px = frame.width_px().max(MIN_WIDTH_PX);
+    let picture = Rectangle::new(
+        Point::zero(),
+        Size::new(frame.width_px(), frame.height_px()),
+    );
+
+    let mut scene = Scene::new(look.type_scale);
+    scene.push(Element::Picture {
+        area: picture,
+        picture: frame,
+    });
+    scene.push(Element::Cells {
+        area: picture,
+        cells,
+        frame_size_px: (frame.width_px(), frame.height_px()),
+        width_px: look.line_px,
+    });
+    let legend_height_px = legend(cells, language, look, picture, width_px, &mut scene);
+
+    let mut canvas = Canvas::new(width_px, frame.height_px() + legend_height_px)?;
+    let Ok(()) = scene.draw(&mut canvas);
+    let height_px = canvas.height_px();
+    Ok(Frame::new(width_px, height_px, canvas.into_rgb())?)
+}
+
+/// Sizes of type and lines that suit a picture's width.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    type_scale: TypeScale,
+    row_px: u32,
+    line_px: u32,
+}
+
+impl Look {
+    fn for_width(width_px: u32) -> Self {
+        match width_px {
+            0..600 => Self {
+                type_scale: TypeScale::Compact,
+                row_px: 14,
+                line_px: 1,
+            },
+            600..1200 => Self {
+                type_scale: TypeScale::Medium,
+                row_px: 20,
+                line_px: 2,
+            },
+            _ => Self {
+                type_scale: TypeScale::Large,
+                row_px: 28,
+                line_px: 3,
+            },
+        }
+    }
+}
+
+/// Adds the legend under the picture and tells its height.
+fn legend(
+    cells: &[Cell],
+    language: Language,
+    look: Look,
+    picture: Rectangle,
+    width_px: u32,
+    scene: &mut Scene<'_>,
+) -> u32 {
+    let margin_px = look.row_px / 3;
+    let top = picture.size.height as i32;
+    let height_px = 2 * look.row_px + 2 * margin_px;
+    scene.fill(
+        Rectangle::new(Point::new(0, top), Size::new(width_px, height_px)),
+        colour::CARD,
+    );
+
+    let classes = CellClass::ALL.into_iter().map(Some).chain([None]);
+    let row_top = top + margin_px as i32;
+    let mut left_px = margin_px;
+    for (class, share) in classes.zip(LEGEND_SHARES) {
+        let slot_px = (width_px - 2 * margin_px) * share / 100;
+        let slot = Rectangle::new(
+            Point::new(left_px as i32, row_top),
+            Size::new(slot_px, look.row_px),
+        );
+        legend_entry(class, count(cells, class), slot, language, look, scene);
+        left_px += slot_px;
+    }
+
+    let sentence = Rectangle::new(
+        Point::new(margin_px as i32, row_top + look.row_px as i32),
+        Size::new(width_px - 2 * margin_px, look.row_px),
+    );
+    let style = TextStyle::new(Role::Small, colour::LABEL, colour::CARD);
+    let words = TextId::ResearchUse.text_in(language);
+    scene.text(sentence, words, style.aligned(Align::Left));
+    height_px
+}
+
+/// Cells of a class that the border rule counts.
+fn count(cells: &[Cell], class: Option<CellClass>) -> usize {
+    let counted = cells.iter().filter(|cell| cell.counted);
+    counted.filter(|cell| cell.class() == class).count()
+}
+
+fn legend_entry(
+    class: Option<CellClass>,
+    count: usize,
+    slot: Rectangle,
+    language: Language,
+    look: Look,
+    scene: &mut Scene<'_>,
+) {
+    let side_px = look.row_px * 2 / 3;
+    let mark = Rectangle::new(
+        slot.top_left + Point::new(0, ((look.row_px - side_px) / 2) as i32),
+        Size::new_equal(side_px),
+    );
+    scene.push(Element::Mark {
+        area: mark,
+        class,
+        width_px: look.line_px,
+    });
+    let indent_px = look.row_px;
+    let words = Rectangle::new(
+        slot.top_left + Point::new(indent_px as i32, 0),
+        Size::new(slot.size.width.saturating_sub(indent_px), look.row_px),
+    );
+    let name = class.map_or(TextId::Uncertain.text_in(language), CellClass::name);
+    let style = TextStyle::new(Role::SmallBold, colour::TEXT, colour::CARD);
+    scene.text(words, &format!("{name} {count}"), style);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cell::BoundingBox;
+
+    fn cell(best_class: CellClass, at_px: i32, certain: bool, counted: bool) -> Cell {
+        Cell {
+            best_class,
+            certain,
+            bounds: BoundingBox {
+                x0_q4: at_px * 16,
+                y0_q4: at_px * 16,
+                x1_q4: (at_px + 40) * 16,
+                y1_q4: (at_px + 40) * 16,
+            },
+            confidence_permyriad: 9000,
+            counted,
+        }
+    }
+
+    fn changed(a: &Frame, b: &Frame) -> usize {
+        let points = (0..a.height_px()).flat_map(|y| (0..a.width_px()).map(move |x| (x, y)));
+        points
+            .filter(|(x, y)| a.pixel(*x, *y) != b.pixel(*x, *y))
+            .count()
+    }
+
+    #[test]
+    fn marks_land_on_the_cells_and_dashes_leave_gaps() {
+        let frame = Frame::filled(400, 300, [230, 220, 215]).unwrap();
+        let mut inks = Vec::new();
+        for counted in [true, false] {
+            let cells = [cell(CellClass::Wbc, 100, true, counted)];
+            let picture = annotated(&frame, &cells, Language::English).unwrap();
+            assert!(picture.height_px() > frame.height_px());
+            assert_eq!(
+                picture.pixel(120, 120),
+                frame.pixel(0, 0),
+                "the cell stays visible"
+            );
+            inks.push(changed(&frame, &picture));
+        }
+        let blank = annotated(&frame, &[], Language::English).unwrap();
+        assert_eq!(changed(&frame, &blank), 0);
+        assert!(inks[1] > 0 && inks[1] * 3 < inks[0] * 2, "{inks:?}");
+    }
+
+    #[test]
+    fn the_legend_counts_what_the_border_rule_counts() {
+        let cells = [
+            cell(CellClass::Rbc, 10, true, true),
+            cell(CellClass::Rbc, 20, true, false),
+            cell(CellClass::Plt, 30, false, true),
+        ];
+        assert_eq!(count(&cells, Some(CellClass::Rbc)), 1);
+        assert_eq!(count(&cells, Some(CellClass::Plt)), 0);
+        assert_eq!(count(&cells, None), 1);
+    }
+
+    #[test]
+    fn the_legend_fits_with_hundreds_of_cells_of_a_class() {
+        let classes = CellClass::ALL.map(|class| (class, true)).into_iter();
+        let cells: Vec<Cell> = classes
+            .chain([(CellClass::Rbc, false)])
+            .flat_map(|(class, certain)| vec![cell(class, 0, certain, true); 888])
+            .collect();
+        let mut cut = Vec::new();
+        for width_px in [MIN_WIDTH_PX, 600, 1200] {
+            for language in Language::ALL {
+                let look = Look::for_width(width_px);
+                let mut scene = Scene::new(look.type_scale);
+                let picture = Rectangle::new(Point::zero(), Size::new(width_px, 99));
+                legend(&cells, language, look, picture, width_px, &mut scene);
+                cut.extend(scene.elements().iter().filter_map(|element| match element {
+                    Element::Text(line) if line.text.contains("...") => Some(line.text.clone()),
+                    _ => None,
+                }));
+            }
+        }
+        assert_eq!(cut, Vec::<String>::new());
+    }
+
+    #[test]
+    fn every_size_of_frame_is_annotated_or_refused_with_a_reason() {
+        for (width_px, height_px) in [(1, 1), (33, 2000), (1600, 1200), (8192, 4)] {
+            let frame = Frame::filled(width_px, height_px, [200; 3]).unwrap();
+            let cells = [cell(CellClass::Plt, 0, true, true)];
+            let picture = annotated(&frame, &cells, Language::French).unwrap();
+            assert!(picture.width_px() >= width_px.max(MIN_WIDTH_PX));
+        }
+        let tall = Frame::filled(1, 8192, [200; 3]).unwrap();
+        let error = annotated(&tall, &[], Language::English).unwrap_err();
+        assert!(error.to_string().contains("8192"), "{error}");
+    }
+}

@@ -1,0 +1,167 @@
+//! Screens with one message: starting, no camera, an error.
+
+use super::{BarState, research_line, top_bar};
+use crate::cell::CellClass;
+use crate::ui::colour;
+use crate::ui::font::Role;
+use crate::ui::icon::Sign;
+use crate::ui::layout::{Budget, ScreenSize, Space, bar_place, research_place, signed_line};
+use crate::ui::mark::MIN_MARK_SIDE_PX;
+use crate::ui::model::{Failure, NoCamera, Starting};
+use crate::ui::scene::{Align, Element, Scene, TextStyle};
+use crate::ui::text::TextId;
+use embedded_graphics::prelude::*;
+use embedded_graphics::primitives::Rectangle;
+
+const TITLE: TextStyle = TextStyle::new(Role::Title, colour::TEXT, colour::GROUND);
+const BODY: TextStyle = TextStyle::new(Role::Small, colour::TEXT, colour::GROUND);
+const LABEL: TextStyle = TextStyle::new(Role::Small, colour::LABEL, colour::GROUND);
+const ACTION: TextStyle = TextStyle::new(Role::Strong, colour::TEXT, colour::GROUND);
+
+pub(super) fn starting(starting: &Starting, size: ScreenSize, scene: &mut Scene<'_>) {
+    let budget = size.budget();
+    let language = starting.language;
+    let mut space = Space::of_screen(size);
+    let research = research_place(&mut space, budget);
+    let step_row = space.cut_bottom(budget.instruction);
+    let (step_sign, step) = signed_line(step_row, budget);
+
+    let mut middle = space.inset_sides(budget.margin);
+    middle.cut_top(space.area().size.height / 4);
+    emblem(
+        middle.cut_top(budget.class_number * 2).area(),
+        budget,
+        scene,
+    );
+    middle.cut_top(budget.row);
+    let title = middle.cut_top(budget.class_number * 2).area();
+    scene.text(title, "hemoscope", TITLE.aligned(Align::Centre));
+    let tagline = middle.cut_top(budget.row * 2).area();
+    let words = TextId::Tagline.text_in(language);
+    scene.text(tagline, words, BODY.aligned(Align::Centre));
+    let version = middle.cut_top(budget.row).area();
+    scene.text(version, &starting.version, LABEL.aligned(Align::Centre));
+
+    scene.fill(step_row.area(), colour::CARD);
+    scene.sign(step_sign, Sign::Running, Sign::Running.colour());
+    let step_style = TextStyle::new(Role::Strong, colour::TEXT, colour::CARD);
+    scene.text(step, TextId::Starting.text_in(language), step_style);
+    research_line(research, language, scene);
+}
+
+/// The three marks in a row: what the device counts.
+fn emblem(place: Rectangle, budget: Budget, scene: &mut Scene<'_>) {
+    let side_px = place.size.height.max(MIN_MARK_SIDE_PX);
+    let step_px = side_px + side_px / 2;
+    let first_x = place.center().x - step_px as i32;
+    for (at, class) in CellClass::ALL.into_iter().enumerate() {
+        let centre = Point::new(first_x + at as i32 * step_px as i32, place.center().y);
+        scene.push(Element::Mark {
+            area: Rectangle::with_center(centre, Size::new_equal(side_px)),
+            class: Some(class),
+            width_px: budget.line + 2,
+        });
+    }
+}
+
+pub(super) fn no_camera(missing: &NoCamera, size: ScreenSize, scene: &mut Scene<'_>) {
+    let language = missing.language;
+    let words = |id: TextId| id.text_in(language);
+    let message = Message {
+        title: words(TextId::NoCamera).to_owned(),
+        what_happened: format!("{} {}", words(TextId::NoCameraWhat), missing.camera),
+        what_to_do: words(TextId::NoCameraDo).to_owned(),
+    };
+    let mut space = Space::of_screen(size);
+    let budget = size.budget();
+    let state = BarState {
+        sign: Sign::Attention,
+        word: TextId::NoCamera,
+        colour: colour::INK,
+        ground: colour::ORANGE,
+    };
+    let bar = bar_place(&mut space, budget);
+    top_bar(bar, &missing.identity, state, language, scene);
+    research_line(research_place(&mut space, budget), language, scene);
+    message.compose(
+        space,
+        budget,
+        [TextId::WhatHappened, TextId::WhatToDo].map(words),
+        scene,
+    );
+}
+
+pub(super) fn failure(failure: &Failure, size: ScreenSize, scene: &mut Scene<'_>) {
+    let language = failure.language;
+    let words = |id: TextId| id.text_in(language);
+    let message = Message {
+        title: format!("{} E-{:02}", words(TextId::Error), failure.number),
+        what_happened: failure.what_happened.clone(),
+        what_to_do: failure.what_to_do.clone(),
+    };
+    let mut space = Space::of_screen(size);
+    let budget = size.budget();
+    let state = BarState {
+        sign: Sign::Bad,
+        word: TextId::Error,
+        colour: colour::INK,
+        ground: colour::ORANGE,
+    };
+    let bar = bar_place(&mut space, budget);
+    top_bar(bar, &failure.identity, state, language, scene);
+    research_line(research_place(&mut space, budget), language, scene);
+    message.compose(
+        space,
+        budget,
+        [TextId::WhatHappened, TextId::WhatToDo].map(words),
+        scene,
+    );
+}
+
+/// A title, what happened and what to do.
+struct Message {
+    title: String,
+    what_happened: String,
+    what_to_do: String,
+}
+
+impl Message {
+    fn compose(&self, space: Space, budget: Budget, headings: [&str; 2], scene: &mut Scene<'_>) {
+        let mut space = space.inset_sides(budget.margin * 3);
+        space.cut_top(budget.row);
+        let title = space.cut_top(budget.instruction + budget.row / 2).area();
+        scene.text(title, &self.title, TITLE);
+        space.cut_top(budget.row / 2);
+        let [happened, to_do] = headings;
+        scene.text(space.cut_top(budget.row + 2).area(), happened, LABEL);
+        paragraph(&mut space, &self.what_happened, BODY, budget.row + 2, scene);
+        space.cut_top(budget.row);
+        let heading = TextStyle::new(Role::SmallBold, colour::ORANGE, colour::GROUND);
+        scene.text(space.cut_top(budget.row + 3).area(), to_do, heading);
+        paragraph(
+            &mut space,
+            &self.what_to_do,
+            ACTION,
+            budget.instruction,
+            scene,
+        );
+    }
+}
+
+/// The lines that a paragraph may have.
+const PARAGRAPH_LINES: usize = 4;
+
+fn paragraph(
+    space: &mut Space,
+    words: &str,
+    style: TextStyle,
+    line_height_px: u32,
+    scene: &mut Scene<'_>,
+) {
+    let width_px = space.area().size.width;
+    let scale = scene.type_scale();
+    let printable = scale.printable(words);
+    for line in scale.wrapped(style.role, &printable, width_px, PARAGRAPH_LINES) {
+        scene.text(space.cut_top(line_height_px).area(), &line, style);
+    }
+}

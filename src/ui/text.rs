@@ -1,0 +1,445 @@
+//! Every word the screen shows, by ID, in every language.
+
+use super::model::{
+    Brightness, Clock, Decimal, Density, Instruction, Rejection, RunState, Sharpness, Warning,
+};
+use std::fmt;
+use std::str::FromStr;
+use thiserror::Error;
+
+/// The languages of the screen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Language {
+    #[default]
+    English,
+    Spanish,
+    French,
+}
+
+impl Language {
+    /// Every language, in the order of the catalogue's columns.
+    pub const ALL: [Language; 3] = [Language::English, Language::Spanish, Language::French];
+
+    /// The two letters of ISO 639-1.
+    pub fn code(self) -> &'static str {
+        match self {
+            Language::English => "en",
+            Language::Spanish => "es",
+            Language::French => "fr",
+        }
+    }
+
+    fn decimal_mark(self) -> char {
+        match self {
+            Language::English => '.',
+            Language::Spanish | Language::French => ',',
+        }
+    }
+}
+
+impl fmt::Display for Language {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.code())
+    }
+}
+
+/// A language that the screen does not speak.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+#[error("the screen has no language {given:?}; choose en, es or fr")]
+pub struct UnknownLanguage {
+    pub given: String,
+}
+
+impl FromStr for Language {
+    type Err = UnknownLanguage;
+
+    fn from_str(given: &str) -> Result<Self, Self::Err> {
+        Language::ALL
+            .into_iter()
+            .find(|language| language.code() == given)
+            .ok_or_else(|| UnknownLanguage {
+                given: given.to_owned(),
+            })
+    }
+}
+
+macro_rules! catalogue {
+    ($($id:ident: $english:literal, $spanish:literal, $french:literal;)+) => {
+        /// A text of the screen.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum TextId {
+            $(#[doc = $english] $id,)+
+        }
+
+        impl TextId {
+            /// Every text.
+            pub const ALL: &'static [TextId] = &[$(TextId::$id,)+];
+
+            /// The text in a language.
+            pub fn text_in(self, language: Language) -> &'static str {
+                let texts = match self {
+                    $(TextId::$id => [$english, $spanish, $french],)+
+                };
+                texts[language as usize]
+            }
+        }
+    };
+}
+
+catalogue! {
+    ResearchUse:
+        "Research use only. Not for use in diagnostic procedures.",
+        "Solo para investigación. No usar en diagnóstico.",
+        "Recherche uniquement. Ne pas utiliser pour le diagnostic.";
+
+    NoSample: "No sample ID", "Sin ID de muestra", "Sans ID";
+    ClockNotSet: "clock not set", "reloj sin ajustar", "horloge non réglée";
+
+    Live: "LIVE", "EN VIVO", "EN COURS";
+    Paused: "PAUSED", "EN PAUSA", "EN PAUSE";
+    Finished: "FINISHED", "TERMINADO", "TERMINÉ";
+    Unfinished: "UNFINISHED", "INCOMPLETO", "INCOMPLET";
+
+    CountsSoFar: "So far", "Hasta ahora", "Jusqu'ici";
+    CountsResult: "Result", "Resultado", "Résultat";
+    CountsNoResult: "Not a result", "No válido", "Non valable";
+    Interval: "95 % interval", "intervalo 95 %", "intervalle 95 %";
+    TooFewCells: "too few cells", "muy pocas células", "trop peu de cellules";
+    Uncertain: "Uncertain", "Dudosas", "Incertaines";
+    PerThousandRbc: "per 1000 RBC", "por 1000 RBC", "pour 1000 RBC";
+    OverDispersed:
+        "Fields differ more than chance",
+        "Los campos varían más que el azar",
+        "Les champs varient trop entre eux";
+
+    Focus: "Focus", "Enfoque", "Netteté";
+    Sharp: "sharp", "nítido", "net";
+    Soft: "soft", "medio", "moyen";
+    Blurred: "blurred", "borroso", "flou";
+    Light: "Light", "Luz", "Lumière";
+    LightDark: "too dark", "escasa", "trop faible";
+    LightGood: "good", "buena", "bonne";
+    LightBright: "too bright", "excesiva", "trop forte";
+    Density: "Density", "Densidad", "Densité";
+    DensityEmpty: "empty", "vacío", "vide";
+    DensitySparse: "sparse", "baja", "faible";
+    DensityGood: "good", "buena", "bonne";
+    DensityCrowded: "crowded", "excesiva", "trop forte";
+    ScaleUnit: "µm/px", "µm/px", "µm/px";
+    ScaleCalibrated: "calibrated", "calibrada", "calibrée";
+    ScaleEstimated: "est.", "est.", "est.";
+    ScaleUnknown: "scale unknown", "escala sin ajustar", "échelle inconnue";
+    NoPicture: "No picture yet", "Aún sin imagen", "Pas encore d'image";
+
+    Fields: "Fields", "Campos", "Champs";
+    Rejected: "Rejected", "Rechazados", "Rejetés";
+    RejectedBlurred: "blurred", "borrosos", "flous";
+    RejectedDark: "dark", "oscuros", "sombres";
+    RejectedBright: "bright", "claros", "clairs";
+    RejectedEmpty: "empty", "vacíos", "vides";
+    RejectedCrowded: "crowded", "densos", "denses";
+    RejectedNotASmear: "not a smear", "sin frotis", "sans frottis";
+    RejectedBroken: "broken", "dañados", "abîmés";
+    RejectedOther: "other", "otros", "autres";
+
+    WarnTooManyWbc:
+        "More white cells than a smear can hold: check stain, scale",
+        "Demasiados glóbulos blancos: revise tinción y escala",
+        "Trop de globules blancs : vérifier coloration, échelle";
+    WarnManyUncertain:
+        "Many cells are uncertain: check stain and focus",
+        "Muchas células dudosas: revise tinción y enfoque",
+        "Cellules incertaines : vérifier coloration et netteté";
+    WarnScale:
+        "Scale outside of the tested range: calibrate",
+        "Escala fuera del rango probado: calibre",
+        "Échelle hors du domaine testé : étalonner";
+    WarnNotASmear:
+        "This does not look like a stained smear",
+        "Esto no parece un frotis teñido",
+        "Ceci ne ressemble pas à un frottis coloré";
+    WarnCameraSilent:
+        "The camera is silent: trying again",
+        "La cámara no responde: reintentando",
+        "La caméra ne répond pas : nouvel essai";
+
+    DoWait: "Wait for the first picture", "Espere la primera imagen", "Attendez la première image";
+    DoHoldStill: "Hold still: counting", "No mueva: contando", "Ne bougez pas : comptage";
+    DoNextField: "Move to the next field", "Pase al campo siguiente", "Passez au champ suivant";
+    DoFocus: "Focus the slide", "Enfoque el portaobjetos", "Mettez la lame au point";
+    DoRaiseLight: "Too dark: raise the light", "Muy oscuro: suba la luz", "Trop sombre : plus de lumière";
+    DoLowerLight: "Too bright: lower the light", "Muy claro: baje la luz", "Trop clair : moins de lumière";
+    DoThinner: "Crowded: move to a thinner area", "Muy denso: busque zona más fina", "Trop dense : zone plus mince";
+    DoFindCells: "Few cells: move to a denser area", "Pocas células: vaya a más densa", "Peu de cellules : zone plus dense";
+    DoCheckStain: "Check stain and slide", "Revise tinción y muestra", "Vérifiez lame et coloration";
+    DoSetScale: "Set the scale of the microscope", "Ajuste la escala", "Réglez l'échelle";
+    DoCheckCamera: "Check the camera's cable", "Revise el cable de la cámara", "Vérifiez le câble de la caméra";
+    DoResume: "Paused: resume to count on", "En pausa: reanude para contar", "En pause : reprenez le comptage";
+    DoComplete: "Done: note the result", "Listo: anote el resultado", "Fini : notez le résultat";
+    DoStartAgain: "Broken off: start the run again", "Interrumpido: empiece de nuevo", "Interrompu : recommencez";
+
+    Starting: "Starting: loading the network", "Iniciando: cargando la red", "Démarrage : chargement du réseau";
+    Tagline: "Counts cells in a blood smear", "Cuenta células en un frotis", "Compte les cellules d'un frottis";
+    NoCamera: "No camera", "Sin cámara", "Sans caméra";
+    NoCameraWhat: "No picture comes from", "No llega imagen de", "Aucune image ne vient de";
+    NoCameraDo:
+        "Plug the camera in. Counting goes on by itself.",
+        "Conecte la cámara. El recuento sigue solo.",
+        "Branchez la caméra. Le comptage reprend seul.";
+    Error: "Error", "Error", "Erreur";
+    WhatHappened: "What happened", "Qué ocurrió", "Ce qui s'est passé";
+    WhatToDo: "What to do", "Qué hacer", "Que faire";
+}
+
+impl From<RunState> for TextId {
+    fn from(state: RunState) -> Self {
+        match state {
+            RunState::Live => TextId::Live,
+            RunState::Paused => TextId::Paused,
+            RunState::Finished => TextId::Finished,
+            RunState::Unfinished => TextId::Unfinished,
+        }
+    }
+}
+
+impl From<Sharpness> for TextId {
+    fn from(sharpness: Sharpness) -> Self {
+        match sharpness {
+            Sharpness::Sharp => TextId::Sharp,
+            Sharpness::Soft => TextId::Soft,
+            Sharpness::Blurred => TextId::Blurred,
+        }
+    }
+}
+
+impl From<Brightness> for TextId {
+    fn from(brightness: Brightness) -> Self {
+        match brightness {
+            Brightness::Dark => TextId::LightDark,
+            Brightness::Good => TextId::LightGood,
+            Brightness::Bright => TextId::LightBright,
+        }
+    }
+}
+
+impl From<Density> for TextId {
+    fn from(density: Density) -> Self {
+        match density {
+            Density::Empty => TextId::DensityEmpty,
+            Density::Sparse => TextId::DensitySparse,
+            Density::Good => TextId::DensityGood,
+            Density::Crowded => TextId::DensityCrowded,
+        }
+    }
+}
+
+impl From<Rejection> for TextId {
+    fn from(reason: Rejection) -> Self {
+        match reason {
+            Rejection::Blurred => TextId::RejectedBlurred,
+            Rejection::TooDark => TextId::RejectedDark,
+            Rejection::TooBright => TextId::RejectedBright,
+            Rejection::Empty => TextId::RejectedEmpty,
+            Rejection::Crowded => TextId::RejectedCrowded,
+            Rejection::NotASmear => TextId::RejectedNotASmear,
+            Rejection::BrokenFrame => TextId::RejectedBroken,
+        }
+    }
+}
+
+impl From<Warning> for TextId {
+    fn from(warning: Warning) -> Self {
+        match warning {
+            Warning::TooManyWhiteCells => TextId::WarnTooManyWbc,
+            Warning::ManyUncertain => TextId::WarnManyUncertain,
+            Warning::ScaleOutOfRange => TextId::WarnScale,
+            Warning::NotASmear => TextId::WarnNotASmear,
+            Warning::CameraSilent => TextId::WarnCameraSilent,
+        }
+    }
+}
+
+impl From<Instruction> for TextId {
+    fn from(instruction: Instruction) -> Self {
+        match instruction {
+            Instruction::Wait => TextId::DoWait,
+            Instruction::HoldStill => TextId::DoHoldStill,
+            Instruction::NextField => TextId::DoNextField,
+            Instruction::FocusSlide => TextId::DoFocus,
+            Instruction::RaiseLight => TextId::DoRaiseLight,
+            Instruction::LowerLight => TextId::DoLowerLight,
+            Instruction::FindThinnerArea => TextId::DoThinner,
+            Instruction::FindCells => TextId::DoFindCells,
+            Instruction::CheckStain => TextId::DoCheckStain,
+            Instruction::SetScale => TextId::DoSetScale,
+            Instruction::CheckCamera => TextId::DoCheckCamera,
+            Instruction::Resume => TextId::DoResume,
+            Instruction::RunComplete => TextId::DoComplete,
+            Instruction::StartAgain => TextId::DoStartAgain,
+        }
+    }
+}
+
+/// A number with the language's decimal mark, without spaces between the thousands.
+pub fn decimal(number: Decimal, language: Language) -> String {
+    let number = number.rounded_to(Decimal::MAX_DECIMALS);
+    if number.decimals == 0 {
+        return number.scaled.to_string();
+    }
+    let unit = 10u64.pow(u32::from(number.decimals));
+    format!(
+        "{}{}{:0width$}",
+        number.scaled / unit,
+        language.decimal_mark(),
+        number.scaled % unit,
+        width = usize::from(number.decimals)
+    )
+}
+
+/// A number with three significant digits and a prefix of thousands: `124k`, `1.24M`. Below
+/// 10 000 it is written in full, rounded to a whole number from 100 on.
+pub fn compact(number: Decimal, language: Language) -> String {
+    let number = number.rounded_to(Decimal::MAX_DECIMALS);
+    let whole = number.whole_part();
+    if whole < 10_000 {
+        let decimals = if whole < 100 { 1 } else { 0 };
+        return decimal(number.rounded_to(decimals), language);
+    }
+    // 10 000 to 999 999 are thousands, and so on: `ilog10` is at least 4 here.
+    let thousands = whole.ilog10() / 3;
+    let prefix = ['k', 'M', 'G', 'T', 'P', 'E'][thousands as usize - 1];
+    let unit = 1000u64.pow(thousands);
+    let head = whole / unit;
+    let decimals = 2u8.saturating_sub(head.ilog10() as u8);
+    // Thousandths of the unit fit, since `head` has at most three digits.
+    let scaled = head * 1000 + whole % unit / (unit / 1000);
+    let mantissa = Decimal {
+        scaled,
+        decimals: 3,
+    };
+    format!(
+        "{}{prefix}",
+        decimal(mantissa.rounded_to(decimals), language)
+    )
+}
+
+/// The date and time as `2026-05-31 14:05`, or the words for a clock that is not set.
+pub fn clock(clock: Clock, language: Language) -> String {
+    match clock {
+        Clock::NotSet => TextId::ClockNotSet.text_in(language).to_owned(),
+        Clock::Set {
+            year,
+            month,
+            day,
+            hour,
+            minute,
+        } => format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::font::TypeScale;
+
+    #[test]
+    fn every_text_says_something_that_the_fonts_can_show() {
+        let mut faults = Vec::new();
+        for id in TextId::ALL {
+            for language in Language::ALL {
+                let text = id.text_in(language);
+                if text.trim() != text || text.is_empty() {
+                    faults.push(format!("{id:?} in {language} is empty or padded"));
+                }
+                let unknown: String = text
+                    .chars()
+                    .filter(|c| !TypeScale::Compact.knows(*c))
+                    .collect();
+                if !unknown.is_empty() {
+                    faults.push(format!(
+                        "{id:?} in {language} has no glyphs for {unknown:?}"
+                    ));
+                }
+            }
+        }
+        assert_eq!(faults, Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_english_research_sentence_is_the_agreed_one() {
+        assert_eq!(
+            TextId::ResearchUse.text_in(Language::English),
+            "Research use only. Not for use in diagnostic procedures."
+        );
+    }
+
+    #[test]
+    fn languages_are_found_by_code() {
+        for language in Language::ALL {
+            assert_eq!(language.code().parse(), Ok(language));
+        }
+        let error = "de".parse::<Language>().unwrap_err();
+        assert!(error.to_string().contains("en, es or fr"), "{error}");
+    }
+
+    #[test]
+    fn decimals_follow_the_language() {
+        let cases = [
+            (Decimal::whole(5012), Language::French, "5012"),
+            (Decimal::tenths(14), Language::English, "1.4"),
+            (Decimal::tenths(14), Language::Spanish, "1,4"),
+            (
+                Decimal {
+                    scaled: 7,
+                    decimals: 3,
+                },
+                Language::English,
+                "0.007",
+            ),
+            (
+                Decimal {
+                    scaled: 7,
+                    decimals: 90,
+                },
+                Language::English,
+                "0.000000",
+            ),
+        ];
+        for (number, language, expected) in cases {
+            assert_eq!(decimal(number, language), expected, "{number:?}");
+        }
+    }
+
+    #[test]
+    fn compact_numbers_keep_three_digits() {
+        let cases = [
+            (0, "0"),
+            (9_999, "9999"),
+            (10_000, "10.0k"),
+            (12_349, "12.3k"),
+            (124_312, "124k"),
+            (999_999, "1000k"),
+            (1_239_000, "1.24M"),
+            (u64::MAX, "18.4E"),
+        ];
+        for (value, expected) in cases {
+            let got = compact(Decimal::whole(value), Language::English);
+            assert_eq!(got, expected, "{value}");
+        }
+        assert_eq!(compact(Decimal::tenths(14), Language::Spanish), "1,4");
+        assert_eq!(compact(Decimal::tenths(1049), Language::English), "105");
+    }
+
+    #[test]
+    fn an_unset_clock_shows_no_date() {
+        assert_eq!(clock(Clock::NotSet, Language::English), "clock not set");
+        let set = Clock::Set {
+            year: 2026,
+            month: 5,
+            day: 3,
+            hour: 4,
+            minute: 7,
+        };
+        assert_eq!(clock(set, Language::French), "2026-05-03 04:07");
+    }
+}

@@ -1,0 +1,324 @@
+//! The program as a user types it.
+
+mod common;
+
+use common::{NOTICE, hemoscope, messages, records, slide_um_per_px, write_fields};
+use std::fs;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+fn um_per_px() -> String {
+    slide_um_per_px().to_string()
+}
+
+#[test]
+fn a_folder_gives_a_table_with_intervals_and_the_notice() {
+    let folder = tempfile::tempdir().unwrap();
+    write_fields(folder.path(), 3, 6);
+    let output = hemoscope()
+        .args(["count", "--um-per-px", &um_per_px()])
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", messages(&output));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let expected = [
+        "RBC",
+        "WBC",
+        "PLT",
+        "95 % interval",
+        "6 fields counted",
+        NOTICE,
+    ];
+    let missing: Vec<_> = expected
+        .iter()
+        .filter(|part| !text.contains(**part))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?} missing in\n{text}");
+    assert!(
+        text.contains("too few WBC"),
+        "six fields hold few white cells:\n{text}"
+    );
+}
+
+#[test]
+fn json_lines_come_in_input_order_with_every_promised_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut paths = write_fields(folder.path(), 4, 5);
+    paths.reverse();
+    let output = hemoscope()
+        .args([
+            "count",
+            "--json",
+            "--workers",
+            "3",
+            "--um-per-px",
+            &um_per_px(),
+        ])
+        .args(&paths)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", messages(&output));
+    let records = records(&output);
+    let images: Vec<_> = records
+        .iter()
+        .map(|record| record["image"].clone())
+        .collect();
+    assert_eq!(
+        images,
+        paths
+            .iter()
+            .map(|path| path.to_str().unwrap())
+            .collect::<Vec<_>>()
+    );
+    for record in &records {
+        assert_eq!(record["um_per_px"], slide_um_per_px());
+        let cells = record["cells"].as_array().unwrap();
+        let (width, height) = (
+            record["width"].as_f64().unwrap(),
+            record["height"].as_f64().unwrap(),
+        );
+        for class in ["RBC", "WBC", "PLT", "uncertain"] {
+            let counted = cells
+                .iter()
+                .filter(|cell| cell["class"] == class && cell["counted"] == true)
+                .count();
+            assert_eq!(
+                record["counts"][class], counted,
+                "{class} of {}",
+                record["image"]
+            );
+        }
+        for cell in cells {
+            let corners: Vec<f64> = cell["box"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|at| at.as_f64().unwrap())
+                .collect();
+            assert!(
+                0.0 <= corners[0] && corners[0] < corners[2] && corners[2] <= width,
+                "{cell}"
+            );
+            assert!(
+                0.0 <= corners[1] && corners[1] < corners[3] && corners[3] <= height,
+                "{cell}"
+            );
+            let confidence = cell["confidence"].as_f64().unwrap();
+            assert!((0.0..=1.0).contains(&confidence), "{cell}");
+        }
+    }
+}
+
+#[test]
+fn the_number_of_workers_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    write_fields(folder.path(), 5, 8);
+    let count = |workers: &str| {
+        let output = hemoscope()
+            .args([
+                "count",
+                "--json",
+                "--workers",
+                workers,
+                "--um-per-px",
+                &um_per_px(),
+            ])
+            .arg(folder.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", messages(&output));
+        output.stdout
+    };
+    assert_eq!(count("1"), count("4"));
+}
+
+#[test]
+fn a_list_on_standard_input_is_counted_line_by_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = write_fields(folder.path(), 6, 3);
+    let list: String = paths
+        .iter()
+        .map(|path| format!("{}\n", path.display()))
+        .collect();
+    let output = hemoscope()
+        .args(["count", "--json", "--um-per-px", &um_per_px(), "-"])
+        .write_stdin(list)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", messages(&output));
+    assert_eq!(records(&output).len(), 3);
+}
+
+#[test]
+fn a_line_is_answered_before_the_next_is_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = write_fields(folder.path(), 6, 2);
+    let mut child = Command::new(assert_cmd::cargo::cargo_bin("hemoscope"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args([
+            "count",
+            "--json",
+            "--workers",
+            "1",
+            "--um-per-px",
+            &um_per_px(),
+            "-",
+        ])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut answers = std::io::BufReader::new(child.stdout.take().unwrap());
+    for path in &paths {
+        writeln!(input, "{}", path.display()).unwrap();
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut answers, &mut line).unwrap();
+        assert!(line.contains(path.to_str().unwrap()), "{line}");
+    }
+    drop(input);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn all_cells_keeps_more_and_leaves_none_uncertain() {
+    let folder = tempfile::tempdir().unwrap();
+    write_fields(folder.path(), 7, 4);
+    let count = |more: &[&str]| {
+        let output = hemoscope()
+            .args(["count", "--json", "--um-per-px", &um_per_px()])
+            .args(more)
+            .arg(folder.path())
+            .output()
+            .unwrap();
+        records(&output)
+    };
+    let number = |records: &[serde_json::Value]| -> usize {
+        records
+            .iter()
+            .map(|record| record["cells"].as_array().unwrap().len())
+            .sum()
+    };
+    let (usual, all) = (count(&[]), count(&["--all-cells"]));
+    assert!(number(&all) > number(&usual));
+    for record in &all {
+        assert_eq!(record["counts"]["uncertain"], 0);
+        for cell in record["cells"].as_array().unwrap() {
+            assert!(cell["confidence"].as_f64().unwrap() >= 0.05, "{cell}");
+        }
+    }
+}
+
+#[test]
+fn without_a_scale_it_is_estimated_and_said_to_be() {
+    let folder = tempfile::tempdir().unwrap();
+    write_fields(folder.path(), 8, 10);
+    let output = hemoscope()
+        .args(["count", "--json"])
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", messages(&output));
+    let truth = slide_um_per_px();
+    for record in records(&output) {
+        let estimate = record["um_per_px"].as_f64().unwrap();
+        assert!(
+            (estimate / truth - 1.0).abs() < 0.15,
+            "{estimate} for {truth}"
+        );
+        assert_eq!(record["um_per_px_estimated"], true);
+    }
+    let output = hemoscope()
+        .arg("count")
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("estimated from"), "{text}");
+}
+
+#[test]
+fn overlays_are_written_for_every_counted_frame() {
+    let folder = tempfile::tempdir().unwrap();
+    let overlays = folder.path().join("marked");
+    let paths = write_fields(folder.path(), 9, 2);
+    let output = hemoscope()
+        .args(["count", "--um-per-px", &um_per_px(), "--overlay"])
+        .arg(&overlays)
+        .args(&paths)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", messages(&output));
+    let mut names: Vec<_> = fs::read_dir(&overlays)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["000001-field-000.png", "000002-field-001.png"]);
+    let original = image::open(&paths[0]).unwrap().to_rgb8();
+    let marked = image::open(overlays.join(&names[0])).unwrap().to_rgb8();
+    assert_eq!(original.width(), marked.width());
+    assert_ne!(original.into_raw(), marked.into_raw());
+}
+
+#[test]
+fn standard_output_closed_in_the_middle_ends_the_count_with_a_message() {
+    let folder = tempfile::tempdir().unwrap();
+    write_fields(folder.path(), 10, 12);
+    let mut child = Command::new(assert_cmd::cargo::cargo_bin("hemoscope"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args([
+            "count",
+            "--json",
+            "--workers",
+            "1",
+            "--um-per-px",
+            &um_per_px(),
+        ])
+        .arg(folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = [0; 16];
+    std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut first).unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", messages(&output));
+    let text = messages(&output);
+    assert!(text.contains("standard output broke after"), "{text}");
+    assert!(!text.contains("panicked"), "{text}");
+}
+
+#[test]
+fn the_printed_configuration_is_taken_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = hemoscope().args(["config", "--print"]).output().unwrap();
+    let path = folder.path().join("hemoscope.toml");
+    fs::write(&path, &output.stdout).unwrap();
+    let check = hemoscope()
+        .args(["config", "--check"])
+        .arg(&path)
+        .output()
+        .unwrap();
+    assert!(check.status.success(), "{}", messages(&check));
+}
+
+#[test]
+fn a_typo_in_the_configuration_names_the_nearest_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hemoscope.toml");
+    fs::write(&path, "[scale]\num_per_pixel = 0.07\n").unwrap();
+    let output = hemoscope()
+        .args(["count", "--config"])
+        .arg(&path)
+        .arg("x.png")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = messages(&output);
+    for part in ["um_per_pixel", "um_per_px", "line 2"] {
+        assert!(text.contains(part), "{part} missing in {text}");
+    }
+}

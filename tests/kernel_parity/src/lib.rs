@@ -1,0 +1,4 @@
+//! The convolution kernels of hemoscope, built by themselves.
+
+#[path = "../../../src/network/kernels/mod.rs"]
+pub mod kernels;

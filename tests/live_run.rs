@@ -1,0 +1,174 @@
+//! The device's main loop, from a camera to the last screen and the summary.
+
+mod common;
+
+use common::{NOTICE, hemoscope, messages, slide_um_per_px, write_fields};
+use std::fs;
+
+fn text(output: &std::process::Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[test]
+fn a_simulated_run_ends_with_a_screen_a_summary_and_the_truth() {
+    let folder = tempfile::tempdir().unwrap();
+    for size in ["320x240", "480x320", "800x480"] {
+        let screen = folder.path().join(format!("{size}.png"));
+        let output = hemoscope()
+            .args([
+                "run",
+                "--camera",
+                "simulated:12",
+                "--fields",
+                "6",
+                "--size",
+                size,
+                "--panel",
+            ])
+            .arg(format!("png:{}", screen.display()))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", messages(&output));
+        let text = text(&output);
+        for part in ["6 fields counted", "Truth of the simulated fields", NOTICE] {
+            assert!(text.contains(part), "{part} missing in\n{text}");
+        }
+        let picture = image::open(&screen).unwrap();
+        assert_eq!(format!("{}x{}", picture.width(), picture.height()), size);
+    }
+}
+
+#[test]
+fn a_run_is_the_same_every_time() {
+    let run = || {
+        let output = hemoscope()
+            .args([
+                "run",
+                "--camera",
+                "simulated:13",
+                "--fields",
+                "8",
+                "--panel",
+            ])
+            .arg(format!(
+                "png:{}",
+                std::env::temp_dir().join("hemoscope-run.png").display()
+            ))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", messages(&output));
+        text(&output)
+    };
+    assert_eq!(run(), run());
+}
+
+#[test]
+fn replayed_files_are_all_counted_and_the_scale_is_estimated() {
+    let folder = tempfile::tempdir().unwrap();
+    let fields = folder.path().join("fields");
+    fs::create_dir(&fields).unwrap();
+    write_fields(&fields, 14, 11);
+    let screen = folder.path().join("screen.png");
+    let output = hemoscope()
+        .args(["run", "--camera"])
+        .arg(format!("replay:{}", fields.display()))
+        .arg("--panel")
+        .arg(format!("png:{}", screen.display()))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", messages(&output));
+    let text = text(&output);
+    for part in ["11 fields counted", "estimated from"] {
+        assert!(text.contains(part), "{part} missing in\n{text}");
+    }
+}
+
+#[test]
+fn a_run_that_ends_early_says_that_its_numbers_are_no_result() {
+    let folder = tempfile::tempdir().unwrap();
+    write_fields(folder.path(), 15, 3);
+    let output = hemoscope()
+        .args([
+            "run",
+            "--fields",
+            "9",
+            "--um-per-px",
+            &slide_um_per_px().to_string(),
+        ])
+        .args(["--camera", &format!("replay:{}", folder.path().display())])
+        .args([
+            "--panel",
+            &format!("png:{}", folder.path().join("s.png").display()),
+        ])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        messages(&output).contains("no result"),
+        "{}",
+        messages(&output)
+    );
+}
+
+#[test]
+fn a_damaged_file_among_replayed_ones_is_lost_visibly() {
+    let folder = tempfile::tempdir().unwrap();
+    write_fields(folder.path(), 16, 3);
+    fs::write(folder.path().join("field-001b.png"), b"not a picture").unwrap();
+    let output = hemoscope()
+        .args(["run", "--um-per-px", &slide_um_per_px().to_string()])
+        .args(["--camera", &format!("replay:{}", folder.path().display())])
+        .args([
+            "--panel",
+            &format!("png:{}", folder.path().join("screen.out").display()),
+        ])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "something was not counted");
+    let text = text(&output);
+    for part in ["3 fields counted", "1 frames lost", "field-001b.png"] {
+        assert!(text.contains(part), "{part} missing in\n{text}");
+    }
+}
+
+#[test]
+fn sources_and_panels_that_are_none_are_refused_with_what_there_is() {
+    let cases: [(&[&str], &str); 5] = [
+        (
+            &["--camera", "telescope", "--panel", "png:x.png"],
+            "simulated",
+        ),
+        (
+            &["--camera", "replay:/nowhere", "--panel", "png:x.png"],
+            "/nowhere",
+        ),
+        (
+            &["--camera", "simulated:7", "--panel", "hologram"],
+            "png:FILE",
+        ),
+        (
+            &["--camera", "simulated:7", "--panel", "terminal"],
+            "png:FILE",
+        ),
+        (
+            &[
+                "--camera",
+                "simulated:7",
+                "--size",
+                "1x1",
+                "--panel",
+                "png:x.png",
+            ],
+            "320x240",
+        ),
+    ];
+    let mut wrong = Vec::new();
+    for (arguments, says) in cases {
+        let output = hemoscope().arg("run").args(arguments).output().unwrap();
+        let text = messages(&output);
+        if output.status.success() || !text.contains(says) || text.contains("panicked") {
+            wrong.push(format!("{arguments:?}: {text}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -1,0 +1,700 @@
+//! Screens against golden pictures, and rules that every screen has to keep.
+//!
+//! `HEMOSCOPE_BLESS=1 cargo test --test screens` writes the golden pictures anew.
+
+use embedded_graphics::prelude::*;
+use embedded_graphics::primitives::Rectangle;
+use hemoscope::cell::{BoundingBox, Cell, CellClass};
+use hemoscope::frame::Frame;
+use hemoscope::ui::colour::contrast;
+use hemoscope::ui::describe;
+use hemoscope::ui::layout::ScreenSize;
+use hemoscope::ui::model::*;
+use hemoscope::ui::overlay::annotated;
+use hemoscope::ui::scene::{Element, Scene, TextLine};
+use hemoscope::ui::screen::{compose, render};
+use hemoscope::ui::text::{Language, TextId};
+use std::path::{Path, PathBuf};
+
+/// A drawn field: background, red cells with pallor, white cells with a nucleus, platelets.
+struct Field {
+    frame: Frame,
+    cells: Vec<Cell>,
+}
+
+/// Class, centre and diameter in pixels, certain, counted.
+const CELLS: [(CellClass, i32, i32, i32, bool, bool); 24] = [
+    (CellClass::Rbc, 70, 60, 62, true, true),
+    (CellClass::Rbc, 150, 90, 58, true, true),
+    (CellClass::Rbc, 195, 118, 60, true, true),
+    (CellClass::Rbc, 250, 50, 60, true, true),
+    (CellClass::Rbc, 90, 180, 64, true, true),
+    (CellClass::Rbc, 40, 270, 60, true, true),
+    (CellClass::Rbc, 170, 230, 60, false, true),
+    (CellClass::Rbc, 260, 190, 58, true, true),
+    (CellClass::Rbc, 560, 60, 60, true, true),
+    (CellClass::Rbc, 600, 150, 62, true, true),
+    (CellClass::Rbc, 550, 230, 60, true, true),
+    (CellClass::Rbc, 500, 420, 58, true, true),
+    (CellClass::Rbc, 585, 330, 60, true, true),
+    (CellClass::Rbc, 90, 380, 60, true, true),
+    (CellClass::Rbc, 180, 330, 62, true, true),
+    (CellClass::Rbc, 200, 420, 60, true, true),
+    (CellClass::Rbc, 290, 320, 60, true, true),
+    (CellClass::Rbc, 635, 430, 60, true, false),
+    (CellClass::Rbc, 330, 478, 60, true, false),
+    (CellClass::Wbc, 400, 150, 118, true, true),
+    (CellClass::Wbc, 410, 350, 104, false, true),
+    (CellClass::Plt, 320, 60, 22, true, true),
+    (CellClass::Plt, 30, 140, 24, true, true),
+    (CellClass::Plt, 270, 420, 20, true, true),
+];
+
+const FIELD_SIZE: (i32, i32) = (640, 480);
+
+fn field() -> Field {
+    let (width, height) = FIELD_SIZE;
+    let mut frame = Frame::filled(width as u32, height as u32, [238, 228, 222]).unwrap();
+    for (class, x, y, diameter, ..) in CELLS {
+        let colour_at = |share: i32| match class {
+            CellClass::Rbc if share < 22 => [236, 190, 184],
+            CellClass::Rbc => [214, 142, 140],
+            CellClass::Wbc if share < 58 => [104, 70, 150],
+            CellClass::Wbc => [196, 188, 222],
+            CellClass::Plt => [148, 112, 170],
+        };
+        paint_disc(&mut frame, (x, y), diameter, colour_at);
+    }
+    let cells = CELLS
+        .into_iter()
+        .map(|(best_class, x, y, diameter, certain, counted)| Cell {
+            best_class,
+            certain,
+            bounds: BoundingBox {
+                x0_q4: (x - diameter / 2).max(0) * 16,
+                y0_q4: (y - diameter / 2).max(0) * 16,
+                x1_q4: (x + diameter / 2).min(width) * 16,
+                y1_q4: (y + diameter / 2).min(height) * 16,
+            },
+            confidence_permyriad: if certain { 9500 } else { 4500 },
+            counted,
+        })
+        .collect();
+    Field { frame, cells }
+}
+
+/// Paints a disc; the colour depends on the share of the radius squared, 0 to 100.
+fn paint_disc(
+    frame: &mut Frame,
+    (centre_x, centre_y): (i32, i32),
+    diameter: i32,
+    colour_at: impl Fn(i32) -> [u8; 3],
+) {
+    let (width, height) = FIELD_SIZE;
+    let radius_squared = diameter * diameter / 4;
+    for y in (centre_y - diameter).max(0)..(centre_y + diameter).min(height) {
+        for x in (centre_x - diameter).max(0)..(centre_x + diameter).min(width) {
+            let distance_squared = (x - centre_x).pow(2) + (y - centre_y).pow(2);
+            if distance_squared < radius_squared {
+                let at = (y * width + x) as usize * 3;
+                let colour = colour_at(distance_squared * 100 / radius_squared);
+                frame.rgb_mut()[at..at + 3].copy_from_slice(&colour);
+            }
+        }
+    }
+}
+
+fn identity() -> Identity {
+    Identity {
+        sample: Some("HS-0042-K".to_owned()),
+        clock: Clock::NotSet,
+    }
+}
+
+fn ratio(value: u64, low: u64, high: u64, n: u64) -> Option<Reading> {
+    Some(Reading::Known(Estimate {
+        value: Decimal::tenths(value),
+        low: Decimal::tenths(low),
+        high: Decimal::tenths(high),
+        n,
+    }))
+}
+
+fn normal(field: &Field, language: Language) -> Counting<'_> {
+    Counting {
+        language,
+        identity: identity(),
+        run: RunState::Live,
+        preview: Some(Preview::of_frame(&field.frame, &field.cells)),
+        focus: Some(Focus {
+            score: 86,
+            sharpness: Sharpness::Sharp,
+        }),
+        brightness: Some(Brightness::Good),
+        density: Some(Density::Good),
+        scale: Scale::Estimated {
+            nm_per_px: 123,
+            spread_nm: 8,
+        },
+        counts: [
+            Reading::Known(Estimate::of_count(5012, 4874, 5153)),
+            Reading::Known(Estimate::of_count(31, 21, 44)),
+            Reading::Known(Estimate::of_count(181, 156, 209)),
+        ],
+        uncertain: 14,
+        wbc_per_1000_rbc: ratio(62, 42, 88, 31),
+        plt_per_1000_rbc: ratio(361, 310, 418, 181),
+        fields: Fields {
+            counted: 26,
+            wanted: Some(40),
+            rejected: vec![(Rejection::Blurred, 2), (Rejection::TooDark, 1)],
+        },
+        over_dispersed: false,
+        warning: None,
+        instruction: Instruction::NextField,
+    }
+}
+
+fn too_few(field: &Field, language: Language) -> Counting<'_> {
+    Counting {
+        run: RunState::Paused,
+        focus: Some(Focus {
+            score: 55,
+            sharpness: Sharpness::Soft,
+        }),
+        density: Some(Density::Sparse),
+        scale: Scale::Calibrated { nm_per_px: 98 },
+        counts: [
+            Reading::Known(Estimate::of_count(164, 140, 191)),
+            Reading::TooFew { n: 1 },
+            Reading::TooFew { n: 4 },
+        ],
+        uncertain: 2,
+        wbc_per_1000_rbc: Some(Reading::TooFew { n: 1 }),
+        plt_per_1000_rbc: Some(Reading::TooFew { n: 4 }),
+        fields: Fields {
+            counted: 1,
+            wanted: Some(40),
+            rejected: vec![],
+        },
+        instruction: Instruction::Resume,
+        ..normal(field, language)
+    }
+}
+
+fn blurred(field: &Field, language: Language) -> Counting<'_> {
+    Counting {
+        focus: Some(Focus {
+            score: 12,
+            sharpness: Sharpness::Blurred,
+        }),
+        brightness: Some(Brightness::Dark),
+        fields: Fields {
+            counted: 26,
+            wanted: None,
+            rejected: vec![
+                (Rejection::Blurred, 12),
+                (Rejection::NotASmear, 3),
+                (Rejection::Crowded, 2),
+                (Rejection::TooDark, 1),
+            ],
+        },
+        preview: Some(Preview {
+            cells: &[],
+            ..Preview::of_frame(&field.frame, &field.cells)
+        }),
+        instruction: Instruction::FocusSlide,
+        ..normal(field, language)
+    }
+}
+
+fn warning(field: &Field, language: Language) -> Counting<'_> {
+    Counting {
+        run: RunState::Unfinished,
+        brightness: Some(Brightness::Bright),
+        density: Some(Density::Crowded),
+        scale: Scale::Unknown,
+        counts: [
+            Reading::Known(Estimate::of_count(124_312, 123_622, 125_005)),
+            Reading::Known(Estimate::of_count(10_312, 10_114, 10_513)),
+            Reading::Known(Estimate::of_count(4_488, 4_358, 4_621)),
+        ],
+        uncertain: 8_214,
+        wbc_per_1000_rbc: ratio(830, 814, 846, 10_312),
+        plt_per_1000_rbc: ratio(2361, 2350, 2372, 4_488),
+        fields: Fields {
+            counted: 412,
+            wanted: Some(600),
+            rejected: vec![(Rejection::Crowded, 31), (Rejection::TooBright, 4)],
+        },
+        over_dispersed: true,
+        warning: Some(Warning::TooManyWhiteCells),
+        instruction: Instruction::StartAgain,
+        ..normal(field, language)
+    }
+}
+
+fn finished(field: &Field, language: Language) -> Counting<'_> {
+    Counting {
+        run: RunState::Finished,
+        identity: Identity {
+            clock: Clock::Set {
+                year: 2026,
+                month: 5,
+                day: 31,
+                hour: 14,
+                minute: 5,
+            },
+            ..identity()
+        },
+        scale: Scale::Calibrated { nm_per_px: 123 },
+        fields: Fields {
+            counted: 40,
+            ..normal(field, language).fields
+        },
+        instruction: Instruction::RunComplete,
+        ..normal(field, language)
+    }
+}
+
+fn empty<'a>(field: &'a Field, language: Language) -> Counting<'a> {
+    Counting {
+        identity: Identity::default(),
+        preview: None,
+        focus: None,
+        brightness: None,
+        density: None,
+        scale: Scale::Unknown,
+        counts: [Reading::TooFew { n: 0 }; 3],
+        uncertain: 0,
+        wbc_per_1000_rbc: None,
+        plt_per_1000_rbc: None,
+        fields: Fields::default(),
+        instruction: Instruction::Wait,
+        ..normal(field, language)
+    }
+}
+
+fn screens(field: &Field, language: Language) -> Vec<(&'static str, Screen<'_>)> {
+    let counting = |model| Screen::Counting(Box::new(model));
+    vec![
+        ("normal", counting(normal(field, language))),
+        ("too-few", counting(too_few(field, language))),
+        ("blurred", counting(blurred(field, language))),
+        ("warning", counting(warning(field, language))),
+        ("finished", counting(finished(field, language))),
+        ("empty", counting(empty(field, language))),
+        (
+            "starting",
+            Screen::Starting(Starting {
+                language,
+                version: "0.1.0".to_owned(),
+            }),
+        ),
+        (
+            "no-camera",
+            Screen::NoCamera(NoCamera {
+                language,
+                identity: identity(),
+                camera: "v4l2:/dev/video0".to_owned(),
+            }),
+        ),
+        (
+            "error",
+            Screen::Failure(Failure {
+                language,
+                identity: identity(),
+                number: 7,
+                what_happened: "The model file /var/lib/hemoscope/model.onnx does not have the \
+                                content that its manifest promises: it was cut or changed."
+                    .to_owned(),
+                what_to_do: "Switch the device off, copy the model again from the card, and \
+                             switch it on. The counts so far are kept."
+                    .to_owned(),
+            }),
+        ),
+    ]
+}
+
+/// Every screen in every language and size.
+fn for_every_screen(mut check: impl FnMut(&str, &Screen<'_>, ScreenSize, Language)) {
+    let field = field();
+    for language in Language::ALL {
+        for (name, screen) in screens(&field, language) {
+            for size in ScreenSize::ALL {
+                check(
+                    &format!("{name}-{language}-{size}"),
+                    &screen,
+                    size,
+                    language,
+                );
+            }
+        }
+    }
+}
+
+fn texts<'s>(scene: &'s Scene<'_>) -> Vec<&'s TextLine> {
+    let lines = scene.elements().iter().filter_map(|element| match element {
+        Element::Text(line) => Some(line),
+        _ => None,
+    });
+    lines.collect()
+}
+
+/// The rectangle that a line's ink covers on the screen.
+fn ink(scene: &Scene<'_>, line: &TextLine) -> Rectangle {
+    scene
+        .type_scale()
+        .ink(line.style.role, &line.text)
+        .map_or(Rectangle::zero(), |ink| ink.translate(line.baseline))
+}
+
+fn assert_none(faults: Vec<String>) {
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn no_text_is_cut_or_leaves_its_place() {
+    let mut faults = Vec::new();
+    for_every_screen(|name, screen, size, _| {
+        let scene = compose(screen, size);
+        for line in texts(&scene) {
+            let width_px = scene.type_scale().width_px(line.style.role, &line.text);
+            if line.text.ends_with("...") || width_px > line.place.size.width {
+                faults.push(format!("{name}: {:?} does not fit", line.text));
+            }
+        }
+    });
+    assert_none(faults);
+}
+
+#[test]
+fn no_text_lies_over_another_or_off_the_screen() {
+    let mut faults = Vec::new();
+    for_every_screen(|name, screen, size, _| {
+        let scene = compose(screen, size);
+        let inks: Vec<_> = texts(&scene)
+            .into_iter()
+            .map(|line| (&line.text, ink(&scene, line)))
+            .collect();
+        let bounds = size.canvas().bounding_box();
+        for (at, (text, area)) in inks.iter().enumerate() {
+            if area.intersection(&bounds) != *area {
+                faults.push(format!("{name}: {text:?} leaves the screen"));
+            }
+            for (other_text, other) in &inks[at + 1..] {
+                if !area.intersection(other).is_zero_sized() {
+                    faults.push(format!("{name}: {text:?} lies over {other_text:?}"));
+                }
+            }
+        }
+    });
+    assert_none(faults);
+}
+
+#[test]
+fn every_text_stands_off_from_the_ground_that_lies_under_it() {
+    let mut faults = Vec::new();
+    for_every_screen(|name, screen, size, _| {
+        let scene = compose(screen, size);
+        let mut grounds = Scene::new(scene.type_scale());
+        for element in scene.elements() {
+            if !matches!(element, Element::Text(_)) {
+                grounds.push(element.clone());
+            }
+        }
+        let mut canvas = size.canvas();
+        grounds.draw(&mut canvas).unwrap();
+        for line in texts(&scene) {
+            let ratio = contrast(line.style.colour, line.style.ground);
+            if ratio < 4.5 {
+                faults.push(format!("{name}: {:?} has contrast {ratio:.2}", line.text));
+            }
+            let under = ink(&scene, line).points();
+            let other = under.filter(|point| canvas.pixel(*point) != Some(line.style.ground));
+            let other = other.count();
+            if other > 0 {
+                faults.push(format!(
+                    "{name}: {other} pixels under {:?} differ",
+                    line.text
+                ));
+            }
+        }
+    });
+    assert_none(faults);
+}
+
+#[test]
+fn every_instruction_and_warning_fits_in_every_language() {
+    let field = field();
+    let mut faults = Vec::new();
+    let warnings = Warning::ALL.into_iter().cycle();
+    for (instruction, warning) in Instruction::ALL.into_iter().zip(warnings) {
+        for language in Language::ALL {
+            let model = Screen::Counting(Box::new(Counting {
+                instruction,
+                warning: Some(warning),
+                ..normal(&field, language)
+            }));
+            for size in ScreenSize::ALL {
+                let scene = compose(&model, size);
+                for id in [instruction.into(), TextId::from(warning)] {
+                    let words = id.text_in(language);
+                    if !texts(&scene).iter().any(|line| line.text == words) {
+                        faults.push(format!("{id:?} is cut in {language} at {size}"));
+                    }
+                }
+            }
+        }
+    }
+    assert_none(faults);
+}
+
+#[test]
+fn every_state_word_fits_in_every_language() {
+    let field = field();
+    let mut faults = Vec::new();
+    let sharpness = [
+        Sharpness::Sharp,
+        Sharpness::Soft,
+        Sharpness::Blurred,
+        Sharpness::Soft,
+    ];
+    let light = [
+        Brightness::Dark,
+        Brightness::Good,
+        Brightness::Bright,
+        Brightness::Good,
+    ];
+    let density = [
+        Density::Empty,
+        Density::Sparse,
+        Density::Good,
+        Density::Crowded,
+    ];
+    let runs = [
+        RunState::Live,
+        RunState::Paused,
+        RunState::Finished,
+        RunState::Unfinished,
+    ];
+    for at in 0..4 {
+        for language in Language::ALL {
+            let model = Counting {
+                run: runs[at],
+                focus: Some(Focus {
+                    score: 50,
+                    sharpness: sharpness[at],
+                }),
+                brightness: Some(light[at]),
+                density: Some(density[at]),
+                over_dispersed: true,
+                ..normal(&field, language)
+            };
+            for size in ScreenSize::ALL {
+                let scene = compose(&Screen::Counting(Box::new(model.clone())), size);
+                for line in texts(&scene) {
+                    if line.text.ends_with("...") {
+                        faults.push(format!("{language} {size}: {:?} is cut", line.text));
+                    }
+                }
+            }
+        }
+    }
+    assert_none(faults);
+}
+
+#[test]
+fn the_research_sentence_stands_on_every_screen() {
+    let mut faults = Vec::new();
+    for_every_screen(|name, screen, size, language| {
+        let sentence = TextId::ResearchUse.text_in(language);
+        let scene = compose(screen, size);
+        let drawn = texts(&scene).iter().any(|line| line.text == sentence);
+        let told = describe::lines(screen).iter().any(|line| line == sentence);
+        if !(drawn && told) {
+            faults.push(name.to_owned());
+        }
+    });
+    assert_none(faults);
+}
+
+#[test]
+fn too_few_cells_show_words_and_no_number() {
+    let field = field();
+    for size in ScreenSize::ALL {
+        let screen = Screen::Counting(Box::new(empty(&field, Language::English)));
+        let scene = compose(&screen, size);
+        let shown: Vec<&str> = texts(&scene)
+            .iter()
+            .map(|line| line.text.as_str())
+            .collect();
+        let reasons = shown.iter().filter(|text| **text == "too few cells");
+        assert_eq!(reasons.count(), 3, "{size}: {shown:?}");
+        let number = hemoscope::ui::font::Role::Number;
+        let numbers: Vec<&str> = texts(&scene)
+            .iter()
+            .filter(|line| line.style.role == number)
+            .map(|line| line.text.as_str())
+            .collect();
+        assert_eq!(numbers, ["--"; 3], "{size}");
+    }
+}
+
+#[test]
+fn an_unfinished_run_never_looks_finished() {
+    let field = field();
+    for size in ScreenSize::ALL {
+        let pictures = [RunState::Live, RunState::Paused, RunState::Unfinished].map(|run| {
+            let model = Counting {
+                run,
+                ..finished(&field, Language::English)
+            };
+            compose(&Screen::Counting(Box::new(model)), size)
+        });
+        for scene in pictures {
+            let says_result = texts(&scene).iter().any(|line| line.text == "Result");
+            assert!(!says_result, "{size}");
+        }
+    }
+}
+
+#[test]
+fn hostile_content_is_drawn_without_panic() {
+    let field = field();
+    let huge = Estimate {
+        value: Decimal {
+            scaled: u64::MAX,
+            decimals: 255,
+        },
+        low: Decimal::whole(u64::MAX),
+        high: Decimal::tenths(u64::MAX),
+        n: u64::MAX,
+    };
+    let mut cells = field.cells.clone();
+    cells[0].bounds = BoundingBox {
+        x0_q4: i32::MAX,
+        y0_q4: i32::MIN,
+        x1_q4: i32::MIN,
+        y1_q4: i32::MAX,
+    };
+    let sliver = Frame::filled(8000, 1, [9, 9, 9]).unwrap();
+    let model = Counting {
+        identity: Identity {
+            sample: Some("血液\u{0}\n".repeat(300)),
+            clock: Clock::NotSet,
+        },
+        preview: Some(Preview {
+            picture: &sliver,
+            cells: &cells,
+            frame_width_px: 0,
+            frame_height_px: u32::MAX,
+        }),
+        focus: Some(Focus {
+            score: 255,
+            sharpness: Sharpness::Sharp,
+        }),
+        scale: Scale::Estimated {
+            nm_per_px: u32::MAX,
+            spread_nm: u32::MAX,
+        },
+        counts: [Reading::Known(huge); 3],
+        uncertain: u64::MAX,
+        wbc_per_1000_rbc: Some(Reading::Known(huge)),
+        fields: Fields {
+            counted: u32::MAX,
+            wanted: Some(0),
+            rejected: Rejection::ALL.map(|reason| (reason, u32::MAX)).to_vec(),
+        },
+        ..normal(&field, Language::English)
+    };
+    let failure = Failure {
+        language: Language::French,
+        identity: model.identity.clone(),
+        number: u16::MAX,
+        what_happened: "x".repeat(5000),
+        what_to_do: String::new(),
+    };
+    for size in ScreenSize::ALL {
+        let shown = [
+            Screen::Counting(Box::new(model.clone())),
+            Screen::Failure(failure.clone()),
+        ];
+        for screen in shown {
+            let scene = compose(&screen, size);
+            for line in texts(&scene) {
+                let width_px = scene.type_scale().width_px(line.style.role, &line.text);
+                assert!(width_px <= line.place.size.width, "{size}: {:?}", line.text);
+            }
+            let canvas = render(&screen, size);
+            assert_eq!((canvas.width_px(), canvas.height_px()), size.pixels());
+        }
+    }
+}
+
+fn golden_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+}
+
+fn write_png(path: &Path, rgb: &[u8], (width_px, height_px): (u32, u32)) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let kind = image::ExtendedColorType::Rgb8;
+    image::save_buffer(path, rgb, width_px, height_px, kind).unwrap();
+}
+
+/// `None` where the picture equals the golden one, else what to look at.
+fn difference_from_golden(name: &str, rgb: &[u8], size_px: (u32, u32)) -> Option<String> {
+    let path = golden_folder().join(format!("{name}.png"));
+    if std::env::var_os("HEMOSCOPE_BLESS").is_some() {
+        write_png(&path, rgb, size_px);
+        return None;
+    }
+    let same = image::open(&path).is_ok_and(|golden| {
+        let golden = golden.into_rgb8();
+        golden.dimensions() == size_px && golden.as_raw().as_slice() == rgb
+    });
+    if same {
+        return None;
+    }
+    let seen = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.png"));
+    write_png(&seen, rgb, size_px);
+    Some(format!(
+        "{} differs from {}",
+        seen.display(),
+        path.display()
+    ))
+}
+
+#[test]
+fn annotated_frames_equal_their_golden_pictures() {
+    let Field { frame, mut cells } = field();
+    cells[5].counted = false;
+    let mut faults = Vec::new();
+    for language in Language::ALL {
+        let picture = annotated(&frame, &cells, language).unwrap();
+        let name = format!("overlay-{language}");
+        faults.extend(difference_from_golden(
+            &name,
+            picture.rgb(),
+            (picture.width_px(), picture.height_px()),
+        ));
+    }
+    assert_none(faults);
+}
+
+#[test]
+fn screens_equal_their_golden_pictures() {
+    let mut faults = Vec::new();
+    for_every_screen(|name, screen, size, language| {
+        // The other languages are drawn by the same code; one screen each shows their letters.
+        let shown = language == Language::English || name.starts_with("warning");
+        if shown {
+            let canvas = render(screen, size);
+            faults.extend(difference_from_golden(name, canvas.rgb(), size.pixels()));
+        }
+    });
+    if !faults.is_empty() {
+        faults.push("if that is intended: HEMOSCOPE_BLESS=1 cargo test --test screens".to_owned());
+    }
+    assert_none(faults);
+}
