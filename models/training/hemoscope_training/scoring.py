@@ -26,7 +26,8 @@ from hemoscope_training.records import (
     CLASS_NAMES,
     UNCERTAIN,
     FramePair,
-    inside,
+    TruthFrame,
+    points_inside,
     with_truth_boxes,
 )
 
@@ -115,7 +116,7 @@ class Scores:
     frames_missing: int
     classes: dict[str, ClassScore]
     inner_classes: dict[str, ClassScore]
-    """Counted cells only, against cells annotated a quarter of a red cell inside the frame."""
+    """Only cells that the border rule counts, reported and annotated."""
     confusion: Confusion
     map50: float | None = None
 
@@ -215,17 +216,40 @@ def score_classes(
 INNER_MARGIN_DIAMETERS = 0.25
 """A cell counts when its centre lies this many red cell diameters inside the frame."""
 
+TOUCH_DIAMETERS = 1 / 25
+"""A box this close to the frame's edge, and at least one pixel, belongs to a cut cell."""
+
+
+def whole_centres(boxes: np.ndarray, truth: TruthFrame) -> np.ndarray:
+    """Centres (n, 2) of the whole cells of which boxes (n, 4) show the visible part.
+
+    Where a box touches one of two opposite edges, the cell is taken to be as wide as it is high,
+    or as high as wide, reaching out of the frame: the device's default border rule.
+    """
+    tolerance_px = max(1.0, truth.rbc_px * TOUCH_DIAMETERS)
+    low, high = boxes[:, :2], boxes[:, 2:]
+    size = (high - low).max(axis=1, keepdims=True)
+    touches_low = low <= tolerance_px
+    touches_high = high >= np.array([truth.width, truth.height]) - tolerance_px
+    centre = (low + high) / 2
+    centre = np.where(touches_low & ~touches_high, high - size / 2, centre)
+    return np.where(touches_high & ~touches_low, low + size / 2, centre)
+
+
+def in_inner_frame(boxes: np.ndarray, truth: TruthFrame) -> np.ndarray:
+    """Say for each box (n, 4) whether the device's default border rule counts the cell."""
+    return points_inside(whole_centres(boxes, truth), truth, truth.rbc_px * INNER_MARGIN_DIAMETERS)
+
 
 def inner_pairs(pairs: Sequence[FramePair]) -> list[FramePair]:
-    """Keep counted cells, and annotated cells whose centre lies in the inner frame."""
-    result = []
-    for pair in pairs:
-        margin_px = pair.truth.rbc_px * INNER_MARGIN_DIAMETERS
-        kept = inside(pair.truth.boxes, pair.truth, margin_px)
-        result.append(
-            FramePair(with_truth_boxes(pair.truth, kept), pair.counted.keep(pair.counted.counted))
+    """Keep the cells that count: as reported, and by the same border rule as annotated."""
+    return [
+        FramePair(
+            with_truth_boxes(pair.truth, in_inner_frame(pair.truth.boxes, pair.truth)),
+            pair.counted.keep(pair.counted.counted),
         )
-    return result
+        for pair in pairs
+    ]
 
 
 def average_precisions(pairs: Sequence[FramePair]) -> dict[str, tuple[float, float]]:

@@ -40,10 +40,9 @@ from hemoscope_training.records import (
     CountedFrame,
     TruthFrame,
     counted_line,
-    inside,
     load_truth,
 )
-from hemoscope_training.scoring import INNER_MARGIN_DIAMETERS, iou_matrix
+from hemoscope_training.scoring import in_inner_frame, iou_matrix
 
 RED_CROPS_MAX = 5000
 NONE_CROPS_MAX = 4000
@@ -179,7 +178,7 @@ def count_frame(
     else:
         labels, best, confidences = _name_by_network(network, image, regions)
         named = labels != NONE
-    counted = inside(boxes, frame, INNER_MARGIN_DIAMETERS * frame.rbc_px)
+    counted = in_inner_frame(boxes, frame)
     um_per_px = RBC_DIAMETER_UM / frame.rbc_px
     every = CountedFrame(boxes, best, confidences, counted, um_per_px)
     reported = every.keep(named)
