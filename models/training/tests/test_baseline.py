@@ -11,6 +11,7 @@ from hemoscope_training.baseline.classifier import (
     crop_figures,
     cut,
     probabilities,
+    restore_shares,
     train,
 )
 from hemoscope_training.baseline.pipeline import count_frame, false_crops, thin_out
@@ -151,6 +152,17 @@ def test_the_classifier_learns_what_is_easy_and_repeats_itself():
     assert crop_figures(labels, shares.argmax(axis=1))["accuracy"] > 0.95
     first, second = (train(crops, labels, epochs=2, seed=4, batch=16) for _ in range(2))
     assert np.array_equal(probabilities(first, crops), probabilities(second, crops))
+
+
+def test_shares_of_classes_shift_the_answers():
+    network = CropNetwork().eval()
+    crops = np.random.default_rng(1).integers(0, 255, (5, CROP_PX, CROP_PX, 3), np.uint8)
+    before = probabilities(network, crops)
+    trained, natural = np.repeat([0, 1, 2, 3], 100), np.repeat([0, 1, 2, 3], [100, 100, 100, 700])
+    restore_shares(network, trained, natural)
+    after = probabilities(network, crops)
+    ratio = (after[:, 3] / after[:, 0]) / (before[:, 3] / before[:, 0])
+    assert ratio == pytest.approx(7, rel=1e-3)
 
 
 def test_crop_figures():

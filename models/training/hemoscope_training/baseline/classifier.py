@@ -105,8 +105,7 @@ def train(
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     network = CropNetwork()
-    share = np.bincount(labels, minlength=len(CROP_NAMES)) / len(labels)
-    weight = torch.tensor(1 / np.sqrt(np.maximum(share, 1e-6)), dtype=torch.float32)
+    weight = torch.tensor(1 / np.sqrt(class_shares(labels)), dtype=torch.float32)
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=WEIGHT_DECAY)
     steps = epochs * (len(labels) // batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE_MAX, steps)
@@ -125,6 +124,23 @@ def train(
                 progress.update()
                 progress.set_postfix(loss=f"{loss.item():.3f}")
     return network.eval()
+
+
+def class_shares(labels: np.ndarray) -> np.ndarray:
+    """Share (4,) of each class among labels (n,); an absent class has a tiny one."""
+    return np.maximum(np.bincount(labels, minlength=len(CROP_NAMES)) / len(labels), 1e-6)
+
+
+@torch.no_grad()
+def restore_shares(network: CropNetwork, trained: np.ndarray, natural: np.ndarray) -> None:
+    """Shift the network's answers to how common each class is in frames.
+
+    Training saw classes in shares that thinning and weighting made, the root of those among
+    `trained` (n,); by Bayes' rule the logits move by the logarithm of the ratio to the shares
+    among `natural` (m,).
+    """
+    shift = np.log(class_shares(natural)) - 0.5 * np.log(class_shares(trained))
+    network.head.bias += torch.tensor(shift, dtype=torch.float32)
 
 
 @torch.inference_mode()
