@@ -151,7 +151,7 @@ def plot_precision_recall(
 def plot_counts(tallies: dict[str, FrameTallies], path: Path) -> None:
     """Draw reported against annotated cells, one point a frame; equal points grow."""
     figure, panels = plt.subplots(
-        1, len(tallies), figsize=(4 * len(tallies), 4.2), layout="constrained", squeeze=False
+        1, len(tallies), figsize=(4 * len(tallies), 4.4), layout="constrained", squeeze=False
     )
     for axes, (name, counts) in zip(panels[0], tallies.items(), strict=True):
         points, times = np.unique(
@@ -168,7 +168,8 @@ def plot_counts(tallies: dict[str, FrameTallies], path: Path) -> None:
             edgecolors="none",
         )
         total = f"{counts.reported.sum()} reported, {counts.truth.sum()} annotated"
-        axes.set(title=f"{name}: {total}", xlabel="annotated in the frame", aspect="equal")
+        axes.set(title=f"{name}: {total}", xlabel="annotated in the frame")
+        axes.set_box_aspect(1)
         margin = top * 0.03
         axes.set(xlim=(-margin, top), ylim=(-margin, top))
         axes.locator_params(integer=True, nbins=6)

@@ -89,9 +89,9 @@ def centres(boxes: np.ndarray) -> np.ndarray:
     return (boxes[:, :2] + boxes[:, 2:]) / 2
 
 
-def inside(boxes: np.ndarray, truth: TruthFrame, margin_px: float) -> np.ndarray:
-    """Say for each box (n, 4) whether its centre is more than `margin_px` inside the frame."""
-    x, y = centres(boxes).T
+def points_inside(points: np.ndarray, truth: TruthFrame, margin_px: float) -> np.ndarray:
+    """Say for each point (n, 2) whether it lies more than `margin_px` inside the frame."""
+    x, y = points.T
     horizontally = (x > margin_px) & (x < truth.width - margin_px)
     return horizontally & (y > margin_px) & (y < truth.height - margin_px)
 
@@ -238,8 +238,8 @@ def pair_frames(
 def _without_margin(truth: TruthFrame, frame: CountedFrame) -> FramePair:
     if not truth.border_ignore_px:
         return FramePair(truth, frame)
-    kept = inside(truth.boxes, truth, truth.border_ignore_px)
-    inner = frame.keep(inside(frame.boxes, truth, truth.border_ignore_px))
+    kept = points_inside(centres(truth.boxes), truth, truth.border_ignore_px)
+    inner = frame.keep(points_inside(centres(frame.boxes), truth, truth.border_ignore_px))
     return FramePair(with_truth_boxes(truth, kept), inner)
 
 

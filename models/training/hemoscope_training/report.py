@@ -229,7 +229,7 @@ def markdown(runs: Sequence[Run], reached: Sequence[Target]) -> str:
         "",
         *_table([*class_head, "AP50", "AP50-95"], _class_rows(main.scores, inner=False)),
         "",
-        "Counted cells only, against the annotated cells that the border rule counts:",
+        "Only cells that the border rule counts (inner frame), reported and annotated:",
         "",
         *_table(class_head, _class_rows(main.scores, inner=True)),
         "",

@@ -26,6 +26,8 @@ from hemoscope_training.records import (
     CLASS_NAMES,
     UNCERTAIN,
     FramePair,
+    TruthFrame,
+    points_inside,
     with_truth_boxes,
 )
 
@@ -114,7 +116,7 @@ class Scores:
     frames_missing: int
     classes: dict[str, ClassScore]
     inner_classes: dict[str, ClassScore]
-    """Counted cells only, against cells annotated a quarter of a red cell inside the frame."""
+    """Only cells that the border rule counts, reported and annotated."""
     confusion: Confusion
     map50: float | None = None
 
@@ -214,39 +216,40 @@ def score_classes(
 INNER_MARGIN_DIAMETERS = 0.25
 """A cell counts when its centre lies this many red cell diameters inside the frame."""
 
-
 TOUCH_DIAMETERS = 1 / 25
-"""A box that ends this close to the frame's edge belongs to a cut cell (at least one pixel)."""
+"""A box this close to the frame's edge, and at least one pixel, belongs to a cut cell."""
 
 
 def whole_centres(boxes: np.ndarray, truth: TruthFrame) -> np.ndarray:
-    """Centres (n, 2) of whole cells, of which `boxes` (n, 4) show the part inside the frame.
+    """Centres (n, 2) of the whole cells of which boxes (n, 4) show the visible part.
 
-    As the program does: a cell cut on one of two opposite sides is taken to be as long as it is
-    on its longer side, reaching out of the frame.
+    Where a box touches one of two opposite edges, the cell is taken to be as wide as it is high,
+    or as high as wide, reaching out of the frame: the device's default border rule.
     """
+    tolerance_px = max(1.0, truth.rbc_px * TOUCH_DIAMETERS)
     low, high = boxes[:, :2], boxes[:, 2:]
-    size = np.max(high - low, axis=1, keepdims=True, initial=0)
-    tolerance = max(1.0, TOUCH_DIAMETERS * truth.rbc_px)
-    at_start = low <= tolerance
-    at_end = high >= np.array([truth.width, truth.height]) - tolerance
-    centres = (low + high) / 2
-    centres = np.where(at_start & ~at_end, high - size / 2, centres)
-    return np.where(at_end & ~at_start, low + size / 2, centres)
+    size = (high - low).max(axis=1, keepdims=True)
+    touches_low = low <= tolerance_px
+    touches_high = high >= np.array([truth.width, truth.height]) - tolerance_px
+    centre = (low + high) / 2
+    centre = np.where(touches_low & ~touches_high, high - size / 2, centre)
+    return np.where(touches_high & ~touches_low, low + size / 2, centre)
+
+
+def in_inner_frame(boxes: np.ndarray, truth: TruthFrame) -> np.ndarray:
+    """Say for each box (n, 4) whether the device's default border rule counts the cell."""
+    return points_inside(whole_centres(boxes, truth), truth, truth.rbc_px * INNER_MARGIN_DIAMETERS)
 
 
 def inner_pairs(pairs: Sequence[FramePair]) -> list[FramePair]:
-    """Keep counted cells, and annotated cells that the program's border rule would count."""
-    result = []
-    for pair in pairs:
-        margin_px = pair.truth.rbc_px * INNER_MARGIN_DIAMETERS
-        centres = whole_centres(pair.truth.boxes, pair.truth)
-        limits = np.array([pair.truth.width, pair.truth.height]) - margin_px
-        kept = ((centres >= margin_px) & (centres < limits)).all(1)
-        result.append(
-            FramePair(with_truth_boxes(pair.truth, kept), pair.counted.keep(pair.counted.counted))
+    """Keep the cells that count: as reported, and by the same border rule as annotated."""
+    return [
+        FramePair(
+            with_truth_boxes(pair.truth, in_inner_frame(pair.truth.boxes, pair.truth)),
+            pair.counted.keep(pair.counted.counted),
         )
-    return result
+        for pair in pairs
+    ]
 
 
 def average_precisions(pairs: Sequence[FramePair]) -> dict[str, tuple[float, float]]:

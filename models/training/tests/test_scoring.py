@@ -6,6 +6,7 @@ from hemoscope_training.scoring import (
     Candidates,
     average_precisions,
     collect_candidates,
+    in_inner_frame,
     inner_pairs,
     iou_matrix,
     match,
@@ -13,6 +14,7 @@ from hemoscope_training.scoring import (
     score,
     score_confusion,
     score_reliability,
+    whole_centres,
 )
 
 LEFT = [10.0, 10.0, 30.0, 30.0]
@@ -156,6 +158,28 @@ def test_only_counted_cells_and_inner_truth_make_the_inner_frame():
     assert inner.truth.boxes.tolist() == [RIGHT]
     assert inner.counted.boxes.tolist() == [RIGHT]
     assert score(frames).inner_classes["RBC"].f1.value == 1
+
+
+def test_cut_cells_are_placed_where_their_whole_would_be():
+    frame = truth(rbc_px=20.0)
+    cases = [
+        ("uncut", [30, 40, 50, 60], [40, 50], True),
+        ("half out to the left", [0, 40, 10, 60], [0, 50], False),
+        ("a quarter out to the left", [0, 40, 15, 60], [5, 50], False),
+        ("less than a quarter out", [0, 40, 16, 60], [6, 50], True),
+        ("half out to the right", [90, 40, 100, 60], [100, 50], False),
+        ("half out below", [40, 90, 60, 100], [50, 100], False),
+        ("nearly touching the edge", [1, 40, 13, 60], [3, 50], False),
+        ("apart from the edge", [1.1, 40, 13.1, 60], [7.1, 50], True),
+        ("from edge to edge", [0, 40, 100, 60], [50, 50], True),
+    ]
+    wrong = {}
+    for name, box, centre, counts in cases:
+        boxes = np.array([box], float)
+        found = whole_centres(boxes, frame)[0].tolist(), bool(in_inner_frame(boxes, frame)[0])
+        if found != (pytest.approx(centre), counts):
+            wrong[name] = found
+    assert not wrong
 
 
 def test_precision_and_recall_follow_falling_confidence():

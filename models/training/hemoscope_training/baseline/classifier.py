@@ -94,7 +94,9 @@ def vary(crops: Tensor, generator: torch.Generator) -> Tensor:
     return (crops * gain).clamp(0, 255)
 
 
-def train(crops: np.ndarray, labels: np.ndarray, epochs: int, seed: int) -> CropNetwork:
+def train(
+    crops: np.ndarray, labels: np.ndarray, epochs: int, seed: int, batch: int = BATCH
+) -> CropNetwork:
     """Train on crops (n, `CROP_PX`, `CROP_PX`, 3) with labels (n,); classes weigh alike.
 
     Each class's weight goes with the inverse square root of its share, a compromise between
@@ -103,17 +105,16 @@ def train(crops: np.ndarray, labels: np.ndarray, epochs: int, seed: int) -> Crop
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     network = CropNetwork()
-    share = np.bincount(labels, minlength=len(CROP_NAMES)) / len(labels)
-    weight = torch.tensor(1 / np.sqrt(np.maximum(share, 1e-6)), dtype=torch.float32)
+    weight = torch.tensor(1 / np.sqrt(class_shares(labels)), dtype=torch.float32)
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=WEIGHT_DECAY)
-    steps = epochs * (len(labels) // BATCH)
+    steps = epochs * (len(labels) // batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE_MAX, steps)
     inputs, targets = torch.from_numpy(crops), torch.from_numpy(labels)
     with tqdm(total=steps, desc="crop classifier", unit="step") as progress:
         for _ in range(epochs):
             order = torch.randperm(len(targets), generator=generator)
-            for start in range(0, len(order) - BATCH + 1, BATCH):
-                rows = order[start : start + BATCH]
+            for start in range(0, len(order) - batch + 1, batch):
+                rows = order[start : start + batch]
                 logits = network(vary(inputs[rows], generator))
                 loss = functional.cross_entropy(logits, targets[rows], weight)
                 optimizer.zero_grad()
@@ -123,6 +124,23 @@ def train(crops: np.ndarray, labels: np.ndarray, epochs: int, seed: int) -> Crop
                 progress.update()
                 progress.set_postfix(loss=f"{loss.item():.3f}")
     return network.eval()
+
+
+def class_shares(labels: np.ndarray) -> np.ndarray:
+    """Share (4,) of each class among labels (n,); an absent class has a tiny one."""
+    return np.maximum(np.bincount(labels, minlength=len(CROP_NAMES)) / len(labels), 1e-6)
+
+
+@torch.no_grad()
+def restore_shares(network: CropNetwork, trained: np.ndarray, natural: np.ndarray) -> None:
+    """Shift the network's answers to how common each class is in frames.
+
+    Training saw classes in shares that thinning and weighting made, the root of those among
+    `trained` (n,); by Bayes' rule the logits move by the logarithm of the ratio to the shares
+    among `natural` (m,).
+    """
+    shift = np.log(class_shares(natural)) - 0.5 * np.log(class_shares(trained))
+    network.head.bias += torch.tensor(shift, dtype=torch.float32)
 
 
 @torch.inference_mode()

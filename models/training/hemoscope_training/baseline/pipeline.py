@@ -24,6 +24,7 @@ from hemoscope_training.baseline.classifier import (
     crop_figures,
     cut,
     probabilities,
+    restore_shares,
     train,
 )
 from hemoscope_training.baseline.segmentation import (
@@ -40,10 +41,9 @@ from hemoscope_training.records import (
     CountedFrame,
     TruthFrame,
     counted_line,
-    inside,
     load_truth,
 )
-from hemoscope_training.scoring import INNER_MARGIN_DIAMETERS, iou_matrix
+from hemoscope_training.scoring import in_inner_frame, iou_matrix
 
 RED_CROPS_MAX = 5000
 NONE_CROPS_MAX = 4000
@@ -125,23 +125,44 @@ def train_command(arguments: argparse.Namespace) -> None:
     crops, labels = collect_crops(arguments.data, frames, generator)
     rows = thin_out(labels, generator)
     network = train(crops[rows], labels[rows], arguments.epochs, arguments.seed)
+    restore_shares(network, labels[rows], labels)
     arguments.out.mkdir(parents=True, exist_ok=True)
     torch.save(network.state_dict(), arguments.out / "classifier.pt")
 
-    held_out = load_truth(arguments.data / arguments.held_out)
-    crops, labels = collect_crops(arguments.data, held_out, None)
-    predicted = probabilities(network, crops).argmax(axis=1)
+    measure_crops(network, arguments.data, arguments.held_out, arguments.out)
+
+
+def measure_crops(network: CropNetwork, data: Path, coco: str, out: Path) -> None:
+    """Measure the classifier on crops of annotated cells and false pieces; write crops.json."""
+    crops, labels = collect_crops(data, load_truth(data / coco), None)
+    shares = probabilities(network, crops)
     cells = labels != NONE
     figures = {
-        "annotated cells": crop_figures(labels[cells], predicted[cells]),
-        "annotated cells and false pieces": crop_figures(labels, predicted),
+        "annotated cells, three classes": crop_figures(
+            labels[cells], shares[cells, :NONE].argmax(axis=1)
+        ),
+        "annotated cells": crop_figures(labels[cells], shares[cells].argmax(axis=1)),
+        "annotated cells and false pieces": crop_figures(labels, shares.argmax(axis=1)),
     }
-    (arguments.out / "crops.json").write_text(json.dumps(figures, indent=1) + "\n")
+    (out / "crops.json").write_text(json.dumps(figures, indent=1) + "\n")
     for name, item in figures.items():
         print(
             f"{name}: {item['crops']} crops, accuracy {item['accuracy']:.2%}, "
             f"macro-F1 {item['macro_f1']:.4f}, confusion {item['confusion']}"
         )
+
+
+def load_classifier(path: Path) -> CropNetwork:
+    """Load what `train` saved, ready to name crops."""
+    network = CropNetwork()
+    network.load_state_dict(torch.load(path, weights_only=True))
+    return network.eval()
+
+
+def measure_command(arguments: argparse.Namespace) -> None:
+    """Measure a trained classifier again."""
+    network = load_classifier(arguments.classifier)
+    measure_crops(network, arguments.data, arguments.coco, arguments.out)
 
 
 def _name_by_rule(regions: Sequence[Region]) -> tuple[np.ndarray, np.ndarray]:
@@ -179,7 +200,7 @@ def count_frame(
     else:
         labels, best, confidences = _name_by_network(network, image, regions)
         named = labels != NONE
-    counted = inside(boxes, frame, INNER_MARGIN_DIAMETERS * frame.rbc_px)
+    counted = in_inner_frame(boxes, frame)
     um_per_px = RBC_DIAMETER_UM / frame.rbc_px
     every = CountedFrame(boxes, best, confidences, counted, um_per_px)
     reported = every.keep(named)
@@ -196,11 +217,7 @@ def _counted_lines(
 
 def count_command(arguments: argparse.Namespace) -> None:
     """Count the frames of a COCO file and write both files of JSON lines."""
-    network = None
-    if arguments.classifier is not None:
-        network = CropNetwork()
-        network.load_state_dict(torch.load(arguments.classifier, weights_only=True))
-        network.eval()
+    network = None if arguments.classifier is None else load_classifier(arguments.classifier)
     arguments.out.mkdir(parents=True, exist_ok=True)
     frames = load_truth(arguments.data / arguments.coco)
     lines = list(_counted_lines(arguments.data, frames, network))
@@ -222,6 +239,10 @@ def _parser() -> argparse.ArgumentParser:
     trained.add_argument("--epochs", type=int, default=10)
     trained.add_argument("--seed", type=int, default=1)
     trained.set_defaults(command=train_command)
+    measured = commands.add_parser("measure", parents=[common], help="measure the classifier")
+    measured.add_argument("--coco", default="dev.json", help="frames to measure crops of")
+    measured.add_argument("--classifier", type=Path, required=True, help="classifier.pt")
+    measured.set_defaults(command=measure_command)
     counted = commands.add_parser("count", parents=[common], help="count frames")
     counted.add_argument("--coco", default="dev.json", help="frames to count")
     counted.add_argument("--classifier", type=Path, help="classifier.pt; without it, the rule")
