@@ -339,10 +339,11 @@ impl Grid {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::OUTPUT_CHANNELS;
     use crate::preprocess::scale::RBC_DIAMETER_UM;
     use proptest::prelude::*;
 
+    /// Three heats, two offsets, two sizes.
+    const OUTPUT_CHANNELS: usize = 7;
     const ROWS: usize = 40;
     const COLUMNS: usize = 60;
     /// The frame is shown at its own size, so network pixels are frame pixels.
