@@ -77,7 +77,7 @@ impl TileKernel for Packed {
         &self.groups
     }
 
-    fn compute(&self, tile: Tile<'_>) {
+    fn compute(&self, tile: &mut Tile<'_>) {
         // SAFETY: a `Packed` is made only where the processor has NEON.
         unsafe {
             match tile.pixels {
@@ -93,10 +93,10 @@ impl TileKernel for Packed {
 
 impl Packed {
     #[target_feature(enable = "neon")]
-    fn tile<const PIXELS: usize>(&self, mut tile: Tile<'_>) {
-        let sums = self.sums::<PIXELS>(&tile);
+    fn tile<const PIXELS: usize>(&self, tile: &mut Tile<'_>) {
+        let sums = self.sums::<PIXELS>(tile);
         for (pixel, sums) in sums.into_iter().enumerate() {
-            let values = self.requantize(sums, &tile, pixel);
+            let values = self.requantize(sums, tile, pixel);
             let place = pixel * self.requantization.channels + tile.group.first_channel;
             store(&mut tile.output, place, tile.group.channels, values);
         }

@@ -20,7 +20,7 @@ pub(super) trait TileKernel {
     fn groups(&self) -> &[ChannelGroup];
 
     /// Computes one tile.
-    fn compute(&self, tile: Tile<'_>);
+    fn compute(&self, tile: &mut Tile<'_>);
 }
 
 /// Output channels that one tile computes together.
@@ -39,7 +39,7 @@ pub(super) struct Tile<'a> {
     /// Output pixels, 1..=`group.max_pixels`.
     pub(super) pixels: usize,
     /// What each kernel row reads; [`read_length`] bytes from the first pixel's window on.
-    pub(super) rows: [&'a [u8]; MAX_KERNEL_SIDE],
+    pub(super) rows: &'a [&'a [u8]; MAX_KERNEL_SIDE],
     /// The residual's row, and the tile's first output column.
     pub(super) residual: Option<(&'a [u8], usize)>,
     /// From the first pixel's first channel to the last pixel's last channel.
@@ -117,12 +117,13 @@ pub(super) fn convolve<K: TileKernel>(
             });
             for (column, pixels) in spans(output_size.width, group.max_pixels) {
                 let length = read_length(parameters, K::READ_BYTES, pixels);
-                let rows = edge.rows(parameters, &input, (row, column, pixels), length);
+                let mut rows: [&[u8]; MAX_KERNEL_SIDE] = [&[]; MAX_KERNEL_SIDE];
+                edge.fill_rows(parameters, &input, (row, column, pixels), length, &mut rows);
                 let start = (row * output_size.width + column) * channels;
-                kernel.compute(Tile {
+                kernel.compute(&mut Tile {
                     group,
                     pixels,
-                    rows,
+                    rows: &rows,
                     residual: residual_row.map(|values| (values, column)),
                     output: output.span(start, pixels * channels),
                 });
@@ -168,28 +169,29 @@ impl Edge {
         }
     }
 
-    /// What each kernel row reads for a tile at (row, first column, pixels) of the output.
-    fn rows<'a>(
+    /// Finds what each kernel row reads for a tile at (row, first column, pixels) of the output.
+    /// Written in place: returned by value, the slices would be copied once more for each tile.
+    fn fill_rows<'a>(
         &'a mut self,
         parameters: &Parameters,
         input: &Input<'a>,
         (row, column, pixels): (usize, usize, usize),
         length: usize,
-    ) -> [&'a [u8]; MAX_KERNEL_SIDE] {
+        result: &mut [&'a [u8]; MAX_KERNEL_SIDE],
+    ) {
         let Self { rows, padding } = self;
         let span = Span::new(parameters, input.size, column, pixels);
-        let mut result = [&padding[..length]; MAX_KERNEL_SIDE];
         let taps = result.iter_mut().zip(rows).take(parameters.kernel_height);
         for (kernel_row, (result, copy)) in taps.enumerate() {
             let padded_row = row * parameters.stride + kernel_row;
             let above_end = padded_row < input.size.height + parameters.pad;
-            if padded_row < parameters.pad || !above_end {
-                continue;
-            }
-            let input_row = padded_row - parameters.pad;
-            *result = span.read(parameters, input, input_row, length, copy);
+            *result = if padded_row < parameters.pad || !above_end {
+                &padding[..length]
+            } else {
+                let input_row = padded_row - parameters.pad;
+                span.read(parameters, input, input_row, length, copy)
+            };
         }
-        result
     }
 }
 

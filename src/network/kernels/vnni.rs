@@ -122,7 +122,7 @@ impl TileKernel for Packed {
         &self.groups
     }
 
-    fn compute(&self, tile: Tile<'_>) {
+    fn compute(&self, tile: &mut Tile<'_>) {
         match tile.group.channels.div_ceil(CHANNEL_BLOCK) {
             1 => by_pixels!(self, tile, 1, 1 2 3 4 5 6 7 8 9 10),
             2 => by_pixels!(self, tile, 2, 1 2 3 4 5 6 7 8 9 10),
@@ -133,8 +133,8 @@ impl TileKernel for Packed {
 
 impl Packed {
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    fn tile<const PIXELS: usize, const BLOCKS: usize>(&self, tile: Tile<'_>) {
-        let sums = self.sums::<PIXELS, BLOCKS>(&tile);
+    fn tile<const PIXELS: usize, const BLOCKS: usize>(&self, tile: &mut Tile<'_>) {
+        let sums = self.sums::<PIXELS, BLOCKS>(tile);
         self.write(&sums, tile);
     }
 
@@ -177,7 +177,7 @@ impl Packed {
     fn write<const PIXELS: usize, const BLOCKS: usize>(
         &self,
         sums: &[[__m512i; BLOCKS]; PIXELS],
-        mut tile: Tile<'_>,
+        tile: &mut Tile<'_>,
     ) {
         let constants = &self.requantization;
         let low = _mm512_set1_ps(constants.low);
