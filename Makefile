@@ -86,6 +86,12 @@ score: build $(VENV)/measure-installed ## Scores the program on annotated frames
 	  --program ../../$(PROGRAM) --model ../../$(MODEL) --data "$(abspath $(DATA))" --coco dev.json \
 	  --out ../../target/score
 
+.PHONY: ablation
+ablation: build $(VENV)/measure-installed ## Measures each preprocessing step: make ablation DATA=DIR
+	@test -n "$(DATA)" || { echo "make ablation: name the folder with dev.json and images/: make ablation DATA=DIR" >&2; exit 2; }
+	cd models/training && $(VENV)/bin/python -m hemoscope_training.ablation \
+	  --program ../../$(PROGRAM) --model ../../$(MODEL) --data "$(abspath $(DATA))" --out ../../target/ablation
+
 ##@ Train it
 .PHONY: train
 train: $(VENV)/training-installed ## Trains a network: make train DATA=DIR (about an hour and a half on two cores)
