@@ -6,17 +6,19 @@ use crate::ui::canvas::Canvas;
 use crate::ui::layout::ScreenSize;
 use crate::ui::preview::{fitted_size_px, resized};
 use crossterm::cursor::{Hide, MoveTo, Show};
-use crossterm::style::Print;
+use crossterm::style::{Color, Colors, Print, ResetColor, SetColors};
 use crossterm::terminal::{Clear, ClearType};
 use crossterm::{execute, queue};
-use image::{DynamicImage, RgbImage};
+use std::env;
 use std::fmt::Display;
-use std::io::{IsTerminal, Write, stdout};
+use std::io::{self, BufWriter, IsTerminal, Write, stdout};
 
 /// Columns and rows of a terminal that does not tell its size.
 const DEFAULT_TERMINAL: (u16, u16) = (80, 24);
 /// The most lines of text under the picture, as a share of the terminal's rows: one in this many.
 const CAPTION_SHARE: u16 = 3;
+/// The upper half of a character's place.
+const HALF_BLOCK: char = '\u{2580}';
 
 /// Draws at the top of the terminal, each picture over the one before, with its caption below.
 #[derive(Debug)]
@@ -89,18 +91,7 @@ impl TerminalPanel {
         let columns = u32::from(place.picture_columns);
         let rows = u32::from(place.picture_rows);
         let small = resized(&frame, columns, rows * 2).map_err(refused)?;
-        let Some(picture) = RgbImage::from_raw(columns, rows * 2, small.rgb().to_vec()) else {
-            return Ok(());
-        };
-        let config = viuer::Config {
-            width: Some(columns),
-            height: Some(rows),
-            use_kitty: false,
-            use_iterm: false,
-            ..viuer::Config::default()
-        };
-        viuer::print(&DynamicImage::ImageRgb8(picture), &config).map_err(refused)?;
-        Ok(())
+        draw_half_blocks(&small, Palette::of_terminal()).map_err(refused)
     }
 
     fn draw_caption(&self, place: Place) -> std::io::Result<()> {
@@ -121,6 +112,57 @@ impl TerminalPanel {
         }
         terminal.flush()
     }
+}
+
+/// The colours that a terminal can show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Palette {
+    /// 24 bits.
+    True,
+    /// The cube of 216 colours within the usual 256.
+    Cube,
+}
+
+impl Palette {
+    /// Terminals say in COLORTERM that they know 24-bit colours.
+    fn of_terminal() -> Self {
+        match env::var("COLORTERM").as_deref() {
+            Ok("truecolor" | "24bit") => Palette::True,
+            _ => Palette::Cube,
+        }
+    }
+
+    fn colour(self, [r, g, b]: [u8; 3]) -> Color {
+        const CUBE_START: u8 = 16;
+        const CUBE_SIDE: u8 = 6;
+        let step = |value: u8| ((u16::from(value) * u16::from(CUBE_SIDE - 1) + 127) / 255) as u8;
+        match self {
+            Palette::True => Color::Rgb { r, g, b },
+            Palette::Cube => {
+                Color::AnsiValue(CUBE_START + (step(r) * CUBE_SIDE + step(g)) * CUBE_SIDE + step(b))
+            }
+        }
+    }
+}
+
+/// Draws two rows of pixels in one row of characters: the upper one as the colour of a half block,
+/// the lower one as its ground.
+fn draw_half_blocks(picture: &Frame, palette: Palette) -> io::Result<()> {
+    let mut terminal = BufWriter::new(stdout().lock());
+    for row in 0..picture.height_px() / 2 {
+        queue!(terminal, MoveTo(0, row as u16))?;
+        for column in 0..picture.width_px() {
+            let [upper, lower] =
+                [2 * row, 2 * row + 1].map(|y_px| palette.colour(picture.pixel(column, y_px)));
+            queue!(
+                terminal,
+                SetColors(Colors::new(upper, lower)),
+                Print(HALF_BLOCK)
+            )?;
+        }
+    }
+    queue!(terminal, ResetColor)?;
+    terminal.flush()
 }
 
 fn refused(error: impl Display) -> PanelError {
@@ -210,6 +252,25 @@ mod tests {
             }
         }
         assert_eq!(faults, Vec::<String>::new());
+    }
+
+    #[test]
+    fn colours_are_exact_or_the_nearest_of_the_cube() {
+        let cases = [
+            ([0, 0, 0], 16),
+            ([255, 255, 255], 231),
+            ([255, 0, 0], 196),
+            ([0, 0, 128], 19),
+        ];
+        for (rgb, index) in cases {
+            assert_eq!(
+                Palette::Cube.colour(rgb),
+                Color::AnsiValue(index),
+                "{rgb:?}"
+            );
+        }
+        let exact = Color::Rgb { r: 1, g: 2, b: 3 };
+        assert_eq!(Palette::True.colour([1, 2, 3]), exact);
     }
 
     #[test]
