@@ -1,6 +1,6 @@
 """Times the network against onnxruntime, interleaved: python -m hemoscope_training.benchmark.
 
-Every round runs each contender once, in turn: the device's operator on each kernel and tract's
+Every round runs each contender five times in a row, as a live device does, then the next one: the device's operator on each kernel and tract's
 float operators (both in one Rust process), onnxruntime's int8 (QDQ, unsigned activations, signed
 weights per channel) and onnxruntime's float. All on one thread and one frame of 320x240. A busy
 machine slows all of them alike; medians are compared. It also reports how far onnxruntime's float
@@ -29,6 +29,7 @@ from tqdm import tqdm
 WIDTH_PX, HEIGHT_PX = 320, 240
 ZERO_POINT, INPUT_SCALE = 64, 1 / 32
 CALIBRATION_FRAMES = 8
+RUNS_IN_A_ROW = 5
 
 
 def random_frame(seed: int) -> np.ndarray:
@@ -120,7 +121,7 @@ def measure(root: Path, model: Path, rounds: int) -> dict[str, list[float]]:
         run()
     for _ in tqdm(range(rounds), desc="rounds", unit="round"):
         for name, run in runs.items():
-            times[name].append(run())
+            times[name] += [run() for _ in range(RUNS_IN_A_ROW)]
     server.close()
     return times
 
@@ -157,8 +158,8 @@ def report(times: dict[str, list[float]], model: Path) -> str:
     device = next(name for name in reversed(times) if name.startswith("device"))
     medians = {name: float(np.median(values)) for name, values in times.items()}
     lines = [
-        f"One thread, one frame of {WIDTH_PX}x{HEIGHT_PX}, {len(times[device])} interleaved "
-        f"rounds; {_processor()}; onnxruntime {onnxruntime.__version__}.",
+        f"One thread, one frame of {WIDTH_PX}x{HEIGHT_PX}, {len(times[device])} runs in "
+        f"interleaved rounds of {RUNS_IN_A_ROW}; {_processor()}; onnxruntime {onnxruntime.__version__}.",
         "",
         "| contender | median ms | 10th to 90th percentile | time / ours |",
         "|---|---|---|---|",
@@ -192,7 +193,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root", type=Path, required=True, help="the repository")
     parser.add_argument("--model", type=Path, required=True, help="models/<name>")
-    parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--out", type=Path, help="write the tables here too")
     settings = parser.parse_args()
     text = report(measure(settings.root, settings.model, settings.rounds), settings.model)

@@ -44,9 +44,7 @@ def snapshot_metrics(settings: argparse.Namespace, snapshot: Path) -> dict[str, 
             snapshot.stem, truths, counted, parse_counted(every, snapshot.stem)
         ).scores
     f1 = [scores.classes[label].f1.value for label in LABELS]
-    return {
-        name: f"{value:.4f}" for name, value in zip(METRICS, (scores.map50, *f1), strict=True)
-    }
+    return {name: f"{value:.4f}" for name, value in zip(METRICS, (scores.map50, *f1), strict=True)}
 
 
 def main() -> None:
