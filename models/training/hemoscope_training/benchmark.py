@@ -1,10 +1,10 @@
 """Times the network against onnxruntime, interleaved: python -m hemoscope_training.benchmark.
 
-Every round runs each contender five times in a row, as a live device does, then the next one: the device's operator on each kernel and tract's
-float operators (both in one Rust process), onnxruntime's int8 (QDQ, unsigned activations, signed
-weights per channel) and onnxruntime's float. All on one thread and one frame of 320x240. A busy
-machine slows all of them alike; medians are compared. It also reports how far onnxruntime's float
-answers lie from the device's int8 ones.
+Every round runs each contender five times in a row, as a live device does, then the next one: the
+device's operator on each kernel and tract's float operators (both in one Rust process),
+onnxruntime's int8 (QDQ, unsigned activations, signed weights per channel) and onnxruntime's float.
+All on one thread and one frame of 320x240. A busy machine slows all of them alike; medians are
+compared. It also reports how far onnxruntime's float answers lie from the device's int8 ones.
 """
 
 import argparse
@@ -159,7 +159,8 @@ def report(times: dict[str, list[float]], model: Path) -> str:
     medians = {name: float(np.median(values)) for name, values in times.items()}
     lines = [
         f"One thread, one frame of {WIDTH_PX}x{HEIGHT_PX}, {len(times[device])} runs in "
-        f"interleaved rounds of {RUNS_IN_A_ROW}; {_processor()}; onnxruntime {onnxruntime.__version__}.",
+        f"interleaved rounds of {RUNS_IN_A_ROW}; {_processor()}; "
+        f"onnxruntime {onnxruntime.__version__}.",
         "",
         "| contender | median ms | 10th to 90th percentile | time / ours |",
         "|---|---|---|---|",

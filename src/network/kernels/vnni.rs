@@ -85,8 +85,9 @@ fn group_sizes(blocks: usize) -> Vec<usize> {
 /// Sums, weights and one activation share 32 registers.
 fn max_pixels(blocks: usize) -> usize {
     match blocks {
-        3 => 8,
-        _ => 10,
+        1 => 20,
+        2 => 14,
+        _ => 8,
     }
 }
 
@@ -124,8 +125,8 @@ impl TileKernel for Packed {
 
     fn compute(&self, tile: &mut Tile<'_>) {
         match tile.group.channels.div_ceil(CHANNEL_BLOCK) {
-            1 => by_pixels!(self, tile, 1, 1 2 3 4 5 6 7 8 9 10),
-            2 => by_pixels!(self, tile, 2, 1 2 3 4 5 6 7 8 9 10),
+            1 => by_pixels!(self, tile, 1, 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20),
+            2 => by_pixels!(self, tile, 2, 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
             _ => by_pixels!(self, tile, 3, 1 2 3 4 5 6 7 8),
         }
     }
