@@ -136,7 +136,45 @@ impl Packed {
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
     fn tile<const PIXELS: usize, const BLOCKS: usize>(&self, tile: &mut Tile<'_>) {
         let sums = self.sums::<PIXELS, BLOCKS>(tile);
-        self.write(&sums, tile);
+        // Decided once for a tile rather than for every value that it writes.
+        match (&mut tile.output, tile.residual) {
+            (Output::U8(values), None) => {
+                self.write(
+                    &sums,
+                    tile.group,
+                    |_, _, real| real,
+                    |at, mask, value| {
+                        store_u8(values, at, mask, value);
+                    },
+                );
+            }
+            (Output::U8(values), Some((row, column))) => {
+                let add = |pixel, block, real| {
+                    _mm512_add_ps(real, self.branch(row, column + pixel, tile.group, block))
+                };
+                self.write(&sums, tile.group, add, |at, mask, value| {
+                    store_u8(values, at, mask, value);
+                });
+            }
+            (Output::I16(values), None) => {
+                self.write(
+                    &sums,
+                    tile.group,
+                    |_, _, real| real,
+                    |at, mask, value| {
+                        store_i16(values, at, mask, value);
+                    },
+                );
+            }
+            (Output::I16(values), Some((row, column))) => {
+                let add = |pixel, block, real| {
+                    _mm512_add_ps(real, self.branch(row, column + pixel, tile.group, block))
+                };
+                self.write(&sums, tile.group, add, |at, mask, value| {
+                    store_i16(values, at, mask, value);
+                });
+            }
+        }
     }
 
     #[inline]
@@ -173,21 +211,24 @@ impl Packed {
         sums
     }
 
+    /// Requantizes every sum; `add` adds the residual, `store` takes the place of the first value,
+    /// the lanes that exist, and the values.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
     fn write<const PIXELS: usize, const BLOCKS: usize>(
         &self,
         sums: &[[__m512i; BLOCKS]; PIXELS],
-        tile: &mut Tile<'_>,
+        group: ChannelGroup,
+        add: impl Fn(usize, usize, __m512) -> __m512,
+        mut store: impl FnMut(usize, __mmask16, __m512i),
     ) {
         let constants = &self.requantization;
         let low = _mm512_set1_ps(constants.low);
         let high = _mm512_set1_ps(constants.high);
         let zero_point = _mm512_set1_epi32(constants.zero_point);
         for block in 0..BLOCKS {
-            let first_channel = tile.group.first_channel + block * CHANNEL_BLOCK;
-            let lanes = CHANNEL_BLOCK.min(constants.channels - first_channel);
-            let mask = (u32::MAX >> (32 - lanes)) as __mmask16;
+            let first_channel = group.first_channel + block * CHANNEL_BLOCK;
+            let mask = self.lanes(first_channel);
             let bias = &constants.bias[first_channel..][..CHANNEL_BLOCK];
             let scale = &constants.scale[first_channel..][..CHANNEL_BLOCK];
             // SAFETY: both slices hold sixteen values.
@@ -199,51 +240,56 @@ impl Packed {
             };
             for (pixel, sums) in sums.iter().enumerate() {
                 let sum = _mm512_add_epi32(sums[block], bias);
-                let mut real = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), scale);
-                if let Some((row, column)) = tile.residual {
-                    let place = ((column + pixel) >> constants.residual_shift) * constants.channels
-                        + first_channel;
-                    real = _mm512_add_ps(real, self.branch(&row[place..][..lanes], mask));
-                }
+                let real = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), scale);
+                let real = add(pixel, block, real);
                 let clamped = _mm512_min_ps(_mm512_max_ps(real, low), high);
                 let value = _mm512_add_epi32(_mm512_cvtps_epi32(clamped), zero_point);
-                let place = pixel * constants.channels + first_channel;
-                store(&mut tile.output, place, lanes, mask, value);
+                store(pixel * constants.channels + first_channel, mask, value);
             }
         }
     }
 
-    /// A residual's values in output steps.
+    /// The lanes of a block that are channels.
+    #[inline]
+    fn lanes(&self, first_channel: usize) -> __mmask16 {
+        let lanes = CHANNEL_BLOCK.min(self.requantization.channels - first_channel);
+        (u32::MAX >> (32 - lanes)) as __mmask16
+    }
+
+    /// A residual's values at an output column, in output steps.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-    fn branch(&self, values: &[u8], mask: __mmask16) -> __m512 {
-        debug_assert_eq!(values.len(), mask.count_ones() as usize);
+    fn branch(&self, row: &[u8], column: usize, group: ChannelGroup, block: usize) -> __m512 {
+        let constants = &self.requantization;
+        let first_channel = group.first_channel + block * CHANNEL_BLOCK;
+        let mask = self.lanes(first_channel);
+        let place = (column >> constants.residual_shift) * constants.channels + first_channel;
+        let values = &row[place..][..mask.count_ones() as usize];
         // SAFETY: the mask has as many low bits as there are values; others are not read.
         let bytes = unsafe { _mm_maskz_loadu_epi8(mask, values.as_ptr().cast()) };
-        let zero_point = _mm512_set1_epi32(self.requantization.residual_zero_point);
+        let zero_point = _mm512_set1_epi32(constants.residual_zero_point);
         let steps = _mm512_sub_epi32(_mm512_cvtepu8_epi32(bytes), zero_point);
-        let scale = _mm512_set1_ps(self.requantization.residual_scale);
+        let scale = _mm512_set1_ps(constants.residual_scale);
         _mm512_mul_ps(_mm512_cvtepi32_ps(steps), scale)
     }
 }
 
-/// Writes the low lanes; the clamp has brought each into the output's type.
+/// Writes the low lanes as bytes; the clamp has brought each into their range.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-fn store(output: &mut Output<'_>, place: usize, lanes: usize, mask: __mmask16, value: __m512i) {
-    debug_assert_eq!(lanes, mask.count_ones() as usize);
-    match output {
-        Output::U8(values) => {
-            let values = &mut values[place..][..lanes];
-            let bytes = _mm512_cvtepi32_epi8(value);
-            // SAFETY: the mask has as many low bits as there are values; others are not written.
-            unsafe { _mm_mask_storeu_epi8(values.as_mut_ptr().cast(), mask, bytes) };
-        }
-        Output::I16(values) => {
-            let values = &mut values[place..][..lanes];
-            let words = _mm512_cvtepi32_epi16(value);
-            // SAFETY: as above.
-            unsafe { _mm256_mask_storeu_epi16(values.as_mut_ptr().cast(), mask, words) };
-        }
-    }
+fn store_u8(values: &mut [u8], place: usize, mask: __mmask16, value: __m512i) {
+    let values = &mut values[place..][..mask.count_ones() as usize];
+    let bytes = _mm512_cvtepi32_epi8(value);
+    // SAFETY: the mask has as many low bits as there are values; others are not written.
+    unsafe { _mm_mask_storeu_epi8(values.as_mut_ptr().cast(), mask, bytes) };
+}
+
+/// Writes the low lanes as 16-bit words; the clamp has brought each into their range.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+fn store_i16(values: &mut [i16], place: usize, mask: __mmask16, value: __m512i) {
+    let values = &mut values[place..][..mask.count_ones() as usize];
+    let words = _mm512_cvtepi32_epi16(value);
+    // SAFETY: the mask has as many low bits as there are values; others are not written.
+    unsafe { _mm256_mask_storeu_epi16(values.as_mut_ptr().cast(), mask, words) };
 }
