@@ -94,7 +94,7 @@ ablation: build $(VENV)/measure-installed ## Measures each preprocessing step: m
 
 ##@ Train it
 .PHONY: train
-train: $(VENV)/training-installed ## Trains a network: make train DATA=DIR (about an hour and a half on two cores)
+train: $(VENV)/training-installed ## Trains a network: make train DATA=DIR (about an hour on two idle cores)
 	@test -n "$(DATA)" || { echo "make train: name the folder with train.json and images/: make train DATA=DIR" >&2; exit 2; }
 	cd models/training && $(VENV)/bin/python -m hemoscope_training.train --data "$(abspath $(DATA))" \
 	  --partial-annotations extra_partial.json --run runs/smear --compile

@@ -282,3 +282,130 @@ impl Session {
         self.full
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quality::{QualitySettings, judge};
+
+    fn frame() -> Arc<Frame> {
+        Arc::new(Frame::filled(64, 64, [220, 200, 210]).unwrap())
+    }
+
+    fn quality() -> Quality {
+        judge(&frame(), None, &QualitySettings::default())
+    }
+
+    fn tally(rbc: u32) -> FieldTally {
+        FieldTally {
+            certain: [rbc, 0, 0],
+            uncertain: 0,
+            area_q8: 1_000_000,
+        }
+    }
+
+    fn counted(rbc: u32) -> Event {
+        Event::Counted(Box::new(CountedField {
+            frame: frame(),
+            cells: Vec::new(),
+            quality: quality(),
+            tally: tally(rbc),
+            truth: Some(tally(rbc + 1)),
+        }))
+    }
+
+    fn rejected(reason: Reason) -> Event {
+        Event::Rejected {
+            frame: frame(),
+            quality: quality(),
+            reason,
+        }
+    }
+
+    fn session(wanted_fields: Option<u32>) -> Session {
+        Session::new(CountRules::default(), wanted_fields, KnownScale::Unknown)
+    }
+
+    #[test]
+    fn runs_end_as_they_should() {
+        use RunState::{Finished, Live, Unfinished};
+        type Case = (&'static str, Option<u32>, Vec<Event>, RunState);
+        let cases: [Case; 7] = [
+            ("nothing yet", Some(2), vec![], Live),
+            ("one of two", Some(2), vec![counted(5)], Live),
+            (
+                "two of two",
+                Some(2),
+                vec![counted(5), counted(6)],
+                Finished,
+            ),
+            (
+                "source too short",
+                Some(2),
+                vec![counted(5), Event::SourceEnded],
+                Unfinished,
+            ),
+            (
+                "whole source",
+                None,
+                vec![counted(5), Event::SourceEnded],
+                Finished,
+            ),
+            ("empty source", None, vec![Event::SourceEnded], Unfinished),
+            (
+                "stopped",
+                None,
+                vec![counted(5), Event::Stopped],
+                Unfinished,
+            ),
+        ];
+        for (name, wanted_fields, events, state) in cases {
+            let mut session = session(wanted_fields);
+            events.into_iter().for_each(|event| session.step(event));
+            assert_eq!(session.state(), state, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_ended_run_takes_no_more() {
+        let mut session = session(Some(1));
+        session.step(counted(5));
+        session.step(counted(7));
+        session.step(rejected(Reason::Blurred));
+        assert_eq!(session.fields(), 1);
+        assert_eq!(session.rejected(), &RejectedFields::default());
+    }
+
+    #[test]
+    fn every_field_that_was_not_counted_is_kept_with_its_reason() {
+        let mut session = session(None);
+        let (frame, quality) = (frame(), quality());
+        session.step(rejected(Reason::Blurred));
+        session.step(rejected(Reason::Black));
+        session.step(rejected(Reason::Blurred));
+        session.step(Event::NoCells {
+            frame: Arc::clone(&frame),
+            quality,
+        });
+        session.step(Event::Unscaled { frame, quality });
+        session.step(Event::FrameLost("cable".to_owned()));
+        let rejected = session.rejected();
+        let by_reason = [(Reason::Blurred, 2), (Reason::Black, 1)];
+        assert_eq!(rejected.by_reason, by_reason);
+        assert_eq!(rejected.fields(), 5);
+        assert_eq!(rejected.last_lost.as_deref(), Some("cable"));
+        assert!(session.scale_not_found());
+        session.step(Event::ScaleKnown(KnownScale::Given { um_per_px: 0.1 }));
+        assert!(!session.scale_not_found());
+    }
+
+    #[test]
+    fn the_truth_is_added_up_beside_the_counts() {
+        let mut session = session(None);
+        session.step(counted(5));
+        session.step(counted(7));
+        let rbc = crate::cell::CellClass::Rbc;
+        assert_eq!(session.summary().class(rbc).seen, 12);
+        assert_eq!(session.truth().map(|truth| truth.class(rbc)), Some(14));
+    }
+}
