@@ -2,7 +2,7 @@
 
 use crate::cell::Cell;
 use crate::count::{Border, BorderError, BorderRule};
-use crate::detect::{DetectSettings, detect};
+use crate::detect::{DetectSettings, Detector};
 use crate::frame::Frame;
 use crate::network::{Network, NetworkError};
 use crate::preprocess::scale::{ScaleError, ScalePlan};
@@ -23,7 +23,7 @@ pub enum AnalyseError {
 }
 
 /// What was found in one frame.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct FieldCells {
     /// Most confident first.
     pub cells: Vec<Cell>,
@@ -38,7 +38,8 @@ pub struct Analyser {
     network: Network,
     preprocessor: Preprocessor,
     steps: Steps,
-    detect_settings: DetectSettings,
+    detector: Detector,
+    threads: usize,
     border_rule: BorderRule,
     rbc_diameter_um: f64,
 }
@@ -66,7 +67,8 @@ impl Analyser {
             network,
             preprocessor: Preprocessor::default(),
             steps: settings.steps,
-            detect_settings,
+            detector: Detector::new(detect_settings),
+            threads: 1,
             border_rule: settings.border_rule,
             rbc_diameter_um: settings.rbc_diameter_um,
         }
@@ -82,14 +84,40 @@ impl Analyser {
         self.rbc_diameter_um
     }
 
+    /// Threads that the network may use from the next frame on, at least 1.
+    pub fn set_threads(&mut self, threads: usize) {
+        self.threads = threads.max(1);
+    }
+
+    /// Threads that the network may use.
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
     /// Finds and marks the cells of a frame whose pixels are `um_per_px` micrometres wide.
     ///
     /// # Errors
     /// A scale that shows the frame absurdly large or small, or a network that cannot run.
     pub fn analyse(&mut self, frame: &Frame, um_per_px: f64) -> Result<FieldCells, AnalyseError> {
+        let mut found = FieldCells::default();
+        self.analyse_into(frame, um_per_px, &mut found)?;
+        Ok(found)
+    }
+
+    /// As [`Analyser::analyse`], in place of what `found` held; its memory is used again.
+    ///
+    /// # Errors
+    /// As [`Analyser::analyse`]; `found` is then of no use.
+    pub fn analyse_into(
+        &mut self,
+        frame: &Frame,
+        um_per_px: f64,
+        found: &mut FieldCells,
+    ) -> Result<(), AnalyseError> {
         let frame_px = (frame.width_px(), frame.height_px());
         let rbc_diameter_px = self.rbc_diameter_um / um_per_px;
-        let border = Border::new(self.border_rule, frame_px.0, frame_px.1, rbc_diameter_px)?;
+        found.border = Border::new(self.border_rule, frame_px.0, frame_px.1, rbc_diameter_px)?;
+        found.um_per_px = um_per_px;
         let plan = ScalePlan::new(
             frame_px,
             um_per_px,
@@ -100,14 +128,10 @@ impl Analyser {
         let output = self
             .network
             .run_rgbx(input.width_px, input.height_px, &input.rgbx)?;
-        let mut cells = detect(&output, &plan, &self.detect_settings);
-        for cell in &mut cells {
-            cell.counted = border.counts(&cell.bounds);
+        self.detector.detect(&output, &plan, &mut found.cells);
+        for cell in &mut found.cells {
+            cell.counted = found.border.counts(&cell.bounds);
         }
-        Ok(FieldCells {
-            cells,
-            border,
-            um_per_px,
-        })
+        Ok(())
     }
 }
