@@ -38,6 +38,17 @@ pub struct Frame {
     rgb: Vec<u8>,
 }
 
+impl Default for Frame {
+    /// One black pixel, to be replaced.
+    fn default() -> Self {
+        Self {
+            width_px: 1,
+            height_px: 1,
+            rgb: vec![0; 3],
+        }
+    }
+}
+
 impl Frame {
     /// Checks a size against the limits that every stage relies on.
     pub fn check_size(width_px: u32, height_px: u32) -> Result<(), FrameError> {
@@ -79,6 +90,26 @@ impl Frame {
         Self::check_size(width_px, height_px)?;
         let pixels = width_px as usize * height_px as usize;
         Self::new(width_px, height_px, colour.repeat(pixels))
+    }
+
+    /// Gives the frame another size; its bytes are then for the caller to fill. Memory is taken
+    /// only where the frame has never been this large.
+    ///
+    /// # Errors
+    /// A size outside the limits; the frame is then unchanged.
+    pub fn reshape(&mut self, width_px: u32, height_px: u32) -> Result<(), FrameError> {
+        Self::check_size(width_px, height_px)?;
+        let bytes = width_px as usize * height_px as usize * 3;
+        self.rgb.resize(bytes, 0);
+        (self.width_px, self.height_px) = (width_px, height_px);
+        Ok(())
+    }
+
+    /// Becomes a copy of another frame; memory is taken as by [`Frame::reshape`].
+    pub fn copy_from(&mut self, other: &Self) {
+        self.rgb.clear();
+        self.rgb.extend_from_slice(&other.rgb);
+        (self.width_px, self.height_px) = (other.width_px, other.height_px);
     }
 
     /// Width in pixels, at least 1.
@@ -147,6 +178,20 @@ mod tests {
                 actual_bytes: 11
             })
         );
+    }
+
+    #[test]
+    fn a_frame_takes_another_size_in_the_same_memory() {
+        let mut frame = Frame::filled(8, 6, [1; 3]).unwrap();
+        let place = frame.rgb().as_ptr();
+        let small = Frame::filled(4, 3, [7, 8, 9]).unwrap();
+        frame.copy_from(&small);
+        assert_eq!(frame, small);
+        frame.reshape(6, 8).unwrap();
+        assert_eq!((frame.width_px(), frame.rgb().len()), (6, 6 * 8 * 3));
+        assert_eq!(frame.rgb().as_ptr(), place);
+        assert!(frame.reshape(0, 8).is_err());
+        assert_eq!((frame.width_px(), frame.height_px()), (6, 8));
     }
 
     #[test]

@@ -133,6 +133,19 @@ pub struct Quality {
     pub verdict: Verdict,
 }
 
+impl Quality {
+    /// Of a frame that nobody has looked at: nothing in it may be counted.
+    pub const NOTHING_SEEN: Self = Self {
+        background_level: 0,
+        brightness: Brightness::Dark,
+        clipped_permille: 0,
+        focus_score: 0,
+        coverage_permille: 0,
+        density: Density::Empty,
+        verdict: Verdict::Rejected(Reason::Black),
+    };
+}
+
 /// Judges a frame. `rbc_diameter_px` is the size of a red cell in this frame; without it the
 /// judgement assumes cells as large as they can be (four to the shorter side), which makes it
 /// more lenient on focus.

@@ -68,7 +68,8 @@ pub struct CountArguments {
 pub struct RunArguments {
     #[command(flatten)]
     pub shared: SharedArguments,
-    /// Where frames come from: `replay:PATH` or `simulated[:SEED]`.
+    /// Where frames come from: `replay:PATH`, `simulated[:SEED]`, or `simulated:SEED:unnumbered`,
+    /// where only the picture tells fields apart.
     #[arg(long, value_name = "SOURCE")]
     pub camera: Option<String>,
     /// Where the screen is shown: `terminal` or `png:FILE`; may be given several times.

@@ -1,8 +1,10 @@
 //! The program's commands, put together from the library's parts; nothing depends on this.
 
 pub mod arguments;
+pub mod circulation;
 pub mod configuration;
 pub mod count;
+pub mod display;
 pub mod field_analysis;
 pub mod in_order;
 pub mod inputs;
