@@ -123,17 +123,17 @@ fn setup() -> Setup {
     .unwrap()
 }
 
-fn captured_fields() -> Vec<Box<CapturedFrame>> {
+fn captured_fields() -> Vec<CapturedFrame> {
     let slide = SimulatedSlide::new(7, SimulatedSlideSettings::default()).unwrap();
     (0..FIELDS)
         .map(|field| {
             let (frame, truth) = slide.field(field);
-            Box::new(CapturedFrame {
+            CapturedFrame {
                 frame,
                 truth: Some(truth),
                 field: Some(field),
                 ..CapturedFrame::default()
-            })
+            }
         })
         .collect()
 }
@@ -294,8 +294,8 @@ fn nothing_is_allocated_once_the_run_has_warmed_up() {
             }
             for field in &mut fields {
                 pipeline.run(&field.frame, &mut stages);
-                let captured = run.run(std::mem::take(field), &mut stages);
-                *field = captured;
+                let captured = Box::new(std::mem::take(field));
+                *field = *run.run(captured, &mut stages);
             }
         }
         println!("{size}: {:?}", stages.0);

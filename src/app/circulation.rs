@@ -35,6 +35,7 @@ pub struct FieldFrame {
 /// The small pictures that no thread has at present.
 #[derive(Debug)]
 pub struct ViewPool {
+    #[expect(clippy::vec_box, reason = "views are handed on in their boxes")]
     idle: Mutex<Vec<Box<FrameView>>>,
     /// The room that the screen has for a picture.
     room_px: (u32, u32),

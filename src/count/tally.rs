@@ -547,7 +547,7 @@ mod tests {
             cell(CellClass::Plt, false, true),
             cell(CellClass::Plt, false, false),
         ];
-        let tally = FieldTally::from_cells(&cells, AREA_Q8);
+        let tally = FieldTally::from_cells(cells, AREA_Q8);
         assert_eq!(tally, field(2, 1, 0, 1));
         assert_eq!(tally.class(CellClass::Rbc), 2);
     }

@@ -95,6 +95,9 @@ mod tests {
     use super::*;
     use embedded_graphics::pixelcolor::Rgb888;
     use embedded_graphics::prelude::*;
+    use std::slice::from_ref;
+
+    const ALL_ROWS: &[Range<u32>] = from_ref(&(0..240));
 
     fn picture(colour: Rgb888) -> Canvas {
         let mut canvas = ScreenSize::Small.canvas();
@@ -109,7 +112,7 @@ mod tests {
         let mut panel = PngPanel::new(&path, ScreenSize::Small);
         for colour in [Rgb888::RED, Rgb888::BLUE, Rgb888::BLUE] {
             let canvas = picture(colour);
-            panel.present(&canvas, &[0..240]).unwrap();
+            panel.present(&canvas, ALL_ROWS).unwrap();
             let read = image::open(&path).unwrap().into_rgb8();
             assert_eq!(read.dimensions(), panel.size());
             assert_eq!(read.as_raw(), canvas.rgb());
@@ -124,7 +127,9 @@ mod tests {
         let mut panel = PngPanel::new(&path, ScreenSize::Small);
         panel.present(&picture(Rgb888::RED), &[]).unwrap();
         assert!(!path.exists());
-        panel.present(&picture(Rgb888::GREEN), &[7..8]).unwrap();
+        panel
+            .present(&picture(Rgb888::GREEN), from_ref(&(7..8)))
+            .unwrap();
         assert!(path.exists());
     }
 
@@ -135,7 +140,7 @@ mod tests {
         for path in [missing.as_path(), folder.path(), Path::new("..")] {
             let mut panel = PngPanel::new(path, ScreenSize::Small);
             let error = panel
-                .present(&picture(Rgb888::RED), &[0..240])
+                .present(&picture(Rgb888::RED), ALL_ROWS)
                 .unwrap_err()
                 .to_string();
             assert!(error.contains(&path.display().to_string()), "{error}");
