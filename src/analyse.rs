@@ -4,7 +4,7 @@ use crate::cell::Cell;
 use crate::count::{Border, BorderError, BorderRule};
 use crate::detect::{DetectSettings, detect};
 use crate::frame::Frame;
-use crate::network::{Network, NetworkError};
+use crate::network::{Network, NetworkError, Runner};
 use crate::preprocess::scale::{ScaleError, ScalePlan};
 use crate::preprocess::{PrepareError, Preprocessor, Steps};
 use thiserror::Error;
@@ -35,7 +35,7 @@ pub struct FieldCells {
 
 /// Everything that turns frames into cells; each worker owns one.
 pub struct Analyser {
-    network: Network,
+    network: Runner,
     preprocessor: Preprocessor,
     steps: Steps,
     detect_settings: DetectSettings,
@@ -63,7 +63,7 @@ impl Analyser {
             network_rbc_diameter_px: libm::round(network.manifest().input.rbc_diameter_px) as u32,
         };
         Self {
-            network,
+            network: network.runner(),
             preprocessor: Preprocessor::default(),
             steps: settings.steps,
             detect_settings,
@@ -74,7 +74,7 @@ impl Analyser {
 
     /// Red cell diameter that the network expects in its input, in pixels.
     pub fn network_rbc_diameter_px(&self) -> f64 {
-        self.network.manifest().input.rbc_diameter_px
+        self.network.network().manifest().input.rbc_diameter_px
     }
 
     /// Mean diameter of a red cell, in micrometres.
@@ -99,8 +99,8 @@ impl Analyser {
         let input = self.preprocessor.prepare(frame, &plan, &self.steps)?;
         let output = self
             .network
-            .run_rgbx(input.width_px, input.height_px, &input.rgbx)?;
-        let mut cells = detect(&output, &plan, &self.detect_settings);
+            .run(input.width_px, input.height_px, &input.rgbx)?;
+        let mut cells = detect(output, &plan, &self.detect_settings);
         for cell in &mut cells {
             cell.counted = border.counts(&cell.bounds);
         }
