@@ -34,7 +34,7 @@ pub(super) fn register(onnx: &mut tract_onnx::Onnx, kernel: Kernel) {
             }
         };
     }
-    let builder = builder!(Scalar Neon NeonDotprod Avx2 AvxVnni Avx512Vnni);
+    let builder = builder!(Scalar Neon NeonDotprod Avx2 AvxVnni Avx512Vnni Amx);
     onnx.op_register.insert(OPERATOR, builder);
 }
 

@@ -163,7 +163,19 @@ impl Packed {
             let residual = tiles
                 .residual
                 .map(|(row, column)| (row, column + first_pixel));
-            let values = self.rounded(sums, group, residual);
+            let values = match residual {
+                None => self.rounded(sums, group, |_, _, real| real),
+                Some((row, column)) => {
+                    let last = (column + PIXELS - 1) >> self.requantization.residual_shift;
+                    let end = last * channels + group.first_channel + CHANNEL_BLOCK;
+                    assert!(row.len() >= end, "a residual ends outside its row");
+                    self.rounded(sums, group, |pixel, block, real| {
+                        // SAFETY: up to the last pixel's last channel the row has been checked.
+                        let branch = unsafe { self.branch(row, column + pixel, group, block) };
+                        _mm256_add_ps(real, branch)
+                    })
+                }
+            };
             let start = first_pixel * channels;
             match &mut tiles.output {
                 Output::U8(output) => {
@@ -218,8 +230,10 @@ impl Packed {
                         (window, weights) = (window.add(DOT), weights.add(BLOCKS * REGISTER));
                     }
                 }
-                for (sums, pairs) in sums.iter_mut().flatten().zip(pairs.iter().flatten()) {
-                    *sums = _mm256_add_epi32(*sums, _mm256_madd_epi16(*pairs, ones));
+                for (sums, pairs) in sums.iter_mut().zip(&pairs) {
+                    for (sum, pairs) in sums.iter_mut().zip(pairs) {
+                        *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(*pairs, ones));
+                    }
                 }
             }
         }
@@ -272,39 +286,50 @@ impl Packed {
         [biases; PIXELS]
     }
 
-    /// Scales every sum, adds the residual, and rounds: output values without their zero point,
-    /// not clamped. The residual is its row and the tile's first output column.
+    /// Scales every sum, adds the residual by `add`, and rounds: output values without their zero
+    /// point, not clamped.
     #[inline]
     #[target_feature(enable = "avx2")]
     fn rounded<const PIXELS: usize>(
         &self,
         mut sums: Values<PIXELS>,
         group: ChannelGroup,
-        residual: Option<(&[u8], usize)>,
+        add: impl Fn(usize, usize, __m256) -> __m256,
     ) -> Values<PIXELS> {
-        let constants = &self.requantization;
-        let residual_zero_point = _mm256_set1_epi32(constants.residual_zero_point);
-        let residual_scale = _mm256_set1_ps(constants.residual_scale);
-        let scale = &constants.scale[group.first_channel..][..CHANNEL_BLOCK];
+        let scale = &self.requantization.scale[group.first_channel..][..CHANNEL_BLOCK];
         for (block, scale) in scale.as_chunks::<LANES>().0.iter().enumerate() {
             // SAFETY: the chunk holds eight values.
             let scale = unsafe { _mm256_loadu_ps(scale.as_ptr()) };
-            let first_channel = group.first_channel + block * LANES;
             for (pixel, sums) in sums.iter_mut().enumerate() {
-                let mut real = _mm256_mul_ps(_mm256_cvtepi32_ps(sums[block]), scale);
-                if let Some((row, column)) = residual {
-                    let pixel = (column + pixel) >> constants.residual_shift;
-                    let values = &row[pixel * constants.channels + first_channel..][..LANES];
-                    // SAFETY: the slice holds eight bytes.
-                    let bytes = unsafe { _mm_loadl_epi64(values.as_ptr().cast()) };
-                    let steps = _mm256_sub_epi32(_mm256_cvtepu8_epi32(bytes), residual_zero_point);
-                    let branch = _mm256_mul_ps(_mm256_cvtepi32_ps(steps), residual_scale);
-                    real = _mm256_add_ps(real, branch);
-                }
-                sums[block] = _mm256_cvtps_epi32(real);
+                let real = _mm256_mul_ps(_mm256_cvtepi32_ps(sums[block]), scale);
+                sums[block] = _mm256_cvtps_epi32(add(pixel, block, real));
             }
         }
         sums
+    }
+
+    /// A residual's values at an output column, in output steps.
+    ///
+    /// # Safety
+    /// The row holds the block's eight values at that column; they need not all be channels.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    unsafe fn branch(
+        &self,
+        row: &[u8],
+        column: usize,
+        group: ChannelGroup,
+        block: usize,
+    ) -> __m256 {
+        let constants = &self.requantization;
+        let first_channel = group.first_channel + block * LANES;
+        let place = (column >> constants.residual_shift) * constants.channels + first_channel;
+        // SAFETY: the caller's promise.
+        let bytes = unsafe { _mm_loadl_epi64(row.as_ptr().add(place).cast()) };
+        let zero_point = _mm256_set1_epi32(constants.residual_zero_point);
+        let steps = _mm256_sub_epi32(_mm256_cvtepu8_epi32(bytes), zero_point);
+        let scale = _mm256_set1_ps(constants.residual_scale);
+        _mm256_mul_ps(_mm256_cvtepi32_ps(steps), scale)
     }
 
     /// Writes a tile of sixteen channels: two pixels' registers become 32 bytes. Saturation clamps

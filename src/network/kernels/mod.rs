@@ -16,9 +16,13 @@
 //! processor by itself.
 
 #[cfg(target_arch = "x86_64")]
+mod amx;
+#[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512_vnni;
+#[cfg(target_arch = "x86_64")]
+mod avx512_write;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 #[cfg(target_arch = "aarch64")]
@@ -122,17 +126,20 @@ pub enum Kernel {
     AvxVnni,
     /// x86-64 with AVX-512 and its neural network instructions.
     Avx512Vnni,
+    /// x86-64 with AVX-512, its neural network instructions, and tiles of bytes (AMX).
+    Amx,
 }
 
 impl Kernel {
     /// Every kernel, the preferred one last.
-    pub const ALL: [Kernel; 6] = [
+    pub const ALL: [Kernel; 7] = [
         Kernel::Scalar,
         Kernel::Neon,
         Kernel::NeonDotprod,
         Kernel::Avx2,
         Kernel::AvxVnni,
         Kernel::Avx512Vnni,
+        Kernel::Amx,
     ];
 
     /// The name by which a user picks this kernel.
@@ -144,6 +151,7 @@ impl Kernel {
             Kernel::Avx2 => "avx2",
             Kernel::AvxVnni => "avx-vnni",
             Kernel::Avx512Vnni => "avx512-vnni",
+            Kernel::Amx => "amx",
         }
     }
 
@@ -157,12 +165,14 @@ impl Kernel {
             Kernel::AvxVnni => avx2::Instructions::AvxVnni.are_available(),
             #[cfg(target_arch = "x86_64")]
             Kernel::Avx512Vnni => avx512_vnni::is_available(),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Amx => amx::is_available(),
             #[cfg(target_arch = "aarch64")]
             Kernel::Neon => std::arch::is_aarch64_feature_detected!("neon"),
             #[cfg(target_arch = "aarch64")]
             Kernel::NeonDotprod => neon_dotprod::is_available(),
             #[cfg(not(target_arch = "x86_64"))]
-            Kernel::Avx2 | Kernel::AvxVnni | Kernel::Avx512Vnni => false,
+            Kernel::Avx2 | Kernel::AvxVnni | Kernel::Avx512Vnni | Kernel::Amx => false,
             #[cfg(not(target_arch = "aarch64"))]
             Kernel::Neon | Kernel::NeonDotprod => false,
         }
@@ -254,6 +264,9 @@ enum Packed {
     Avx2(avx2::Packed),
     #[cfg(target_arch = "x86_64")]
     Avx512Vnni(avx512_vnni::Packed),
+    /// With what runs rows narrower than a tile.
+    #[cfg(target_arch = "x86_64")]
+    Amx(amx::Packed, avx512_vnni::Packed),
     #[cfg(target_arch = "aarch64")]
     Neon(neon::Packed),
     #[cfg(target_arch = "aarch64")]
@@ -272,6 +285,15 @@ impl Packed {
             }
             #[cfg(target_arch = "x86_64")]
             Kernel::Avx512Vnni => Self::Avx512Vnni(avx512_vnni::Packed::new(parameters)),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Amx if !amx::pays(parameters) => {
+                Self::Avx512Vnni(avx512_vnni::Packed::new(parameters))
+            }
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Amx => Self::Amx(
+                amx::Packed::new(parameters),
+                avx512_vnni::Packed::new(parameters),
+            ),
             #[cfg(target_arch = "aarch64")]
             Kernel::Neon => Self::Neon(neon::Packed::new(parameters)),
             #[cfg(target_arch = "aarch64")]
@@ -345,6 +367,14 @@ impl Convolution {
             #[cfg(target_arch = "x86_64")]
             Packed::Avx512Vnni(packed) => {
                 tiles::convolve(packed, parameters, input, residual, output, rows);
+            }
+            #[cfg(target_arch = "x86_64")]
+            Packed::Amx(packed, _) if rows.1 >= amx::TILE_PIXELS => {
+                tiles::convolve(packed, parameters, input, residual, output, rows);
+            }
+            #[cfg(target_arch = "x86_64")]
+            Packed::Amx(_, narrow) => {
+                tiles::convolve(narrow, parameters, input, residual, output, rows);
             }
             #[cfg(target_arch = "aarch64")]
             Packed::Neon(packed) => {

@@ -201,8 +201,10 @@ impl Packed {
                     (window, weights) =
                         unsafe { (window.add(REGISTER), weights.add(LANES * REGISTER)) };
                 }
-                for (sums, pairs) in sums.iter_mut().flatten().zip(pairs.iter().flatten()) {
-                    *sums = vpadalq_s16(*sums, *pairs);
+                for (sums, pairs) in sums.iter_mut().zip(&pairs) {
+                    for (sum, pairs) in sums.iter_mut().zip(pairs) {
+                        *sum = vpadalq_s16(*sum, *pairs);
+                    }
                 }
             }
         }

@@ -17,6 +17,10 @@ pub(super) trait TileKernel {
     /// The groups of output channels, each with the most pixels of its tiles.
     fn groups(&self) -> &[ChannelGroup];
 
+    /// Called before the first and after the last tiles of a convolution, on the same thread.
+    fn begin(&self) {}
+    fn end(&self) {}
+
     /// Computes neighbouring tiles of equal size.
     fn compute(&self, tiles: &mut Tiles<'_>);
 }
@@ -117,6 +121,7 @@ pub(super) fn convolve<K: TileKernel>(
 ) {
     let channels = parameters.output_channels;
     let shift = parameters.residual_shift();
+    kernel.begin();
     for &group in kernel.groups() {
         for row in rows.clone() {
             let mut windows: [&[u8]; MAX_KERNEL_SIDE] = [&[]; MAX_KERNEL_SIDE];
@@ -141,6 +146,7 @@ pub(super) fn convolve<K: TileKernel>(
             }
         }
     }
+    kernel.end();
 }
 
 /// The rows under the windows of one output row, each from the first window on.
