@@ -223,20 +223,11 @@ impl TileKernel for Packed {
     }
 
     fn begin(&self) {
-        // SAFETY: a `Packed` is made only where the processor has the instructions; the shape is
-        // 64 bytes and valid.
-        unsafe {
-            asm!(
-                "ldtilecfg [{shape}]",
-                shape = in(reg) &raw const TILE_SHAPE,
-                options(nostack, readonly, preserves_flags),
-            );
-        }
+        configure();
     }
 
     fn end(&self) {
-        // SAFETY: as above; without it every switch of threads would keep the tiles.
-        unsafe { asm!("tilerelease", options(nostack, nomem, preserves_flags)) };
+        release();
     }
 
     fn compute(&self, tiles: &mut Tiles<'_>) {
@@ -252,6 +243,26 @@ impl TileKernel for Packed {
             }
         }
     }
+}
+
+/// Gives the tile registers their shape.
+pub(super) fn configure() {
+    assert!(is_available(), "this processor has no tile registers");
+    // SAFETY: the processor has the instruction; the shape is 64 bytes and valid.
+    unsafe {
+        asm!(
+            "ldtilecfg [{shape}]",
+            shape = in(reg) &raw const TILE_SHAPE,
+            options(nostack, readonly, preserves_flags),
+        );
+    }
+}
+
+/// Gives the tile registers back: the system need not keep them any longer.
+pub(super) fn release() {
+    assert!(is_available(), "this processor has no tile registers");
+    // SAFETY: the processor has the instruction.
+    unsafe { asm!("tilerelease", options(nostack, nomem, preserves_flags)) };
 }
 
 /// The first pixel of tile number `tile` of a row of so many pixels: the last tile ends with the

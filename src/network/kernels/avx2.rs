@@ -22,6 +22,9 @@ const REGISTER: usize = DOT * LANES;
 /// Most pixels of a tile: sums, weights and one activation share sixteen registers.
 const MAX_PIXELS: usize = 6;
 
+/// Dot products that can be added in 16 bits where weights are small.
+pub(super) const LONGEST_CHUNK: usize = 16;
+
 /// Which instructions multiply and add.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Instructions {

@@ -30,6 +30,7 @@ mod neon_dotprod;
 #[cfg(target_arch = "aarch64")]
 mod neon_write;
 mod parameters;
+mod peak;
 mod rows;
 mod scalar;
 mod stream;
@@ -48,6 +49,7 @@ pub use parameters::{
     MAX_ACTIVATION, MAX_CHANNELS, MAX_KERNEL_SIDE, MAX_REAL, MAX_SCALE, MAX_SIDE, MAX_WEIGHT,
     OutputKind, Parameters, Quantization, Residual, Size,
 };
+pub use peak::peak_macs_per_second;
 
 /// Why a kernel or a convolution was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,6 +16,9 @@ const REGISTER: usize = 16;
 /// activations, one of weights.
 const MAX_PIXELS: usize = 3;
 
+/// Registers of products that can be added in 16 bits where weights are small.
+pub(super) const LONGEST_CHUNK: usize = 8;
+
 /// Weights in the order in which the tiles read them: four channels, kernel row, sixteen input
 /// values, channel of the four. A kernel row ends with zeros up to a whole register.
 #[derive(Debug)]

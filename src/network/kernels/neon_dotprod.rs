@@ -183,7 +183,7 @@ unsafe fn add_dots<const INDEX: i32, const PIXELS: usize>(
 /// Adds to each of four sums the dot product of four weights with the activations of that index.
 #[inline]
 #[target_feature(enable = "neon,dotprod")]
-fn sdot<const INDEX: i32>(
+pub(super) fn sdot<const INDEX: i32>(
     mut sums: int32x4_t,
     factors: int8x16_t,
     activations: int8x16_t,
