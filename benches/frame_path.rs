@@ -2,7 +2,10 @@ use hemoscope::decode::JpegDecoder;
 use hemoscope::frame::Frame;
 use std::time::Instant;
 fn main() {
-    let files: Vec<_> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    let files: Vec<_> = std::env::args()
+        .skip(1)
+        .filter(|a| a != "--bench")
+        .collect();
     let mut decoder = JpegDecoder::default();
     let mut frame = Frame::filled(1, 1, [0; 3]).unwrap();
     let (mut worst, mut sum, mut n) = (0, 0u64, 0u64);
@@ -33,11 +36,25 @@ fn main() {
     }
     let mut ratios: Vec<f64> = times.iter().map(|t| t.1 / t.0).collect();
     ratios.sort_by(f64::total_cmp);
-    println!("max {worst} mean {} files {} ratio median {} ours {:?}", sum as f64 / n as f64, files.len(), ratios[ratios.len() / 2], &times[..3]);
-    println!("total ours {} zune {}", times.iter().map(|t| t.0).sum::<f64>(), times.iter().map(|t| t.1).sum::<f64>());
+    println!(
+        "max {worst} mean {} files {} ratio median {} ours {:?}",
+        sum as f64 / n as f64,
+        files.len(),
+        ratios[ratios.len() / 2],
+        &times[..3]
+    );
+    println!(
+        "total ours {} zune {}",
+        times.iter().map(|t| t.0).sum::<f64>(),
+        times.iter().map(|t| t.1).sum::<f64>()
+    );
 }
 fn zune(bytes: &[u8]) -> Vec<u8> {
     use zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions};
-    let options = DecoderOptions::default().set_strict_mode(true).jpeg_set_out_colorspace(ColorSpace::RGB);
-    zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(bytes), options).decode().unwrap()
+    let options = DecoderOptions::default()
+        .set_strict_mode(true)
+        .jpeg_set_out_colorspace(ColorSpace::RGB);
+    zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(bytes), options)
+        .decode()
+        .unwrap()
 }

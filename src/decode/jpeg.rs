@@ -236,7 +236,8 @@ impl FoundScan<'_> {
     /// Walks the scan's data without making pixels; returns the place behind them.
     fn check(&self) -> Result<usize, Fault> {
         if self.header.is_sequential() {
-            self.scan.check(self.bytes, self.at, self.header, self.tables)
+            self.scan
+                .check(self.bytes, self.at, self.header, self.tables)
         } else {
             end_of_data(self.bytes, self.at)
         }

@@ -157,7 +157,12 @@ mod tests {
 
     #[test]
     fn a_stretch_ends_at_its_marker_with_less_than_a_byte_left() {
-        type Case = (&'static str, &'static [u8], u32, Result<usize, &'static str>);
+        type Case = (
+            &'static str,
+            &'static [u8],
+            u32,
+            Result<usize, &'static str>,
+        );
         let cases: [Case; 6] = [
             ("whole", &[1, 2, 0xFF, 0xD9], 16, Ok(2)),
             ("padding", &[1, 2, 0xFF, 0xD0], 9, Ok(2)),

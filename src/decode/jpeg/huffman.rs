@@ -238,6 +238,12 @@ mod tests {
         codes
     }
 
+    /// A zero behind each 0xFF, as in a file.
+    fn stuffed(bytes: [u8; 4]) -> Vec<u8> {
+        let stuffing = |&byte: &u8| [byte, 0].into_iter().take(1 + usize::from(byte == 0xFF));
+        bytes.iter().flat_map(stuffing).collect()
+    }
+
     #[test]
     fn every_standard_code_gives_its_symbol() {
         for code in STANDARD_DC.iter().chain(&STANDARD_AC) {
@@ -245,8 +251,8 @@ mod tests {
             let codes = codes(code);
             assert_eq!(codes.len(), code.symbols.len());
             for (bits16, bits, symbol) in codes {
-                let aligned = (bits16 << (32 - bits)).to_be_bytes();
-                let mut reader = BitReader::new(&aligned, 0);
+                let data = stuffed((bits16 << (32 - bits)).to_be_bytes());
+                let mut reader = BitReader::new(&data, 0);
                 reader.refill();
                 assert_eq!(table.symbol(&mut reader).unwrap(), symbol);
                 reader.skip(32 - bits);
@@ -260,7 +266,8 @@ mod tests {
         // Annex K, table K.5: 1010 is the end of a block; 01 is two bits without a run.
         let table = table(&STANDARD_AC[0]);
         let look_up = |bytes: [u8; 4]| {
-            let mut reader = BitReader::new(&bytes, 0);
+            let data = stuffed(bytes);
+            let mut reader = BitReader::new(&data, 0);
             reader.refill();
             table.look_up(&reader)
         };
@@ -272,7 +279,7 @@ mod tests {
         assert_eq!(look_up([0b1010_0000, 0, 0, 0]), code(0, 0, 4));
         assert_eq!(look_up([0b0111_0000, 0, 0, 0]), code(3, 2, 4));
         assert_eq!(look_up([0b0100_0000, 0, 0, 0]), code(-3, 2, 4));
-        assert_eq!(look_up([0b1111_1110, 0, 0, 0]).bits, 0);
+        assert_eq!(look_up([0b1111_1111, 0, 0, 0]).bits, 0);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One sequential scan to pixels, a row of units at a time.
 
-use super::colour::{self, ChromaRow, STEP};
+use super::colour::{Chroma, RowWriter, STEP};
 use super::idct::{self, BLOCK, SIDE};
 use super::scan::{CHANNELS, Component, Scan, Stretches};
 use super::{FoundScan, Header};
@@ -11,8 +11,7 @@ use crate::frame::Frame;
 #[derive(Debug, Default)]
 pub(super) struct Picture {
     planes: [Plane; CHANNELS],
-    cb: ChromaRow,
-    cr: ChromaRow,
+    rows: RowWriter,
 }
 
 /// The samples of one component: a row kept from the units above, then a row of units.
@@ -121,7 +120,8 @@ impl Picture {
                 self.planes.iter_mut().zip(&coders).zip(&mut predictions)
             {
                 for block in 0..plane.down * plane.across {
-                    let (row_in_unit, column_in_unit) = (block / plane.across, block % plane.across);
+                    let (row_in_unit, column_in_unit) =
+                        (block / plane.across, block % plane.across);
                     let mut coefficients = [0; BLOCK];
                     let places = coder.read(&mut reader, prediction, &mut coefficients)?;
                     let stride = plane.stride;
@@ -149,13 +149,12 @@ impl Picture {
             STEP
         };
         let multiples = [STEP, chroma_multiple, chroma_multiple];
-        for ((plane, component), multiple) in
-            self.planes.iter_mut().zip(components).zip(multiples)
+        for ((plane, component), multiple) in self.planes.iter_mut().zip(components).zip(multiples)
         {
             plane.resize(component, units_across, multiple);
         }
-        self.cb.resize(self.planes[1].stride);
-        self.cr.resize(self.planes[2].stride);
+        self.rows
+            .resize(self.planes[0].stride, self.planes[1].stride);
     }
 
     /// Writes the pixels that a finished row of units completes. Where chroma is halved down, the
@@ -192,23 +191,19 @@ impl Picture {
     }
 
     fn write_row(&mut self, row: isize, coarseness: Coarseness, out: &mut [u8]) {
-        let Self { planes, cb, cr } = self;
-        let [luma, cb_plane, cr_plane] = planes;
-        for (chroma, plane) in [(&mut *cb, cb_plane), (&mut *cr, cr_plane)] {
-            if coarseness.is_halved_down {
+        let [luma, cb, cr] = &self.planes;
+        for (chroma, plane) in [(Chroma::Cb, cb), (Chroma::Cr, cr)] {
+            let (near, far) = if coarseness.is_halved_down {
                 let near = row.div_euclid(2);
-                let far = if row.rem_euclid(2) == 0 { near - 1 } else { near + 1 };
+                let far = near + if row.rem_euclid(2) == 0 { -1 } else { 1 };
                 let last = plane.rows() as isize - 1;
-                chroma.mix(plane.row(near), plane.row(far.min(last)));
+                (plane.row(near), Some(plane.row(far.min(last))))
             } else {
-                chroma.copy(plane.row(row));
-            }
+                (plane.row(row), None)
+            };
+            self.rows.set_chroma(chroma, near, far);
         }
-        let luma = luma.row(row);
-        if coarseness.is_halved_across {
-            colour::write_halved(luma, cb, cr, out);
-        } else {
-            colour::write_full(luma, cb, cr, out);
-        }
+        self.rows
+            .write(luma.row(row), coarseness.is_halved_across, out);
     }
 }

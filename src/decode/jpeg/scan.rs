@@ -355,8 +355,8 @@ impl<'a> BlockCoder<'a> {
     }
 
     /// Reads one block (T.81, F.2.2) into `coefficients`, all zero before; sizes of 8-bit pictures
-    /// reach 11 bits for the first and 10 for the others (tables F.1, F.2). `prediction` is the
-    /// first coefficient of the component's block before.
+    /// reach 11 bits for the first and 10 for the others (tables F.1, F.2), and no coefficient of
+    /// a picture leaves 16 bits. `prediction` is the first one of the component's block before.
     ///
     /// Returns the union of the bits of the places of all coefficients that are not zero.
     #[inline(always)]
@@ -382,7 +382,10 @@ impl<'a> BlockCoder<'a> {
         if prediction.abs() > LARGEST_DC {
             return Err(impossible_coefficient(reader));
         }
-        coefficients[0] = saturated(*prediction * self.quantization[0]);
+        let Ok(first) = i16::try_from(*prediction * self.quantization[0]) else {
+            return Err(impossible_coefficient(reader));
+        };
+        coefficients[0] = first;
         let mut places = 0;
         let mut at = 0;
         while at < BLOCK - 1 {
@@ -414,7 +417,10 @@ impl<'a> BlockCoder<'a> {
             };
             let place = usize::from(place) % BLOCK;
             places |= place;
-            coefficients[place] = saturated(value * self.quantization[at]);
+            let Ok(coefficient) = i16::try_from(value * self.quantization[at]) else {
+                return Err(impossible_coefficient(reader));
+            };
+            coefficients[place] = coefficient;
         }
         if at >= BLOCK {
             return Err(impossible_coefficient(reader));
@@ -434,8 +440,4 @@ fn impossible_coefficient(reader: &BitReader) -> Fault {
     } else {
         Fault::damaged("an impossible coefficient")
     }
-}
-
-fn saturated(value: i32) -> i16 {
-    value.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16
 }
