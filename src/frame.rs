@@ -81,6 +81,20 @@ impl Frame {
         Self::new(width_px, height_px, colour.repeat(pixels))
     }
 
+    /// Takes another size, for a picture to be written over the old one: the buffer is kept, and
+    /// grows only where it was smaller. The bytes mean nothing until they are written.
+    ///
+    /// # Errors
+    /// A size outside [`Frame::check_size`]; the frame stays as it was.
+    pub fn resize(&mut self, width_px: u32, height_px: u32) -> Result<(), FrameError> {
+        Self::check_size(width_px, height_px)?;
+        self.rgb
+            .resize(width_px as usize * height_px as usize * 3, 0);
+        self.width_px = width_px;
+        self.height_px = height_px;
+        Ok(())
+    }
+
     /// Width in pixels, at least 1.
     pub fn width_px(&self) -> u32 {
         self.width_px
@@ -147,6 +161,20 @@ mod tests {
                 actual_bytes: 11
             })
         );
+    }
+
+    #[test]
+    fn a_resized_frame_keeps_its_buffer() {
+        let mut frame = Frame::filled(8, 6, [1, 2, 3]).unwrap();
+        let place = frame.rgb().as_ptr();
+        frame.resize(5, 4).unwrap();
+        assert_eq!((frame.width_px(), frame.height_px()), (5, 4));
+        assert_eq!(frame.rgb().len(), 5 * 4 * 3);
+        frame.resize(8, 6).unwrap();
+        assert_eq!(frame.rgb().as_ptr(), place);
+        let before = frame.clone();
+        assert!(frame.resize(0, 6).is_err());
+        assert_eq!(frame, before);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::camera::FieldTruth;
 use crate::cell::{Cell, CellClass};
 use crate::count::FieldTally;
 use crate::frame::Frame;
-use crate::quality::{Quality, QualitySettings, Reason, Verdict, judge};
+use crate::quality::{Judge, Quality, Reason, Verdict};
 use crate::scale::{self, ScaleEstimateError};
 use crate::session::{CountedField, Event, KnownScale};
 use anyhow::Result;
@@ -41,7 +41,7 @@ struct Unsettled {
 /// Counts the first good frame of each field; collects fields first where the scale is unknown.
 pub struct FieldAnalysis {
     analyser: Analyser,
-    quality_settings: QualitySettings,
+    judge: Judge,
     um_per_px: Option<f64>,
     /// Fields that wait for the scale, with their quality.
     waiting: Vec<(FieldFrame, Quality)>,
@@ -58,7 +58,7 @@ impl FieldAnalysis {
         let network = setup.load_network(false)?;
         Ok(Self {
             analyser: Analyser::new(network, setup.analyse_settings(false)),
-            quality_settings: setup.quality_settings(),
+            judge: Judge::new(setup.quality_settings()),
             um_per_px: scale.um_per_px(),
             waiting: Vec::new(),
             fields_for_estimate: setup.config.scale.frames_for_estimate as usize,
@@ -76,7 +76,7 @@ impl FieldAnalysis {
         let rbc_diameter_px = self
             .um_per_px
             .map(|um_per_px| libm::round(diameter_um / um_per_px) as u32);
-        let quality = judge(&frame.frame, rbc_diameter_px, &self.quality_settings);
+        let quality = self.judge.judge(&frame.frame, rbc_diameter_px);
         if let Verdict::Rejected(reason) = quality.verdict {
             self.unsettled = Some(Unsettled {
                 field: frame.field,
