@@ -39,6 +39,15 @@ test: setup ## Runs every test, those of the ARM kernels under emulation too
 .PHONY: check
 check: format-check clippy deny doc lint-python ## Formatting, lints, licences, documentation
 
+.PHONY: sanitize
+sanitize: setup ## Runs the kernels with checks of every memory access and of every shared one
+	scripts/kernel-sanitize
+
+.PHONY: fuzz
+fuzz: ## Compares the kernels on CASES random convolutions from SEED_FROM on (20000 from the clock)
+	cd tests/kernel_parity && KERNEL_PARITY_CASES=$(or $(CASES),20000) \
+	  KERNEL_PARITY_SEED=$(or $(SEED_FROM),$(shell date +%s)) KERNEL_PARITY_THREADS=3 cargo test --release
+
 .PHONY: format
 format: $(VENV)/ruff-installed ## Formats Rust and Python
 	cargo fmt

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use hemoscope::network::kernels::Kernel;
-use hemoscope::network::{MANIFEST_FILE, Network, NetworkInput, golden_input};
+use hemoscope::network::{MANIFEST_FILE, Network, NetworkInput, Runner, golden_input};
 
 const WIDTH_PX: u32 = 320;
 const HEIGHT_PX: u32 = 240;
@@ -67,7 +67,7 @@ impl Options {
 
 struct Contender {
     name: String,
-    network: Network,
+    network: Runner,
     times_ms: Vec<f64>,
 }
 
@@ -75,14 +75,16 @@ impl Contender {
     fn new(name: String, network: Network) -> Self {
         Self {
             name,
-            network,
+            network: network.runner(),
             times_ms: Vec::new(),
         }
     }
 
     fn time(&mut self, input: &NetworkInput) -> Result<()> {
         let start = Instant::now();
-        let output = self.network.run(input)?;
+        let output = self
+            .network
+            .run(input.width_px(), input.height_px(), input.rgbx())?;
         self.times_ms.push(start.elapsed().as_secs_f64() * 1e3);
         std::hint::black_box(output);
         Ok(())
@@ -197,9 +199,12 @@ fn main() -> Result<()> {
     let input = golden_input(WIDTH_PX, HEIGHT_PX, 1)?;
     let mut contenders = contenders(&folder)?;
     for _ in 0..WARM_UP_ROUNDS {
-        for contender in &contenders {
-            contender.network.run(&input)?;
+        for contender in &mut contenders {
+            contender.time(&input)?;
         }
+    }
+    for contender in &mut contenders {
+        contender.times_ms.clear();
     }
     if options.serve {
         return serve(&mut contenders, &input);

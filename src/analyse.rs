@@ -4,7 +4,7 @@ use crate::cell::Cell;
 use crate::count::{Border, BorderError, BorderRule};
 use crate::detect::{DetectSettings, Detector};
 use crate::frame::Frame;
-use crate::network::{Network, NetworkError};
+use crate::network::{Network, NetworkError, Runner};
 use crate::preprocess::scale::{ScaleError, ScalePlan};
 use crate::preprocess::{PrepareError, Preprocessor, Steps};
 use thiserror::Error;
@@ -35,11 +35,10 @@ pub struct FieldCells {
 
 /// Everything that turns frames into cells; each worker owns one.
 pub struct Analyser {
-    network: Network,
+    network: Runner,
     preprocessor: Preprocessor,
     steps: Steps,
     detector: Detector,
-    threads: usize,
     border_rule: BorderRule,
     rbc_diameter_um: f64,
 }
@@ -64,11 +63,10 @@ impl Analyser {
             network_rbc_diameter_px: libm::round(network.manifest().input.rbc_diameter_px) as u32,
         };
         Self {
-            network,
+            network: network.runner(),
             preprocessor: Preprocessor::default(),
             steps: settings.steps,
             detector: Detector::new(detect_settings),
-            threads: 1,
             border_rule: settings.border_rule,
             rbc_diameter_um: settings.rbc_diameter_um,
         }
@@ -76,7 +74,7 @@ impl Analyser {
 
     /// Red cell diameter that the network expects in its input, in pixels.
     pub fn network_rbc_diameter_px(&self) -> f64 {
-        self.network.manifest().input.rbc_diameter_px
+        self.network.network().manifest().input.rbc_diameter_px
     }
 
     /// Mean diameter of a red cell, in micrometres.
@@ -84,14 +82,14 @@ impl Analyser {
         self.rbc_diameter_um
     }
 
-    /// Threads that the network may use from the next frame on, at least 1.
+    /// Sets how many threads the network uses from the next frame on, as [`Runner::set_threads`].
     pub fn set_threads(&mut self, threads: usize) {
-        self.threads = threads.max(1);
+        self.network.set_threads(threads);
     }
 
-    /// Threads that the network may use.
+    /// Threads that the network uses.
     pub fn threads(&self) -> usize {
-        self.threads
+        self.network.threads()
     }
 
     /// Finds and marks the cells of a frame whose pixels are `um_per_px` micrometres wide.
@@ -127,8 +125,8 @@ impl Analyser {
         let input = self.preprocessor.prepare(frame, &plan, &self.steps)?;
         let output = self
             .network
-            .run_rgbx(input.width_px, input.height_px, &input.rgbx)?;
-        self.detector.detect(&output, &plan, &mut found.cells);
+            .run(input.width_px, input.height_px, &input.rgbx)?;
+        self.detector.detect(output, &plan, &mut found.cells);
         for cell in &mut found.cells {
             cell.counted = found.border.counts(&cell.bounds);
         }

@@ -8,6 +8,8 @@
 mod jpeg;
 mod png;
 
+pub use jpeg::JpegDecoder;
+
 use crate::frame::{Frame, FrameError};
 use std::fs::{self, File};
 use std::io::{self, Read};

@@ -92,24 +92,18 @@ impl Frame {
         Self::new(width_px, height_px, colour.repeat(pixels))
     }
 
-    /// Gives the frame another size; its bytes are then for the caller to fill. Memory is taken
-    /// only where the frame has never been this large.
+    /// Takes another size, for a picture to be written over the old one: the buffer is kept, and
+    /// grows only where it was smaller. The bytes mean nothing until they are written.
     ///
     /// # Errors
-    /// A size outside the limits; the frame is then unchanged.
-    pub fn reshape(&mut self, width_px: u32, height_px: u32) -> Result<(), FrameError> {
+    /// A size outside [`Frame::check_size`]; the frame stays as it was.
+    pub fn resize(&mut self, width_px: u32, height_px: u32) -> Result<(), FrameError> {
         Self::check_size(width_px, height_px)?;
-        let bytes = width_px as usize * height_px as usize * 3;
-        self.rgb.resize(bytes, 0);
-        (self.width_px, self.height_px) = (width_px, height_px);
+        self.rgb
+            .resize(width_px as usize * height_px as usize * 3, 0);
+        self.width_px = width_px;
+        self.height_px = height_px;
         Ok(())
-    }
-
-    /// Becomes a copy of another frame; memory is taken as by [`Frame::reshape`].
-    pub fn copy_from(&mut self, other: &Self) {
-        self.rgb.clear();
-        self.rgb.extend_from_slice(&other.rgb);
-        (self.width_px, self.height_px) = (other.width_px, other.height_px);
     }
 
     /// Width in pixels, at least 1.
@@ -181,17 +175,17 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_takes_another_size_in_the_same_memory() {
-        let mut frame = Frame::filled(8, 6, [1; 3]).unwrap();
+    fn a_resized_frame_keeps_its_buffer() {
+        let mut frame = Frame::filled(8, 6, [1, 2, 3]).unwrap();
         let place = frame.rgb().as_ptr();
-        let small = Frame::filled(4, 3, [7, 8, 9]).unwrap();
-        frame.copy_from(&small);
-        assert_eq!(frame, small);
-        frame.reshape(6, 8).unwrap();
-        assert_eq!((frame.width_px(), frame.rgb().len()), (6, 6 * 8 * 3));
+        frame.resize(5, 4).unwrap();
+        assert_eq!((frame.width_px(), frame.height_px()), (5, 4));
+        assert_eq!(frame.rgb().len(), 5 * 4 * 3);
+        frame.resize(8, 6).unwrap();
         assert_eq!(frame.rgb().as_ptr(), place);
-        assert!(frame.reshape(0, 8).is_err());
-        assert_eq!((frame.width_px(), frame.height_px()), (6, 8));
+        let before = frame.clone();
+        assert!(frame.resize(0, 6).is_err());
+        assert_eq!(frame, before);
     }
 
     #[test]

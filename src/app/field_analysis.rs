@@ -7,7 +7,7 @@ use crate::camera::FieldTruth;
 use crate::cell::{Cell, CellClass};
 use crate::count::{Border, FieldTally};
 use crate::frame::Frame;
-use crate::quality::{Quality, QualitySettings, Reason, Verdict, judge};
+use crate::quality::{Judge, Quality, Reason, Verdict};
 use crate::scale::{self, ScaleEstimateError};
 use crate::session::{Event, FrameTally, FrameView, KnownScale};
 use anyhow::Result;
@@ -35,7 +35,7 @@ struct WaitingField {
 /// Counts the first good frame of each field; collects fields first where the scale is unknown.
 pub struct FieldAnalysis {
     analyser: Analyser,
-    quality_settings: QualitySettings,
+    judge: Judge,
     um_per_px: Option<f64>,
     found: FieldCells,
     waiting: Vec<WaitingField>,
@@ -55,7 +55,7 @@ impl FieldAnalysis {
         let network = setup.load_network(false)?;
         Ok(Self {
             analyser: Analyser::new(network, setup.analyse_settings(false)),
-            quality_settings: setup.quality_settings(),
+            judge: Judge::new(setup.quality_settings()),
             um_per_px: scale.um_per_px(),
             found: FieldCells::default(),
             waiting: Vec::new(),
@@ -82,7 +82,8 @@ impl FieldAnalysis {
         }
         self.leave_other_field(Some(frame.field));
         let picture = &frame.captured.frame;
-        let quality = judge(picture, self.rbc_diameter_px(), &self.quality_settings);
+        let rbc_diameter_px = self.rbc_diameter_px();
+        let quality = self.judge.judge(picture, rbc_diameter_px);
         if let Verdict::Rejected(reason) = quality.verdict {
             self.tally.unusable += 1;
             self.drop_unsettled(shared);

@@ -17,7 +17,7 @@ use crate::cell::CellClass;
 use crate::health::ThreadPolicy;
 use crate::input::OperatorKeys;
 use crate::panel::{Panel, panel_from_spec};
-use crate::quality::{QualitySettings, judge};
+use crate::quality::Judge;
 use crate::session::{Event, FrameTally, KnownScale, RunState, Session};
 use crate::stage_watch::{Sight, StageWatch};
 use crate::ui::layout::ScreenSize;
@@ -116,7 +116,7 @@ fn count_fields(
             watch: (!source.knows_fields()).then(StageWatch::default),
             source,
             shared,
-            quality_settings: setup.quality_settings(),
+            judge: Judge::new(setup.quality_settings()),
             frames: frames_in,
             idle: idle_out,
             lost: results_in.clone(),
@@ -154,7 +154,7 @@ struct Capture<'a> {
     /// Decides what a frame shows where the source does not know.
     watch: Option<StageWatch>,
     shared: &'a Shared,
-    quality_settings: QualitySettings,
+    judge: Judge,
     frames: SyncSender<FieldFrame>,
     idle: Receiver<Box<CapturedFrame>>,
     lost: SyncSender<Event>,
@@ -227,10 +227,10 @@ impl Capture<'_> {
         }
     }
 
-    fn preview(&self, captured: &CapturedFrame, field: Option<u64>) {
+    fn preview(&mut self, captured: &CapturedFrame, field: Option<u64>) {
         if self.shared.wants_preview(field) {
             let diameter_px = self.shared.rbc_diameter_px();
-            let quality = judge(&captured.frame, diameter_px, &self.quality_settings);
+            let quality = self.judge.judge(&captured.frame, diameter_px);
             let view = self.shared.views.view(&captured.frame, field, quality);
             self.shared.show(view);
         }

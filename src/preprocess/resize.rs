@@ -4,7 +4,9 @@
 //! pixels (every input pixel counts, nothing aliases); when it enlarges, it is bilinear.
 //! Integers only: weights in 1/16384, computed once for a pair of sizes.
 
+use super::INPUT_PIXEL_BYTES;
 use crate::frame::{Frame, FrameError};
+use std::ops::Range;
 use thiserror::Error;
 
 const CHANNELS: usize = 3;
@@ -12,6 +14,8 @@ const CHANNELS: usize = 3;
 const WEIGHT_BITS: u32 = 14;
 const ONE: i64 = 1 << WEIGHT_BITS;
 const HALF: i32 = 1 << (WEIGHT_BITS - 1);
+/// The weights of a reduction to one half, away from the border: an eighth, three, three and one.
+const HALVING: [i16; 4] = [2048, 6144, 6144, 2048];
 
 /// Why nothing was resized.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
@@ -31,15 +35,26 @@ pub enum ResizeError {
     },
 }
 
-/// Resizes RGB pictures of one size to another; keeps its tables and its row of scratch.
+/// Resizes RGB pictures of one size to another; keeps its tables and its rows of scratch.
 #[derive(Debug, Clone)]
 pub struct Resizer {
     columns: AxisTaps,
     rows: AxisTaps,
+    /// Target pixels that [`mix_halved_columns`] makes, a part of all.
+    halved: Range<usize>,
     source_bytes: usize,
-    target_bytes: usize,
-    sums: Vec<i32>,
+    target_px: (usize, usize),
+    scratch: Scratch,
+}
+
+#[derive(Debug, Clone)]
+struct Scratch {
+    /// One source row, already mixed, and a byte that lets its last pixel be read as four.
     row: Vec<u8>,
+    /// Every column of a halved row, those between the target's pixels too.
+    columns: Vec<u8>,
+    /// Sums of a mix of many rows.
+    sums: Vec<i32>,
 }
 
 impl Resizer {
@@ -51,36 +66,90 @@ impl Resizer {
         Frame::check_size(source.0, source.1)?;
         Frame::check_size(target.0, target.1)?;
         let row_bytes = source.0 as usize * CHANNELS;
+        let columns = AxisTaps::new(source.0, target.0);
         Ok(Self {
-            columns: AxisTaps::new(source.0, target.0),
+            halved: columns.halved(),
+            columns,
             rows: AxisTaps::new(source.1, target.1),
             source_bytes: row_bytes * source.1 as usize,
-            target_bytes: target.0 as usize * target.1 as usize * CHANNELS,
-            sums: vec![0; row_bytes],
-            row: vec![0; row_bytes],
+            target_px: (target.0 as usize, target.1 as usize),
+            scratch: Scratch {
+                row: vec![0; row_bytes + 1],
+                columns: vec![0; row_bytes + 1],
+                sums: vec![0; row_bytes],
+            },
         })
     }
 
     /// Resizes `rgb` into `out`; allocates nothing.
     ///
-    /// Rows are mixed before columns: the mixing of rows runs in vector units, and when it
-    /// reduces it leaves fewer rows to the slower mixing of columns.
-    ///
     /// # Errors
     /// A buffer of another length than the sizes given to [`Resizer::new`].
     pub fn run(&mut self, rgb: &[u8], out: &mut [u8]) -> Result<(), ResizeError> {
+        let row_bytes = self.target_px.0 * CHANNELS;
+        check_length("the target", row_bytes * self.target_px.1, out.len())?;
+        self.run_with(rgb, out, row_bytes, |[red, green, blue, _]| {
+            [red, green, blue]
+        })
+    }
+
+    /// Resizes `rgb` and packs it as the network takes it: red, green and blue halved to seven
+    /// bits, and a zero. The rows of `rgbx` are `width_px` pixels wide, at least as wide as the
+    /// target; what lies at the right of the target and below it is left as it is.
+    ///
+    /// # Errors
+    /// A source of another length than the size given to [`Resizer::new`], or a target too small.
+    pub fn run_packed(
+        &mut self,
+        rgb: &[u8],
+        rgbx: &mut [u8],
+        width_px: usize,
+    ) -> Result<(), ResizeError> {
+        let row_bytes = width_px.max(self.target_px.0) * INPUT_PIXEL_BYTES;
+        let least_bytes = row_bytes * self.target_px.1;
+        let actual_bytes = rgbx.len();
+        let Some(target) = rgbx.get_mut(..least_bytes) else {
+            return Err(ResizeError::WrongLength {
+                buffer: "the packed target",
+                expected_bytes: least_bytes,
+                actual_bytes,
+            });
+        };
+        self.run_with(rgb, target, row_bytes, to_input_pixel)
+    }
+
+    /// Rows are mixed before columns: the mixing of rows runs in vector units, and when it
+    /// reduces it leaves fewer rows to the mixing of columns. `finish` gets each pixel with a
+    /// fourth byte that means nothing.
+    fn run_with<const PIXEL_BYTES: usize>(
+        &mut self,
+        rgb: &[u8],
+        out: &mut [u8],
+        out_row_bytes: usize,
+        finish: impl Fn([u8; 4]) -> [u8; PIXEL_BYTES],
+    ) -> Result<(), ResizeError> {
         check_length("the source", self.source_bytes, rgb.len())?;
-        check_length("the target", self.target_bytes, out.len())?;
-        let source_row_bytes = self.row.len();
-        let target_row_bytes = self.columns.spans.len() * CHANNELS;
-        let target_rows = out.chunks_exact_mut(target_row_bytes);
+        let Scratch { row, columns, sums } = &mut self.scratch;
+        let source_row_bytes = sums.len();
+        let target_rows = out.chunks_exact_mut(out_row_bytes);
         for ((first, weights), target_row) in self.rows.iter().zip(target_rows) {
-            let source_rows = rgb[first * source_row_bytes..].chunks_exact(source_row_bytes);
-            mix_rows(source_rows, weights, &mut self.sums, &mut self.row);
-            mix_columns(&self.row, &self.columns, target_row);
+            let source_rows = &rgb[first * source_row_bytes..];
+            mix_rows(source_rows, weights, sums, &mut row[..source_row_bytes]);
+            let (pixels, _) = target_row.as_chunks_mut::<PIXEL_BYTES>();
+            let pixels = &mut pixels[..self.target_px.0];
+            let Range { start, end } = self.halved;
+            mix_columns(row, &self.columns, 0, &mut pixels[..start], &finish);
+            mix_columns(row, &self.columns, end, &mut pixels[end..], &finish);
+            mix_halved_columns(row, columns, start, &mut pixels[start..end], &finish);
         }
         Ok(())
     }
+}
+
+/// A pixel as the network takes it: seven bits of each colour and a zero.
+#[inline(always)]
+pub(super) fn to_input_pixel(rgb: [u8; 4]) -> [u8; INPUT_PIXEL_BYTES] {
+    ((u32::from_le_bytes(rgb) >> 1) & 0x007F_7F7F).to_le_bytes()
 }
 
 fn check_length(
@@ -98,15 +167,48 @@ fn check_length(
     })
 }
 
-/// The weighted sum of whole rows.
-fn mix_rows<'a>(
-    rows: impl Iterator<Item = &'a [u8]>,
-    weights: &[i16],
-    sums: &mut [i32],
-    mixed: &mut [u8],
-) {
+/// The weighted sum of whole rows, the first of which starts `rows`.
+fn mix_rows(rows: &[u8], weights: &[i16], sums: &mut [i32], mixed: &mut [u8]) {
+    match weights.len() {
+        1 => mixed.copy_from_slice(&rows[..mixed.len()]),
+        2 => mix_few_rows::<2>(rows, weights, mixed),
+        3 => mix_few_rows::<3>(rows, weights, mixed),
+        4 => mix_few_rows::<4>(rows, weights, mixed),
+        5 => mix_few_rows::<5>(rows, weights, mixed),
+        6 => mix_few_rows::<6>(rows, weights, mixed),
+        _ => mix_many_rows(rows, weights, sums, mixed),
+    }
+}
+
+/// Sums stay in registers; where the weights are multiples of a power of two that leaves sums of
+/// 16 bits, as they are at whole reductions, in half the space.
+fn mix_few_rows<const COUNT: usize>(rows: &[u8], weights: &[i16], mixed: &mut [u8]) {
+    let length = mixed.len();
+    let rows: [&[u8]; COUNT] = std::array::from_fn(|row| &rows[row * length..][..length]);
+    let weights: [i16; COUNT] = std::array::from_fn(|row| weights[row]);
+    let zeros = weights
+        .iter()
+        .fold(0, |all, weight| all | weight)
+        .trailing_zeros();
+    if zeros < WEIGHT_BITS - 8 {
+        for (at, byte) in mixed.iter_mut().enumerate() {
+            let products = (0..COUNT).map(|row| i32::from(weights[row]) * i32::from(rows[row][at]));
+            *byte = to_byte(HALF + products.sum::<i32>());
+        }
+        return;
+    }
+    let shift = WEIGHT_BITS - zeros;
+    let weights = weights.map(|weight| (weight >> zeros) as u16);
+    let half = (1_u16 << shift) >> 1;
+    for (at, byte) in mixed.iter_mut().enumerate() {
+        let products = (0..COUNT).map(|row| weights[row] * u16::from(rows[row][at]));
+        *byte = ((half + products.sum::<u16>()) >> shift) as u8;
+    }
+}
+
+fn mix_many_rows(rows: &[u8], weights: &[i16], sums: &mut [i32], mixed: &mut [u8]) {
     sums.fill(HALF);
-    for (row, &weight) in rows.zip(weights) {
+    for (row, &weight) in rows.chunks_exact(mixed.len()).zip(weights) {
         for (sum, &value) in sums.iter_mut().zip(row) {
             *sum += i32::from(weight) * i32::from(value);
         }
@@ -116,18 +218,54 @@ fn mix_rows<'a>(
     }
 }
 
-/// The weighted sums of neighbouring pixels of one row.
-fn mix_columns(row: &[u8], taps: &AxisTaps, out: &mut [u8]) {
-    for ((first, weights), out_pixel) in taps.iter().zip(out.chunks_exact_mut(CHANNELS)) {
-        let mut sums = [HALF; CHANNELS];
-        let pixels = row[first * CHANNELS..].chunks_exact(CHANNELS);
-        for (pixel, &weight) in pixels.zip(weights) {
-            for (sum, &value) in sums.iter_mut().zip(pixel) {
-                *sum += i32::from(weight) * i32::from(value);
+/// The weighted sums of neighbouring pixels of one row, for target pixels from `first` on. The row
+/// ends with a byte of no pixel, so that four bytes can be read wherever a pixel starts.
+fn mix_columns<const PIXEL_BYTES: usize>(
+    row: &[u8],
+    taps: &AxisTaps,
+    first: usize,
+    out: &mut [[u8; PIXEL_BYTES]],
+    finish: impl Fn([u8; 4]) -> [u8; PIXEL_BYTES],
+) {
+    for ((first_input, weights), out_pixel) in taps.iter().skip(first).zip(out) {
+        let mut sums = [HALF; 4];
+        let inputs = &row[first_input * CHANNELS..][..weights.len() * CHANNELS + 1];
+        for (at, &weight) in weights.iter().enumerate() {
+            if let Some(pixel) = inputs[at * CHANNELS..].first_chunk::<4>() {
+                for (sum, &value) in sums.iter_mut().zip(pixel) {
+                    *sum += i32::from(weight) * i32::from(value);
+                }
             }
         }
-        for (byte, sum) in out_pixel.iter_mut().zip(sums) {
-            *byte = to_byte(sum);
+        *out_pixel = finish(sums.map(to_byte));
+    }
+}
+
+/// As [`mix_columns`] for target pixels from `first` on whose taps are all [`HALVING`]: mixes at
+/// every column of the row, in vector units, and takes every other one.
+fn mix_halved_columns<const PIXEL_BYTES: usize>(
+    row: &[u8],
+    columns: &mut [u8],
+    first: usize,
+    out: &mut [[u8; PIXEL_BYTES]],
+    finish: impl Fn([u8; 4]) -> [u8; PIXEL_BYTES],
+) {
+    if out.is_empty() {
+        return;
+    }
+    let row = &row[(2 * first - 1) * CHANNELS..];
+    let count = (2 * out.len() - 1) * CHANNELS;
+    let [a, b, c, d] = std::array::from_fn(|tap| &row[tap * CHANNELS..][..count]);
+    let inputs = a.iter().zip(b).zip(c.iter().zip(d));
+    for (column, ((&a, &b), (&c, &d))) in columns.iter_mut().zip(inputs) {
+        let inner = u16::from(b) + u16::from(c);
+        let sum = u16::from(a) + u16::from(d) + 3 * inner;
+        *column = ((sum + 4) >> 3) as u8;
+    }
+    let every_other = columns[..count + 1].chunks(2 * CHANNELS);
+    for (out_pixel, pixel) in out.iter_mut().zip(every_other) {
+        if let Some(pixel) = pixel.first_chunk() {
+            *out_pixel = finish(*pixel);
         }
     }
 }
@@ -180,6 +318,17 @@ impl AxisTaps {
             taps: touched.len(),
         });
         self.weights.extend(normalized(&heights));
+    }
+
+    /// The outputs in the middle, if any, that mix their inputs by [`HALVING`].
+    fn halved(&self) -> Range<usize> {
+        let mut outputs = self.iter().enumerate();
+        let is_halving = |(output, (first, weights)): &(usize, (usize, &[i16]))| {
+            first + 1 == 2 * output && *weights == HALVING
+        };
+        let first = outputs.position(|output| is_halving(&output)).unwrap_or(0);
+        let count = self.iter().enumerate().skip(first).take_while(is_halving);
+        first..first + count.count()
     }
 
     fn iter(&self) -> impl Iterator<Item = (usize, &[i16])> {
@@ -264,8 +413,95 @@ mod tests {
         let mut out = vec![0; 12];
         assert!(resizer.run(&[0; 47], &mut out).is_err());
         assert!(resizer.run(&[0; 48], &mut out[..11]).is_err());
+        assert!(resizer.run_packed(&[0; 48], &mut [0; 15], 2).is_err());
         assert!(Resizer::new((0, 4), (2, 2)).is_err());
         assert!(Resizer::new((4, 4), (2, 9000)).is_err());
+    }
+
+    /// The straightforward way, which every short way must equal: all sums in 32 bits, row after
+    /// row, then pixel after pixel.
+    fn resized_plainly(rgb: &[u8], source: (u32, u32), target: (u32, u32)) -> Vec<u8> {
+        let row_bytes = source.0 as usize * CHANNELS;
+        let (columns, rows) = (
+            AxisTaps::new(source.0, target.0),
+            AxisTaps::new(source.1, target.1),
+        );
+        let mut out = Vec::new();
+        for (first_row, row_weights) in rows.iter() {
+            let mut sums = vec![HALF; row_bytes];
+            for (row, &weight) in rgb[first_row * row_bytes..]
+                .chunks_exact(row_bytes)
+                .zip(row_weights)
+            {
+                for (sum, &value) in sums.iter_mut().zip(row) {
+                    *sum += i32::from(weight) * i32::from(value);
+                }
+            }
+            let row: Vec<u8> = sums.into_iter().map(to_byte).collect();
+            for (first, weights) in columns.iter() {
+                let mut sums = [HALF; CHANNELS];
+                for (pixel, &weight) in row[first * CHANNELS..].chunks_exact(CHANNELS).zip(weights)
+                {
+                    for (sum, &value) in sums.iter_mut().zip(pixel) {
+                        *sum += i32::from(weight) * i32::from(value);
+                    }
+                }
+                out.extend(sums.map(to_byte));
+            }
+        }
+        out
+    }
+
+    /// Sizes of any ratio, and halves of even and odd sides.
+    fn sizes() -> impl Strategy<Value = ((u32, u32), (u32, u32))> {
+        let side = || {
+            prop_oneof![
+                (1_u32..70, 1_u32..70),
+                (1_u32..60).prop_map(|half| (2 * half, half)),
+                (1_u32..60).prop_map(|half| (2 * half + 1, half)),
+                (1_u32..12, 40_u32..50).prop_map(|(target, source)| (source, target)),
+            ]
+        };
+        (side(), side()).prop_map(|(across, down)| ((across.0, down.0), (across.1, down.1)))
+    }
+
+    #[test]
+    fn halves_take_the_short_way() {
+        assert_eq!(Resizer::new((640, 480), (320, 240)).unwrap().halved, 1..319);
+        assert!(
+            Resizer::new((640, 480), (319, 240))
+                .unwrap()
+                .halved
+                .is_empty()
+        );
+        assert!(Resizer::new((2, 2), (1, 1)).unwrap().halved.is_empty());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(512))]
+
+        #[test]
+        fn every_way_gives_the_same_bytes((source, target) in sizes(), seed: u32, padding in 0_u32..3) {
+            let mut state = seed;
+            let rgb: Vec<u8> = (0..source.0 * source.1 * 3).map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                // Many extremes: they are where sums could overflow.
+                match state >> 30 { 0 => 0, 1 => 255, _ => (state >> 22) as u8 }
+            }).collect();
+            let expected = resized_plainly(&rgb, source, target);
+            prop_assert_eq!(&resized(&rgb, source, target), &expected);
+            let row_px = (target.0 + padding) as usize;
+            let mut packed = vec![9; row_px * target.1 as usize * 4];
+            Resizer::new(source, target).unwrap().run_packed(&rgb, &mut packed, row_px).unwrap();
+            let rows = packed.chunks_exact(row_px * 4).zip(expected.chunks_exact(target.0 as usize * 3));
+            for (row, expected) in rows {
+                let (pixels, rest) = row.split_at(target.0 as usize * 4);
+                for (pixel, rgb) in pixels.chunks_exact(4).zip(expected.chunks_exact(3)) {
+                    prop_assert_eq!(pixel, [rgb[0] / 2, rgb[1] / 2, rgb[2] / 2, 0]);
+                }
+                prop_assert!(rest.iter().all(|&byte| byte == 9));
+            }
+        }
     }
 
     fn picture() -> impl Strategy<Value = (Vec<u8>, (u32, u32))> {

@@ -30,7 +30,7 @@ pub fn resize_into(
     (width_px, height_px): (u32, u32),
     scaled: &mut Frame,
 ) -> Result<(), FrameError> {
-    scaled.reshape(width_px, height_px)?;
+    scaled.resize(width_px, height_px)?;
     let (pixels, _) = scaled.rgb_mut().as_chunks_mut::<3>();
     for (new, pixel) in pixels
         .iter_mut()

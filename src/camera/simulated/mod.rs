@@ -114,7 +114,7 @@ impl SimulatedSlide {
     /// Camera noise and bytes.
     fn develop(&self, light: &Light, noise_seed: u64, frame: &mut Frame) {
         frame
-            .reshape(self.settings.width_px, self.settings.height_px)
+            .resize(self.settings.width_px, self.settings.height_px)
             .expect("the settings' size was checked");
         optics::expose(light, &self.settings, noise_seed, frame.rgb_mut());
     }

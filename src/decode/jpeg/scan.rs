@@ -1,37 +1,89 @@
-//! Checks the compressed data of a baseline JPEG by reading every Huffman code, without making
-//! pixels: the data must hold exactly the blocks that the header promises. The decoder alone
-//! would fill up what is missing with grey.
+//! What the segments before a scan set up, what the scan's own header says, and the reading of one
+//! block's codes.
 //!
-//! A changed bit that only alters the value of one coefficient cannot be noticed by anybody; one
-//! that shifts the codes almost always ends in too many or too few of them.
+//! The data must hold exactly the blocks that the header promises: a changed bit that only alters
+//! the value of one coefficient cannot be noticed by anybody; one that shifts the codes almost
+//! always ends in too many or too few of them.
 
+use super::Header;
+use super::bits::BitReader;
+use super::huffman::{HuffmanTable, STANDARD_AC, STANDARD_DC};
+use super::idct::BLOCK;
+use super::marker;
 use crate::decode::Fault;
-use std::ops::Range;
 
-/// How one component is sampled (T.81, B.2.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Channels of a colour picture.
+pub(super) const CHANNELS: usize = 3;
+const PLACES: usize = 4;
+
+/// How one component is sampled, and which quantization table is its own (T.81, B.2.2).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Component {
     pub id: u8,
     pub horizontal: u32,
     pub vertical: u32,
+    pub quantization: u8,
 }
 
-/// The stretches of compressed data between restart markers, and the place behind them.
-pub(super) struct Stretches {
-    pub ranges: Vec<Range<usize>>,
-    pub end: usize,
+/// Tables of one kind, by their place. They are kept from one picture to the next, since a camera
+/// sends the same ones again, but only those that the picture defines are used.
+#[derive(Debug, Default)]
+struct Places<T> {
+    tables: [T; PLACES],
+    is_defined: [bool; PLACES],
 }
+
+impl<T> Places<T> {
+    fn get(&self, place: u8) -> Option<&T> {
+        let place = usize::from(place);
+        let is_defined = *self.is_defined.get(place)?;
+        is_defined.then(|| &self.tables[place])
+    }
+
+    /// The table at a place, for a definition.
+    fn define(&mut self, place: u8) -> Option<&mut T> {
+        let place = usize::from(place);
+        *self.is_defined.get_mut(place)? = true;
+        self.tables.get_mut(place)
+    }
+}
+
+/// Steps of the coefficients, in the order in which they are coded.
+type Quantization = [i32; BLOCK];
 
 /// What the segments before a scan have set up.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Tables {
-    dc: [Option<HuffmanTable>; 4],
-    ac: [Option<HuffmanTable>; 4],
+    dc: Places<HuffmanTable>,
+    ac: Places<HuffmanTable>,
+    quantization: Places<Quantization>,
     /// Units between restart markers; 0 for none.
-    restart_interval: usize,
+    pub restart_interval: usize,
+}
+
+impl Default for Tables {
+    fn default() -> Self {
+        Self {
+            dc: Places::default(),
+            ac: Places::default(),
+            quantization: Places {
+                tables: [[0; BLOCK]; PLACES],
+                is_defined: [false; PLACES],
+            },
+            restart_interval: 0,
+        }
+    }
 }
 
 impl Tables {
+    /// Starts a new picture.
+    pub(super) fn forget(&mut self) {
+        self.dc.is_defined = [false; PLACES];
+        self.ac.is_defined = [false; PLACES];
+        self.quantization.is_defined = [false; PLACES];
+        self.restart_interval = 0;
+    }
+
     /// Takes the tables of a Huffman segment (T.81, B.2.4.2).
     pub(super) fn define_huffman(&mut self, mut segment: &[u8]) -> Result<(), Fault> {
         let too_short = || Fault::damaged("a Huffman table is too short");
@@ -39,15 +91,33 @@ impl Tables {
             let (counts, rest) = rest.split_first_chunk::<16>().ok_or_else(too_short)?;
             let total = counts.iter().map(|&count| usize::from(count)).sum();
             let symbols = rest.get(..total).ok_or_else(too_short)?;
-            let tables = if place >> 4 == 0 {
+            let places = if place >> 4 == 0 {
                 &mut self.dc
             } else {
                 &mut self.ac
             };
-            let slot = tables.get_mut(usize::from(place & 15));
-            let slot = slot.ok_or_else(|| Fault::damaged("a Huffman table has no place"))?;
-            *slot = Some(HuffmanTable::new(counts, symbols));
+            let table = places.define(place & 15);
+            let table = table.ok_or_else(|| Fault::damaged("a Huffman table has no place"))?;
+            table.define(counts, symbols)?;
             segment = &rest[total..];
+        }
+        Ok(())
+    }
+
+    /// Takes the tables of a quantization segment (T.81, B.2.4.1).
+    pub(super) fn define_quantization(&mut self, mut segment: &[u8]) -> Result<(), Fault> {
+        let too_short = || Fault::damaged("a quantization table is too short");
+        while let Some((&place, rest)) = segment.split_first() {
+            let element_bytes = if place >> 4 == 0 { 1 } else { 2 };
+            let elements = rest.get(..BLOCK * element_bytes).ok_or_else(too_short)?;
+            let table = self.quantization.define(place & 15);
+            let table = table.ok_or_else(|| Fault::damaged("a quantization table has no place"))?;
+            for (step, element) in table.iter_mut().zip(elements.chunks_exact(element_bytes)) {
+                *step = element
+                    .iter()
+                    .fold(0, |step, &byte| step << 8 | i32::from(byte));
+            }
+            segment = &rest[BLOCK * element_bytes..];
         }
         Ok(())
     }
@@ -60,266 +130,314 @@ impl Tables {
         self.restart_interval = usize::from(u16::from_be_bytes([high, low]));
         Ok(())
     }
-}
 
-/// Reads one scan to its end. `size_px` and `components` come from the frame header, `segment` is
-/// the scan's own header.
-///
-/// Tables that the file leaves out (some cameras do) are not checked: the decoder has its own.
-pub(super) fn check(
-    bytes: &[u8],
-    stretches: &Stretches,
-    segment: &[u8],
-    size_px: (u32, u32),
-    components: &[Component],
-    tables: &Tables,
-) -> Result<(), Fault> {
-    let chosen = chosen_components(segment, components)?;
-    let Some(blocks) = blocks_of_unit(&chosen, tables) else {
-        return Ok(());
-    };
-    let mut units_left = unit_count(size_px, &chosen, components);
-    let most = match tables.restart_interval {
-        0 => units_left,
-        interval => interval,
-    };
-    for range in &stretches.ranges {
-        let units = units_left.min(most);
-        if units == 0 {
-            return Err(Fault::damaged("more data than its size allows"));
-        }
-        read_stretch(&bytes[range.clone()], units, &blocks)?;
-        units_left -= units;
-    }
-    if units_left > 0 {
-        return Err(Fault::Truncated);
-    }
-    Ok(())
-}
-
-struct Chosen {
-    component: Component,
-    dc_table: usize,
-    ac_table: usize,
-}
-
-/// The components that a scan holds, and their tables (T.81, B.2.3).
-fn chosen_components(segment: &[u8], components: &[Component]) -> Result<Vec<Chosen>, Fault> {
-    let damaged = || Fault::damaged("its scan header does not fit its frame header");
-    let (&count, rest) = segment.split_first().ok_or_else(damaged)?;
-    let entries = rest.get(..2 * usize::from(count)).ok_or_else(damaged)?;
-    let choose = |entry: &[u8]| {
-        let component = components.iter().find(|component| component.id == entry[0]);
-        Ok(Chosen {
-            component: *component.ok_or_else(damaged)?,
-            dc_table: usize::from(entry[1] >> 4),
-            ac_table: usize::from(entry[1] & 15),
-        })
-    };
-    entries.chunks_exact(2).map(choose).collect()
-}
-
-/// The tables of every block of one unit, in order; `None` where the file has left one out.
-fn blocks_of_unit<'a>(
-    chosen: &[Chosen],
-    tables: &'a Tables,
-) -> Option<Vec<(&'a HuffmanTable, &'a HuffmanTable)>> {
-    let mut blocks = Vec::new();
-    for entry in chosen {
-        let dc = tables.dc.get(entry.dc_table)?.as_ref()?;
-        let ac = tables.ac.get(entry.ac_table)?.as_ref()?;
-        let area = entry.component.horizontal * entry.component.vertical;
-        let repeats = if chosen.len() == 1 { 1 } else { area };
-        blocks.extend((0..repeats).map(|_| (dc, ac)));
-    }
-    Some(blocks)
-}
-
-/// How many units a scan holds (T.81, A.2): blocks of one component, or groups of all.
-fn unit_count(size_px: (u32, u32), chosen: &[Chosen], components: &[Component]) -> usize {
-    const BLOCK_PX: u32 = 8;
-    let largest = |side: fn(&Component) -> u32| components.iter().map(side).max().unwrap_or(1);
-    let across = largest(|component| component.horizontal);
-    let down = largest(|component| component.vertical);
-    let (units_across, units_down) = match chosen {
-        [Chosen { component, .. }] => (
-            (size_px.0 * component.horizontal)
-                .div_ceil(across)
-                .div_ceil(BLOCK_PX),
-            (size_px.1 * component.vertical)
-                .div_ceil(down)
-                .div_ceil(BLOCK_PX),
-        ),
-        _ => (
-            size_px.0.div_ceil(BLOCK_PX * across),
-            size_px.1.div_ceil(BLOCK_PX * down),
-        ),
-    };
-    units_across as usize * units_down as usize
-}
-
-/// Reads the codes of `units` units; less than a byte of padding may be left.
-fn read_stretch(
-    data: &[u8],
-    units: usize,
-    blocks: &[(&HuffmanTable, &HuffmanTable)],
-) -> Result<(), Fault> {
-    let mut reader = BitReader::new(data);
-    for _ in 0..units {
-        for (dc, ac) in blocks {
-            read_block(&mut reader, dc, ac)?;
-        }
-    }
-    if reader.has_whole_byte_left() {
-        return Err(Fault::damaged("its codes end before its data do"));
-    }
-    Ok(())
-}
-
-/// One block of 64 coefficients (T.81, F.2.2): sizes of 8-bit baseline pictures reach 11 bits for
-/// the first and 10 for the others (tables F.1, F.2).
-fn read_block(reader: &mut BitReader, dc: &HuffmanTable, ac: &HuffmanTable) -> Result<(), Fault> {
-    const COEFFICIENTS: u32 = 64;
-    const LARGEST_DC_BITS: u8 = 11;
-    const LARGEST_AC_BITS: u8 = 10;
-    const END_OF_BLOCK: u8 = 0x00;
-    const SIXTEEN_ZEROS: u8 = 0xF0;
-    let impossible = || Fault::damaged("an impossible coefficient");
-    let dc_bits = reader.symbol(dc)?;
-    if dc_bits > LARGEST_DC_BITS {
-        return Err(impossible());
-    }
-    reader.skip(u32::from(dc_bits))?;
-    let mut at = 1;
-    while at < COEFFICIENTS {
-        let symbol = reader.symbol(ac)?;
-        match symbol {
-            END_OF_BLOCK => return Ok(()),
-            SIXTEEN_ZEROS => at += 16,
-            _ => {
-                let bits = symbol & 15;
-                at += u32::from(symbol >> 4) + 1;
-                if bits == 0 || bits > LARGEST_AC_BITS {
-                    return Err(impossible());
+    /// Puts the codes of T.81, annex K, where the picture has left out its own: cameras that send
+    /// a stream of pictures do (USB Video Class 1.5, Motion-JPEG payload).
+    pub(super) fn complete(&mut self) -> Result<(), Fault> {
+        let kinds = [(&mut self.dc, &STANDARD_DC), (&mut self.ac, &STANDARD_AC)];
+        for (places, standard) in kinds {
+            for (place, code) in (0..).zip(standard) {
+                if places.get(place).is_none()
+                    && let Some(table) = places.define(place)
+                {
+                    table.define(&code.counts, code.symbols)?;
                 }
-                reader.skip(u32::from(bits))?;
             }
         }
-    }
-    if at > COEFFICIENTS {
-        Err(impossible())
-    } else {
         Ok(())
     }
 }
 
-/// A canonical Huffman code (T.81, annex C and F.2.2.3).
-#[derive(Debug)]
-struct HuffmanTable {
-    lengths: [CodeLength; 16],
-    symbols: Vec<u8>,
+/// The components that a scan holds, in its order.
+pub(super) struct Scan {
+    chosen: [Chosen; PLACES],
+    count: usize,
 }
 
-/// The codes of one length.
 #[derive(Debug, Clone, Copy, Default)]
-struct CodeLength {
-    first_code: u32,
-    count: u32,
-    first_symbol: u32,
+struct Chosen {
+    component: Component,
+    dc_table: u8,
+    ac_table: u8,
 }
 
-impl HuffmanTable {
-    fn new(counts: &[u8; 16], symbols: &[u8]) -> Self {
-        let mut lengths = [CodeLength::default(); 16];
-        let (mut code, mut symbol) = (0, 0);
-        for (length, &count) in lengths.iter_mut().zip(counts) {
-            let count = u32::from(count);
-            *length = CodeLength {
-                first_code: code,
-                count,
-                first_symbol: symbol,
-            };
-            code = (code + count) << 1;
-            symbol += count;
+impl Scan {
+    /// Reads the scan header (T.81, B.2.3).
+    pub(super) fn parse(segment: &[u8], components: &[Component]) -> Result<Self, Fault> {
+        let damaged = || Fault::damaged("its scan header does not fit its frame header");
+        let (&count, rest) = segment.split_first().ok_or_else(damaged)?;
+        let count = usize::from(count);
+        let entries = rest.get(..2 * count).ok_or_else(damaged)?;
+        if !(1..=PLACES).contains(&count) {
+            return Err(damaged());
         }
+        let mut chosen = [Chosen::default(); PLACES];
+        for (chosen, entry) in chosen.iter_mut().zip(entries.chunks_exact(2)) {
+            let component = components.iter().find(|component| component.id == entry[0]);
+            *chosen = Chosen {
+                component: *component.ok_or_else(damaged)?,
+                dc_table: entry[1] >> 4,
+                ac_table: entry[1] & 15,
+            };
+        }
+        Ok(Self { chosen, count })
+    }
+
+    fn chosen(&self) -> &[Chosen] {
+        &self.chosen[..self.count]
+    }
+
+    /// Whether it holds all components, in their order.
+    pub(super) fn is_whole(&self, components: &[Component]) -> bool {
+        let chosen = self.chosen().iter().map(|chosen| &chosen.component);
+        chosen.eq(components)
+    }
+
+    /// The tables of every component.
+    pub(super) fn coders<'a>(
+        &self,
+        tables: &'a Tables,
+    ) -> Result<[BlockCoder<'a>; CHANNELS], Fault> {
+        let [first, second, third, _] = &self.chosen;
+        Ok([
+            BlockCoder::new(first, tables)?,
+            BlockCoder::new(second, tables)?,
+            BlockCoder::new(third, tables)?,
+        ])
+    }
+
+    /// How many units the scan holds (T.81, A.2): blocks of one component, or groups of all.
+    fn unit_count(&self, header: &Header) -> usize {
+        const BLOCK_PX: u32 = 8;
+        let (across, down) = header.largest_sampling();
+        let (width_px, height_px) = (header.width_px, header.height_px);
+        let (units_across, units_down) = match self.chosen() {
+            [Chosen { component, .. }] => (
+                (width_px * component.horizontal)
+                    .div_ceil(across)
+                    .div_ceil(BLOCK_PX),
+                (height_px * component.vertical)
+                    .div_ceil(down)
+                    .div_ceil(BLOCK_PX),
+            ),
+            _ => (
+                width_px.div_ceil(BLOCK_PX * across),
+                height_px.div_ceil(BLOCK_PX * down),
+            ),
+        };
+        units_across as usize * units_down as usize
+    }
+
+    /// Reads the scan's codes, which start at `at`, without making pixels; returns the place of
+    /// the marker behind them.
+    pub(super) fn check(
+        &self,
+        bytes: &[u8],
+        at: usize,
+        header: &Header,
+        tables: &Tables,
+    ) -> Result<usize, Fault> {
+        let mut coders = Vec::new();
+        for chosen in self.chosen() {
+            let area = chosen.component.horizontal * chosen.component.vertical;
+            let repeats = if self.count == 1 { 1 } else { area };
+            let coder = BlockCoder::new(chosen, tables)?;
+            coders.extend((0..repeats).map(|_| coder));
+        }
+        let mut stretches = Stretches::new(bytes, at, tables.restart_interval);
+        let mut units_left = self.unit_count(header);
+        while units_left > 0 {
+            let (mut reader, units) = stretches.next(units_left)?;
+            for _ in 0..units {
+                for coder in &coders {
+                    // The first coefficient may run away over blocks; its sum is not looked at.
+                    coder.read(&mut reader, &mut 0, &mut [0; BLOCK])?;
+                }
+            }
+            stretches.finish(reader)?;
+            units_left -= units;
+        }
+        stretches.end()
+    }
+}
+
+/// Walks the stretches of data between restart markers.
+pub(super) struct Stretches<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    interval: usize,
+    /// The restart marker that must come next; none before the first stretch.
+    restart: Option<u8>,
+}
+
+impl<'a> Stretches<'a> {
+    pub(super) fn new(bytes: &'a [u8], at: usize, interval: usize) -> Self {
         Self {
-            lengths,
-            symbols: symbols.to_vec(),
+            bytes,
+            at,
+            interval,
+            restart: None,
         }
     }
 
-    /// The symbol at the start of 16 bits, and the length of its code.
-    fn look_up(&self, bits16: u32) -> Option<(u8, u32)> {
-        (1_u32..).zip(&self.lengths).find_map(|(bits, length)| {
-            let place = (bits16 >> (16 - bits)).checked_sub(length.first_code)?;
-            let symbol = (place < length.count).then_some(length.first_symbol + place)?;
-            Some((*self.symbols.get(symbol as usize)?, bits))
+    /// A reader for the next stretch and the number of units in it, where `units_left` have not
+    /// been read.
+    pub(super) fn next(&mut self, units_left: usize) -> Result<(BitReader<'a>, usize), Fault> {
+        let restart = match self.restart {
+            None => marker::RESTART_FIRST,
+            Some(expected) => {
+                let found = self.marker_ahead();
+                if !is_restart(found) {
+                    return Err(Fault::Truncated);
+                }
+                if found != expected {
+                    return Err(Fault::damaged("restart markers are out of order"));
+                }
+                self.at += 2;
+                marker::RESTART_FIRST | (expected + 1) & 7
+            }
+        };
+        self.restart = Some(restart);
+        let units = match self.interval {
+            0 => units_left,
+            interval => units_left.min(interval),
+        };
+        Ok((BitReader::new(self.bytes, self.at), units))
+    }
+
+    /// Ends a stretch, all of whose units have been read.
+    pub(super) fn finish(&mut self, reader: BitReader) -> Result<(), Fault> {
+        self.at = reader.finish()?;
+        Ok(())
+    }
+
+    /// The place behind the last stretch.
+    pub(super) fn end(self) -> Result<usize, Fault> {
+        if is_restart(self.marker_ahead()) {
+            return Err(Fault::damaged("more data than its size allows"));
+        }
+        Ok(self.at)
+    }
+
+    fn marker_ahead(&self) -> u8 {
+        self.bytes.get(self.at + 1).copied().unwrap_or_default()
+    }
+}
+
+fn is_restart(found: u8) -> bool {
+    (marker::RESTART_FIRST..=marker::RESTART_LAST).contains(&found)
+}
+
+/// Where each coefficient stands in its block, by the order of coding (T.81, figure A.6).
+const ZIGZAG: [u8; BLOCK] = [
+    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20,
+    13, 6, 7, 14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59,
+    52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
+];
+
+/// The tables of one component's blocks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BlockCoder<'a> {
+    dc: &'a HuffmanTable,
+    ac: &'a HuffmanTable,
+    quantization: &'a Quantization,
+}
+
+impl<'a> BlockCoder<'a> {
+    fn new(chosen: &Chosen, tables: &'a Tables) -> Result<Self, Fault> {
+        let missing = || Fault::damaged("one of its tables is missing");
+        let quantization = chosen.component.quantization;
+        Ok(Self {
+            dc: tables.dc.get(chosen.dc_table).ok_or_else(missing)?,
+            ac: tables.ac.get(chosen.ac_table).ok_or_else(missing)?,
+            quantization: tables.quantization.get(quantization).ok_or_else(missing)?,
         })
     }
-}
 
-/// Reads bits, most significant first, and drops the zero stuffed behind each 0xFF.
-struct BitReader<'a> {
-    data: &'a [u8],
-    at: usize,
-    bits: u64,
-    available: u32,
-}
-
-impl<'a> BitReader<'a> {
-    fn new(data: &'a [u8]) -> Self {
-        Self {
-            data,
-            at: 0,
-            bits: 0,
-            available: 0,
+    /// Reads one block (T.81, F.2.2) into `coefficients`, all zero before; sizes of 8-bit pictures
+    /// reach 11 bits for the first and 10 for the others (tables F.1, F.2), and no coefficient of
+    /// a picture leaves 16 bits. `prediction` is the first one of the component's block before.
+    ///
+    /// Returns the union of the bits of the places of all coefficients that are not zero.
+    #[inline(always)]
+    pub(super) fn read(
+        &self,
+        reader: &mut BitReader,
+        prediction: &mut i32,
+        coefficients: &mut [i16; BLOCK],
+    ) -> Result<usize, Fault> {
+        const LARGEST_DC_BITS: u8 = 11;
+        const LARGEST_DC: i32 = (1 << LARGEST_DC_BITS) - 1;
+        const LARGEST_AC_BITS: u8 = 10;
+        const END_OF_BLOCK: u8 = 0x00;
+        const SIXTEEN_ZEROS: u8 = 0xF0;
+        reader.refill();
+        let dc_bits = self.dc.symbol(reader)?;
+        if dc_bits > LARGEST_DC_BITS {
+            return Err(impossible_coefficient(reader));
         }
-    }
-
-    fn fill(&mut self) {
-        while self.available <= 48 {
-            let Some(&byte) = self.data.get(self.at) else {
-                return;
-            };
-            self.at += if byte == 0xFF { 2 } else { 1 };
-            self.bits = (self.bits << 8) | u64::from(byte);
-            self.available += 8;
+        if dc_bits > 0 {
+            *prediction += reader.value(u32::from(dc_bits));
         }
-    }
-
-    /// The next 16 bits; zeros follow the end of the data.
-    fn peek16(&self) -> u32 {
-        let bits = if self.available >= 16 {
-            self.bits >> (self.available - 16)
-        } else {
-            self.bits << (16 - self.available)
+        if prediction.abs() > LARGEST_DC {
+            return Err(impossible_coefficient(reader));
+        }
+        let Ok(first) = i16::try_from(*prediction * self.quantization[0]) else {
+            return Err(impossible_coefficient(reader));
         };
-        (bits & 0xFFFF) as u32
-    }
-
-    fn skip(&mut self, bits: u32) -> Result<(), Fault> {
-        self.fill();
-        self.available = self.available.checked_sub(bits).ok_or(Fault::Truncated)?;
-        Ok(())
-    }
-
-    fn symbol(&mut self, table: &HuffmanTable) -> Result<u8, Fault> {
-        self.fill();
-        let found = table.look_up(self.peek16());
-        let Some((symbol, bits)) = found else {
-            let cut = self.available < 16;
-            return Err(if cut {
-                Fault::Truncated
+        coefficients[0] = first;
+        let mut places = 0;
+        let mut at = 0;
+        while at < BLOCK - 1 {
+            reader.refill();
+            let code = self.ac.look_up(reader);
+            let mut value = i32::from(code.value);
+            if value != 0 {
+                reader.skip(u32::from(code.bits));
+                at += usize::from(code.symbol >> 4) + 1;
             } else {
-                Fault::damaged("an impossible code")
-            });
-        };
-        self.skip(bits)?;
-        Ok(symbol)
+                let symbol = self.ac.symbol(reader)?;
+                match symbol {
+                    END_OF_BLOCK => break,
+                    SIXTEEN_ZEROS => {
+                        at += 16;
+                        continue;
+                    }
+                    _ => {}
+                }
+                let bits = symbol & 15;
+                if bits == 0 || bits > LARGEST_AC_BITS {
+                    return Err(impossible_coefficient(reader));
+                }
+                at += usize::from(symbol >> 4) + 1;
+                value = reader.value(u32::from(bits));
+            }
+            let Some(&place) = ZIGZAG.get(at) else {
+                return Err(impossible_coefficient(reader));
+            };
+            let place = usize::from(place) % BLOCK;
+            places |= place;
+            let Ok(coefficient) = i16::try_from(value * self.quantization[at]) else {
+                return Err(impossible_coefficient(reader));
+            };
+            coefficients[place] = coefficient;
+        }
+        if at >= BLOCK {
+            return Err(impossible_coefficient(reader));
+        }
+        if reader.is_overrun() {
+            return Err(Fault::Truncated);
+        }
+        Ok(places)
     }
+}
 
-    fn has_whole_byte_left(&mut self) -> bool {
-        self.fill();
-        self.available >= 8
+/// Zeros behind the end of the data may run into one.
+#[cold]
+fn impossible_coefficient(reader: &BitReader) -> Fault {
+    if reader.is_overrun() {
+        Fault::Truncated
+    } else {
+        Fault::damaged("an impossible coefficient")
     }
 }

@@ -1,0 +1,421 @@
+//! A reduced copy of a frame, and everything that is measured on it.
+//!
+//! The loops run over whole rows or planes in narrow integers, where compilers find vector
+//! instructions; orders of values are found by counting, not by sorting.
+
+use super::{ClassMeans, Edges, LEVEL};
+use crate::frame::Frame;
+use crate::histogram::Histogram;
+
+const CHANNELS: usize = 3;
+/// Values that can be counted in a byte.
+const COUNTED_BYTES: usize = 240;
+/// Bytes that can be summed in 16 bits, and 16-bit values that can be counted in them.
+const SUMMED_BYTES: usize = 256;
+const COUNTED_WORDS: usize = 4096;
+
+/// The copy; its buffers are kept for the next frame.
+#[derive(Debug, Default)]
+pub(super) struct ReducedView {
+    width: usize,
+    height: usize,
+    /// Diameter of a red cell in this copy, in pixels, known or assumed.
+    rbc_diameter: usize,
+    /// Red, green, blue and a byte that means nothing.
+    pixels: Vec<[u8; 4]>,
+    planes: [Vec<u8>; CHANNELS],
+    /// Sums of the rows of one row of blocks.
+    row_sums: Vec<u16>,
+    smear: Smear,
+    slopes: Vec<u16>,
+    /// 1 where a pixel is dark.
+    dark: Vec<u8>,
+}
+
+impl ReducedView {
+    /// Reduces a frame; see [`super::Judge::judge`] for `rbc_diameter_px`.
+    pub(super) fn take(&mut self, frame: &Frame, rbc_diameter_px: Option<u32>) {
+        /// Enough to see the edge of a red cell.
+        const RBC_DIAMETER: u32 = 32;
+        const LONGEST_SIDE: u32 = 400;
+        /// The fewest red cells that fit along the shorter side of a usable frame.
+        const FEWEST_CELLS: u32 = 4;
+        let shorter = frame.width_px().min(frame.height_px());
+        let longer = frame.width_px().max(frame.height_px());
+        let known_px = rbc_diameter_px.map(|diameter_px| diameter_px.min(shorter));
+        let factor = match known_px {
+            Some(diameter_px) => diameter_px / RBC_DIAMETER,
+            None => longer.div_ceil(LONGEST_SIDE),
+        };
+        let factor = factor.clamp(1, shorter);
+        let diameter_px = known_px.unwrap_or(shorter / FEWEST_CELLS);
+        self.width = (frame.width_px() / factor) as usize;
+        self.height = (frame.height_px() / factor) as usize;
+        self.rbc_diameter = (diameter_px / factor).max(1) as usize;
+        self.fill(frame, factor as usize);
+    }
+
+    /// Means of squares of `factor` pixels; what is left over at the right and the bottom is
+    /// dropped.
+    fn fill(&mut self, frame: &Frame, factor: usize) {
+        let count = self.width * self.height;
+        self.pixels.resize(count, [0; 4]);
+        for plane in &mut self.planes {
+            plane.resize(count, 0);
+        }
+        let row_bytes = frame.width_px() as usize * CHANNELS;
+        // The last pixel is read as four values, too.
+        self.row_sums.resize(row_bytes + 1, 0);
+        let block_rows = frame.rgb().chunks_exact(row_bytes * factor);
+        for (rows, pixels) in block_rows.zip(self.pixels.chunks_exact_mut(self.width)) {
+            let sums = &mut self.row_sums;
+            match factor {
+                1 => mean_of_blocks::<1>(rows, sums, pixels),
+                2 => mean_of_blocks::<2>(rows, sums, pixels),
+                3 => mean_of_blocks::<3>(rows, sums, pixels),
+                4 => mean_of_blocks::<4>(rows, sums, pixels),
+                _ => mean_of_large_blocks(rows, factor, sums, pixels),
+            }
+        }
+        let [red, green, blue] = &mut self.planes;
+        let planes = red.iter_mut().zip(green).zip(blue);
+        for (pixel, ((red, green), blue)) in self.pixels.iter().zip(planes) {
+            let word = u32::from_le_bytes(*pixel);
+            *red = word as u8;
+            *green = (word >> 8) as u8;
+            *blue = (word >> 16) as u8;
+        }
+    }
+
+    pub(super) fn clipped_permille(&self) -> u16 {
+        /// The bits that all three colours have from 254 on.
+        const CLIPPED: u32 = 0x00FE_FEFE;
+        let clipped: u32 = self
+            .pixels
+            .iter()
+            .map(|pixel| u32::from(u32::from_le_bytes(*pixel) & CLIPPED == CLIPPED))
+            .sum();
+        (clipped as usize * 1000 / (self.width * self.height)) as u16
+    }
+
+    pub(super) fn green_histogram(&self) -> Histogram {
+        Histogram::of_values(&self.planes[1])
+    }
+
+    /// What [`Histogram::percentile`] would give for red and for blue.
+    pub(super) fn red_and_blue_percentiles(&self, permille: u32) -> [u8; 2] {
+        let [red, _, blue] = &self.planes;
+        [red, blue].map(|plane| {
+            let wanted = (plane.len() * permille as usize).div_ceil(1000).max(1);
+            let value = bisect(u16::from(u8::MAX), |value| {
+                count_below(plane, value as u8) < wanted
+            });
+            value as u8
+        })
+    }
+
+    /// Steepest slopes as they are, and after smearing by an eighth of a red cell.
+    pub(super) fn edges(&mut self) -> Edges {
+        let (width, height) = (self.width, self.height);
+        let green = &self.planes[1];
+        // A box of width w smears by w / sqrt(12); w = 0.433 d makes that d / 8.
+        let radius = (self.rbc_diameter * 433 / 1000 / 2).max(1);
+        fill_slopes(green, width, height, &mut self.slopes);
+        let fine = steepest(&self.slopes) * u32::from(LEVEL);
+        self.smear.run(green, width, height, radius);
+        fill_slopes(&self.smear.both, width, height, &mut self.slopes);
+        Edges {
+            fine,
+            smeared: steepest(&self.slopes),
+            smear_width: 2 * radius as u32 + 1,
+        }
+    }
+
+    /// Changes between dark neighbours (at or below `level`) and bright ones, along rows and
+    /// across them, in thousandths of the dark pixels.
+    pub(super) fn texture_permille(&mut self, level: u8) -> usize {
+        self.dark.resize(self.width * self.height, 0);
+        for (dark, &green) in self.dark.iter_mut().zip(&self.planes[1]) {
+            *dark = u8::from(green <= level);
+        }
+        let along: usize = self
+            .dark
+            .chunks_exact(self.width)
+            .map(|row| count_differences(row, &row[1..]))
+            .sum();
+        let across = count_differences(&self.dark, &self.dark[self.width..]);
+        let dark_pixels: usize = self
+            .dark
+            .chunks(COUNTED_BYTES)
+            .map(|values| usize::from(values.iter().sum::<u8>()))
+            .sum();
+        (along + across) * 1000 / dark_pixels.max(1)
+    }
+
+    /// The mean colours at or below a level of green, and above it.
+    pub(super) fn class_means(&self, level: u8) -> ClassMeans {
+        let [red, green, blue] = &self.planes;
+        let mut dark_count = 0;
+        let mut sums = [[0_u64; CHANNELS]; 2];
+        let chunks = red.chunks(SUMMED_BYTES).zip(blue.chunks(SUMMED_BYTES));
+        for (green, (red, blue)) in green.chunks(SUMMED_BYTES).zip(chunks) {
+            let mut dark = 0_u16;
+            let [mut all_sums, mut dark_sums] = [[0_u16; CHANNELS]; 2];
+            for (&green, (&red, &blue)) in green.iter().zip(red.iter().zip(blue)) {
+                let mask = if green <= level { u16::MAX } else { 0 };
+                dark += mask & 1;
+                for (channel, value) in [red, green, blue].into_iter().enumerate() {
+                    all_sums[channel] += u16::from(value);
+                    dark_sums[channel] += u16::from(value) & mask;
+                }
+            }
+            dark_count += u64::from(dark);
+            for channel in 0..CHANNELS {
+                sums[0][channel] += u64::from(dark_sums[channel]);
+                sums[1][channel] += u64::from(all_sums[channel] - dark_sums[channel]);
+            }
+        }
+        let counts = [dark_count, green.len() as u64 - dark_count];
+        let mean = |class: usize| sums[class].map(|sum| (sum * 1000 / counts[class].max(1)) as u32);
+        ClassMeans {
+            dark_millilevels: mean(0),
+            bright_millilevels: mean(1),
+        }
+    }
+}
+
+/// A row of blocks of `FACTOR` pixels, at most four: sums stay in 16 bits.
+fn mean_of_blocks<const FACTOR: usize>(rows: &[u8], sums: &mut [u16], pixels: &mut [[u8; 4]]) {
+    let row_bytes = rows.len() / FACTOR;
+    let rows: [&[u8]; FACTOR] = std::array::from_fn(|row| &rows[row * row_bytes..][..row_bytes]);
+    for (at, sum) in sums[..row_bytes].iter_mut().enumerate() {
+        *sum = (0..FACTOR).map(|row| u16::from(rows[row][at])).sum();
+    }
+    let area = (FACTOR * FACTOR) as u32;
+    // Rounded up, this gives whole quotients of all sums below 2^16 / area.
+    let reciprocal = (1_u32 << 16).div_ceil(area);
+    let steps = (0..sums.len()).step_by(FACTOR * CHANNELS);
+    for (at, pixel) in steps.zip(pixels) {
+        let mut block = [(area / 2) as u16; 4];
+        for column in 0..FACTOR {
+            if let Some(values) = sums[at + column * CHANNELS..].first_chunk::<4>() {
+                for (sum, value) in block.iter_mut().zip(values) {
+                    *sum += value;
+                }
+            }
+        }
+        *pixel = block.map(|sum| ((u32::from(sum) * reciprocal) >> 16) as u8);
+    }
+}
+
+/// A row of blocks of up to 256 pixels a side.
+fn mean_of_large_blocks(rows: &[u8], factor: usize, sums: &mut [u16], pixels: &mut [[u8; 4]]) {
+    let row_bytes = sums.len() - 1;
+    sums.fill(0);
+    for row in rows.chunks_exact(row_bytes) {
+        for (sum, &value) in sums.iter_mut().zip(row) {
+            *sum += u16::from(value);
+        }
+    }
+    let area = (factor * factor) as u32;
+    let blocks = sums.chunks_exact(factor * CHANNELS);
+    for (block, pixel) in blocks.zip(pixels) {
+        let mut totals = [area / 2; 4];
+        for values in block.chunks_exact(CHANNELS) {
+            for (total, &value) in totals.iter_mut().zip(values) {
+                *total += u32::from(value);
+            }
+        }
+        *pixel = totals.map(|total| (total / area) as u8);
+    }
+}
+
+/// The mean over a square, edges repeated outwards.
+#[derive(Debug, Default)]
+struct Smear {
+    /// A row with its ends repeated.
+    padded: Vec<u8>,
+    window_sums: Vec<u32>,
+    along: Vec<u16>,
+    both: Vec<u16>,
+}
+
+impl Smear {
+    /// Smears a plane over squares of 2 `radius` + 1 pixels: rows, rounded to a sixteenth of a
+    /// level, then columns.
+    fn run(&mut self, plane: &[u8], width: usize, height: usize, radius: usize) {
+        let window = 2 * radius + 1;
+        let divide = Division::by(window as u32);
+        self.along.resize(plane.len(), 0);
+        self.both.resize(plane.len(), 0);
+        self.padded.resize(width + window, 0);
+        self.window_sums.resize(width, 0);
+        let sums = &mut self.window_sums;
+        for (row, along) in plane
+            .chunks_exact(width)
+            .zip(self.along.chunks_exact_mut(width))
+        {
+            let padded = &mut self.padded;
+            padded[..radius].fill(row[0]);
+            padded[radius..radius + width].copy_from_slice(row);
+            padded[radius + width..].fill(row[width - 1]);
+            let mut sum: u32 = padded[..window].iter().map(|&value| u32::from(value)).sum();
+            let pairs = padded.iter().zip(&padded[window..]);
+            for (window_sum, (&leaving, &coming)) in sums.iter_mut().zip(pairs) {
+                *window_sum = sum;
+                sum = sum + u32::from(coming) - u32::from(leaving);
+            }
+            for (mean, &sum) in along.iter_mut().zip(&*sums) {
+                *mean = divide.rounded(sum * u32::from(LEVEL));
+            }
+        }
+        let row = |y: usize| &self.along[y.min(height - 1) * width..][..width];
+        sums.fill(0);
+        for y in 0..window {
+            for (sum, &value) in sums.iter_mut().zip(row(y.saturating_sub(radius))) {
+                *sum += u32::from(value);
+            }
+        }
+        for (y, both) in self.both.chunks_exact_mut(width).enumerate() {
+            let pairs = row(y.saturating_sub(radius))
+                .iter()
+                .zip(row(y + radius + 1));
+            for ((mean, sum), (&leaving, &coming)) in both.iter_mut().zip(&mut *sums).zip(pairs) {
+                *mean = divide.rounded(*sum);
+                *sum = *sum + u32::from(coming) - u32::from(leaving);
+            }
+        }
+    }
+}
+
+/// Division by a small number as a product.
+#[derive(Debug, Clone, Copy)]
+struct Division {
+    half: u32,
+    reciprocal: u64,
+}
+
+impl Division {
+    const BITS: u32 = 40;
+
+    /// Exact for dividends below 2^26 and divisors below 2^13: the reciprocal, rounded up, is
+    /// wrong by less than one part in 2^40 / divisor.
+    fn by(divisor: u32) -> Self {
+        Self {
+            half: divisor / 2,
+            reciprocal: (1_u64 << Self::BITS).div_ceil(u64::from(divisor)),
+        }
+    }
+
+    #[inline(always)]
+    fn rounded(self, dividend: u32) -> u16 {
+        ((u64::from(dividend + self.half) * self.reciprocal) >> Self::BITS) as u16
+    }
+}
+
+/// |across| + |along| over two pixels, at every pixel that has four neighbours.
+fn fill_slopes<T: Copy + Into<u16>>(
+    plane: &[T],
+    width: usize,
+    height: usize,
+    slopes: &mut Vec<u16>,
+) {
+    let (inner_width, inner_height) = (width.saturating_sub(2), height.saturating_sub(2));
+    slopes.resize(inner_width * inner_height, 0);
+    if slopes.is_empty() {
+        return;
+    }
+    for (y, slopes) in slopes.chunks_exact_mut(inner_width).enumerate() {
+        let row = |y: usize, x: usize| plane[y * width + x..][..inner_width].iter();
+        let across = row(y + 1, 0).zip(row(y + 1, 2));
+        let along = row(y, 1).zip(row(y + 2, 1));
+        for (slope, ((&left, &right), (&above, &below))) in slopes.iter_mut().zip(across.zip(along))
+        {
+            let across = left.into().abs_diff(right.into());
+            *slope = across + above.into().abs_diff(below.into());
+        }
+    }
+}
+
+/// The slope that one pixel in two hundred exceeds: steep enough to be an edge, common enough not
+/// to be a speck.
+fn steepest(slopes: &[u16]) -> u32 {
+    const ONE_IN: usize = 200;
+    let wanted = slopes.len() / ONE_IN;
+    let largest = slopes.iter().copied().max().unwrap_or(0);
+    u32::from(bisect(largest, |slope| count_from(slopes, slope) > wanted))
+}
+
+/// The largest value up to `largest` for which `holds`, which holds up to some value only; 0 where
+/// it never does.
+fn bisect(largest: u16, holds: impl Fn(u16) -> bool) -> u16 {
+    let (mut low, mut high) = (0, largest);
+    while low < high {
+        let middle = low + (high - low).div_ceil(2);
+        if holds(middle) {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    low
+}
+
+fn count_below(values: &[u8], limit: u8) -> usize {
+    let count = |values: &[u8]| {
+        values
+            .iter()
+            .map(|&value| u8::from(value < limit))
+            .sum::<u8>()
+    };
+    let chunks = values.chunks(COUNTED_BYTES);
+    chunks.map(|values| usize::from(count(values))).sum()
+}
+
+fn count_from(values: &[u16], limit: u16) -> usize {
+    let count = |values: &[u16]| {
+        values
+            .iter()
+            .map(|&value| u16::from(value >= limit))
+            .sum::<u16>()
+    };
+    let chunks = values.chunks(COUNTED_WORDS);
+    chunks.map(|values| usize::from(count(values))).sum()
+}
+
+/// How many of the paired values, each 0 or 1, differ.
+fn count_differences(one: &[u8], other: &[u8]) -> usize {
+    let chunks = one.chunks(COUNTED_BYTES).zip(other.chunks(COUNTED_BYTES));
+    let differences = chunks.map(|(one, other)| {
+        let pairs = one.iter().zip(other);
+        usize::from(pairs.map(|(one, other)| one ^ other).sum::<u8>())
+    });
+    differences.sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn products_divide_exactly() {
+        for divisor in [1, 3, 5, 15, 27, 43, 201, 1773, 8191] {
+            let divide = Division::by(divisor);
+            for quotient in 0..=4080_u32 {
+                for rest in [0, divisor / 2, divisor / 2 + 1, divisor - 1] {
+                    let dividend = quotient * divisor + rest;
+                    let expected = (dividend + divisor / 2) / divisor;
+                    let found = u32::from(divide.rounded(dividend));
+                    assert_eq!(found, expected, "{dividend} / {divisor}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_last_value_that_holds_is_found() {
+        for (largest, last) in [(0, 0), (1, 0), (1, 1), (510, 0), (510, 77), (510, 510)] {
+            assert_eq!(bisect(largest, |value| value <= last), last);
+        }
+    }
+}
