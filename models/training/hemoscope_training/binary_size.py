@@ -12,6 +12,8 @@ from collections import Counter
 from pathlib import Path
 
 NAME = re.compile(r"^(?:<|&|\*|\[|\(|mut |const |dyn |as |impl )*([a-z_][a-z0-9_]*)::")
+SYMBOL = re.compile(r"^[0-9a-f]+ ([0-9a-f]+) [tTwWrRdDvV] (.*)$", re.MULTILINE)
+LOADED = re.compile(r"^ +LOAD +0x\S+ 0x\S+ 0x\S+ (0x\S+)", re.MULTILINE)
 ROWS = 20
 
 
@@ -24,11 +26,14 @@ def crate_of(symbol: str) -> str:
 def sizes_by_crate(listing: str) -> Counter:
     """Bytes by crate of `nm --print-size --demangle`."""
     sizes: Counter = Counter()
-    for line in listing.splitlines():
-        parts = line.split(" ", 3)
-        if len(parts) == 4 and parts[2] in "tTwWrRdDvV":
-            sizes[crate_of(parts[3])] += int(parts[1], 16)
+    for size, name in SYMBOL.findall(listing):
+        sizes[crate_of(name)] += int(size, 16)
     return sizes
+
+
+def output_of(*command: str) -> str:
+    """Standard output of a command that must succeed."""
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def main() -> None:
@@ -36,16 +41,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("program", type=Path)
     settings = parser.parse_args()
-    command = ["nm", "--print-size", "--demangle=rust", str(settings.program)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    sizes = sizes_by_crate(done.stdout)
-    listed = subprocess.run(
-        ["readelf", "-SW", str(settings.program)], check=True, capture_output=True, text=True
-    ).stdout
-    loaded = sum(
-        int(found[2], 16)
-        for found in re.finditer(r"\] \S+\s+(PROGBITS|\S+)\s+0*[1-9a-f]\S* \S+ (\S+)", listed)
-    )
+    program = str(settings.program)
+    sizes = sizes_by_crate(output_of("nm", "--print-size", "--demangle=rust", program))
+    loaded = sum(int(size, 16) for size in LOADED.findall(output_of("readelf", "-lW", program)))
     print("| crate | kB |\n|---|---|")
     for crate, size in sizes.most_common(ROWS):
         print(f"| {crate} | {size / 1e3:.0f} |")

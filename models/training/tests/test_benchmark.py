@@ -250,7 +250,7 @@ def test_symbols_belong_to_the_crate_that_they_begin_with():
     }
     for symbol, crate in cases.items():
         assert binary_size.crate_of(symbol) == crate, symbol
-    listing = "0000 0010 t alloc::vec::Vec\n0010 0001 T alloc::x\n0020 U main\n"
+    listing = "0000 0010 t alloc::vec::Vec\n0010 0001 T alloc::x\n     U main\n0020 T x\n"
     assert binary_size.sizes_by_crate(listing) == {"alloc": 17}
 
 
