@@ -87,10 +87,10 @@ struct Contender {
 }
 
 impl Contender {
-    fn new(name: String, network: Network) -> Self {
+    fn new(name: String, network: Runner) -> Self {
         Self {
             name,
-            network: network.runner(),
+            network,
             times_ms: Vec::new(),
         }
     }
@@ -138,24 +138,21 @@ fn find_model() -> Result<PathBuf> {
     })
 }
 
-fn load(folder: &Path, kernel: Kernel, threads: usize) -> Result<Network> {
-    ensure!(
-        threads == 1,
-        "this program runs the network on one thread; leave --threads out"
-    );
-    Ok(Network::load_with(folder, kernel)?)
-}
-
 /// Every kernel of this processor, the fastest last; and then, where `plain`, tract's own
 /// operators: the one compared with.
 fn contenders(folder: &Path, threads: usize, plain: bool) -> Result<Vec<Contender>> {
     let mut contenders = Vec::new();
     for kernel in Kernel::available() {
-        let network = load(folder, kernel, threads)?;
+        let mut network = Network::load_with(folder, kernel)?.runner();
+        network.set_threads(threads);
+        ensure!(
+            network.threads() == threads,
+            "the network does not run on {threads} threads"
+        );
         contenders.push(Contender::new(format!("device, {kernel}"), network));
     }
     if plain {
-        let plain = Network::load_plain(folder)?;
+        let plain = Network::load_plain(folder)?.runner();
         contenders.push(Contender::new("plain, tract f32".into(), plain));
     }
     Ok(contenders)

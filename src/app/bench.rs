@@ -9,7 +9,7 @@ use crate::count::{Border, FieldTally};
 use crate::decode::decode_image;
 use crate::detect::{DetectSettings, detect};
 use crate::frame::Frame;
-use crate::network::{Network, NetworkOutput};
+use crate::network::{NetworkOutput, Runner};
 use crate::preprocess::scale::ScalePlan;
 use crate::preprocess::{PreparedInput, Preprocessor};
 use crate::quality::Quality;
@@ -135,7 +135,8 @@ pub fn run(arguments: &BenchArguments) -> Result<bool> {
 
 fn measure(arguments: &BenchArguments, setup: &Setup) -> Result<Report> {
     let (picture, um_per_px) = picture(arguments, setup)?;
-    let network = load_network(setup, arguments.threads)?;
+    let mut network = setup.load_network(false)?.runner();
+    network.set_threads(usize::from(arguments.threads));
     let mut bench = Bench::new(arguments, setup, network, picture, um_per_px)?;
     let stages = match arguments.stage.as_slice() {
         [] => &Stage::ALL,
@@ -185,22 +186,15 @@ fn read_frame(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn load_network(setup: &Setup, threads: u16) -> Result<Network> {
-    if threads != 1 {
-        bail!("this program runs the network on one thread; leave --threads out");
-    }
-    setup.load_network(false)
-}
-
 /// How much of the processor's own peak one run of the network reaches.
-fn peak_share(_network: &Network, _input: &PreparedInput, _network_ms: f64) -> Option<f64> {
+fn peak_share(_network: &Runner, _input: &PreparedInput, _network_ms: f64) -> Option<f64> {
     None
 }
 
 /// The stages with everything that they need, and what the last frame left behind.
 struct Bench<'a> {
     setup: &'a Setup,
-    network: Network,
+    network: Runner,
     preprocessor: Preprocessor,
     settings: AnalyseSettings,
     detect_settings: DetectSettings,
@@ -222,7 +216,7 @@ impl<'a> Bench<'a> {
     fn new(
         arguments: &BenchArguments,
         setup: &'a Setup,
-        network: Network,
+        mut network: Runner,
         picture: Vec<u8>,
         um_per_px: f64,
     ) -> Result<Self> {
@@ -235,7 +229,7 @@ impl<'a> Bench<'a> {
         let rbc_diameter_px = setup.rbc_diameter_px(scale);
         let quality = setup.judge(&frame, rbc_diameter_px);
         let settings = setup.analyse_settings(false);
-        let network_rbc_px = network.manifest().input.rbc_diameter_px;
+        let network_rbc_px = network.network().manifest().input.rbc_diameter_px;
         let frame_px = (frame.width_px(), frame.height_px());
         let plan = ScalePlan::new(
             frame_px,
@@ -253,14 +247,16 @@ impl<'a> Bench<'a> {
         let input = preprocessor
             .prepare(&frame, &plan, &settings.steps)?
             .clone();
-        let output = network.run_rgbx(input.width_px, input.height_px, &input.rgbx)?;
+        let output = network
+            .run(input.width_px, input.height_px, &input.rgbx)?
+            .clone();
         let screen = match &arguments.size {
             Some(text) => text.parse()?,
             None => ScreenSize::default(),
         };
         Ok(Self {
             detect_settings: DetectSettings {
-                classes: network.manifest().class_settings(),
+                classes: network.network().manifest().class_settings(),
                 all_cells: settings.all_cells,
                 network_rbc_diameter_px: libm::round(network_rbc_px) as u32,
             },
@@ -304,10 +300,11 @@ impl<'a> Bench<'a> {
             }
             Stage::Network => {
                 let input = &self.input;
-                self.output =
-                    self.network
-                        .run_rgbx(input.width_px, input.height_px, &input.rgbx)?;
+                let output = self
+                    .network
+                    .run(input.width_px, input.height_px, &input.rgbx)?;
                 elapsed = start.elapsed();
+                self.output = output.clone();
             }
             Stage::Detect => {
                 self.cells = detect(&self.output, &self.plan, &self.detect_settings);
@@ -350,9 +347,10 @@ impl<'a> Bench<'a> {
             .find(|stage| stage.name == Stage::Network.name());
         Report {
             version: env!("CARGO_PKG_VERSION"),
-            model: self.network.manifest().name.clone(),
+            model: self.network.network().manifest().name.clone(),
             kernel: self
                 .network
+                .network()
                 .kernel()
                 .map_or_else(|| "float".to_owned(), |kernel| kernel.name().to_owned()),
             threads: arguments.threads,
