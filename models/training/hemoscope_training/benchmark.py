@@ -9,6 +9,7 @@ cannot be measured is named at the end, and then there is no ratios.json and the
 import argparse
 import importlib.metadata
 import json
+import os
 import platform
 import re
 import subprocess
@@ -143,6 +144,8 @@ class Benchmark:
         self.model: Path = settings.model.resolve()
         self.out: Path = settings.out.resolve()
         self.found = Found()
+        # Of a frame of 640x480, once the stages are timed.
+        self.stage_ms: dict[str, float] = {}
         self.multiply_accumulates = network_cost.multiply_accumulates(
             self.model / "model.onnx", WIDTH_PX, HEIGHT_PX
         )
@@ -275,6 +278,7 @@ class Benchmark:
         small = reports[640, 480]
         names = [stage["name"] for stage in small[0]["stages"]]
         times = {name: stage_median(small, name) for name in names}
+        self.stage_ms = times
         rest = sum(times[name] for name in names if name != "network")
         self.found.ratios["rest_over_network"] = rest / times["network"]
         rows = []
@@ -509,10 +513,34 @@ class Benchmark:
         rows[-1].append(f"{total / moved:.0f}")
         header = ["layer", "kernel/stride", "channels", "output", "million MACs", "kB moved"]
         self.found.blocks["layers"] = table([*header, "MACs a byte"], rows)
+        memory = 2 * copy_gb_per_second()
         self.found.blocks["memory"] = (
-            f"Memory, one core, copying 256 MB: {copy_gb_per_second():.1f} GB read and as much "
-            "written a second."
+            f"Memory, one core, copying 256 MB: {memory:.1f} GB a second, half of it read and half "
+            "written."
         )
+        if self.stage_ms:
+            self.found.blocks["floors"] = self.floors(memory, moved)
+        else:
+            raise NotMeasured("the floors of the stages need the stages' times")
+
+    def floors(self, memory_gb_per_second: float, network_bytes: int) -> str:
+        """Bytes that each stage must move, how long memory would take, and how long it takes."""
+        frame = 3 * 640 * 480
+        shown, screen = 4 * WIDTH_PX * HEIGHT_PX, 3 * 320 * 240
+        moved = {
+            "decode": self.frames[0].stat().st_size + frame,
+            "judge": frame,
+            "prepare": frame + shown,
+            "network": network_bytes,
+            "detect": WIDTH_PX // 4 * (HEIGHT_PX // 4) * 7 * 2,
+            "draw": frame + screen,
+        }
+        rows = []
+        for name, measured_ms in self.stage_ms.items():
+            floor_ms = moved[name] / memory_gb_per_second / 1e6
+            cells = [f"{moved[name] / 1e3:.0f}", f"{floor_ms:.3f}", f"{measured_ms:.3f}"]
+            rows.append([name, *cells, f"{measured_ms / floor_ms:.0f}"])
+        return table(["stage", "kB", "ms at memory's speed", "measured ms", "times that"], rows)
 
     def versions(self) -> None:
         """The machine and the versions."""
@@ -541,7 +569,8 @@ class Benchmark:
             f"- {qemu}",
             f"- tract's {kernels[-1]}; with {runtimes.TRACT_AVX2_ONLY['TRACT_CPU_ISA']} "
             f"its {restricted[-1]}",
-            f"- {time.strftime('%B %Y')}, {s.rounds} rounds",
+            f"- {time.strftime('%B %Y')}, {s.rounds} rounds of the network; the machine's load was "
+            f"{self.load_before:.1f} before and {os.getloadavg()[0]:.1f} at the end",
         ]
         self.found.blocks["machine"] = "\n".join(lines)
 
@@ -559,6 +588,7 @@ class Benchmark:
 
     def run(self) -> bool:
         """Measure, write, and say whether everything was measured."""
+        self.load_before = os.getloadavg()[0]
         ratios_file = self.out / "ratios.json"
         ratios_file.unlink(missing_ok=True)
         self.prepare()
@@ -607,7 +637,7 @@ PAGES = {
         ["machine", "ratios", "network", "agreement", "stages", "sizes", "count"]
         + ["start", "live", "arm", "model"]
     ),
-    "docs/roofline.md": ["layers", "memory", "peak"],
+    "docs/roofline.md": ["layers", "memory", "peak", "floors"],
 }
 
 

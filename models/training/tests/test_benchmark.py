@@ -90,6 +90,17 @@ def test_the_rest_and_the_spread_come_from_medians_of_stages():
     assert "100 billion" in bench.found.blocks["peak"]
 
 
+def test_the_floors_are_bytes_over_the_memory_s_speed(tmp_path):
+    bench = bench_without_init()
+    frame = tmp_path / "a.jpg"
+    frame.write_bytes(bytes(8_400))
+    bench.frames = [frame]
+    bench.stage_ms = {"decode": 0.93, "network": 1.0}
+    text = bench.floors(10.0, 5_000_000)
+    assert "| decode | 930 | 0.093 | 0.930 | 10 |" in text
+    assert "| network | 5000 | 0.500 | 1.000 | 2 |" in text
+
+
 def test_an_unknown_peak_is_missing_and_not_zero():
     bench = bench_without_init()
     bench.report_stages({(640, 480): [stage_report(4.0, 1.0, None)]})
