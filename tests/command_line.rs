@@ -342,6 +342,7 @@ fn bench_times_every_stage_or_the_one_that_is_named() {
         }
         assert!(report["cells"].as_u64().unwrap() > 10, "{report}");
         assert_eq!(report["network_width_px"], 320);
+        assert_eq!(report["multiply_accumulates"], 405_350_400);
         assert!(report["frames_per_second"].as_f64().unwrap() > 0.0);
     }
 }

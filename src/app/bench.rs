@@ -9,6 +9,7 @@ use crate::count::{Border, FieldTally};
 use crate::decode::decode_image;
 use crate::detect::{DetectSettings, detect};
 use crate::frame::Frame;
+use crate::network::kernels::peak_macs_per_second;
 use crate::network::{NetworkOutput, Runner};
 use crate::preprocess::scale::ScalePlan;
 use crate::preprocess::{PreparedInput, Preprocessor};
@@ -110,8 +111,12 @@ struct Report {
     frames_per_second: f64,
     /// `None` where the system does not tell.
     memory: Option<Memory>,
-    /// The network's multiply-accumulates a second over what one core can do of them with this
-    /// kernel's own instruction; `None` where that is not known.
+    /// Of the network for one frame.
+    multiply_accumulates: Option<u64>,
+    /// What the cores that run it could do with this kernel's own instruction, measured;
+    /// `None` where the kernel has none of its own.
+    peak_macs_per_second: Option<f64>,
+    /// The share of that which the network reaches.
     peak_share: Option<f64>,
 }
 
@@ -184,11 +189,6 @@ fn read_frame(path: &Path) -> Result<Vec<u8>> {
         bail!("{}: is over the limit of 64 MiB", path.display());
     }
     Ok(bytes)
-}
-
-/// How much of the processor's own peak one run of the network reaches.
-fn peak_share(_network: &Runner, _input: &PreparedInput, _network_ms: f64) -> Option<f64> {
-    None
 }
 
 /// The stages with everything that they need, and what the last frame left behind.
@@ -345,14 +345,20 @@ impl<'a> Bench<'a> {
         let network = stages
             .iter()
             .find(|stage| stage.name == Stage::Network.name());
+        let input = &self.input;
+        let multiply_accumulates = self
+            .network
+            .multiply_accumulates(input.width_px, input.height_px);
+        let kernel = self.network.network().kernel();
+        let core_peak = kernel.and_then(peak_macs_per_second);
+        let peak = core_peak.map(|peak| peak * f64::from(arguments.threads));
+        let share = |stage: &StageTimes| {
+            Some(multiply_accumulates? as f64 / (stage.median_ms / 1e3) / peak?)
+        };
         Report {
             version: env!("CARGO_PKG_VERSION"),
             model: self.network.network().manifest().name.clone(),
-            kernel: self
-                .network
-                .network()
-                .kernel()
-                .map_or_else(|| "float".to_owned(), |kernel| kernel.name().to_owned()),
+            kernel: kernel.map_or_else(|| "float".to_owned(), |kernel| kernel.name().to_owned()),
             threads: arguments.threads,
             frames: arguments.frames,
             frame_width_px: self.frame.width_px(),
@@ -362,8 +368,9 @@ impl<'a> Bench<'a> {
             cells: self.cells.len(),
             frames_per_second: f64::from(arguments.frames) / total.as_secs_f64(),
             memory: Memory::of_this_process(),
-            peak_share: network
-                .and_then(|stage| peak_share(&self.network, &self.input, stage.median_ms)),
+            multiply_accumulates,
+            peak_macs_per_second: peak,
+            peak_share: network.and_then(share),
             stages,
         }
     }
@@ -450,16 +457,18 @@ impl Report {
                 "memory: this system does not tell (/proc/self/status)"
             ),
         };
-        let _ = match self.peak_share {
-            Some(share) => writeln!(
+        let _ = match (self.peak_share, self.peak_macs_per_second) {
+            (Some(share), Some(peak)) => writeln!(
                 text,
-                "the network reaches {:.0} % of what this processor's {} instructions can do",
+                "the network reaches {:.0} % of the measured peak of {}, {:.0} billion \
+                 multiply-accumulates a second",
                 100.0 * share,
-                self.kernel
+                self.kernel,
+                peak / 1e9
             ),
-            None => writeln!(
+            _ => writeln!(
                 text,
-                "share of the processor's peak: not measured for the kernel {}",
+                "share of the processor's peak: not known for the kernel {}, or not timed",
                 self.kernel
             ),
         };
