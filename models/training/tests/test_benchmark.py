@@ -114,6 +114,7 @@ def test_the_network_is_compared_with_our_fastest_kernel():
         "device, scalar, 1t": [90.0],
         "device, avx2, 1t": [4.0],
         "device, avx512-vnni, 1t": [2.0],
+        "device, amx, 1t": [1.9],
         "device, avx512-vnni, 2t": [1.0],
         "onnxruntime int8, 1t": [3.0],
         "tract f32, 1t": [20.0],
