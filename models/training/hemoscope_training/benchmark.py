@@ -269,8 +269,8 @@ class Benchmark:
             ratio = f"{medians[name] / medians[compared(reference)]:.2f}" if reference else "-"
             label = name[:-4].replace("device, ", "ours, ")
             span = f"{low:.2f} to {high:.2f}"
-            rows.append([label, name[-2], f"{medians[name]:.2f}", span, len(times[name]), ratio])
-        header = ["contender", "threads", "median ms", "10th to 90th percentile", "runs"]
+            rows.append([label, name[-2], f"{medians[name]:.2f}", span, ratio])
+        header = ["contender", "threads", "median ms", "10th to 90th percentile"]
         self.found.blocks["network"] = table([*header, "time / ours"], rows)
 
     # Stages of the program.
@@ -695,7 +695,7 @@ def main() -> None:
     parser.add_argument("--board-contenders", **path, help="benches/contenders, built for aarch64")
     parser.add_argument("--plugin-source", **path, help="guest_instructions.c")
     parser.add_argument("--out", **path, help="folder for frames, models and ratios.json")
-    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--live-fields", type=int, default=LIVE_FIELDS)
     parser.add_argument("--only", action="append", help="measure this part only; writes nothing")
     sys.exit(0 if Benchmark(parser.parse_args()).run() else 1)
