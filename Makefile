@@ -74,7 +74,8 @@ bless: ## Rewrites the golden screens from what the program draws now; look at t
 
 ##@ Measure it
 .PHONY: bench
-bench: setup $(VENV)/measure-installed ## Times the network against tract and onnxruntime, interleaved
+bench: setup $(VENV)/measure-installed ## Times the frame path, and the network against tract and onnxruntime, interleaved
+	cargo bench --locked --bench frame_path
 	cargo bench --locked --bench network --no-run
 	cd models/training && $(VENV)/bin/python -m hemoscope_training.benchmark --root ../.. \
 	  --model ../../$(MODEL) --out ../../target/bench/network.md
