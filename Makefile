@@ -98,6 +98,7 @@ bless: ## Rewrites the golden screens from what the program draws now; look at t
 .PHONY: bench
 bench: build cross $(VENV)/measure-installed ## Measures everything on docs/performance.md again (about ten minutes), and writes target/bench/ratios.json
 	cargo build --release --locked --example simulated_frames
+	cargo bench --locked --bench frame_path
 	cargo bench --locked --bench network --no-run
 	CARGO_TARGET_DIR=target/contenders cargo build --release --locked --manifest-path benches/contenders/Cargo.toml
 	CARGO_TARGET_DIR=target/contenders scripts/cargo-aarch64 build --release --locked \

@@ -615,7 +615,7 @@ mod tests {
                     } else {
                         other
                     };
-                    let grain = ((random >> 16) * noise >> 16) as u8;
+                    let grain = (((random >> 16) * noise) >> 16) as u8;
                     pixel.copy_from_slice(&colour.map(|value| value.saturating_add(grain)));
                 }
                 frame

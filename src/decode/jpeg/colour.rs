@@ -268,7 +268,7 @@ mod tests {
                 None => near[at][x],
             };
             let across = |at: usize, x: usize| {
-                let side = if x % 2 == 0 { (x / 2).saturating_sub(1) } else { (x / 2 + 1).min(23) };
+                let side = if x.is_multiple_of(2) { (x / 2).saturating_sub(1) } else { (x / 2 + 1).min(23) };
                 if is_halved { quarter(sample(at, x / 2), sample(at, side)) } else { sample(at, x) }
             };
             for (x, found) in row.chunks_exact(3).enumerate() {

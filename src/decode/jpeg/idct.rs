@@ -79,6 +79,10 @@ fn transform_part<const ROWS: usize, const COLUMNS: usize>(
     }
 }
 
+#[expect(
+    clippy::needless_range_loop,
+    reason = "columns are lanes: every line is indexed alike"
+)]
 #[inline(always)]
 fn mix_columns<const ROWS: usize, const COLUMNS: usize>(
     coefficients: &[i16; BLOCK],
