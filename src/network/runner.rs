@@ -99,6 +99,17 @@ impl Runner {
         self.output
     }
 
+    /// Multiply-accumulates of one run for a size of the frame; `None` for the plain form, and for
+    /// a size that the network cannot run.
+    pub fn multiply_accumulates(&self, width_px: u32, height_px: u32) -> Option<u64> {
+        let program = self.network.shared.program.as_ref()?;
+        let size = Size {
+            height: height_px as usize,
+            width: width_px as usize,
+        };
+        program.multiply_accumulates(size).ok()
+    }
+
     /// Bytes of memory held for frames on their way through the network.
     pub fn stream_bytes(&self) -> usize {
         self.streams.iter().map(Stream::bytes).sum()

@@ -25,6 +25,9 @@ const SPINS: u32 = 4_000;
 /// Looks for a new picture before a thread goes to sleep: about a tenth of a millisecond.
 const IDLE_SPINS: u32 = 20_000;
 
+/// Channels of the picture that hold something.
+const PICTURE_COLOURS: usize = 3;
+
 /// What a step reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
@@ -168,6 +171,25 @@ impl Program {
             sizes.push(size);
         }
         Ok(sizes)
+    }
+
+    /// Multiply-accumulates of one run for a size of the picture; the picture's fourth channel,
+    /// which is always zero, is not counted.
+    ///
+    /// # Errors
+    /// The size does not fit the program.
+    pub fn multiply_accumulates(&self, picture: Size) -> Result<u64, KernelError> {
+        let sizes = self.sizes(picture)?;
+        let of_step = |(step, size): (&Step, &Size)| {
+            let parameters = step.convolution.parameters();
+            let channels = match step.input {
+                Source::Picture => parameters.input_channels.min(PICTURE_COLOURS),
+                Source::Step(_) => parameters.input_channels,
+            };
+            let window = parameters.kernel_height * parameters.kernel_width * channels;
+            (size.pixels() * parameters.output_channels * window) as u64
+        };
+        Ok(self.steps.iter().zip(&sizes).map(of_step).sum())
     }
 }
 
