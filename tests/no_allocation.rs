@@ -96,8 +96,10 @@ struct Pipeline {
 }
 
 impl Pipeline {
-    fn new() -> Self {
+    fn new(threads: usize) -> Self {
         let network = Network::load(model()).unwrap();
+        let mut runner = network.runner();
+        runner.set_threads(threads);
         let manifest = network.manifest();
         let detector = Detector::new(DetectSettings {
             classes: manifest.class_settings(),
@@ -106,7 +108,7 @@ impl Pipeline {
         });
         Self {
             preprocessor: Preprocessor::default(),
-            network: network.runner(),
+            network: runner,
             detector,
             cells: Vec::with_capacity(hemoscope::detect::MAX_CELLS),
         }
@@ -156,16 +158,18 @@ struct Loop<'a> {
 }
 
 impl<'a> Loop<'a> {
-    fn new(setup: &'a Setup, size: ScreenSize) -> Self {
+    fn new(setup: &'a Setup, size: ScreenSize, threads: usize) -> Self {
         let scale = KnownScale::Given {
             um_per_px: UM_PER_PX,
         };
+        let mut analysis = FieldAnalysis::new(setup, scale).unwrap();
+        analysis.set_threads(threads);
         Self {
             setup,
             shared: Shared::new(size.preview_px()),
             session: Session::new(setup.count_rules(), None, scale),
             display: Display::new(size, vec![Box::new(MemoryPanel::new(size.canvas()))]),
-            analysis: FieldAnalysis::new(setup, scale).unwrap(),
+            analysis,
             watch: StageWatch::default(),
             judge: Judge::new(QualitySettings::default()),
             next_field: 0,
@@ -235,10 +239,10 @@ impl<'a> Loop<'a> {
 fn nothing_is_allocated_once_the_run_has_warmed_up() {
     let setup = setup();
     let mut fields = captured_fields();
-    for size in ScreenSize::ALL {
+    for (size, threads) in ScreenSize::ALL.into_iter().zip([1, 2, 1]) {
         let mut stages = Stages::default();
-        let mut pipeline = Pipeline::new();
-        let mut run = Loop::new(&setup, size);
+        let mut pipeline = Pipeline::new(threads);
+        let mut run = Loop::new(&setup, size, threads);
         for round in 0..=MEASURED_ROUNDS {
             if round == 1 {
                 stages.reset();

@@ -49,3 +49,23 @@ impl Panel for MemoryPanel {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use embedded_graphics::pixelcolor::Rgb888;
+    use embedded_graphics::prelude::*;
+
+    #[test]
+    fn only_rows_said_to_have_changed_are_taken() {
+        let black = Canvas::new(4, 6).unwrap();
+        let mut red = black.clone();
+        let Ok(()) = red.clear(Rgb888::RED);
+        let mut panel = MemoryPanel::new(black);
+        panel.present(&red, &[1..2, 4..6]).unwrap();
+        let taken = [0, 1, 2, 3, 4, 5].map(|y| panel.shown().pixel(Point::new(3, y)).unwrap().r());
+        assert_eq!(taken, [0, 255, 0, 0, 255, 255]);
+        panel.present(&red, &[]).unwrap();
+        assert_eq!(panel.rows_taken(), 3);
+    }
+}
