@@ -83,6 +83,7 @@ impl Stage {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 struct StageTimes {
     name: &'static str,
+    fastest_ms: f64,
     median_ms: f64,
     p99_ms: f64,
 }
@@ -404,6 +405,7 @@ impl StageTimes {
         };
         Self {
             name,
+            fastest_ms: at(0),
             median_ms: at(500),
             p99_ms: at(990),
         }
@@ -454,6 +456,7 @@ impl Report {
                 name,
                 median_ms,
                 p99_ms,
+                ..
             } = stage;
             let _ = writeln!(text, "{name:<10}{median_ms:>12.3}{p99_ms:>12.3}");
         }
@@ -508,6 +511,7 @@ mod tests {
         for (count, median_ms, p99_ms) in cases {
             let found = StageTimes::new("network", times(count));
             let near = |a: f64, b: f64| (a - b).abs() < 1e-9;
+            assert!(near(found.fastest_ms, 1.0), "{count}: {found:?}");
             assert!(near(found.median_ms, median_ms), "{count}: {found:?}");
             assert!(near(found.p99_ms, p99_ms), "{count}: {found:?}");
         }

@@ -322,7 +322,8 @@ class Benchmark:
         for size, reported in sorted(reports.items()):
             megapixels = size[0] * size[1] / 1e6
             # Counting draws nothing.
-            parts = {name: stage_median(reported, name) for name in names if name != "draw"}
+            counted = [name for name in names if name != "draw"]
+            parts = {name: stage_median(reported, name, "fastest_ms") for name in counted}
             costs[size] = sum(parts.values()) / megapixels
             cells = [f"{parts[name] / megapixels:.2f}" for name in parts]
             shown = f"{reported[0]['network_width_px']}x{reported[0]['network_height_px']}"

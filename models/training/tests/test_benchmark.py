@@ -58,7 +58,8 @@ def test_targets_are_floors_or_ceilings():
 def stage_report(network_ms: float, rest_ms: float, share) -> dict:
     times = {"decode": rest_ms, "network": network_ms, "draw": rest_ms}
     stages = [
-        {"name": name, "median_ms": value, "p99_ms": 2 * value} for name, value in times.items()
+        {"name": name, "fastest_ms": value / 2, "median_ms": value, "p99_ms": 2 * value}
+        for name, value in times.items()
     ]
     return {
         "stages": stages,
