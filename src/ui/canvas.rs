@@ -195,14 +195,16 @@ impl DrawTarget for Canvas {
 
     fn fill_solid(&mut self, area: &Rectangle, colour: Self::Color) -> Result<(), Self::Error> {
         let inside = area.intersection(&self.bounding_box());
-        for y in inside.rows() {
-            let Some(start) = self.offset(Point::new(inside.top_left.x, y)) else {
-                continue;
-            };
-            let row = &mut self.rgb[start..][..inside.size.width as usize * 3];
-            for pixel in row.chunks_exact_mut(3) {
-                pixel.copy_from_slice(&[colour.r(), colour.g(), colour.b()]);
-            }
+        let Some(start) = self.offset(inside.top_left) else {
+            return Ok(());
+        };
+        let pixel = [colour.r(), colour.g(), colour.b()];
+        let (stride, row_bytes) = (self.stride(), inside.size.width as usize * 3);
+        for row in self.rgb[start..]
+            .chunks_mut(stride)
+            .take(inside.size.height as usize)
+        {
+            row[..row_bytes].as_chunks_mut::<3>().0.fill(pixel);
         }
         Ok(())
     }
