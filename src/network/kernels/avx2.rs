@@ -1,15 +1,14 @@
 //! x86-64 without AVX-512: eight output channels at once, either by `vpmaddubsw` (AVX2), which
 //! adds two products in 16 bits, or by `vpdpbusd` (AVX-VNNI), which adds four in 32.
 //!
-//! Weights are known when they are packed, so it is known too how many pairs of products of one
-//! channel fit 16 bits whatever the activations are: so many are added before the sums are widened
-//! to 32 bits. With trained weights that is about eight instead of one.
+//! As many pairs of products as fit 16 bits are added before the sums are widened to 32.
 
 use std::arch::is_x86_feature_detected;
 use std::arch::x86_64::*;
 
 use super::Output;
-use super::parameters::{MAX_ACTIVATION, Parameters};
+use super::chunks::{Segment, segments};
+use super::parameters::Parameters;
 use super::tiles::{CHANNEL_BLOCK, ChannelGroup, Requantization, TileKernel, Tiles, read_length};
 use super::x86_packing::{DOT, pack_group};
 
@@ -19,6 +18,8 @@ const LANES: usize = 8;
 const BLOCKS: usize = CHANNEL_BLOCK / LANES;
 /// Weights in one register: a dot product for each lane.
 const REGISTER: usize = DOT * LANES;
+/// Weights of one dot product of every channel of a group.
+const STEP: usize = DOT * CHANNEL_BLOCK;
 /// Most pixels of a tile: sums, weights and one activation share sixteen registers.
 const MAX_PIXELS: usize = 6;
 
@@ -50,8 +51,8 @@ pub(super) struct Packed {
     instructions: Instructions,
     weights: Vec<i8>,
     groups: Vec<ChannelGroup>,
-    /// For each group and kernel row, how many dot products to add in 16 bits at a time.
-    chunks: Vec<Vec<usize>>,
+    /// For each group and kernel row, the dot products that are added in 16 bits at a time.
+    segments: Vec<Vec<Segment>>,
     requantization: Requantization,
     kernel_height: usize,
     /// Dot products in one kernel row.
@@ -65,7 +66,7 @@ impl Packed {
     pub(super) fn new(instructions: Instructions, parameters: &Parameters) -> Self {
         let run_dots = read_length(parameters, DOT) / DOT;
         let mut groups = Vec::new();
-        let mut chunks = Vec::new();
+        let mut group_segments = Vec::new();
         let mut weights = Vec::new();
         for first_channel in (0..parameters.output_channels).step_by(CHANNEL_BLOCK) {
             let weights_start = weights.len();
@@ -76,14 +77,14 @@ impl Packed {
                 weights_start,
             });
             pack_group(parameters, first_channel, CHANNEL_BLOCK, &mut weights);
-            let rows = weights[weights_start..].chunks_exact(run_dots * BLOCKS * REGISTER);
-            chunks.extend(rows.map(chunks_of));
+            let steps = weights[weights_start..].as_chunks::<STEP>().0;
+            group_segments.extend(segments(run_dots, steps.iter().map(step_sums)));
         }
         Self {
             instructions,
             weights,
             groups,
-            chunks,
+            segments: group_segments,
             requantization: Requantization::new(parameters),
             kernel_height: parameters.kernel_height,
             run_dots,
@@ -92,35 +93,15 @@ impl Packed {
     }
 }
 
-/// Cuts a kernel row's dot products into runs whose sums of pairs of products fit 16 bits for any
-/// activations; `weights` are those of all channels for each dot product in turn.
-fn chunks_of(weights: &[i8]) -> Vec<usize> {
-    /// Pairs of products of one dot product are two 16-bit sums for each channel.
-    const PAIRS: usize = 2 * CHANNEL_BLOCK;
-    /// With this sum of weights of one sign, times the largest activation, 16 bits are full.
-    const MOST: i32 = i16::MAX as i32 / MAX_ACTIVATION;
-    let mut chunks = Vec::new();
-    let mut length = 0;
-    let mut sums = [[0_i32; 2]; PAIRS];
-    for dot in weights.as_chunks::<{ DOT * CHANNEL_BLOCK }>().0 {
-        let mut added = sums;
-        for (sums, pair) in added.iter_mut().zip(dot.as_chunks::<2>().0) {
-            for &weight in pair {
-                sums[usize::from(weight < 0)] += i32::from(weight).abs();
-            }
+/// What one dot product adds to each sum of 16 bits: two products, so two sums for each channel.
+fn step_sums(weights: &[i8; STEP]) -> [[i32; 2]; 2 * CHANNEL_BLOCK] {
+    let mut sums = [[0; 2]; 2 * CHANNEL_BLOCK];
+    for (sums, pair) in sums.iter_mut().zip(weights.as_chunks::<2>().0) {
+        for &weight in pair {
+            sums[usize::from(weight < 0)] += i32::from(weight).abs();
         }
-        if length > 0 && added.iter().flatten().any(|&sum| sum > MOST) {
-            chunks.push(length);
-            length = 0;
-            for (added, before) in added.iter_mut().flatten().zip(sums.iter().flatten()) {
-                *added -= before;
-            }
-        }
-        sums = added;
-        length += 1;
     }
-    chunks.push(length);
-    chunks
+    sums
 }
 
 impl TileKernel for Packed {
@@ -211,16 +192,19 @@ impl Packed {
         let ones = _mm256_set1_epi16(1);
         let mut sums = self.biases::<PIXELS>(tiles.group);
         let group_number = tiles.group.first_channel / CHANNEL_BLOCK;
-        let chunks = &self.chunks[group_number * self.kernel_height..][..self.kernel_height];
+        let segments = &self.segments[group_number * self.kernel_height..][..self.kernel_height];
         let mut weights = self.weights[tiles.group.weights_start..].as_ptr();
-        for (row, chunks) in tiles.rows.iter().zip(chunks) {
+        let mut pairs = [[_mm256_setzero_si256(); BLOCKS]; PIXELS];
+        for (row, segments) in tiles.rows.iter().zip(segments) {
             // SAFETY: the windows lie inside their rows, so the first one's start does.
             let mut window = unsafe { row.as_ptr().add(first_pixel * self.pixel_step) };
-            for &chunk in chunks {
-                let mut pairs = [[_mm256_setzero_si256(); BLOCKS]; PIXELS];
-                for _ in 0..chunk {
-                    // SAFETY: all chunks of a row make up its `run_dots` dot products, for each of
-                    // which the weights hold `BLOCKS` registers and each window four bytes.
+            for segment in segments {
+                if segment.starts {
+                    pairs = [[_mm256_setzero_si256(); BLOCKS]; PIXELS];
+                }
+                for _ in 0..segment.steps {
+                    // SAFETY: all segments of a row make up its `run_dots` dot products, for each
+                    // of which the weights hold `BLOCKS` registers and each window four bytes.
                     unsafe {
                         let factors = load_factors(weights);
                         for (pixel, pairs) in pairs.iter_mut().enumerate() {
@@ -230,12 +214,14 @@ impl Packed {
                                 *pairs = _mm256_add_epi16(*pairs, products);
                             }
                         }
-                        (window, weights) = (window.add(DOT), weights.add(BLOCKS * REGISTER));
+                        (window, weights) = (window.add(DOT), weights.add(STEP));
                     }
                 }
-                for (sums, pairs) in sums.iter_mut().zip(&pairs) {
-                    for (sum, pairs) in sums.iter_mut().zip(pairs) {
-                        *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(*pairs, ones));
+                if segment.ends {
+                    for (sums, pairs) in sums.iter_mut().zip(&pairs) {
+                        for (sum, pairs) in sums.iter_mut().zip(pairs) {
+                            *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(*pairs, ones));
+                        }
                     }
                 }
             }
@@ -270,7 +256,7 @@ impl Packed {
                             *sum = _mm256_dpbusd_avx_epi32(*sum, activations, factors);
                         }
                     }
-                    (window, weights) = (window.add(DOT), weights.add(BLOCKS * REGISTER));
+                    (window, weights) = (window.add(DOT), weights.add(STEP));
                 }
             }
         }
@@ -423,31 +409,4 @@ unsafe fn load_factors(weights: *const i8) -> [__m256i; BLOCKS] {
 unsafe fn broadcast(activations: *const u8) -> __m256i {
     // SAFETY: the caller's promise; any four bytes are an integer.
     _mm256_set1_epi32(unsafe { activations.cast::<i32>().read_unaligned() })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn chunks_fill_sixteen_bits_and_never_more() {
-        let dot = |weight: i8| [weight; DOT * CHANNEL_BLOCK];
-        let cases = [
-            ("largest weights", vec![dot(127); 3], vec![1, 1, 1]),
-            (
-                "either sign counts by itself",
-                vec![dot(64), dot(-64), dot(64)],
-                vec![3],
-            ),
-            (
-                "129 + 129 is the most",
-                vec![dot(64), dot(64), dot(1), dot(1)],
-                vec![3, 1],
-            ),
-            ("zeros", vec![dot(0); 9], vec![9]),
-        ];
-        for (name, dots, expected) in cases {
-            assert_eq!(chunks_of(&dots.concat()), expected, "{name}");
-        }
-    }
 }
