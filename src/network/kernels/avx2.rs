@@ -7,7 +7,7 @@ use std::arch::is_x86_feature_detected;
 use std::arch::x86_64::*;
 
 use super::Output;
-use super::chunks::{Segment, segments};
+use super::chunks::{Runs, Start};
 use super::parameters::Parameters;
 use super::tiles::{CHANNEL_BLOCK, ChannelGroup, Requantization, TileKernel, Tiles, read_length};
 use super::x86_packing::{DOT, pack_group};
@@ -20,8 +20,10 @@ const BLOCKS: usize = CHANNEL_BLOCK / LANES;
 const REGISTER: usize = DOT * LANES;
 /// Weights of one dot product of every channel of a group.
 const STEP: usize = DOT * CHANNEL_BLOCK;
+/// Sums of 16 bits for one pixel: two for each channel.
+const PAIRS: usize = 2 * CHANNEL_BLOCK;
 /// Most pixels of a tile: sums, weights and one activation share sixteen registers.
-const MAX_PIXELS: usize = 6;
+const MAX_PIXELS: usize = 4;
 
 /// Dot products that can be added in 16 bits where weights are small.
 pub(super) const LONGEST_CHUNK: usize = 16;
@@ -51,8 +53,8 @@ pub(super) struct Packed {
     instructions: Instructions,
     weights: Vec<i8>,
     groups: Vec<ChannelGroup>,
-    /// For each group and kernel row, the dot products that are added in 16 bits at a time.
-    segments: Vec<Vec<Segment>>,
+    /// For each group, the dot products that are added in 16 bits at a time.
+    runs: Vec<Runs<PAIRS>>,
     requantization: Requantization,
     kernel_height: usize,
     /// Dot products in one kernel row.
@@ -66,7 +68,8 @@ impl Packed {
     pub(super) fn new(instructions: Instructions, parameters: &Parameters) -> Self {
         let run_dots = read_length(parameters, DOT) / DOT;
         let mut groups = Vec::new();
-        let mut group_segments = Vec::new();
+        let mut requantization = Requantization::new(parameters);
+        let mut runs = Vec::new();
         let mut weights = Vec::new();
         for first_channel in (0..parameters.output_channels).step_by(CHANNEL_BLOCK) {
             let weights_start = weights.len();
@@ -77,15 +80,25 @@ impl Packed {
                 weights_start,
             });
             pack_group(parameters, first_channel, CHANNEL_BLOCK, &mut weights);
-            let steps = weights[weights_start..].as_chunks::<STEP>().0;
-            group_segments.extend(segments(run_dots, steps.iter().map(step_sums)));
+            if instructions == Instructions::Avx2 {
+                let steps = weights[weights_start..].as_chunks::<STEP>().0;
+                let steps = steps.iter().map(step_sums);
+                let of_group = Runs::new(run_dots, Start::Shifted, steps);
+                let bias = &mut requantization.bias[first_channel..][..CHANNEL_BLOCK];
+                let added = of_group.added();
+                for (bias, added) in bias.iter_mut().zip(added.as_chunks::<2>().0) {
+                    // May leave 32 bits on the way, as the sums do; the two come out right.
+                    *bias = bias.wrapping_sub(added[0]).wrapping_sub(added[1]);
+                }
+                runs.push(of_group);
+            }
         }
         Self {
             instructions,
             weights,
             groups,
-            segments: group_segments,
-            requantization: Requantization::new(parameters),
+            runs,
+            requantization,
             kernel_height: parameters.kernel_height,
             run_dots,
             pixel_step: parameters.stride * parameters.input_channels,
@@ -94,8 +107,8 @@ impl Packed {
 }
 
 /// What one dot product adds to each sum of 16 bits: two products, so two sums for each channel.
-fn step_sums(weights: &[i8; STEP]) -> [[i32; 2]; 2 * CHANNEL_BLOCK] {
-    let mut sums = [[0; 2]; 2 * CHANNEL_BLOCK];
+fn step_sums(weights: &[i8; STEP]) -> [[i32; 2]; PAIRS] {
+    let mut sums = [[0; 2]; PAIRS];
     for (sums, pair) in sums.iter_mut().zip(weights.as_chunks::<2>().0) {
         for &weight in pair {
             sums[usize::from(weight < 0)] += i32::from(weight).abs();
@@ -191,37 +204,43 @@ impl Packed {
     ) -> Values<PIXELS> {
         let ones = _mm256_set1_epi16(1);
         let mut sums = self.biases::<PIXELS>(tiles.group);
-        let group_number = tiles.group.first_channel / CHANNEL_BLOCK;
-        let segments = &self.segments[group_number * self.kernel_height..][..self.kernel_height];
+        let runs = &self.runs[tiles.group.first_channel / CHANNEL_BLOCK];
+        let mut first_values = runs.first_values.iter();
         let mut weights = self.weights[tiles.group.weights_start..].as_ptr();
+        let start = first_pixel * self.pixel_step;
+        let mut window = std::ptr::null();
         let mut pairs = [[_mm256_setzero_si256(); BLOCKS]; PIXELS];
-        for (row, segments) in tiles.rows.iter().zip(segments) {
-            // SAFETY: the windows lie inside their rows, so the first one's start does.
-            let mut window = unsafe { row.as_ptr().add(first_pixel * self.pixel_step) };
-            for segment in segments {
-                if segment.starts {
-                    pairs = [[_mm256_setzero_si256(); BLOCKS]; PIXELS];
-                }
-                for _ in 0..segment.steps {
-                    // SAFETY: all segments of a row make up its `run_dots` dot products, for each
-                    // of which the weights hold `BLOCKS` registers and each window four bytes.
-                    unsafe {
-                        let factors = load_factors(weights);
-                        for (pixel, pairs) in pairs.iter_mut().enumerate() {
-                            let activations = broadcast(window.add(pixel * self.pixel_step));
-                            for (pairs, factors) in pairs.iter_mut().zip(factors) {
-                                let products = _mm256_maddubs_epi16(activations, factors);
-                                *pairs = _mm256_add_epi16(*pairs, products);
-                            }
+        for segment in &runs.segments {
+            if let Some(row) = segment.new_row {
+                // SAFETY: the windows lie inside their rows, so the first one's start does.
+                window = unsafe { tiles.rows[usize::from(row)].as_ptr().add(start) };
+            }
+            if segment.starts
+                && let Some(values) = first_values.next()
+            {
+                // SAFETY: the array holds two registers.
+                let values = unsafe { load_factors(values.as_ptr().cast()) };
+                pairs = [values; PIXELS];
+            }
+            for _ in 0..segment.steps {
+                // SAFETY: all segments make up the kernel rows' dot products, for each of which
+                // the weights hold `BLOCKS` registers and each window four bytes.
+                unsafe {
+                    let factors = load_factors(weights);
+                    for (pixel, pairs) in pairs.iter_mut().enumerate() {
+                        let activations = broadcast(window.add(pixel * self.pixel_step));
+                        for (pairs, factors) in pairs.iter_mut().zip(factors) {
+                            let products = _mm256_maddubs_epi16(activations, factors);
+                            *pairs = _mm256_add_epi16(*pairs, products);
                         }
-                        (window, weights) = (window.add(DOT), weights.add(STEP));
                     }
+                    (window, weights) = (window.add(DOT), weights.add(STEP));
                 }
-                if segment.ends {
-                    for (sums, pairs) in sums.iter_mut().zip(&pairs) {
-                        for (sum, pairs) in sums.iter_mut().zip(pairs) {
-                            *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(*pairs, ones));
-                        }
+            }
+            if segment.ends {
+                for (sums, pairs) in sums.iter_mut().zip(&pairs) {
+                    for (sum, pairs) in sums.iter_mut().zip(pairs) {
+                        *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(*pairs, ones));
                     }
                 }
             }

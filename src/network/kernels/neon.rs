@@ -4,9 +4,9 @@
 
 use std::arch::aarch64::*;
 
-use super::chunks::{Segment, segments};
+use super::chunks::{Runs, Start};
 use super::neon_write::{BLOCKS, LANES, Sums};
-use super::parameters::Parameters;
+use super::parameters::{MAX_KERNEL_SIDE, Parameters};
 use super::tiles::{CHANNEL_BLOCK, ChannelGroup, Requantization, TileKernel, Tiles, read_length};
 
 /// Input values in one register.
@@ -28,8 +28,8 @@ pub(super) const LONGEST_CHUNK: usize = 8;
 pub(super) struct Packed {
     weights: Vec<i8>,
     groups: Vec<ChannelGroup>,
-    /// For each four channels and kernel row, the registers that are added in 16 bits at a time.
-    segments: Vec<Vec<Segment>>,
+    /// For each four channels, the registers that are added in 16 bits at a time.
+    runs: Vec<Runs<{ LANES * PRODUCTS }>>,
     requantization: Requantization,
     kernel_height: usize,
     /// Registers of input values in one kernel row.
@@ -57,10 +57,10 @@ impl Packed {
         }
         let fours = weights.chunks_exact(parameters.kernel_height * run_registers * STEP);
         Self {
-            segments: fours
-                .flat_map(|four| {
+            runs: fours
+                .map(|four| {
                     let steps = four.as_chunks::<STEP>().0;
-                    segments(run_registers, steps.iter().map(step_sums))
+                    Runs::new(run_registers, Start::Zero, steps.iter().map(step_sums))
                 })
                 .collect(),
             weights,
@@ -125,12 +125,16 @@ impl Packed {
         tiles.check_rows(self.kernel_height, self.pixel_step, run_bytes);
         let group = tiles.group;
         let biases = self.requantization.biases(group);
+        let first_four = group.first_channel / LANES;
         for tile in 0..tiles.count {
             let first_pixel = tile * PIXELS;
+            let start = first_pixel * self.pixel_step;
+            // Rows that the kernel has not are not read.
+            let windows = tiles.rows.map(|row| row.as_ptr().wrapping_add(start));
             let mut sums: Sums<PIXELS> = [biases; PIXELS];
             for block in 0..BLOCKS {
                 // SAFETY: the windows of `count * PIXELS` pixels have been checked.
-                let totals = unsafe { self.sums::<PIXELS>(tiles, first_pixel, block) };
+                let totals = unsafe { self.sums::<PIXELS>(&windows, first_four + block) };
                 for (sums, total) in sums.iter_mut().zip(totals) {
                     sums[block] = vaddq_s32(sums[block], total);
                 }
@@ -144,68 +148,64 @@ impl Packed {
         }
     }
 
-    /// For each pixel the sums of four of the group's channels, without their bias.
+    /// For each pixel the sums of four channels, without their bias.
     ///
     /// # Safety
-    /// The windows of the tile's pixels lie inside their rows.
+    /// From these places on lie the windows of `PIXELS` pixels in each kernel row.
     #[inline]
     #[target_feature(enable = "neon")]
     unsafe fn sums<const PIXELS: usize>(
         &self,
-        tiles: &Tiles<'_>,
-        first_pixel: usize,
-        block: usize,
+        windows: &[*const u8; MAX_KERNEL_SIDE],
+        four: usize,
     ) -> [int32x4_t; PIXELS] {
-        let row_weights = self.run_registers * LANES * REGISTER;
-        let block_weights = self.kernel_height * row_weights;
-        let start = tiles.group.weights_start + block * block_weights;
-        let mut weights = self.weights[start..][..block_weights].as_ptr();
-        let segments = &self.segments[start / row_weights..][..self.kernel_height];
+        let four_weights = self.kernel_height * self.run_registers * STEP;
+        let mut weights = self.weights[four * four_weights..][..four_weights].as_ptr();
         let mut sums = [[vdupq_n_s32(0); LANES]; PIXELS];
         let mut pairs = [[vdupq_n_s16(0); LANES]; PIXELS];
-        for (row, segments) in tiles.rows.iter().zip(segments) {
-            // SAFETY: the windows lie inside their rows, so the first one's start does.
-            let mut window = unsafe { row.as_ptr().add(first_pixel * self.pixel_step) };
-            /// One step, whose low products `$multiply` brings into the sums of 16 bits.
-            macro_rules! step {
-                ($multiply:expr) => {
-                    let mut activations = [vdupq_n_s8(0); PIXELS];
-                    for (pixel, activations) in activations.iter_mut().enumerate() {
-                        // SAFETY: all segments of a row make up its `run_registers` steps, for
-                        // each of which a window holds sixteen bytes.
-                        *activations =
-                            unsafe { vld1q_s8(window.add(pixel * self.pixel_step).cast()) };
+        let mut window = windows[0];
+        /// One step, whose low products `$multiply` brings into the sums of 16 bits.
+        macro_rules! step {
+            ($multiply:expr) => {
+                let mut activations = [vdupq_n_s8(0); PIXELS];
+                for (pixel, activations) in activations.iter_mut().enumerate() {
+                    // SAFETY: all segments make up the kernel rows' steps, for each of which a
+                    // window holds sixteen bytes.
+                    *activations = unsafe { vld1q_s8(window.add(pixel * self.pixel_step).cast()) };
+                }
+                // SAFETY: for each of them the weights hold four registers.
+                let factors = unsafe { vld1q_s8_x4(weights) };
+                let factors = [factors.0, factors.1, factors.2, factors.3];
+                for (channel, factors) in factors.into_iter().enumerate() {
+                    for (pairs, activations) in pairs.iter_mut().zip(activations) {
+                        let low = $multiply(
+                            pairs[channel],
+                            vget_low_s8(activations),
+                            vget_low_s8(factors),
+                        );
+                        pairs[channel] = vmlal_high_s8(low, activations, factors);
                     }
-                    for channel in 0..LANES {
-                        // SAFETY: for each of them the weights hold `LANES` registers.
-                        let factors = unsafe { vld1q_s8(weights.add(channel * REGISTER)) };
-                        for (pairs, activations) in pairs.iter_mut().zip(activations) {
-                            let low = $multiply(
-                                pairs[channel],
-                                vget_low_s8(activations),
-                                vget_low_s8(factors),
-                            );
-                            pairs[channel] = vmlal_high_s8(low, activations, factors);
-                        }
-                    }
-                    // SAFETY: past the last register this is one past what has been checked.
-                    (window, weights) = unsafe { (window.add(REGISTER), weights.add(STEP)) };
-                };
+                }
+                // SAFETY: past the last register this is one past what has been checked.
+                (window, weights) = unsafe { (window.add(REGISTER), weights.add(STEP)) };
+            };
+        }
+        for segment in &self.runs[four].segments {
+            if let Some(row) = segment.new_row {
+                window = windows[usize::from(row)];
             }
-            for segment in segments {
-                let mut steps = segment.steps;
-                if segment.starts {
-                    step!(|_, activations, factors| vmull_s8(activations, factors));
-                    steps -= 1;
-                }
-                for _ in 0..steps {
-                    step!(|sum, activations, factors| vmlal_s8(sum, activations, factors));
-                }
-                if segment.ends {
-                    for (sums, pairs) in sums.iter_mut().zip(&pairs) {
-                        for (sum, pairs) in sums.iter_mut().zip(pairs) {
-                            *sum = vpadalq_s16(*sum, *pairs);
-                        }
+            let mut steps = segment.steps;
+            if segment.starts {
+                step!(|_, activations, factors| vmull_s8(activations, factors));
+                steps -= 1;
+            }
+            for _ in 0..steps {
+                step!(|sum, activations, factors| vmlal_s8(sum, activations, factors));
+            }
+            if segment.ends {
+                for (sums, pairs) in sums.iter_mut().zip(&pairs) {
+                    for (sum, pairs) in sums.iter_mut().zip(pairs) {
+                        *sum = vpadalq_s16(*sum, *pairs);
                     }
                 }
             }

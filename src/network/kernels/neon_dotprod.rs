@@ -6,7 +6,7 @@
 use std::arch::aarch64::*;
 use std::arch::asm;
 
-use super::neon_write::{BLOCKS, LANES, Sums};
+use super::neon_write::{BLOCKS, Sums};
 use super::parameters::Parameters;
 use super::tiles::{CHANNEL_BLOCK, ChannelGroup, Requantization, TileKernel, Tiles, read_length};
 
@@ -149,11 +149,12 @@ impl Packed {
                 /// One dot product of each register, for every pixel and channel.
                 macro_rules! add_dots {
                     ($index:literal) => {
-                        for block in 0..BLOCKS {
-                            let start = ($index * BLOCKS + block) * LANES * DOT;
-                            // SAFETY: for each register of a run the weights hold
-                            // `DOTS * BLOCKS` registers.
-                            let factors = unsafe { vld1q_s8(weights.add(start)) };
+                        // SAFETY: for each register of a run the weights hold `DOTS` times four
+                        // registers.
+                        let factors =
+                            unsafe { vld1q_s8_x4(weights.add($index * BLOCKS * REGISTER)) };
+                        let factors = [factors.0, factors.1, factors.2, factors.3];
+                        for (block, factors) in factors.into_iter().enumerate() {
                             for (sums, activations) in sums.iter_mut().zip(activations) {
                                 sums[block] = sdot::<$index>(sums[block], factors, activations);
                             }
