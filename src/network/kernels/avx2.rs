@@ -9,6 +9,7 @@ use std::arch::x86_64::*;
 use super::Output;
 use super::chunks::{Runs, Start};
 use super::parameters::Parameters;
+use super::rows::Weights;
 use super::tiles::{CHANNEL_BLOCK, ChannelGroup, Requantization, TileKernel, Tiles, read_length};
 use super::x86_packing::{DOT, pack_group};
 
@@ -51,7 +52,7 @@ impl Instructions {
 #[derive(Debug)]
 pub(super) struct Packed {
     instructions: Instructions,
-    weights: Vec<i8>,
+    weights: Weights,
     groups: Vec<ChannelGroup>,
     /// For each group, the dot products that are added in 16 bits at a time.
     runs: Vec<Runs<PAIRS>>,
@@ -95,7 +96,7 @@ impl Packed {
         }
         Self {
             instructions,
-            weights,
+            weights: Weights::new(&weights),
             groups,
             runs,
             requantization,
@@ -180,12 +181,19 @@ impl Packed {
                     if group.channels == CHANNEL_BLOCK {
                         self.store_whole(&values, group, output);
                     } else {
-                        self.store_part(&values, group, |place, value| output[place] = value as u8);
+                        self.store_part(&values, group, |place, words| {
+                            let places = output[place..][..words.len()].iter_mut();
+                            places
+                                .zip(words)
+                                .for_each(|(place, &word)| *place = word as u8);
+                        });
                     }
                 }
                 Output::I16(output) => {
                     let output = &mut output[start..][..PIXELS * channels];
-                    self.store_part(&values, group, |place, value| output[place] = value as i16);
+                    self.store_part(&values, group, |place, words| {
+                        output[place..][..words.len()].copy_from_slice(words);
+                    });
                 }
             }
         }
@@ -376,29 +384,32 @@ impl Packed {
         }
     }
 
-    /// Gives every channel's value, clamped, to `store` with its place.
+    /// Gives every pixel's channels, clamped, to `store` with the first one's place.
     #[inline]
     #[target_feature(enable = "avx2")]
     fn store_part<const PIXELS: usize>(
         &self,
         values: &Values<PIXELS>,
         group: ChannelGroup,
-        mut store: impl FnMut(usize, i32),
+        mut store: impl FnMut(usize, &[i16]),
     ) {
         let constants = &self.requantization;
+        let zero_point = _mm256_set1_epi32(constants.zero_point);
+        let minimum = _mm256_set1_epi32(constants.minimum);
+        let maximum = _mm256_set1_epi32(constants.maximum);
+        let clamped = |register: __m256i| {
+            let value = _mm256_add_epi32(register, zero_point);
+            _mm256_min_epi32(_mm256_max_epi32(value, minimum), maximum)
+        };
         for (pixel, registers) in values.iter().enumerate() {
-            let first = pixel * constants.channels + group.first_channel;
-            for (block, register) in registers.iter().enumerate() {
-                let mut lanes = [0; LANES];
-                // SAFETY: the array holds eight values.
-                unsafe { _mm256_storeu_si256(lanes.as_mut_ptr().cast(), *register) };
-                let channels = group.channels.saturating_sub(block * LANES);
-                for (lane, value) in lanes.into_iter().enumerate().take(channels) {
-                    let value = value + constants.zero_point;
-                    let clamped = value.clamp(constants.minimum, constants.maximum);
-                    store(first + block * LANES + lane, clamped);
-                }
-            }
+            // Packing works in halves of registers; every value fits its word.
+            let packed = _mm256_packs_epi32(clamped(registers[0]), clamped(registers[1]));
+            let packed = _mm256_permute4x64_epi64::<0b11_01_10_00>(packed);
+            let mut words = [0; CHANNEL_BLOCK];
+            // SAFETY: the array holds sixteen words.
+            unsafe { _mm256_storeu_si256(words.as_mut_ptr().cast(), packed) };
+            let place = pixel * constants.channels + group.first_channel;
+            store(place, &words[..group.channels]);
         }
     }
 }

@@ -7,6 +7,7 @@ use std::arch::aarch64::*;
 use super::chunks::{Runs, Start};
 use super::neon_write::{BLOCKS, LANES, Sums};
 use super::parameters::{MAX_KERNEL_SIDE, Parameters};
+use super::rows::Weights;
 use super::tiles::{CHANNEL_BLOCK, ChannelGroup, Requantization, TileKernel, Tiles, read_length};
 
 /// Input values in one register.
@@ -26,7 +27,7 @@ pub(super) const LONGEST_CHUNK: usize = 8;
 /// values, channel of the four. A kernel row ends with zeros up to a whole register.
 #[derive(Debug)]
 pub(super) struct Packed {
-    weights: Vec<i8>,
+    weights: Weights,
     groups: Vec<ChannelGroup>,
     /// For each four channels, the registers that are added in 16 bits at a time.
     runs: Vec<Runs<{ LANES * PRODUCTS }>>,
@@ -63,7 +64,7 @@ impl Packed {
                     Runs::new(run_registers, Start::Zero, steps.iter().map(step_sums))
                 })
                 .collect(),
-            weights,
+            weights: Weights::new(&weights),
             groups,
             requantization: Requantization::new(parameters),
             kernel_height: parameters.kernel_height,

@@ -8,6 +8,7 @@ use std::arch::asm;
 
 use super::neon_write::{BLOCKS, Sums};
 use super::parameters::Parameters;
+use super::rows::Weights;
 use super::tiles::{CHANNEL_BLOCK, ChannelGroup, Requantization, TileKernel, Tiles, read_length};
 
 /// Input values in one register.
@@ -30,7 +31,7 @@ pub(super) fn is_available() -> bool {
 /// Made only where [`is_available`] holds.
 #[derive(Debug)]
 pub(super) struct Packed {
-    weights: Vec<i8>,
+    weights: Weights,
     groups: Vec<ChannelGroup>,
     requantization: Requantization,
     kernel_height: usize,
@@ -55,7 +56,7 @@ impl Packed {
             pack_group(parameters, first_channel, &mut weights);
         }
         Self {
-            weights,
+            weights: Weights::new(&weights),
             groups,
             requantization: Requantization::new(parameters),
             kernel_height: parameters.kernel_height,
