@@ -7,8 +7,8 @@ use std::arch::is_x86_feature_detected;
 use std::arch::x86_64::*;
 
 use super::Output;
-use super::chunks::{Runs, Start};
-use super::parameters::Parameters;
+use super::chunks::Runs;
+use super::parameters::{MAX_ACTIVATION, Parameters};
 use super::rows::Weights;
 use super::tiles::{CHANNEL_BLOCK, ChannelGroup, Requantization, TileKernel, Tiles, read_length};
 use super::x86_packing::{DOT, pack_group};
@@ -84,12 +84,14 @@ impl Packed {
             if instructions == Instructions::Avx2 {
                 let steps = weights[weights_start..].as_chunks::<STEP>().0;
                 let steps = steps.iter().map(step_sums);
-                let of_group = Runs::new(run_dots, Start::Shifted, steps);
+                let of_group = Runs::new(run_dots, steps, overflows, first_value);
                 let bias = &mut requantization.bias[first_channel..][..CHANNEL_BLOCK];
-                let added = of_group.added();
-                for (bias, added) in bias.iter_mut().zip(added.as_chunks::<2>().0) {
-                    // May leave 32 bits on the way, as the sums do; the two come out right.
-                    *bias = bias.wrapping_sub(added[0]).wrapping_sub(added[1]);
+                for values in &of_group.first_values {
+                    for (bias, values) in bias.iter_mut().zip(values.as_chunks::<2>().0) {
+                        // May leave 32 bits on the way, as the sums do; the two come out right.
+                        let added = i32::from(values[0]) + i32::from(values[1]);
+                        *bias = bias.wrapping_sub(added);
+                    }
                 }
                 runs.push(of_group);
             }
@@ -105,6 +107,17 @@ impl Packed {
             pixel_step: parameters.stride * parameters.input_channels,
         }
     }
+}
+
+/// Whether products may make a sum of 16 bits overflow that starts at [`first_value`]: then both
+/// signs together have all of the room.
+fn overflows([above, below]: [i32; 2]) -> bool {
+    (above + below) * MAX_ACTIVATION > i32::from(u16::MAX)
+}
+
+/// The value from which a sum gets no lower than the lowest there is, whatever the activations.
+fn first_value([_, below]: [i32; 2]) -> i16 {
+    (i32::from(i16::MIN) + below * MAX_ACTIVATION) as i16
 }
 
 /// What one dot product adds to each sum of 16 bits: two products, so two sums for each channel.
@@ -439,4 +452,21 @@ unsafe fn load_factors(weights: *const i8) -> [__m256i; BLOCKS] {
 unsafe fn broadcast(activations: *const u8) -> __m256i {
     // SAFETY: the caller's promise; any four bytes are an integer.
     _mm256_set1_epi32(unsafe { activations.cast::<i32>().read_unaligned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_that_do_not_overflow_use_all_sixteen_bits() {
+        for (above, below, expected) in [(258, 258, false), (516, 0, false), (259, 258, true)] {
+            assert_eq!(overflows([above, below]), expected, "{above}, {below}");
+            if !expected {
+                let first = i32::from(first_value([above, below]));
+                assert!(first - below * MAX_ACTIVATION >= i32::from(i16::MIN));
+                assert!(first + above * MAX_ACTIVATION <= i32::from(i16::MAX));
+            }
+        }
+    }
 }

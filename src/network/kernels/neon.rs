@@ -4,9 +4,9 @@
 
 use std::arch::aarch64::*;
 
-use super::chunks::{Runs, Start};
+use super::chunks::Runs;
 use super::neon_write::{BLOCKS, LANES, Sums};
-use super::parameters::{MAX_KERNEL_SIDE, Parameters};
+use super::parameters::{MAX_ACTIVATION, MAX_KERNEL_SIDE, Parameters};
 use super::rows::Weights;
 use super::tiles::{CHANNEL_BLOCK, ChannelGroup, Requantization, TileKernel, Tiles, read_length};
 
@@ -61,7 +61,8 @@ impl Packed {
             runs: fours
                 .map(|four| {
                     let steps = four.as_chunks::<STEP>().0;
-                    Runs::new(run_registers, Start::Zero, steps.iter().map(step_sums))
+                    let steps = steps.iter().map(step_sums);
+                    Runs::new(run_registers, steps, overflows, |_| 0)
                 })
                 .collect(),
             weights: Weights::new(&weights),
@@ -89,6 +90,12 @@ fn pack_four(parameters: &Parameters, first_channel: usize, weights: &mut Vec<i8
             }
         }
     }
+}
+
+/// Whether products may make a sum of 16 bits overflow that starts at zero, as one does whose first
+/// products are not added to anything: each sign has half of the room.
+fn overflows([above, below]: [i32; 2]) -> bool {
+    above.max(below) * MAX_ACTIVATION > i32::from(i16::MAX)
 }
 
 /// What one step adds to each sum of 16 bits: a lane takes every eighth value of one channel.
