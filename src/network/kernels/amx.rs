@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 
 use super::avx512_vnni;
 use super::parameters::Parameters;
-use super::rows::SLACK_BYTES;
+use super::rows::{SLACK_BYTES, Weights};
 use super::tiles::{CHANNEL_BLOCK, ChannelGroup, Requantization, TileKernel, Tiles, read_length};
 use super::x86_packing::{DOT, pack_group};
 
@@ -77,7 +77,7 @@ fn may_use_tiles() -> bool {
 /// zeros up to a whole tile. Made only where [`is_available`] holds.
 #[derive(Debug)]
 pub(super) struct Packed {
-    weights: Vec<i8>,
+    weights: Weights,
     groups: Vec<ChannelGroup>,
     requantization: Requantization,
     kernel_height: usize,
@@ -108,7 +108,7 @@ impl Packed {
             first_channel += blocks * CHANNEL_BLOCK;
         }
         Self {
-            weights,
+            weights: Weights::new(&weights),
             groups,
             requantization: Requantization::new(parameters),
             kernel_height: parameters.kernel_height,

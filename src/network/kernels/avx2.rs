@@ -1,15 +1,15 @@
 //! x86-64 without AVX-512: eight output channels at once, either by `vpmaddubsw` (AVX2), which
 //! adds two products in 16 bits, or by `vpdpbusd` (AVX-VNNI), which adds four in 32.
 //!
-//! Weights are known when they are packed, so it is known too how many pairs of products of one
-//! channel fit 16 bits whatever the activations are: so many are added before the sums are widened
-//! to 32 bits. With trained weights that is about eight instead of one.
+//! As many pairs of products as fit 16 bits are added before the sums are widened to 32.
 
 use std::arch::is_x86_feature_detected;
 use std::arch::x86_64::*;
 
 use super::Output;
+use super::chunks::Runs;
 use super::parameters::{MAX_ACTIVATION, Parameters};
+use super::rows::Weights;
 use super::tiles::{CHANNEL_BLOCK, ChannelGroup, Requantization, TileKernel, Tiles, read_length};
 use super::x86_packing::{DOT, pack_group};
 
@@ -19,8 +19,12 @@ const LANES: usize = 8;
 const BLOCKS: usize = CHANNEL_BLOCK / LANES;
 /// Weights in one register: a dot product for each lane.
 const REGISTER: usize = DOT * LANES;
+/// Weights of one dot product of every channel of a group.
+const STEP: usize = DOT * CHANNEL_BLOCK;
+/// Sums of 16 bits for one pixel: two for each channel.
+const PAIRS: usize = 2 * CHANNEL_BLOCK;
 /// Most pixels of a tile: sums, weights and one activation share sixteen registers.
-const MAX_PIXELS: usize = 6;
+const MAX_PIXELS: usize = 4;
 
 /// Dot products that can be added in 16 bits where weights are small.
 pub(super) const LONGEST_CHUNK: usize = 16;
@@ -48,10 +52,10 @@ impl Instructions {
 #[derive(Debug)]
 pub(super) struct Packed {
     instructions: Instructions,
-    weights: Vec<i8>,
+    weights: Weights,
     groups: Vec<ChannelGroup>,
-    /// For each group and kernel row, how many dot products to add in 16 bits at a time.
-    chunks: Vec<Vec<usize>>,
+    /// For each group, the dot products that are added in 16 bits at a time.
+    runs: Vec<Runs<PAIRS>>,
     requantization: Requantization,
     kernel_height: usize,
     /// Dot products in one kernel row.
@@ -65,7 +69,8 @@ impl Packed {
     pub(super) fn new(instructions: Instructions, parameters: &Parameters) -> Self {
         let run_dots = read_length(parameters, DOT) / DOT;
         let mut groups = Vec::new();
-        let mut chunks = Vec::new();
+        let mut requantization = Requantization::new(parameters);
+        let mut runs = Vec::new();
         let mut weights = Vec::new();
         for first_channel in (0..parameters.output_channels).step_by(CHANNEL_BLOCK) {
             let weights_start = weights.len();
@@ -76,15 +81,27 @@ impl Packed {
                 weights_start,
             });
             pack_group(parameters, first_channel, CHANNEL_BLOCK, &mut weights);
-            let rows = weights[weights_start..].chunks_exact(run_dots * BLOCKS * REGISTER);
-            chunks.extend(rows.map(chunks_of));
+            if instructions == Instructions::Avx2 {
+                let steps = weights[weights_start..].as_chunks::<STEP>().0;
+                let steps = steps.iter().map(step_sums);
+                let of_group = Runs::new(run_dots, steps, overflows, first_value);
+                let bias = &mut requantization.bias[first_channel..][..CHANNEL_BLOCK];
+                for values in &of_group.first_values {
+                    for (bias, values) in bias.iter_mut().zip(values.as_chunks::<2>().0) {
+                        // May leave 32 bits on the way, as the sums do; the two come out right.
+                        let added = i32::from(values[0]) + i32::from(values[1]);
+                        *bias = bias.wrapping_sub(added);
+                    }
+                }
+                runs.push(of_group);
+            }
         }
         Self {
             instructions,
-            weights,
+            weights: Weights::new(&weights),
             groups,
-            chunks,
-            requantization: Requantization::new(parameters),
+            runs,
+            requantization,
             kernel_height: parameters.kernel_height,
             run_dots,
             pixel_step: parameters.stride * parameters.input_channels,
@@ -92,35 +109,26 @@ impl Packed {
     }
 }
 
-/// Cuts a kernel row's dot products into runs whose sums of pairs of products fit 16 bits for any
-/// activations; `weights` are those of all channels for each dot product in turn.
-fn chunks_of(weights: &[i8]) -> Vec<usize> {
-    /// Pairs of products of one dot product are two 16-bit sums for each channel.
-    const PAIRS: usize = 2 * CHANNEL_BLOCK;
-    /// With this sum of weights of one sign, times the largest activation, 16 bits are full.
-    const MOST: i32 = i16::MAX as i32 / MAX_ACTIVATION;
-    let mut chunks = Vec::new();
-    let mut length = 0;
-    let mut sums = [[0_i32; 2]; PAIRS];
-    for dot in weights.as_chunks::<{ DOT * CHANNEL_BLOCK }>().0 {
-        let mut added = sums;
-        for (sums, pair) in added.iter_mut().zip(dot.as_chunks::<2>().0) {
-            for &weight in pair {
-                sums[usize::from(weight < 0)] += i32::from(weight).abs();
-            }
+/// Whether products may make a sum of 16 bits overflow that starts at [`first_value`]: then both
+/// signs together have all of the room.
+fn overflows([above, below]: [i32; 2]) -> bool {
+    (above + below) * MAX_ACTIVATION > i32::from(u16::MAX)
+}
+
+/// The value from which a sum gets no lower than the lowest there is, whatever the activations.
+fn first_value([_, below]: [i32; 2]) -> i16 {
+    (i32::from(i16::MIN) + below * MAX_ACTIVATION) as i16
+}
+
+/// What one dot product adds to each sum of 16 bits: two products, so two sums for each channel.
+fn step_sums(weights: &[i8; STEP]) -> [[i32; 2]; PAIRS] {
+    let mut sums = [[0; 2]; PAIRS];
+    for (sums, pair) in sums.iter_mut().zip(weights.as_chunks::<2>().0) {
+        for &weight in pair {
+            sums[usize::from(weight < 0)] += i32::from(weight).abs();
         }
-        if length > 0 && added.iter().flatten().any(|&sum| sum > MOST) {
-            chunks.push(length);
-            length = 0;
-            for (added, before) in added.iter_mut().flatten().zip(sums.iter().flatten()) {
-                *added -= before;
-            }
-        }
-        sums = added;
-        length += 1;
     }
-    chunks.push(length);
-    chunks
+    sums
 }
 
 impl TileKernel for Packed {
@@ -186,12 +194,19 @@ impl Packed {
                     if group.channels == CHANNEL_BLOCK {
                         self.store_whole(&values, group, output);
                     } else {
-                        self.store_part(&values, group, |place, value| output[place] = value as u8);
+                        self.store_part(&values, group, |place, words| {
+                            let places = output[place..][..words.len()].iter_mut();
+                            places
+                                .zip(words)
+                                .for_each(|(place, &word)| *place = word as u8);
+                        });
                     }
                 }
                 Output::I16(output) => {
                     let output = &mut output[start..][..PIXELS * channels];
-                    self.store_part(&values, group, |place, value| output[place] = value as i16);
+                    self.store_part(&values, group, |place, words| {
+                        output[place..][..words.len()].copy_from_slice(words);
+                    });
                 }
             }
         }
@@ -210,29 +225,40 @@ impl Packed {
     ) -> Values<PIXELS> {
         let ones = _mm256_set1_epi16(1);
         let mut sums = self.biases::<PIXELS>(tiles.group);
-        let group_number = tiles.group.first_channel / CHANNEL_BLOCK;
-        let chunks = &self.chunks[group_number * self.kernel_height..][..self.kernel_height];
+        let runs = &self.runs[tiles.group.first_channel / CHANNEL_BLOCK];
+        let mut first_values = runs.first_values.iter();
         let mut weights = self.weights[tiles.group.weights_start..].as_ptr();
-        for (row, chunks) in tiles.rows.iter().zip(chunks) {
-            // SAFETY: the windows lie inside their rows, so the first one's start does.
-            let mut window = unsafe { row.as_ptr().add(first_pixel * self.pixel_step) };
-            for &chunk in chunks {
-                let mut pairs = [[_mm256_setzero_si256(); BLOCKS]; PIXELS];
-                for _ in 0..chunk {
-                    // SAFETY: all chunks of a row make up its `run_dots` dot products, for each of
-                    // which the weights hold `BLOCKS` registers and each window four bytes.
-                    unsafe {
-                        let factors = load_factors(weights);
-                        for (pixel, pairs) in pairs.iter_mut().enumerate() {
-                            let activations = broadcast(window.add(pixel * self.pixel_step));
-                            for (pairs, factors) in pairs.iter_mut().zip(factors) {
-                                let products = _mm256_maddubs_epi16(activations, factors);
-                                *pairs = _mm256_add_epi16(*pairs, products);
-                            }
+        let start = first_pixel * self.pixel_step;
+        let mut window = std::ptr::null();
+        let mut pairs = [[_mm256_setzero_si256(); BLOCKS]; PIXELS];
+        for segment in &runs.segments {
+            if let Some(row) = segment.new_row {
+                // SAFETY: the windows lie inside their rows, so the first one's start does.
+                window = unsafe { tiles.rows[usize::from(row)].as_ptr().add(start) };
+            }
+            if segment.starts
+                && let Some(values) = first_values.next()
+            {
+                // SAFETY: the array holds two registers.
+                let values = unsafe { load_factors(values.as_ptr().cast()) };
+                pairs = [values; PIXELS];
+            }
+            for _ in 0..segment.steps {
+                // SAFETY: all segments make up the kernel rows' dot products, for each of which
+                // the weights hold `BLOCKS` registers and each window four bytes.
+                unsafe {
+                    let factors = load_factors(weights);
+                    for (pixel, pairs) in pairs.iter_mut().enumerate() {
+                        let activations = broadcast(window.add(pixel * self.pixel_step));
+                        for (pairs, factors) in pairs.iter_mut().zip(factors) {
+                            let products = _mm256_maddubs_epi16(activations, factors);
+                            *pairs = _mm256_add_epi16(*pairs, products);
                         }
-                        (window, weights) = (window.add(DOT), weights.add(BLOCKS * REGISTER));
                     }
+                    (window, weights) = (window.add(DOT), weights.add(STEP));
                 }
+            }
+            if segment.ends {
                 for (sums, pairs) in sums.iter_mut().zip(&pairs) {
                     for (sum, pairs) in sums.iter_mut().zip(pairs) {
                         *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(*pairs, ones));
@@ -270,7 +296,7 @@ impl Packed {
                             *sum = _mm256_dpbusd_avx_epi32(*sum, activations, factors);
                         }
                     }
-                    (window, weights) = (window.add(DOT), weights.add(BLOCKS * REGISTER));
+                    (window, weights) = (window.add(DOT), weights.add(STEP));
                 }
             }
         }
@@ -371,29 +397,32 @@ impl Packed {
         }
     }
 
-    /// Gives every channel's value, clamped, to `store` with its place.
+    /// Gives every pixel's channels, clamped, to `store` with the first one's place.
     #[inline]
     #[target_feature(enable = "avx2")]
     fn store_part<const PIXELS: usize>(
         &self,
         values: &Values<PIXELS>,
         group: ChannelGroup,
-        mut store: impl FnMut(usize, i32),
+        mut store: impl FnMut(usize, &[i16]),
     ) {
         let constants = &self.requantization;
+        let zero_point = _mm256_set1_epi32(constants.zero_point);
+        let minimum = _mm256_set1_epi32(constants.minimum);
+        let maximum = _mm256_set1_epi32(constants.maximum);
+        let clamped = |register: __m256i| {
+            let value = _mm256_add_epi32(register, zero_point);
+            _mm256_min_epi32(_mm256_max_epi32(value, minimum), maximum)
+        };
         for (pixel, registers) in values.iter().enumerate() {
-            let first = pixel * constants.channels + group.first_channel;
-            for (block, register) in registers.iter().enumerate() {
-                let mut lanes = [0; LANES];
-                // SAFETY: the array holds eight values.
-                unsafe { _mm256_storeu_si256(lanes.as_mut_ptr().cast(), *register) };
-                let channels = group.channels.saturating_sub(block * LANES);
-                for (lane, value) in lanes.into_iter().enumerate().take(channels) {
-                    let value = value + constants.zero_point;
-                    let clamped = value.clamp(constants.minimum, constants.maximum);
-                    store(first + block * LANES + lane, clamped);
-                }
-            }
+            // Packing works in halves of registers; every value fits its word.
+            let packed = _mm256_packs_epi32(clamped(registers[0]), clamped(registers[1]));
+            let packed = _mm256_permute4x64_epi64::<0b11_01_10_00>(packed);
+            let mut words = [0; CHANNEL_BLOCK];
+            // SAFETY: the array holds sixteen words.
+            unsafe { _mm256_storeu_si256(words.as_mut_ptr().cast(), packed) };
+            let place = pixel * constants.channels + group.first_channel;
+            store(place, &words[..group.channels]);
         }
     }
 }
@@ -430,24 +459,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn chunks_fill_sixteen_bits_and_never_more() {
-        let dot = |weight: i8| [weight; DOT * CHANNEL_BLOCK];
-        let cases = [
-            ("largest weights", vec![dot(127); 3], vec![1, 1, 1]),
-            (
-                "either sign counts by itself",
-                vec![dot(64), dot(-64), dot(64)],
-                vec![3],
-            ),
-            (
-                "129 + 129 is the most",
-                vec![dot(64), dot(64), dot(1), dot(1)],
-                vec![3, 1],
-            ),
-            ("zeros", vec![dot(0); 9], vec![9]),
-        ];
-        for (name, dots, expected) in cases {
-            assert_eq!(chunks_of(&dots.concat()), expected, "{name}");
+    fn sums_that_do_not_overflow_use_all_sixteen_bits() {
+        for (above, below, expected) in [(258, 258, false), (516, 0, false), (259, 258, true)] {
+            assert_eq!(overflows([above, below]), expected, "{above}, {below}");
+            if !expected {
+                let first = i32::from(first_value([above, below]));
+                assert!(first - below * MAX_ACTIVATION >= i32::from(i16::MIN));
+                assert!(first + above * MAX_ACTIVATION <= i32::from(i16::MAX));
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use std::arch::x86_64::*;
 
 use super::avx512_write::Sums;
 use super::parameters::Parameters;
+use super::rows::Weights;
 use super::tiles::{CHANNEL_BLOCK, ChannelGroup, Requantization, TileKernel, Tiles, read_length};
 use super::x86_packing::{DOT, pack_group};
 
@@ -24,7 +25,7 @@ pub(super) fn is_available() -> bool {
 /// values, block of the group, channel of the block. Made only where [`is_available`] holds.
 #[derive(Debug)]
 pub(super) struct Packed {
-    weights: Vec<i8>,
+    weights: Weights,
     groups: Vec<ChannelGroup>,
     requantization: Requantization,
     kernel_height: usize,
@@ -55,7 +56,7 @@ impl Packed {
             first_block += group_blocks;
         }
         Self {
-            weights,
+            weights: Weights::new(&weights),
             groups,
             requantization: Requantization::new(parameters),
             kernel_height: parameters.kernel_height,

@@ -23,6 +23,8 @@ mod avx2;
 mod avx512_vnni;
 #[cfg(target_arch = "x86_64")]
 mod avx512_write;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod chunks;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 #[cfg(target_arch = "aarch64")]

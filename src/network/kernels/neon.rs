@@ -1,13 +1,13 @@
 //! 64-bit ARM, any core: `smlal` and `smlal2` multiply sixteen pairs of bytes and add them by twos
 //! to sums of 16 bits; `sadalp` adds those by twos to sums of 32.
-//!
-//! Weights are known when they are packed, so it is known too how many registers of products fit
-//! 16 bits whatever the activations are: so many are added before the sums are widened.
+//! As many of the former as fit are added before they are widened.
 
 use std::arch::aarch64::*;
 
+use super::chunks::Runs;
 use super::neon_write::{BLOCKS, LANES, Sums};
-use super::parameters::{MAX_ACTIVATION, Parameters};
+use super::parameters::{MAX_ACTIVATION, MAX_KERNEL_SIDE, Parameters};
+use super::rows::Weights;
 use super::tiles::{CHANNEL_BLOCK, ChannelGroup, Requantization, TileKernel, Tiles, read_length};
 
 /// Input values in one register.
@@ -16,6 +16,10 @@ const REGISTER: usize = 16;
 /// activations, one of weights.
 const MAX_PIXELS: usize = 3;
 
+/// Weights of one step: a register for each of four channels.
+const STEP: usize = LANES * REGISTER;
+/// Sums of 16 bits in one register.
+const PRODUCTS: usize = 8;
 /// Registers of products that can be added in 16 bits where weights are small.
 pub(super) const LONGEST_CHUNK: usize = 8;
 
@@ -23,10 +27,10 @@ pub(super) const LONGEST_CHUNK: usize = 8;
 /// values, channel of the four. A kernel row ends with zeros up to a whole register.
 #[derive(Debug)]
 pub(super) struct Packed {
-    weights: Vec<i8>,
+    weights: Weights,
     groups: Vec<ChannelGroup>,
-    /// For each four channels and kernel row, how many registers to add in 16 bits at a time.
-    chunks: Vec<Vec<usize>>,
+    /// For each four channels, the registers that are added in 16 bits at a time.
+    runs: Vec<Runs<{ LANES * PRODUCTS }>>,
     requantization: Requantization,
     kernel_height: usize,
     /// Registers of input values in one kernel row.
@@ -52,10 +56,16 @@ impl Packed {
                 pack_four(parameters, first, &mut weights);
             }
         }
-        let rows = weights.chunks_exact(run_registers * LANES * REGISTER);
+        let fours = weights.chunks_exact(parameters.kernel_height * run_registers * STEP);
         Self {
-            chunks: rows.map(chunks_of).collect(),
-            weights,
+            runs: fours
+                .map(|four| {
+                    let steps = four.as_chunks::<STEP>().0;
+                    let steps = steps.iter().map(step_sums);
+                    Runs::new(run_registers, steps, overflows, |_| 0)
+                })
+                .collect(),
+            weights: Weights::new(&weights),
             groups,
             requantization: Requantization::new(parameters),
             kernel_height: parameters.kernel_height,
@@ -82,35 +92,20 @@ fn pack_four(parameters: &Parameters, first_channel: usize, weights: &mut Vec<i8
     }
 }
 
-/// Cuts a kernel row's registers into runs whose sums of products fit 16 bits for any activations;
-/// `weights` are those of four channels for each register in turn.
-fn chunks_of(weights: &[i8]) -> Vec<usize> {
-    /// A lane adds the products of every eighth value of one channel.
-    const PRODUCTS: usize = 8;
-    /// With this sum of weights of one sign, times the largest activation, 16 bits are full.
-    const MOST: i32 = i16::MAX as i32 / MAX_ACTIVATION;
-    let mut chunks = Vec::new();
-    let mut length = 0;
-    let mut sums = [[0_i32; 2]; LANES * PRODUCTS];
-    for registers in weights.as_chunks::<{ LANES * REGISTER }>().0 {
-        let mut added = [[0_i32; 2]; LANES * PRODUCTS];
-        for (index, &weight) in registers.iter().enumerate() {
-            let lane = index / REGISTER * PRODUCTS + index % PRODUCTS;
-            added[lane][usize::from(weight < 0)] += i32::from(weight).abs();
-        }
-        let full = |(sum, added): (&i32, &i32)| sum + added > MOST;
-        if length > 0 && sums.iter().flatten().zip(added.iter().flatten()).any(full) {
-            chunks.push(length);
-            length = 0;
-            sums = Default::default();
-        }
-        for (sum, added) in sums.iter_mut().flatten().zip(added.iter().flatten()) {
-            *sum += added;
-        }
-        length += 1;
+/// Whether products may make a sum of 16 bits overflow that starts at zero, as one does whose first
+/// products are not added to anything: each sign has half of the room.
+fn overflows([above, below]: [i32; 2]) -> bool {
+    above.max(below) * MAX_ACTIVATION > i32::from(i16::MAX)
+}
+
+/// What one step adds to each sum of 16 bits: a lane takes every eighth value of one channel.
+fn step_sums(weights: &[i8; STEP]) -> [[i32; 2]; LANES * PRODUCTS] {
+    let mut sums = [[0; 2]; LANES * PRODUCTS];
+    for (index, &weight) in weights.iter().enumerate() {
+        let lane = index / REGISTER * PRODUCTS + index % PRODUCTS;
+        sums[lane][usize::from(weight < 0)] += i32::from(weight).abs();
     }
-    chunks.push(length);
-    chunks
+    sums
 }
 
 impl TileKernel for Packed {
@@ -138,12 +133,16 @@ impl Packed {
         tiles.check_rows(self.kernel_height, self.pixel_step, run_bytes);
         let group = tiles.group;
         let biases = self.requantization.biases(group);
+        let first_four = group.first_channel / LANES;
         for tile in 0..tiles.count {
             let first_pixel = tile * PIXELS;
+            let start = first_pixel * self.pixel_step;
+            // Rows that the kernel has not are not read.
+            let windows = tiles.rows.map(|row| row.as_ptr().wrapping_add(start));
             let mut sums: Sums<PIXELS> = [biases; PIXELS];
             for block in 0..BLOCKS {
                 // SAFETY: the windows of `count * PIXELS` pixels have been checked.
-                let totals = unsafe { self.sums::<PIXELS>(tiles, first_pixel, block) };
+                let totals = unsafe { self.sums::<PIXELS>(&windows, first_four + block) };
                 for (sums, total) in sums.iter_mut().zip(totals) {
                     sums[block] = vaddq_s32(sums[block], total);
                 }
@@ -153,57 +152,65 @@ impl Packed {
                 .map(|(row, column)| (row, column + first_pixel));
             let output = &mut tiles.output;
             self.requantization
-                .write(&sums, group, residual, output, first_pixel);
+                .write(sums, group, residual, output, first_pixel);
         }
     }
 
-    /// For each pixel the sums of four of the group's channels, without their bias.
+    /// For each pixel the sums of four channels, without their bias.
     ///
     /// # Safety
-    /// The windows of the tile's pixels lie inside their rows.
+    /// From these places on lie the windows of `PIXELS` pixels in each kernel row.
     #[inline]
     #[target_feature(enable = "neon")]
     unsafe fn sums<const PIXELS: usize>(
         &self,
-        tiles: &Tiles<'_>,
-        first_pixel: usize,
-        block: usize,
+        windows: &[*const u8; MAX_KERNEL_SIDE],
+        four: usize,
     ) -> [int32x4_t; PIXELS] {
-        let row_weights = self.run_registers * LANES * REGISTER;
-        let block_weights = self.kernel_height * row_weights;
-        let start = tiles.group.weights_start + block * block_weights;
-        let mut weights = self.weights[start..][..block_weights].as_ptr();
-        let chunks = &self.chunks[start / row_weights..][..self.kernel_height];
+        let four_weights = self.kernel_height * self.run_registers * STEP;
+        let mut weights = self.weights[four * four_weights..][..four_weights].as_ptr();
         let mut sums = [[vdupq_n_s32(0); LANES]; PIXELS];
-        for (row, chunks) in tiles.rows.iter().zip(chunks) {
-            // SAFETY: the windows lie inside their rows, so the first one's start does.
-            let mut window = unsafe { row.as_ptr().add(first_pixel * self.pixel_step) };
-            for &chunk in chunks {
-                let mut pairs = [[vdupq_n_s16(0); LANES]; PIXELS];
-                for _ in 0..chunk {
-                    let mut activations = [vdupq_n_s8(0); PIXELS];
-                    for (pixel, activations) in activations.iter_mut().enumerate() {
-                        // SAFETY: all chunks of a row make up its `run_registers`, for each of
-                        // which a window holds sixteen bytes.
-                        *activations =
-                            unsafe { vld1q_s8(window.add(pixel * self.pixel_step).cast()) };
-                    }
-                    for channel in 0..LANES {
-                        // SAFETY: for each of them the weights hold `LANES` registers.
-                        let factors = unsafe { vld1q_s8(weights.add(channel * REGISTER)) };
-                        for (pairs, activations) in pairs.iter_mut().zip(activations) {
-                            let low = vmlal_s8(
-                                pairs[channel],
-                                vget_low_s8(activations),
-                                vget_low_s8(factors),
-                            );
-                            pairs[channel] = vmlal_high_s8(low, activations, factors);
-                        }
-                    }
-                    // SAFETY: past the last register this is one past what has been checked.
-                    (window, weights) =
-                        unsafe { (window.add(REGISTER), weights.add(LANES * REGISTER)) };
+        let mut pairs = [[vdupq_n_s16(0); LANES]; PIXELS];
+        let mut window = windows[0];
+        /// One step, whose low products `$multiply` brings into the sums of 16 bits.
+        macro_rules! step {
+            ($multiply:expr) => {
+                let mut activations = [vdupq_n_s8(0); PIXELS];
+                for (pixel, activations) in activations.iter_mut().enumerate() {
+                    // SAFETY: all segments make up the kernel rows' steps, for each of which a
+                    // window holds sixteen bytes.
+                    *activations = unsafe { vld1q_s8(window.add(pixel * self.pixel_step).cast()) };
                 }
+                // SAFETY: for each of them the weights hold four registers.
+                let factors = unsafe { vld1q_s8_x4(weights) };
+                let factors = [factors.0, factors.1, factors.2, factors.3];
+                for (channel, factors) in factors.into_iter().enumerate() {
+                    for (pairs, activations) in pairs.iter_mut().zip(activations) {
+                        let low = $multiply(
+                            pairs[channel],
+                            vget_low_s8(activations),
+                            vget_low_s8(factors),
+                        );
+                        pairs[channel] = vmlal_high_s8(low, activations, factors);
+                    }
+                }
+                // SAFETY: past the last register this is one past what has been checked.
+                (window, weights) = unsafe { (window.add(REGISTER), weights.add(STEP)) };
+            };
+        }
+        for segment in &self.runs[four].segments {
+            if let Some(row) = segment.new_row {
+                window = windows[usize::from(row)];
+            }
+            let mut steps = segment.steps;
+            if segment.starts {
+                step!(|_, activations, factors| vmull_s8(activations, factors));
+                steps -= 1;
+            }
+            for _ in 0..steps {
+                step!(|sum, activations, factors| vmlal_s8(sum, activations, factors));
+            }
+            if segment.ends {
                 for (sums, pairs) in sums.iter_mut().zip(&pairs) {
                     for (sum, pairs) in sums.iter_mut().zip(pairs) {
                         *sum = vpadalq_s16(*sum, *pairs);

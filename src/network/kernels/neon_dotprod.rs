@@ -6,8 +6,9 @@
 use std::arch::aarch64::*;
 use std::arch::asm;
 
-use super::neon_write::{BLOCKS, LANES, Sums};
+use super::neon_write::{BLOCKS, Sums};
 use super::parameters::Parameters;
+use super::rows::Weights;
 use super::tiles::{CHANNEL_BLOCK, ChannelGroup, Requantization, TileKernel, Tiles, read_length};
 
 /// Input values in one register.
@@ -30,7 +31,7 @@ pub(super) fn is_available() -> bool {
 /// Made only where [`is_available`] holds.
 #[derive(Debug)]
 pub(super) struct Packed {
-    weights: Vec<i8>,
+    weights: Weights,
     groups: Vec<ChannelGroup>,
     requantization: Requantization,
     kernel_height: usize,
@@ -55,7 +56,7 @@ impl Packed {
             pack_group(parameters, first_channel, &mut weights);
         }
         Self {
-            weights,
+            weights: Weights::new(&weights),
             groups,
             requantization: Requantization::new(parameters),
             kernel_height: parameters.kernel_height,
@@ -110,28 +111,29 @@ impl Packed {
         let biases = self.requantization.biases(group);
         for tile in 0..tiles.count {
             let first_pixel = tile * PIXELS;
-            let mut sums: Sums<PIXELS> = [biases; PIXELS];
             // SAFETY: the windows of `count * PIXELS` pixels have been checked.
-            unsafe { self.add_products(tiles, first_pixel, &mut sums) };
+            let sums = unsafe { self.sums(tiles, first_pixel, [biases; PIXELS]) };
             let residual = tiles
                 .residual
                 .map(|(row, column)| (row, column + first_pixel));
             let output = &mut tiles.output;
             self.requantization
-                .write(&sums, group, residual, output, first_pixel);
+                .write(sums, group, residual, output, first_pixel);
         }
     }
 
+    /// The sums with all products added. By value from end to end, or they would live in memory.
+    ///
     /// # Safety
     /// The windows of the tile's pixels lie inside their rows.
     #[inline]
     #[target_feature(enable = "neon,dotprod")]
-    unsafe fn add_products<const PIXELS: usize>(
+    unsafe fn sums<const PIXELS: usize>(
         &self,
         tiles: &Tiles<'_>,
         first_pixel: usize,
-        sums: &mut Sums<PIXELS>,
-    ) {
+        mut sums: Sums<PIXELS>,
+    ) -> Sums<PIXELS> {
         let row_weights = self.run_registers * DOTS * BLOCKS * REGISTER;
         let group_weights = self.kernel_height * row_weights;
         let weights = &self.weights[tiles.group.weights_start..][..group_weights];
@@ -145,50 +147,44 @@ impl Packed {
                     // SAFETY: for each register of a run a window holds sixteen bytes.
                     *activations = unsafe { vld1q_s8(window.add(pixel * self.pixel_step).cast()) };
                 }
-                // SAFETY: for each of them the weights hold `DOTS * BLOCKS` registers.
-                unsafe {
-                    add_dots::<0, PIXELS>(sums, &activations, weights);
-                    add_dots::<1, PIXELS>(sums, &activations, weights);
-                    add_dots::<2, PIXELS>(sums, &activations, weights);
-                    add_dots::<3, PIXELS>(sums, &activations, weights);
-                    (window, weights) =
-                        (window.add(REGISTER), weights.add(DOTS * BLOCKS * REGISTER));
+                /// One dot product of each register, for every pixel and channel.
+                macro_rules! add_dots {
+                    ($index:literal) => {
+                        // SAFETY: for each register of a run the weights hold `DOTS` times four
+                        // registers.
+                        let factors =
+                            unsafe { vld1q_s8_x4(weights.add($index * BLOCKS * REGISTER)) };
+                        let factors = [factors.0, factors.1, factors.2, factors.3];
+                        for (block, factors) in factors.into_iter().enumerate() {
+                            for (sums, activations) in sums.iter_mut().zip(activations) {
+                                sums[block] = sdot::<$index>(sums[block], factors, activations);
+                            }
+                        }
+                    };
                 }
+                add_dots!(0);
+                add_dots!(1);
+                add_dots!(2);
+                add_dots!(3);
+                // SAFETY: past the last register this is one past what has been checked.
+                (window, weights) =
+                    unsafe { (window.add(REGISTER), weights.add(DOTS * BLOCKS * REGISTER)) };
             }
         }
-    }
-}
-
-/// Adds dot product number `INDEX` of a register of activations, for every pixel and channel.
-///
-/// # Safety
-/// `weights` points to the weights of a whole register of activations.
-#[inline]
-#[target_feature(enable = "neon,dotprod")]
-unsafe fn add_dots<const INDEX: i32, const PIXELS: usize>(
-    sums: &mut Sums<PIXELS>,
-    activations: &[int8x16_t; PIXELS],
-    weights: *const i8,
-) {
-    for block in 0..BLOCKS {
-        let start = (INDEX as usize * BLOCKS + block) * LANES * DOT;
-        // SAFETY: the caller's promise.
-        let factors = unsafe { vld1q_s8(weights.add(start)) };
-        for (sums, activations) in sums.iter_mut().zip(activations) {
-            sums[block] = sdot::<INDEX>(sums[block], factors, *activations);
-        }
+        sums
     }
 }
 
 /// Adds to each of four sums the dot product of four weights with the activations of that index.
 #[inline]
 #[target_feature(enable = "neon,dotprod")]
-pub(super) fn sdot<const INDEX: i32>(
+pub(super) fn sdot<const INDEX: usize>(
     mut sums: int32x4_t,
     factors: int8x16_t,
     activations: int8x16_t,
 ) -> int32x4_t {
-    // SAFETY: one instruction on registers, which the processor has.
+    // SAFETY: one instruction on registers, which the processor has. Not called pure, or the
+    // compiler would move them apart until the registers run out.
     unsafe {
         asm!(
             "sdot {sums:v}.4s, {factors:v}.16b, {activations:v}.4b[{index}]",
@@ -196,7 +192,7 @@ pub(super) fn sdot<const INDEX: i32>(
             factors = in(vreg) factors,
             activations = in(vreg) activations,
             index = const INDEX,
-            options(pure, nomem, nostack, preserves_flags),
+            options(nomem, nostack, preserves_flags),
         );
     }
     sums

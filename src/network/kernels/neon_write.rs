@@ -33,7 +33,7 @@ impl Requantization {
     #[target_feature(enable = "neon")]
     pub(super) fn write<const PIXELS: usize>(
         &self,
-        sums: &Sums<PIXELS>,
+        sums: Sums<PIXELS>,
         group: ChannelGroup,
         residual: Option<(&[u8], usize)>,
         output: &mut Output<'_>,
@@ -45,7 +45,7 @@ impl Requantization {
             // SAFETY: the chunk holds four values.
             *register = unsafe { vld1q_f32(scale.as_ptr()) };
         }
-        for (pixel, sums) in sums.iter().enumerate() {
+        for (pixel, sums) in sums.into_iter().enumerate() {
             let mut values = [vdupq_n_s32(0); BLOCKS];
             let branch = residual.map(|(row, column)| self.branch(row, column + pixel, group));
             for block in 0..BLOCKS {

@@ -4,6 +4,7 @@
 
 use std::cell::UnsafeCell;
 use std::marker::PhantomData;
+use std::ops::Deref;
 
 use super::{Output, OutputKind};
 
@@ -217,4 +218,38 @@ impl RowRing {
 unsafe fn bytes_of(lines: &[UnsafeCell<Line>]) -> &[u8] {
     // SAFETY: the caller's promise; a line is 64 bytes without padding.
     unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), size_of_val(lines)) }
+}
+
+/// Packed weights that start at a whole line, so that no register of them lies in two.
+#[derive(Debug)]
+pub(super) struct Weights {
+    lines: Box<[Line]>,
+    count: usize,
+}
+
+impl Weights {
+    /// A copy of weights in the order in which a kernel reads them.
+    pub(super) fn new(weights: &[i8]) -> Self {
+        let lines = weights.chunks(LINE_BYTES).map(|weights| {
+            let mut line = Line([0; LINE_BYTES]);
+            for (byte, &weight) in line.0.iter_mut().zip(weights) {
+                *byte = weight as u8;
+            }
+            line
+        });
+        Self {
+            lines: lines.collect(),
+            count: weights.len(),
+        }
+    }
+}
+
+impl Deref for Weights {
+    type Target = [i8];
+
+    fn deref(&self) -> &[i8] {
+        // SAFETY: the lines hold at least `count` bytes one after the other, and any byte is a
+        // weight.
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.count) }
+    }
 }
