@@ -1,6 +1,6 @@
 //! Pictures scaled for the screen: averaged when they shrink, repeated when they grow.
 
-use crate::frame::{Frame, FrameError};
+use crate::frame::{Frame, FrameError, MAX_SIDE_PX};
 
 /// The largest size of the same shape within a space, each side at least 1.
 pub fn fitted_size_px(width_px: u32, height_px: u32, space_px: (u32, u32)) -> (u32, u32) {
@@ -20,8 +20,11 @@ pub fn fitted_size_px(width_px: u32, height_px: u32, space_px: (u32, u32)) -> (u
 const MAX_SAMPLES: usize = 4;
 /// New pixels of a row that are made at once.
 const RUN_PX: usize = 64;
-/// Room for the sums of a run's columns, and for what the last pixel's sums are read with.
-const RUN_SUMS: usize = RUN_PX * MAX_SAMPLES * CHANNELS + CHANNELS + 1;
+/// Old columns that they cover together, unless a single one covers more.
+const RUN_COLUMNS: usize = 1024;
+/// Room for the sums of the columns of the widest frame, and for what the last pixel's sums are
+/// read with.
+const COLUMN_SUMS: usize = MAX_SIDE_PX as usize * CHANNELS + 1;
 const CHANNELS: usize = 3;
 
 /// The frame at another size, in place of what `scaled` held; its memory is used again. Every new
@@ -67,12 +70,14 @@ pub fn scale(
         return;
     }
     let mut run = Run::new();
-    for x in (0..width_px).step_by(RUN_PX) {
+    let mut x = 0;
+    while x < width_px {
         run.start(x, width_px, frame.width_px());
         for y in 0..height_px {
             let rows = Samples::of(y, height_px, frame.height_px());
             visit(x, y, run.scale(frame, rows));
         }
+        x += run.width as u32;
     }
 }
 
@@ -99,6 +104,11 @@ impl Samples {
             count: covered.div_ceil(step),
         }
     }
+
+    /// Behind the last one.
+    fn end(self) -> usize {
+        self.start + (self.count - 1) * self.step + 1
+    }
 }
 
 /// Some neighbouring new pixels of a row: first the old rows are added up, then the sums of
@@ -107,9 +117,7 @@ impl Samples {
 struct Run {
     width: usize,
     columns: [Samples; RUN_PX],
-    /// Whether every old pixel in the run's columns is looked at.
-    is_dense: bool,
-    column_sums: [u16; RUN_SUMS],
+    column_sums: [u16; COLUMN_SUMS],
     sums: [[u16; 4]; RUN_PX],
     pixels: [[u8; CHANNELS]; RUN_PX],
 }
@@ -119,8 +127,7 @@ impl Run {
         Self {
             width: 0,
             columns: [Samples::default(); RUN_PX],
-            is_dense: true,
-            column_sums: [0; RUN_SUMS],
+            column_sums: [0; COLUMN_SUMS],
             sums: [[0; 4]; RUN_PX],
             pixels: [[0; CHANNELS]; RUN_PX],
         }
@@ -128,22 +135,21 @@ impl Run {
 
     /// Goes to the pixels from `x` on.
     fn start(&mut self, x: u32, new_width: u32, old_width: u32) {
-        self.width = RUN_PX.min((new_width - x) as usize);
-        for (x, columns) in (x..).zip(&mut self.columns[..self.width]) {
-            *columns = Samples::of(x, new_width, old_width);
+        self.width = 0;
+        let mut first = None;
+        for (x, place) in (x..new_width).zip(&mut self.columns) {
+            *place = Samples::of(x, new_width, old_width);
+            self.width += 1;
+            let first = *first.get_or_insert(place.start);
+            if place.end() - first >= RUN_COLUMNS {
+                break;
+            }
         }
-        self.is_dense = self.columns[..self.width]
-            .iter()
-            .all(|columns| columns.step == 1);
     }
 
     /// The run's pixels in the row that is made of these old rows.
     fn scale(&mut self, frame: &Frame, rows: Samples) -> &[[u8; CHANNELS]] {
-        if self.is_dense {
-            self.add_all(frame, rows);
-        } else {
-            self.add_samples(frame, rows);
-        }
+        self.add_up(frame, rows);
         let columns = &self.columns[..self.width];
         for (pixel, (sum, columns)) in self.pixels.iter_mut().zip(self.sums.iter().zip(columns)) {
             let [red, green, blue, _] = MEANS[columns.count * rows.count].of(*sum);
@@ -152,11 +158,10 @@ impl Run {
         &self.pixels[..self.width]
     }
 
-    fn add_all(&mut self, frame: &Frame, rows: Samples) {
+    fn add_up(&mut self, frame: &Frame, rows: Samples) {
         let columns = &self.columns[..self.width];
         let first = columns[0].start;
-        let end = columns[self.width - 1].start + columns[self.width - 1].count;
-        let bytes = first * CHANNELS..end * CHANNELS;
+        let bytes = first * CHANNELS..columns[self.width - 1].end() * CHANNELS;
         let row = |index: usize| {
             let y = rows.start + index.min(rows.count - 1) * rows.step;
             &frame.row(y as u32)[bytes.clone()]
@@ -170,33 +175,15 @@ impl Run {
         }
         for (sum, columns) in self.sums.iter_mut().zip(columns) {
             let sums = &self.column_sums[(columns.start - first) * CHANNELS..];
-            *sum = match columns.count {
-                1 => add_columns::<1>(sums),
-                2 => add_columns::<2>(sums),
-                3 => add_columns::<3>(sums),
-                _ => add_columns::<4>(sums),
+            *sum = match (columns.count, columns.step) {
+                (1, _) => add_columns::<1>(sums, 1),
+                (2, 1) => add_columns::<2>(sums, 1),
+                (3, 1) => add_columns::<3>(sums, 1),
+                (4, 1) => add_columns::<4>(sums, 1),
+                (2, step) => add_columns::<2>(sums, step),
+                (3, step) => add_columns::<3>(sums, step),
+                (_, step) => add_columns::<4>(sums, step),
             };
-        }
-    }
-
-    fn add_samples(&mut self, frame: &Frame, rows: Samples) {
-        let row_bytes = frame.width_px() as usize * CHANNELS;
-        for (sum, columns) in self.sums.iter_mut().zip(&self.columns[..self.width]) {
-            *sum = [0; 4];
-            for y in 0..rows.count {
-                let row = &frame.rgb()[(rows.start + y * rows.step) * row_bytes..];
-                for x in 0..columns.count {
-                    let at = (columns.start + x * columns.step) * CHANNELS;
-                    let values = match row[at..] {
-                        [red, green, blue, next, ..] => [red, green, blue, next],
-                        // The frame's last pixel.
-                        ref last => [last[0], last[1], last[2], 0],
-                    };
-                    for (sum, value) in sum.iter_mut().zip(values) {
-                        *sum += u16::from(value);
-                    }
-                }
-            }
         }
     }
 }
@@ -209,14 +196,15 @@ fn add_rows<const ROWS: usize>(rows: [&[u8]; ROWS], sums: &mut [u16]) {
     }
 }
 
-/// The first pixels of a row of sums, at most four, added up.
+/// Some pixels of a row of sums, from the first in steps, added up; at most four.
 #[inline(always)]
-fn add_columns<const COLUMNS: usize>(sums: &[u16]) -> [u16; 4] {
-    let sums = &sums[..COLUMNS * CHANNELS + 1];
+fn add_columns<const COLUMNS: usize>(sums: &[u16], step: usize) -> [u16; 4] {
+    let sums = &sums[..(COLUMNS - 1) * step * CHANNELS + CHANNELS + 1];
     let mut sum = [0; 4];
     for column in 0..COLUMNS {
-        for (channel, sum) in sum.iter_mut().enumerate() {
-            *sum += sums[column * CHANNELS + channel];
+        let values = &sums[column * step * CHANNELS..][..4];
+        for (sum, value) in sum.iter_mut().zip(values) {
+            *sum += value;
         }
     }
     sum
@@ -311,10 +299,8 @@ mod tests {
 
     /// The rounded mean of the pixels looked at, one by one.
     fn mean(frame: &Frame, columns: Samples, rows: Samples) -> [u8; 3] {
-        let along = |samples: Samples| {
-            let end = samples.start + samples.step * samples.count;
-            (samples.start as u32..end as u32).step_by(samples.step)
-        };
+        let along =
+            |samples: Samples| (samples.start as u32..samples.end() as u32).step_by(samples.step);
         let pixels = along(rows).flat_map(|y| along(columns).map(move |x| frame.pixel(x, y)));
         let count = columns.count * rows.count;
         let sums = pixels.fold([0; 3], |sums: [usize; 3], pixel| {
@@ -352,7 +338,7 @@ mod tests {
 
         #[test]
         fn every_pixel_is_the_mean_of_its_samples(
-            size in (1u32..300, 1u32..60), new_size in (1u32..200, 1u32..40), seed: u32,
+            size in (1u32..3000, 1u32..60), new_size in (1u32..200, 1u32..40), seed: u32,
         ) {
             let frame = random_frame(size, seed);
             let scaled = resized(&frame, new_size.0, new_size.1).unwrap();
