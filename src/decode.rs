@@ -80,8 +80,36 @@ pub enum DecodeError {
 /// Anything that is not an undamaged colour PNG or JPEG within the limits of
 /// [`Frame::check_size`] and [`MAX_FILE_BYTES`]; see [`DecodeError`].
 pub fn read_image(path: &Path) -> Result<Frame, DecodeError> {
-    let name = path.display().to_string();
-    decode_image(&read_file(path, &name)?, &name)
+    let mut frame = Frame::default();
+    ImageReader::default().read(path, &mut frame)?;
+    Ok(frame)
+}
+
+/// Reads picture files one after another; keeps its buffers, so that a JPEG as large as the one
+/// before costs no memory of its own.
+#[derive(Debug, Default)]
+pub struct ImageReader {
+    bytes: Vec<u8>,
+    jpeg: JpegDecoder,
+}
+
+impl ImageReader {
+    /// Reads one picture file into `frame`, which takes its size. After an error the frame holds
+    /// no picture that means anything.
+    ///
+    /// # Errors
+    /// As [`read_image`].
+    pub fn read(&mut self, path: &Path, frame: &mut Frame) -> Result<(), DecodeError> {
+        let name = path.display().to_string();
+        read_file(path, &name, &mut self.bytes)?;
+        match Format::of(&self.bytes) {
+            Format::Jpeg => self.jpeg.decode(&self.bytes, &name, frame),
+            Format::Png | Format::Other(_) => {
+                *frame = decode_image(&self.bytes, &name)?;
+                Ok(())
+            }
+        }
+    }
 }
 
 /// Reads only the size of a picture file, as (width, height) in pixels.
@@ -90,7 +118,8 @@ pub fn read_image(path: &Path) -> Result<Frame, DecodeError> {
 /// A file that cannot be read, or whose headers are not those of a whole PNG or JPEG.
 pub fn read_size(path: &Path) -> Result<(u32, u32), DecodeError> {
     let name = path.display().to_string();
-    let bytes = read_file(path, &name)?;
+    let mut bytes = Vec::new();
+    read_file(path, &name, &mut bytes)?;
     let size = match Format::of(&bytes) {
         Format::Png => png::size(&bytes),
         Format::Jpeg => jpeg::size(&bytes),
@@ -99,7 +128,8 @@ pub fn read_size(path: &Path) -> Result<(u32, u32), DecodeError> {
     size.map_err(|fault| fault.named(name))
 }
 
-fn read_file(path: &Path, name: &str) -> Result<Vec<u8>, DecodeError> {
+/// Reads a file in place of what `bytes` held; a byte more than the limit where it is larger.
+fn read_file(path: &Path, name: &str, bytes: &mut Vec<u8>) -> Result<(), DecodeError> {
     let unreadable = |source| DecodeError::Unreadable {
         name: name.to_owned(),
         source,
@@ -111,11 +141,11 @@ fn read_file(path: &Path, name: &str) -> Result<Vec<u8>, DecodeError> {
             kind: describe_kind(kind),
         });
     }
-    let mut bytes = Vec::new();
+    bytes.clear();
     File::open(path)
-        .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes))
+        .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(bytes))
         .map_err(unreadable)?;
-    Ok(bytes)
+    Ok(())
 }
 
 /// Decodes one picture held in memory; `name` stands for it in messages.

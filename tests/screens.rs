@@ -411,7 +411,7 @@ fn every_text_stands_off_from_the_ground_that_lies_under_it() {
             }
         }
         let mut canvas = size.canvas();
-        grounds.draw(&mut canvas).unwrap();
+        grounds.draw(&mut canvas);
         for line in texts(&scene) {
             let ratio = contrast(line.style.colour, line.style.ground);
             if ratio < 4.5 {

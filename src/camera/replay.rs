@@ -1,7 +1,7 @@
 //! Replays picture files as a camera: single files, or the pictures of a folder.
 
 use super::{CameraError, CapturedFrame, FrameSource};
-use crate::decode::read_image;
+use crate::decode::ImageReader;
 use crate::picture_files;
 use std::fmt::Write;
 use std::fs;
@@ -18,6 +18,7 @@ pub const MAX_REPLAY_FILES: usize = 100_000;
 pub struct ReplayCamera {
     name: String,
     files: Vec<PathBuf>,
+    reader: ImageReader,
     repeats: bool,
     next_sequence: u64,
     /// Files since the last one that could be read.
@@ -65,6 +66,7 @@ impl ReplayCamera {
         Ok(Self {
             name,
             files,
+            reader: ImageReader::default(),
             repeats,
             next_sequence: 0,
             bad_in_a_row: 0,
@@ -107,10 +109,9 @@ impl FrameSource for ReplayCamera {
         let field = sequence % count;
         let path = &self.files[field as usize];
         self.next_sequence += 1;
-        match read_image(path) {
-            Ok(frame) => {
+        match self.reader.read(path, &mut captured.frame) {
+            Ok(()) => {
                 self.bad_in_a_row = 0;
-                captured.frame = frame;
                 captured.sequence = sequence;
                 captured.field = Some(field);
                 captured.truth = None;
@@ -169,6 +170,22 @@ mod tests {
             assert_eq!(captured.frame.pixel(0, 0), [red, 20, 30]);
         }
         assert!(camera.next_frame().unwrap().is_none());
+    }
+
+    #[test]
+    fn jpeg_files_are_decoded_into_the_frame_that_is_given() {
+        let folder = TempDir::new().unwrap();
+        for (name, red) in [("a.jpg", 90), ("b.jpg", 180)] {
+            let picture = image::RgbImage::from_pixel(64, 48, image::Rgb([red, 20, 30]));
+            picture.save(folder.path().join(name)).unwrap();
+        }
+        let mut camera = ReplayCamera::open(&folder_path(&folder), false).unwrap();
+        let mut captured = camera.next_frame().unwrap().unwrap();
+        let place = captured.frame.rgb().as_ptr();
+        assert!(captured.frame.pixel(5, 5)[0].abs_diff(90) < 5);
+        assert!(camera.next_frame_into(&mut captured).unwrap());
+        assert_eq!(captured.frame.rgb().as_ptr(), place);
+        assert!(captured.frame.pixel(5, 5)[0].abs_diff(180) < 5);
     }
 
     #[test]

@@ -252,13 +252,14 @@ impl SmearTally {
 
     /// What may be said about the smear so far.
     pub fn summary(&self, rules: &CountRules) -> Summary {
+        let classes = CellClass::ALL.map(|class| self.class_summary(class, rules));
         Summary {
             fields: self.fields,
             confidence: rules.confidence,
-            classes: CellClass::ALL.map(|class| self.class_summary(class, rules)),
+            warnings: self.warnings(&classes, rules),
+            classes,
             uncertain: self.uncertain,
             uncertain_share: self.uncertain_against_certain.share_percent(rules),
-            warnings: self.warnings(rules),
         }
     }
 
@@ -344,15 +345,15 @@ impl SmearTally {
         u32::try_from(fields + u64::from(!exact)).ok()
     }
 
-    fn warnings(&self, rules: &CountRules) -> Warnings {
-        let uneven = |class: CellClass| {
-            let dispersion = self.dispersion(class).filter(Dispersion::is_uneven)?;
+    fn warnings(&self, classes: &[ClassSummary; 3], rules: &CountRules) -> Warnings {
+        let uneven = |summary: &ClassSummary| {
+            let dispersion = summary.dispersion.filter(Dispersion::is_uneven)?;
             Some(Warning::UnevenFields {
-                class,
+                class: summary.class,
                 index: dispersion.index,
             })
         };
-        let [rbc, wbc, plt] = CellClass::ALL.map(uneven);
+        let [rbc, wbc, plt] = classes.each_ref().map(uneven);
         Warnings([
             self.too_many_white_cells(rules),
             self.many_uncertain(rules),
@@ -366,24 +367,29 @@ impl SmearTally {
     /// few cells does not raise it.
     fn too_many_white_cells(&self, rules: &CountRules) -> Option<Warning> {
         let (wbc, rbc) = (self.class(CellClass::Wbc), self.class(CellClass::Rbc));
-        let ratio = self.against_red[CellClass::Wbc.index()].ratio(rules.confidence);
-        let due = wbc >= rules.needed_cells() && ratio.low > rules.wbc_per_rbc_limit;
-        due.then_some(Warning::TooManyWhiteCells {
-            wbc,
-            rbc,
-            limit: rules.wbc_per_rbc_limit,
-        })
+        let limit = rules.wbc_per_rbc_limit;
+        // The low end lies below the ratio itself, which costs nothing to know.
+        let suspect = wbc >= rules.needed_cells() && f64::from(wbc) > limit * f64::from(rbc);
+        let low = || {
+            self.against_red[CellClass::Wbc.index()]
+                .ratio(rules.confidence)
+                .low
+        };
+        let due = suspect && low() > limit;
+        due.then_some(Warning::TooManyWhiteCells { wbc, rbc, limit })
     }
 
     /// Due when even the low end of the share's interval is above the limit.
     fn many_uncertain(&self, rules: &CountRules) -> Option<Warning> {
-        let share = self.uncertain_against_certain.share(rules.confidence);
-        let enough = self.uncertain >= rules.needed_cells();
-        let due = enough && share.low > rules.uncertain_share_limit;
+        let limit = rules.uncertain_share_limit;
+        let suspect = self.uncertain >= rules.needed_cells()
+            && f64::from(self.uncertain) > limit * f64::from(self.cells());
+        let low = || self.uncertain_against_certain.share(rules.confidence).low;
+        let due = suspect && low() > limit;
         due.then(|| Warning::ManyUncertain {
             uncertain: self.uncertain,
             cells: self.cells(),
-            limit: rules.uncertain_share_limit,
+            limit,
         })
     }
 }

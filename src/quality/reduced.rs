@@ -7,6 +7,10 @@ use super::{ClassMeans, Edges, LEVEL};
 use crate::frame::Frame;
 use crate::histogram::Histogram;
 
+/// The most pixels of a copy: those of a frame of 1920x1080, which takes some 30 MB in all. Larger
+/// frames are reduced further than their cells ask for.
+const MAX_PIXELS: u64 = 1920 * 1080;
+
 const CHANNELS: usize = 3;
 /// Values that can be counted in a byte.
 const COUNTED_BYTES: usize = 240;
@@ -48,7 +52,7 @@ impl ReducedView {
             Some(diameter_px) => diameter_px / RBC_DIAMETER,
             None => longer.div_ceil(LONGEST_SIDE),
         };
-        let factor = factor.clamp(1, shorter);
+        let factor = within_limit(factor.clamp(1, shorter), frame);
         let diameter_px = known_px.unwrap_or(shorter / FEWEST_CELLS);
         self.width = (frame.width_px() / factor) as usize;
         self.height = (frame.height_px() / factor) as usize;
@@ -185,6 +189,15 @@ impl ReducedView {
             bright_millilevels: mean(1),
         }
     }
+}
+
+/// The smallest factor from `factor` on that keeps the copy of a frame within [`MAX_PIXELS`].
+pub(super) fn within_limit(mut factor: u32, frame: &Frame) -> u32 {
+    let side = |side_px: u32, factor: u32| u64::from(side_px / factor);
+    while side(frame.width_px(), factor) * side(frame.height_px(), factor) > MAX_PIXELS {
+        factor += 1;
+    }
+    factor
 }
 
 /// A row of blocks of `FACTOR` pixels, at most four: sums stay in 16 bits.
@@ -417,6 +430,25 @@ mod tests {
                     assert_eq!(found, expected, "{dividend} / {divisor}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn copies_are_as_fine_as_the_cells_ask_for_up_to_a_limit() {
+        let cases = [
+            ((640, 480), Some(62), (640, 480)),
+            ((1920, 1080), Some(62), (1920, 1080)),
+            ((1920, 1080), None, (384, 216)),
+            ((4056, 3040), Some(62), (1352, 1013)),
+            ((4056, 3040), Some(200), (676, 506)),
+            ((8192, 2900), Some(8), (2048, 725)),
+        ];
+        let mut view = ReducedView::default();
+        for (size_px, rbc_diameter_px, expected) in cases {
+            let frame = Frame::filled(size_px.0, size_px.1, [200; 3]).unwrap();
+            view.take(&frame, rbc_diameter_px);
+            let found = (view.width, view.height);
+            assert_eq!(found, expected, "{size_px:?}, {rbc_diameter_px:?}");
         }
     }
 

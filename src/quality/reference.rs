@@ -60,7 +60,7 @@ impl ReducedView {
             Some(diameter_px) => diameter_px / RBC_DIAMETER,
             None => longer.div_ceil(LONGEST_SIDE),
         };
-        let factor = factor.clamp(1, shorter);
+        let factor = super::reduced::within_limit(factor.clamp(1, shorter), frame);
         let diameter_px = known_px.unwrap_or(shorter / FEWEST_CELLS);
         Self {
             width: (frame.width_px() / factor) as usize,

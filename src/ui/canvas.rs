@@ -85,6 +85,28 @@ impl Canvas {
         ))
     }
 
+    /// The part of the canvas that lies in an area, to be drawn on.
+    pub fn window(&mut self, area: Rectangle) -> Window<'_> {
+        Window {
+            inside: area.intersection(&self.bounding_box()),
+            stride: self.stride(),
+            rgb: &mut self.rgb,
+        }
+    }
+
+    /// Puts pixels side by side from a place on; those outside are left out.
+    pub fn put_row(&mut self, at: Point, pixels: &[[u8; 3]]) {
+        let clipped = (-i64::from(at.x)).max(0) as usize;
+        let first = at + Point::new(clipped.min(pixels.len()) as i32, 0);
+        let Some(start) = self.offset(first) else {
+            return;
+        };
+        let room_px = (self.width_px as i32 - first.x) as usize;
+        let pixels = &pixels[clipped.min(pixels.len())..];
+        let bytes = pixels[..room_px.min(pixels.len())].as_flattened();
+        self.rgb[start..start + bytes.len()].copy_from_slice(bytes);
+    }
+
     /// Bytes of a row.
     pub fn stride(&self) -> usize {
         self.width_px as usize * 3
@@ -96,6 +118,35 @@ impl Canvas {
             .ok()
             .filter(|y| *y < self.height_px)?;
         Some((y as usize * self.width_px as usize + x as usize) * 3)
+    }
+}
+
+/// A part of a canvas, in the canvas's own places; drawing outside of it changes nothing.
+#[derive(Debug)]
+pub struct Window<'c> {
+    inside: Rectangle,
+    stride: usize,
+    rgb: &'c mut [u8],
+}
+
+impl Window<'_> {
+    /// Fills the square of `side_px` that lies around a point.
+    pub fn dot(&mut self, point: Point, side_px: u32, colour: Rgb888) {
+        let pixel = [colour.r(), colour.g(), colour.b()];
+        let (first, end) = (
+            self.inside.top_left,
+            self.inside.top_left + self.inside.size,
+        );
+        let start = point - Point::new_equal((side_px.saturating_sub(1) / 2) as i32);
+        let columns = start.x.max(first.x)..(start.x + side_px as i32).min(end.x);
+        let rows = start.y.max(first.y)..(start.y + side_px as i32).min(end.y);
+        for y in rows {
+            // Inside the canvas, so neither is negative.
+            for x in columns.clone() {
+                let at = y as usize * self.stride + x as usize * 3;
+                self.rgb[at..at + 3].copy_from_slice(&pixel);
+            }
+        }
     }
 }
 
@@ -144,14 +195,16 @@ impl DrawTarget for Canvas {
 
     fn fill_solid(&mut self, area: &Rectangle, colour: Self::Color) -> Result<(), Self::Error> {
         let inside = area.intersection(&self.bounding_box());
-        for y in inside.rows() {
-            let Some(start) = self.offset(Point::new(inside.top_left.x, y)) else {
-                continue;
-            };
-            let row = &mut self.rgb[start..][..inside.size.width as usize * 3];
-            for pixel in row.chunks_exact_mut(3) {
-                pixel.copy_from_slice(&[colour.r(), colour.g(), colour.b()]);
-            }
+        let Some(start) = self.offset(inside.top_left) else {
+            return Ok(());
+        };
+        let pixel = [colour.r(), colour.g(), colour.b()];
+        let (stride, row_bytes) = (self.stride(), inside.size.width as usize * 3);
+        for row in self.rgb[start..]
+            .chunks_mut(stride)
+            .take(inside.size.height as usize)
+        {
+            row[..row_bytes].as_chunks_mut::<3>().0.fill(pixel);
         }
         Ok(())
     }
@@ -189,6 +242,53 @@ mod tests {
             assert_eq!(row, expected);
         }
         assert_eq!(canvas.pixel(Point::new(3, 2)).unwrap().r(), 5);
+    }
+
+    #[test]
+    fn rows_of_pixels_are_cut_at_the_edges() {
+        let pixels = [[1; 3], [2; 3], [3; 3]];
+        let cases = [
+            ((0, 0), [1, 2, 3, 0]),
+            ((2, 0), [0, 0, 1, 2]),
+            ((-2, 0), [3, 0, 0, 0]),
+            ((-3, 0), [0; 4]),
+            ((4, 0), [0; 4]),
+            ((0, -1), [0; 4]),
+            ((0, 1), [0; 4]),
+            ((i32::MIN, 0), [0; 4]),
+        ];
+        for (at, expected) in cases {
+            let mut canvas = Canvas::new(4, 1).unwrap();
+            canvas.put_row(Point::from(at), &pixels);
+            let row = [0, 1, 2, 3].map(|x| canvas.pixel(Point::new(x, 0)).unwrap().r());
+            assert_eq!(row, expected, "{at:?}");
+        }
+    }
+
+    #[test]
+    fn dots_stay_in_their_window() {
+        let window = Rectangle::new(Point::new(1, 1), Size::new(90, 2));
+        let cases = [
+            ((2, 2), 1, vec![(2, 2)]),
+            ((1, 1), 3, vec![(1, 1), (2, 1), (1, 2), (2, 2)]),
+            ((4, 1), 2, vec![(4, 1), (4, 2)]),
+            ((0, 1), 1, vec![]),
+            ((5, 1), 1, vec![]),
+            ((-90, 90), 3, vec![]),
+        ];
+        for (at, side_px, expected) in cases {
+            let mut canvas = Canvas::new(5, 4).unwrap();
+            canvas
+                .window(window)
+                .dot(Point::from(at), side_px, Rgb888::RED);
+            let red: Vec<_> = canvas
+                .bounding_box()
+                .points()
+                .filter(|point| canvas.pixel(*point) == Some(Rgb888::RED))
+                .map(|point| (point.x, point.y))
+                .collect();
+            assert_eq!(red, expected, "{at:?}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Small signs that say how a state is, next to the word that says the same.
 
+use super::canvas::Window;
 use super::colour;
 use super::mark::draw_line;
 use embedded_graphics::pixelcolor::Rgb888;
@@ -58,12 +59,7 @@ impl Sign {
 }
 
 /// Draws a sign into a square area.
-pub fn draw_sign<D: DrawTarget<Color = Rgb888>>(
-    sign: Sign,
-    area: Rectangle,
-    sign_colour: Rgb888,
-    target: &mut D,
-) -> Result<(), D::Error> {
+pub fn draw_sign(sign: Sign, area: Rectangle, sign_colour: Rgb888, window: &mut Window<'_>) {
     let width_px = (area.size.width / 5).max(2);
     let inner_px = area.size.width.saturating_sub(width_px) as i32;
     let inset = Point::new_equal((width_px.saturating_sub(1) / 2) as i32);
@@ -72,7 +68,6 @@ pub fn draw_sign<D: DrawTarget<Color = Rgb888>>(
     };
     for (start, end) in sign.strokes() {
         let line = Line::new(place(*start), place(*end));
-        draw_line(line, sign_colour, width_px, target)?;
+        draw_line(line, sign_colour, width_px, window);
     }
-    Ok(())
 }

@@ -1,5 +1,6 @@
 //! The shapes that stand for cells: circle, square, triangle, and a cross for uncertain ones.
 
+use super::canvas::Window;
 use super::colour;
 use crate::cell::{BoundingBox, Cell, CellClass, SUBPIXELS};
 use embedded_graphics::pixelcolor::Rgb888;
@@ -18,18 +19,21 @@ pub struct Stroke {
     pub dashed: bool,
 }
 
-/// Visits the points of a class's outline within an area, in drawing order.
+/// Visits the points of a class's outline within an area, each with its number along the line that
+/// it lies on.
 ///
 /// Red cells get a circle (an ellipse where the area is longer than wide), white cells a
 /// rectangle, platelets a triangle, and uncertain cells (`None`) a cross.
-fn trace_outline(class: Option<CellClass>, area: Rectangle, mut visit: impl FnMut(Point)) {
+fn trace_outline(class: Option<CellClass>, area: Rectangle, mut visit: impl FnMut(u32, Point)) {
     let Some(last) = area.bottom_right() else {
         return;
     };
     let first = area.top_left;
     let middle = first + (last - first) / 2;
+    let mut number = 0..;
+    let visit_next = |point| visit(number.next().unwrap_or_default(), point);
     match class {
-        Some(CellClass::Rbc) => trace_closed(ellipse_corners(first, last), visit),
+        Some(CellClass::Rbc) => trace_ellipse(first, last, visit),
         Some(CellClass::Wbc) => {
             let corners = [
                 first,
@@ -37,7 +41,7 @@ fn trace_outline(class: Option<CellClass>, area: Rectangle, mut visit: impl FnMu
                 last,
                 Point::new(first.x, last.y),
             ];
-            trace_closed(corners.into_iter(), visit);
+            trace_closed(corners.into_iter(), visit_next);
         }
         Some(CellClass::Plt) => {
             let corners = [
@@ -45,32 +49,50 @@ fn trace_outline(class: Option<CellClass>, area: Rectangle, mut visit: impl FnMu
                 last,
                 Point::new(first.x, last.y),
             ];
-            trace_closed(corners.into_iter(), visit);
+            trace_closed(corners.into_iter(), visit_next);
         }
         None => {
             let falling = Line::new(first, last).points();
             let rising = Line::new(Point::new(first.x, last.y), Point::new(last.x, first.y));
-            falling.chain(rising.points()).for_each(&mut visit);
+            falling.chain(rising.points()).for_each(visit_next);
         }
     }
 }
 
-fn ellipse_corners(first: Point, last: Point) -> impl Iterator<Item = Point> + Clone {
-    let place = |start: i32, end: i32, share: f64| {
-        let centre = f64::from(start + end) / 2.0;
-        let radius = f64::from(end - start) / 2.0;
-        libm::round(centre + radius * share) as i32
-    };
-    // Corners closer than a pixel, so that the polygon is the ellipse.
+/// Visits the ellipse that touches the sides of an area from its left and right ends to its upper
+/// and lower ones, four points of the same number at a time.
+///
+/// The quarter is walked from pixel to pixel, each time to the neighbour nearest to the curve
+/// (J. Bresenham, "A linear algorithm for incremental digital display of circular arcs", 1977).
+/// Places are doubled and count from the middle, so that they are whole for odd sides, too: the
+/// curve is where b² x² + a² y² - a² b² is zero.
+fn trace_ellipse(first: Point, last: Point, mut visit: impl FnMut(u32, Point)) {
     let extent = last - first;
-    let corners = 4 * (extent.x + extent.y).max(1);
-    (0..corners).map(move |side| {
-        let angle = f64::from(side) * std::f64::consts::TAU / f64::from(corners);
-        Point::new(
-            place(first.x, last.x, libm::cos(angle)),
-            place(first.y, last.y, libm::sin(angle)),
-        )
-    })
+    let middle = first + last;
+    let (a, b) = (i64::from(extent.x), i64::from(extent.y));
+    let (mut x, mut y) = (extent.x, extent.y % 2);
+    // At the start x is a.
+    let mut excess = a * a * i64::from(y) * i64::from(y);
+    for number in 0.. {
+        for (x, y) in [(-x, -y), (x, -y), (x, y), (-x, y)] {
+            visit(number, (middle + Point::new(x, y)) / 2);
+        }
+        let further = excess + 4 * a * a * (i64::from(y) + 1);
+        let inward = excess - 4 * b * b * (i64::from(x) - 1);
+        let steps = [
+            (2, 2, further + inward - excess),
+            (0, 2, further),
+            (2, 0, inward),
+        ];
+        let nearest = steps
+            .into_iter()
+            .filter(|(dx, dy, _)| x >= *dx && y + dy <= extent.y)
+            .min_by_key(|(_, _, excess)| excess.abs());
+        let Some((dx, dy, next)) = nearest else {
+            return;
+        };
+        (x, y, excess) = (x - dx, y + dy, next);
+    }
 }
 
 /// Visits the points of a polygon once each where sides meet.
@@ -90,53 +112,38 @@ fn trace_closed(corners: impl Iterator<Item = Point> + Clone, mut visit: impl Fn
 }
 
 /// Draws the outline of a class within an area.
-pub fn draw_outline<D: DrawTarget<Color = Rgb888>>(
+pub fn draw_outline(
     class: Option<CellClass>,
     area: Rectangle,
     line_colour: Rgb888,
     stroke: Stroke,
-    target: &mut D,
-) -> Result<(), D::Error> {
+    window: &mut Window<'_>,
+) {
     let width_px = stroke.width_px.max(1);
     // Dashes as long as gaps; both grow with the line so that they stay visible.
     let dash_px = width_px + 2;
-    let mut at = 0_u32;
-    let mut drawn = Ok(());
-    trace_outline(class, area, |point| {
-        let is_gap = stroke.dashed && !(at / dash_px).is_multiple_of(2);
-        at += 1;
-        if drawn.is_ok() && !is_gap {
-            drawn = target.fill_solid(&brush(point, width_px), line_colour);
+    trace_outline(class, area, |number, point| {
+        let is_gap = stroke.dashed && !(number / dash_px).is_multiple_of(2);
+        if !is_gap {
+            window.dot(point, width_px, line_colour);
         }
     });
-    drawn
 }
 
 /// Draws a straight line.
-pub fn draw_line<D: DrawTarget<Color = Rgb888>>(
-    line: Line,
-    line_colour: Rgb888,
-    width_px: u32,
-    target: &mut D,
-) -> Result<(), D::Error> {
+pub fn draw_line(line: Line, line_colour: Rgb888, width_px: u32, window: &mut Window<'_>) {
     line.points()
-        .try_for_each(|point| target.fill_solid(&brush(point, width_px), line_colour))
-}
-
-/// A square brush that lies around a point.
-fn brush(point: Point, side_px: u32) -> Rectangle {
-    let back = (side_px.saturating_sub(1) / 2) as i32;
-    Rectangle::new(point - Point::new_equal(back), Size::new_equal(side_px))
+        .for_each(|point| window.dot(point, width_px, line_colour));
 }
 
 /// Draws the mark of a cell of a frame into an area that shows the whole frame.
-pub fn draw_cell<D: DrawTarget<Color = Rgb888>>(
+pub fn draw_cell(
     cell: &Cell,
     frame_size_px: (u32, u32),
     area: Rectangle,
     width_px: u32,
-    target: &mut D,
-) -> Result<(), D::Error> {
+    window: &mut Window<'_>,
+) {
     let class = cell.class();
     let shown = placed(&cell.bounds, frame_size_px, area);
     let bounds = match class {
@@ -147,24 +154,24 @@ pub fn draw_cell<D: DrawTarget<Color = Rgb888>>(
         width_px,
         dashed: !cell.counted,
     };
-    draw_dark_edge(class, bounds, stroke, target)?;
-    draw_outline(class, bounds, colour::of_class(class), stroke, target)
+    draw_dark_edge(class, bounds, stroke, window);
+    draw_outline(class, bounds, colour::of_class(class), stroke, window);
 }
 
 /// Sets a mark off from the picture under it: a dark line around circles and squares, and on both
 /// sides of the slanting lines of triangles and crosses.
-fn draw_dark_edge<D: DrawTarget<Color = Rgb888>>(
+fn draw_dark_edge(
     class: Option<CellClass>,
     bounds: Rectangle,
     stroke: Stroke,
-    target: &mut D,
-) -> Result<(), D::Error> {
+    window: &mut Window<'_>,
+) {
     let (edge, width_px) = match class {
         Some(CellClass::Rbc | CellClass::Wbc) => (bounds.offset(1), stroke.width_px),
         Some(CellClass::Plt) | None => (bounds, stroke.width_px + 2),
     };
     let edge_stroke = Stroke { width_px, ..stroke };
-    draw_outline(class, edge, colour::INK, edge_stroke, target)
+    draw_outline(class, edge, colour::INK, edge_stroke, window);
 }
 
 /// A cross stays small, since the cell under it is what the operator has to look at.
@@ -206,7 +213,7 @@ mod tests {
 
     fn outline(class: Option<CellClass>, area: Rectangle) -> Vec<Point> {
         let mut points = Vec::new();
-        trace_outline(class, area, |point| points.push(point));
+        trace_outline(class, area, |_, point| points.push(point));
         points
     }
 
@@ -240,6 +247,38 @@ mod tests {
         assert_eq!(outline(None, Rectangle::zero()), []);
     }
 
+    /// Every point lies within a pixel of the curve, every one touches the next, and the outline
+    /// is the same from all four sides.
+    #[test]
+    fn ellipses_are_closed_and_true() {
+        for (width_px, height_px) in [(7, 7), (8, 8), (25, 13), (12, 61), (300, 9), (64, 64)] {
+            let area = Rectangle::new(Point::new(3, 2), Size::new(width_px, height_px));
+            let points = outline(Some(CellClass::Rbc), area);
+            let (a, b) = (
+                f64::from(width_px - 1) / 2.0,
+                f64::from(height_px - 1) / 2.0,
+            );
+            for point in &points {
+                let mirrored = Point::new(2 * 3 + width_px as i32 - 1 - point.x, point.y);
+                assert!(
+                    points.contains(&mirrored),
+                    "{area:?}: {mirrored} is missing"
+                );
+                let neighbours = points.iter().filter(|other| {
+                    let apart = (**other - *point).abs();
+                    **other != *point && apart.x <= 1 && apart.y <= 1
+                });
+                assert!(neighbours.count() >= 2, "{area:?}: a gap at {point}");
+                let (x, y) = (f64::from(point.x - 3) - a, f64::from(point.y - 2) - b);
+                let nearest = (0..10_000)
+                    .map(|step| std::f64::consts::TAU * f64::from(step) / 10_000.0)
+                    .map(|angle| (x - a * angle.cos()).hypot(y - b * angle.sin()))
+                    .fold(f64::INFINITY, f64::min);
+                assert!(nearest < 0.75, "{area:?}: {point} is {nearest} px off");
+            }
+        }
+    }
+
     #[test]
     fn shapes_differ_without_colour() {
         let classes = [
@@ -254,7 +293,8 @@ mod tests {
                 width_px: 1,
                 dashed: false,
             };
-            let Ok(()) = draw_outline(class, square(9), Rgb888::WHITE, stroke, &mut canvas);
+            let mut window = canvas.window(square(20));
+            draw_outline(class, square(9), Rgb888::WHITE, stroke, &mut window);
             canvas
         });
         for (i, a) in drawn.iter().enumerate() {

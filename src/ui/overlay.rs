@@ -47,7 +47,7 @@ pub fn annotated(frame: &Frame, cells: &[Cell], language: Language) -> Result<Fr
     let legend_height_px = legend(cells, language, look, picture, width_px, &mut scene);
 
     let mut canvas = Canvas::new(width_px, frame.height_px() + legend_height_px)?;
-    let Ok(()) = scene.draw(&mut canvas);
+    scene.draw(&mut canvas);
     let height_px = canvas.height_px();
     Ok(Frame::new(width_px, height_px, canvas.into_rgb())?)
 }

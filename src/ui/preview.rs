@@ -1,7 +1,6 @@
 //! Pictures scaled for the screen: averaged when they shrink, repeated when they grow.
 
 use crate::frame::{Frame, FrameError};
-use std::ops::Range;
 
 /// The largest size of the same shape within a space, each side at least 1.
 pub fn fitted_size_px(width_px: u32, height_px: u32, space_px: (u32, u32)) -> (u32, u32) {
@@ -18,7 +17,12 @@ pub fn fitted_size_px(width_px: u32, height_px: u32, space_px: (u32, u32)) -> (u
 }
 
 /// Pixels looked at along each side for one new pixel, at most: beyond, the mean hardly changes.
-const MAX_SAMPLES: u32 = 4;
+const MAX_SAMPLES: usize = 4;
+/// New pixels of a row that are made at once.
+const RUN_PX: usize = 64;
+/// Room for the sums of a run's columns, and for what the last pixel's sums are read with.
+const RUN_SUMS: usize = RUN_PX * MAX_SAMPLES * CHANNELS + CHANNELS + 1;
+const CHANNELS: usize = 3;
 
 /// The frame at another size, in place of what `scaled` held; its memory is used again. Every new
 /// pixel is the mean, rounded, of up to 4x4 evenly spaced pixels of those that it covers.
@@ -31,13 +35,11 @@ pub fn resize_into(
     scaled: &mut Frame,
 ) -> Result<(), FrameError> {
     scaled.resize(width_px, height_px)?;
-    let (pixels, _) = scaled.rgb_mut().as_chunks_mut::<3>();
-    for (new, pixel) in pixels
-        .iter_mut()
-        .zip(scaled_pixels(frame, (width_px, height_px)))
-    {
-        *new = pixel;
-    }
+    let (pixels, _) = scaled.rgb_mut().as_chunks_mut::<CHANNELS>();
+    scale(frame, (width_px, height_px), |x, y, run| {
+        let at = y as usize * width_px as usize + x as usize;
+        pixels[at..at + run.len()].copy_from_slice(run);
+    });
     Ok(())
 }
 
@@ -51,55 +53,216 @@ pub fn resized(frame: &Frame, width_px: u32, height_px: u32) -> Result<Frame, Fr
     Ok(scaled)
 }
 
-/// The pixels of the frame at another size, rows from the top.
-pub fn scaled_pixels(
+/// Visits the pixels of the frame at another size as parts of rows, each with the place of its
+/// first pixel.
+pub fn scale(
     frame: &Frame,
     (width_px, height_px): (u32, u32),
-) -> impl Iterator<Item = [u8; 3]> {
-    (0..height_px).flat_map(move |y| {
-        let rows = covered(y, height_px, frame.height_px());
-        (0..width_px).map(move |x| {
-            let columns = covered(x, width_px, frame.width_px());
-            mean(frame, &columns, &rows)
-        })
-    })
-}
-
-/// The old pixels along one side that new pixel `index` of `new_length` covers; never none.
-fn covered(index: u32, new_length: u32, old_length: u32) -> Range<u32> {
-    if new_length == old_length {
-        return index..index + 1;
+    mut visit: impl FnMut(u32, u32, &[[u8; CHANNELS]]),
+) {
+    if (width_px, height_px) == (frame.width_px(), frame.height_px()) {
+        for y in 0..height_px {
+            visit(0, y, frame.row(y).as_chunks().0);
+        }
+        return;
     }
-    let at = |edge: u32| (u64::from(edge) * u64::from(old_length) / u64::from(new_length)) as u32;
-    let start = at(index);
-    start..at(index + 1).max(start + 1)
-}
-
-fn mean(frame: &Frame, columns: &Range<u32>, rows: &Range<u32>) -> [u8; 3] {
-    if columns.len() == 1 && rows.len() == 1 {
-        return frame.pixel(columns.start, rows.start);
-    }
-    let step = |length: usize| length.div_ceil(MAX_SAMPLES as usize);
-    let (column_step, row_step) = (step(columns.len()), step(rows.len()));
-    let mut sums = [0_u32; 3];
-    let mut count = 0;
-    for y in rows.clone().step_by(row_step) {
-        let row = &frame.row(y)[columns.start as usize * 3..columns.end as usize * 3];
-        let (pixels, _) = row.as_chunks::<3>();
-        for pixel in pixels.iter().step_by(column_step) {
-            for (sum, value) in sums.iter_mut().zip(pixel) {
-                *sum += u32::from(*value);
-            }
-            count += 1;
+    let mut run = Run::new();
+    for x in (0..width_px).step_by(RUN_PX) {
+        run.start(x, width_px, frame.width_px());
+        for y in 0..height_px {
+            let rows = Samples::of(y, height_px, frame.height_px());
+            visit(x, y, run.scale(frame, rows));
         }
     }
-    // A mean of bytes is a byte.
-    sums.map(|sum| ((sum + count / 2) / count) as u8)
+}
+
+/// The old pixels along one side that are looked at for a new one.
+#[derive(Debug, Clone, Copy, Default)]
+struct Samples {
+    start: usize,
+    step: usize,
+    /// From 1 to [`MAX_SAMPLES`].
+    count: usize,
+}
+
+impl Samples {
+    /// For new pixel `index` of `new_length`, of those that it covers; it covers one at least.
+    fn of(index: u32, new_length: u32, old_length: u32) -> Self {
+        let at =
+            |edge: u32| (u64::from(edge) * u64::from(old_length) / u64::from(new_length)) as usize;
+        let start = at(index);
+        let covered = (at(index + 1) - start).max(1);
+        let step = covered.div_ceil(MAX_SAMPLES);
+        Self {
+            start,
+            step,
+            count: covered.div_ceil(step),
+        }
+    }
+}
+
+/// Some neighbouring new pixels of a row: first the old rows are added up, then the sums of
+/// neighbouring columns. Each sum has a fourth value that means nothing, since four lie in a
+/// register.
+struct Run {
+    width: usize,
+    columns: [Samples; RUN_PX],
+    /// Whether every old pixel in the run's columns is looked at.
+    is_dense: bool,
+    column_sums: [u16; RUN_SUMS],
+    sums: [[u16; 4]; RUN_PX],
+    pixels: [[u8; CHANNELS]; RUN_PX],
+}
+
+impl Run {
+    fn new() -> Self {
+        Self {
+            width: 0,
+            columns: [Samples::default(); RUN_PX],
+            is_dense: true,
+            column_sums: [0; RUN_SUMS],
+            sums: [[0; 4]; RUN_PX],
+            pixels: [[0; CHANNELS]; RUN_PX],
+        }
+    }
+
+    /// Goes to the pixels from `x` on.
+    fn start(&mut self, x: u32, new_width: u32, old_width: u32) {
+        self.width = RUN_PX.min((new_width - x) as usize);
+        for (x, columns) in (x..).zip(&mut self.columns[..self.width]) {
+            *columns = Samples::of(x, new_width, old_width);
+        }
+        self.is_dense = self.columns[..self.width]
+            .iter()
+            .all(|columns| columns.step == 1);
+    }
+
+    /// The run's pixels in the row that is made of these old rows.
+    fn scale(&mut self, frame: &Frame, rows: Samples) -> &[[u8; CHANNELS]] {
+        if self.is_dense {
+            self.add_all(frame, rows);
+        } else {
+            self.add_samples(frame, rows);
+        }
+        let columns = &self.columns[..self.width];
+        for (pixel, (sum, columns)) in self.pixels.iter_mut().zip(self.sums.iter().zip(columns)) {
+            let [red, green, blue, _] = MEANS[columns.count * rows.count].of(*sum);
+            *pixel = [red, green, blue];
+        }
+        &self.pixels[..self.width]
+    }
+
+    fn add_all(&mut self, frame: &Frame, rows: Samples) {
+        let columns = &self.columns[..self.width];
+        let first = columns[0].start;
+        let end = columns[self.width - 1].start + columns[self.width - 1].count;
+        let bytes = first * CHANNELS..end * CHANNELS;
+        let row = |index: usize| {
+            let y = rows.start + index.min(rows.count - 1) * rows.step;
+            &frame.row(y as u32)[bytes.clone()]
+        };
+        let sums = &mut self.column_sums[..bytes.len()];
+        match rows.count {
+            1 => add_rows([row(0)], sums),
+            2 => add_rows([row(0), row(1)], sums),
+            3 => add_rows([row(0), row(1), row(2)], sums),
+            _ => add_rows([row(0), row(1), row(2), row(3)], sums),
+        }
+        for (sum, columns) in self.sums.iter_mut().zip(columns) {
+            let sums = &self.column_sums[(columns.start - first) * CHANNELS..];
+            *sum = match columns.count {
+                1 => add_columns::<1>(sums),
+                2 => add_columns::<2>(sums),
+                3 => add_columns::<3>(sums),
+                _ => add_columns::<4>(sums),
+            };
+        }
+    }
+
+    fn add_samples(&mut self, frame: &Frame, rows: Samples) {
+        let row_bytes = frame.width_px() as usize * CHANNELS;
+        for (sum, columns) in self.sums.iter_mut().zip(&self.columns[..self.width]) {
+            *sum = [0; 4];
+            for y in 0..rows.count {
+                let row = &frame.rgb()[(rows.start + y * rows.step) * row_bytes..];
+                for x in 0..columns.count {
+                    let at = (columns.start + x * columns.step) * CHANNELS;
+                    let values = match row[at..] {
+                        [red, green, blue, next, ..] => [red, green, blue, next],
+                        // The frame's last pixel.
+                        ref last => [last[0], last[1], last[2], 0],
+                    };
+                    for (sum, value) in sum.iter_mut().zip(values) {
+                        *sum += u16::from(value);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// At most four rows: sums stay in 16 bits.
+fn add_rows<const ROWS: usize>(rows: [&[u8]; ROWS], sums: &mut [u16]) {
+    let rows = rows.map(|row| &row[..sums.len()]);
+    for (at, sum) in sums.iter_mut().enumerate() {
+        *sum = rows.iter().map(|row| u16::from(row[at])).sum();
+    }
+}
+
+/// The first pixels of a row of sums, at most four, added up.
+#[inline(always)]
+fn add_columns<const COLUMNS: usize>(sums: &[u16]) -> [u16; 4] {
+    let sums = &sums[..COLUMNS * CHANNELS + 1];
+    let mut sum = [0; 4];
+    for column in 0..COLUMNS {
+        for (channel, sum) in sum.iter_mut().enumerate() {
+            *sum += sums[column * CHANNELS + channel];
+        }
+    }
+    sum
+}
+
+/// The rounded mean of some bytes from their sum, as a product in 16 bits.
+#[derive(Debug, Clone, Copy)]
+struct Mean {
+    half: u16,
+    /// 2^15 by the number of bytes, rounded up.
+    reciprocal: u16,
+}
+
+/// By the number of bytes. The reciprocal's error is less than one part in 2^15 / number, and so
+/// the mean is exact where number times sum is below 2^15, and for the powers of two, which have
+/// no error.
+const MEANS: [Mean; MAX_SAMPLES * MAX_SAMPLES + 1] = {
+    let mut means = [Mean {
+        half: 0,
+        reciprocal: 0,
+    }; MAX_SAMPLES * MAX_SAMPLES + 1];
+    let mut number = 1;
+    while number < means.len() {
+        means[number] = Mean {
+            half: number as u16 / 2,
+            reciprocal: (1_usize << 15).div_ceil(number) as u16,
+        };
+        number += 1;
+    }
+    means
+};
+
+impl Mean {
+    #[inline(always)]
+    fn of(self, sum: [u16; 4]) -> [u8; 4] {
+        sum.map(|sum| {
+            let doubled = u32::from((sum + self.half) * 2);
+            ((doubled * u32::from(self.reciprocal)) >> 16) as u8
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn sizes_keep_their_shape() {
@@ -144,5 +307,62 @@ mod tests {
         assert_eq!(scaled.rgb().as_ptr(), place);
         assert_eq!(scaled.pixel(327, 121), [200; 3]);
         assert_eq!(scaled.pixel(0, 123), [10, 20, 30]);
+    }
+
+    /// The rounded mean of the pixels looked at, one by one.
+    fn mean(frame: &Frame, columns: Samples, rows: Samples) -> [u8; 3] {
+        let along = |samples: Samples| {
+            let end = samples.start + samples.step * samples.count;
+            (samples.start as u32..end as u32).step_by(samples.step)
+        };
+        let pixels = along(rows).flat_map(|y| along(columns).map(move |x| frame.pixel(x, y)));
+        let count = columns.count * rows.count;
+        let sums = pixels.fold([0; 3], |sums: [usize; 3], pixel| {
+            std::array::from_fn(|channel| sums[channel] + usize::from(pixel[channel]))
+        });
+        sums.map(|sum| ((sum + count / 2) / count) as u8)
+    }
+
+    fn random_frame((width_px, height_px): (u32, u32), seed: u32) -> Frame {
+        let mut state = seed;
+        let bytes = (0..width_px * height_px * 3).map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        });
+        Frame::new(width_px, height_px, bytes.collect()).unwrap()
+    }
+
+    #[test]
+    fn products_give_the_exact_mean() {
+        for (number, mean) in MEANS.iter().enumerate().skip(1) {
+            let is_used = (1..=4).any(|rows| number % rows == 0 && number / rows <= 4);
+            for sum in (0..=number * 255).filter(|_| is_used) {
+                let expected = (sum + number / 2) / number;
+                assert_eq!(
+                    usize::from(mean.of([sum as u16; 4])[0]),
+                    expected,
+                    "{sum} / {number}"
+                );
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn every_pixel_is_the_mean_of_its_samples(
+            size in (1u32..300, 1u32..60), new_size in (1u32..200, 1u32..40), seed: u32,
+        ) {
+            let frame = random_frame(size, seed);
+            let scaled = resized(&frame, new_size.0, new_size.1).unwrap();
+            for y in 0..new_size.1 {
+                let rows = Samples::of(y, new_size.1, size.1);
+                for x in 0..new_size.0 {
+                    let columns = Samples::of(x, new_size.0, size.0);
+                    prop_assert_eq!(scaled.pixel(x, y), mean(&frame, columns, rows), "{}, {}", x, y);
+                }
+            }
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! A screen as a list of things to draw, so that it can be measured before it is drawn.
 
+use super::canvas::Canvas;
 use super::font::TypeScale;
 use super::icon::Sign;
 use super::painter::Painter;
@@ -86,8 +87,8 @@ impl<'a> Scene<'a> {
     }
 
     /// Draws everything.
-    pub fn draw<D: DrawTarget<Color = Rgb888>>(&self, target: &mut D) -> Result<(), D::Error> {
-        let mut painter = Painter::new(self.type_scale, target);
+    pub fn draw(&self, canvas: &mut Canvas) {
+        let mut painter = Painter::new(self.type_scale, canvas);
         for element in &self.elements {
             match element {
                 Element::Fill { area, colour } => painter.fill(*area, *colour),
@@ -107,7 +108,6 @@ impl<'a> Scene<'a> {
                 Element::Text(line) => painter.set_line(&line.text, line.baseline, line.style),
             }
         }
-        painter.finish()
     }
 }
 

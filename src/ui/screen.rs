@@ -1,4 +1,4 @@
-//! The screens: every model becomes a [`Scene`], and a scene is drawn on any target.
+//! The screens: every model becomes a [`Scene`], and a scene is drawn on a canvas.
 
 mod counting;
 mod live;
@@ -28,15 +28,9 @@ pub fn compose<'a>(screen: &Screen<'a>, size: ScreenSize) -> Scene<'a> {
     scene
 }
 
-/// Draws a screen of a size onto a target, from the target's origin.
-pub fn draw<D: DrawTarget<Color = Rgb888>>(
-    screen: &Screen<'_>,
-    size: ScreenSize,
-    target: &mut D,
-) -> Result<(), D::Error> {
-    let mut painter = Painter::new(size.type_scale(), target);
-    put(screen, size, &mut painter);
-    painter.finish()
+/// Draws a screen of a size onto a canvas, from its upper left corner.
+pub fn draw(screen: &Screen<'_>, size: ScreenSize, canvas: &mut Canvas) {
+    put(screen, size, &mut Painter::new(size.type_scale(), canvas));
 }
 
 /// Puts a whole screen on a surface.
@@ -58,7 +52,7 @@ fn put<'a>(screen: &Screen<'a>, size: ScreenSize, surface: &mut dyn Surface<'a>)
 /// A screen drawn into memory.
 pub fn render(screen: &Screen<'_>, size: ScreenSize) -> Canvas {
     let mut canvas = size.canvas();
-    let Ok(()) = draw(screen, size, &mut canvas);
+    draw(screen, size, &mut canvas);
     canvas
 }
 

@@ -42,7 +42,7 @@ impl LiveScreen {
     /// Draws any screen anew.
     pub fn show(&mut self, screen: &Screen<'_>) {
         self.shown = None;
-        let Ok(()) = draw(screen, self.size, &mut self.canvas);
+        draw(screen, self.size, &mut self.canvas);
     }
 
     /// Draws what differs from the counting screen shown before; tells whether anything does.
