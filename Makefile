@@ -9,6 +9,13 @@ CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hemoscope
 TOOLS := $(CACHE)/tools
 VENV := $(CACHE)/venv
 PROGRAM := target/release/hemoscope
+ARM := aarch64-unknown-linux-gnu
+# With its symbols, and stripped.
+BOARD_BUILD := target/$(ARM)/dist/hemoscope
+BOARD_PROGRAM := target/board/hemoscope
+FRAMES_PROGRAM := target/release/examples/simulated_frames
+CONTENDERS := target/contenders/release/contenders
+BOARD_CONTENDERS := target/contenders/$(ARM)/release/contenders
 MODEL := models/smear-resnet
 SEED ?= 7
 FIELDS ?= 40
@@ -30,6 +37,12 @@ demo: setup ## Counts a simulated slide on a live screen in the terminal, and wr
 build: setup ## Builds target/release/hemoscope
 	cargo build --release --locked
 
+.PHONY: cross
+cross: setup ## Builds target/board/hemoscope, the program for 64-bit ARM boards
+	scripts/cargo-aarch64 build --profile dist --locked --bin hemoscope
+	mkdir -p $(dir $(BOARD_PROGRAM))
+	aarch64-linux-gnu-strip -o $(BOARD_PROGRAM) $(BOARD_BUILD)
+
 ##@ Check it
 .PHONY: test
 test: setup ## Runs every test, those of the ARM kernels under emulation too
@@ -38,6 +51,15 @@ test: setup ## Runs every test, those of the ARM kernels under emulation too
 
 .PHONY: check
 check: format-check clippy deny doc lint-python ## Formatting, lints, licences, documentation
+
+.PHONY: sanitize
+sanitize: setup ## Runs the kernels with checks of every memory access and of every shared one
+	scripts/kernel-sanitize
+
+.PHONY: fuzz
+fuzz: ## Compares the kernels on CASES random convolutions from SEED_FROM on (20000 from the clock)
+	cd tests/kernel_parity && KERNEL_PARITY_CASES=$(or $(CASES),20000) \
+	  KERNEL_PARITY_SEED=$(or $(SEED_FROM),$(shell date +%s)) KERNEL_PARITY_THREADS=3 cargo test --release
 
 .PHONY: format
 format: $(VENV)/ruff-installed ## Formats Rust and Python
@@ -74,11 +96,29 @@ bless: ## Rewrites the golden screens from what the program draws now; look at t
 
 ##@ Measure it
 .PHONY: bench
-bench: setup $(VENV)/measure-installed ## Times the frame path, and the network against tract and onnxruntime, interleaved
+bench: build cross $(VENV)/measure-installed ## Measures everything on docs/performance.md again (about ten minutes), and writes target/bench/ratios.json
+	cargo build --release --locked --example simulated_frames
 	cargo bench --locked --bench frame_path
 	cargo bench --locked --bench network --no-run
+	CARGO_TARGET_DIR=target/contenders cargo build --release --locked --manifest-path benches/contenders/Cargo.toml
+	CARGO_TARGET_DIR=target/contenders scripts/cargo-aarch64 build --release --locked \
+	  --no-default-features --manifest-path benches/contenders/Cargo.toml
 	cd models/training && $(VENV)/bin/python -m hemoscope_training.benchmark --root ../.. \
-	  --model ../../$(MODEL) --out ../../target/bench/network.md
+	  --model ../../$(MODEL) --program $(abspath $(PROGRAM)) --board-program $(abspath $(BOARD_PROGRAM)) \
+	  --frames-program $(abspath $(FRAMES_PROGRAM)) --contenders $(abspath $(CONTENDERS)) \
+	  --board-contenders $(abspath $(BOARD_CONTENDERS)) \
+	  --plugin-source $(abspath benches/guest_instructions.c) --out ../../target/bench $(BENCH_OPTIONS)
+
+.PHONY: bench-frame
+bench-frame: $(VENV)/measure-installed ## Makes the frame that is built into hemoscope bench again
+	cargo build --release --locked --example simulated_frames
+	cd models/training && $(VENV)/bin/python -m hemoscope_training.simulated_frames \
+	  $(abspath $(FRAMES_PROGRAM)) ../../target/bench/frame 16 640x480
+	cp target/bench/frame/000015.jpg src/app/bench_frame.jpg
+
+.PHONY: size
+size: cross ## Says which crates the board's program is made of
+	cd models/training && python3 -m hemoscope_training.binary_size ../../$(BOARD_BUILD)
 
 .PHONY: score
 score: build $(VENV)/measure-installed ## Scores the program on annotated frames: make score DATA=DIR

@@ -1,17 +1,19 @@
-//! Times the network's device form against its plain form in tract, on one thread.
+//! Times the network's device form against its plain form in tract.
 //!
-//! `cargo bench --bench network -- [--rounds N] [--json] [--serve] [--model FOLDER]`. The runs alternate, so
-//! that a busy machine slows all of them, and medians are compared. Without `--model`, the first
-//! folder of `models/` that holds a manifest is taken. With `--serve`, the names are printed as one
-//! line of JSON, then every name on standard input is answered by the milliseconds of one run, so
-//! that `hemoscope_training.benchmark` can interleave other programs.
+//! `cargo bench --bench network -- [--rounds N] [--threads N] [--json] [--serve] [--model FOLDER]
+//! [--input FILE]`. The runs alternate, so that a busy machine slows all of them, and medians are
+//! compared. Without `--model`, the first folder of `models/` that holds a manifest is taken; without
+//! `--input`, whose bytes are a prepared frame of 320x240 (red, green, blue, 0; at most 127), a
+//! generated frame. With `--serve`, the names are printed as one line of JSON, then every name on
+//! standard input is answered by the milliseconds of one run, so that
+//! `hemoscope_training.benchmark` can interleave other programs; the plain form is left out then.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use hemoscope::network::kernels::Kernel;
-use hemoscope::network::{MANIFEST_FILE, Network, NetworkInput, golden_input};
+use hemoscope::network::{MANIFEST_FILE, Network, NetworkInput, Runner, golden_input};
 
 const WIDTH_PX: u32 = 320;
 const HEIGHT_PX: u32 = 240;
@@ -22,18 +24,22 @@ const WARM_UP_ROUNDS: usize = 2;
 
 struct Options {
     rounds: usize,
+    threads: usize,
     json: bool,
     serve: bool,
     model: Option<PathBuf>,
+    input: Option<PathBuf>,
 }
 
 impl Options {
     fn parse(arguments: impl Iterator<Item = String>) -> Result<Self> {
         let mut options = Self {
             rounds: DEFAULT_ROUNDS,
+            threads: 1,
             json: false,
             serve: false,
             model: None,
+            input: None,
         };
         let mut arguments = arguments;
         while let Some(argument) = arguments.next() {
@@ -46,13 +52,22 @@ impl Options {
                     let folder = arguments.next().context("--model needs a folder")?;
                     options.model = Some(folder.into());
                 }
+                "--input" => {
+                    let file = arguments.next().context("--input needs a file")?;
+                    options.input = Some(file.into());
+                }
+                "--threads" => {
+                    let threads = arguments.next().context("--threads needs a number")?;
+                    options.threads = threads.parse().context("--threads needs a number")?;
+                }
                 "--rounds" => {
                     let rounds = arguments.next().context("--rounds needs a number")?;
                     options.rounds = rounds.parse().context("--rounds needs a number")?;
                 }
                 other => {
                     bail!(
-                        "unknown argument {other}; there are --rounds N, --json, --serve, --model FOLDER"
+                        "unknown argument {other}; there are --rounds N, --threads N, --json, --serve, \
+                         --model FOLDER, --input FILE"
                     )
                 }
             }
@@ -67,12 +82,12 @@ impl Options {
 
 struct Contender {
     name: String,
-    network: Network,
+    network: Runner,
     times_ms: Vec<f64>,
 }
 
 impl Contender {
-    fn new(name: String, network: Network) -> Self {
+    fn new(name: String, network: Runner) -> Self {
         Self {
             name,
             network,
@@ -82,7 +97,9 @@ impl Contender {
 
     fn time(&mut self, input: &NetworkInput) -> Result<()> {
         let start = Instant::now();
-        let output = self.network.run(input)?;
+        let output = self
+            .network
+            .run(input.width_px(), input.height_px(), input.rgbx())?;
         self.times_ms.push(start.elapsed().as_secs_f64() * 1e3);
         std::hint::black_box(output);
         Ok(())
@@ -121,22 +138,40 @@ fn find_model() -> Result<PathBuf> {
     })
 }
 
-/// Every kernel of this processor, and tract's own operators last: the one compared with.
-fn contenders(folder: &Path) -> Result<Vec<Contender>> {
+/// Every kernel of this processor, the fastest last; and then, where `plain`, tract's own
+/// operators: the one compared with.
+fn contenders(folder: &Path, threads: usize, plain: bool) -> Result<Vec<Contender>> {
     let mut contenders = Vec::new();
     for kernel in Kernel::available() {
-        let network = Network::load_with(folder, kernel)?;
+        let mut network = Network::load_with(folder, kernel)?.runner();
+        network.set_threads(threads);
+        ensure!(
+            network.threads() == threads,
+            "the network does not run on {threads} threads"
+        );
         contenders.push(Contender::new(format!("device, {kernel}"), network));
     }
-    let plain = Network::load_plain(folder)?;
-    contenders.push(Contender::new("plain, tract f32".into(), plain));
+    if plain {
+        let plain = Network::load_plain(folder)?.runner();
+        contenders.push(Contender::new("plain, tract f32".into(), plain));
+    }
     Ok(contenders)
 }
 
-fn print_table(folder: &Path, contenders: &[Contender], rounds: usize) {
+fn read_input(path: Option<&Path>) -> Result<NetworkInput> {
+    let Some(path) = path else {
+        return Ok(golden_input(WIDTH_PX, HEIGHT_PX, 1)?);
+    };
+    let rgbx = std::fs::read(path).with_context(|| format!("{}", path.display()))?;
+    Ok(NetworkInput::new(WIDTH_PX, HEIGHT_PX, rgbx)?)
+}
+
+fn print_table(folder: &Path, contenders: &[Contender], options: &Options) {
     println!(
-        "{} at {WIDTH_PX}x{HEIGHT_PX}, one thread, {rounds} interleaved rounds",
-        folder.display()
+        "{} at {WIDTH_PX}x{HEIGHT_PX}, threads of the device form {}, {} interleaved rounds",
+        folder.display(),
+        options.threads,
+        options.rounds
     );
     let baseline_ms = contenders.last().map_or(f64::NAN, Contender::median_ms);
     println!(
@@ -154,7 +189,7 @@ fn print_table(folder: &Path, contenders: &[Contender], rounds: usize) {
     }
 }
 
-fn print_json(folder: &Path, contenders: &[Contender], rounds: usize) {
+fn print_json(folder: &Path, contenders: &[Contender], options: &Options) {
     let results: Vec<serde_json::Value> = contenders
         .iter()
         .map(|contender| {
@@ -169,7 +204,8 @@ fn print_json(folder: &Path, contenders: &[Contender], rounds: usize) {
         "model": folder,
         "width_px": WIDTH_PX,
         "height_px": HEIGHT_PX,
-        "rounds": rounds,
+        "threads": options.threads,
+        "rounds": options.rounds,
         "results": results,
     });
     println!("{report}");
@@ -193,13 +229,16 @@ fn serve(contenders: &mut [Contender], input: &NetworkInput) -> Result<()> {
 
 fn main() -> Result<()> {
     let options = Options::parse(std::env::args().skip(1))?;
-    let folder = options.model.map_or_else(find_model, Ok)?;
-    let input = golden_input(WIDTH_PX, HEIGHT_PX, 1)?;
-    let mut contenders = contenders(&folder)?;
+    let folder = options.model.clone().map_or_else(find_model, Ok)?;
+    let input = read_input(options.input.as_deref())?;
+    let mut contenders = contenders(&folder, options.threads, !options.serve)?;
     for _ in 0..WARM_UP_ROUNDS {
-        for contender in &contenders {
-            contender.network.run(&input)?;
+        for contender in &mut contenders {
+            contender.time(&input)?;
         }
+    }
+    for contender in &mut contenders {
+        contender.times_ms.clear();
     }
     if options.serve {
         return serve(&mut contenders, &input);
@@ -210,9 +249,9 @@ fn main() -> Result<()> {
         }
     }
     if options.json {
-        print_json(&folder, &contenders, options.rounds);
+        print_json(&folder, &contenders, &options);
     } else {
-        print_table(&folder, &contenders, options.rounds);
+        print_table(&folder, &contenders, &options);
     }
     Ok(())
 }

@@ -2,9 +2,9 @@
 
 use crate::cell::Cell;
 use crate::count::{Border, BorderError, BorderRule};
-use crate::detect::{DetectSettings, detect};
+use crate::detect::{DetectSettings, Detector};
 use crate::frame::Frame;
-use crate::network::{Network, NetworkError};
+use crate::network::{Network, NetworkError, Runner};
 use crate::preprocess::scale::{ScaleError, ScalePlan};
 use crate::preprocess::{PrepareError, Preprocessor, Steps};
 use thiserror::Error;
@@ -23,7 +23,7 @@ pub enum AnalyseError {
 }
 
 /// What was found in one frame.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct FieldCells {
     /// Most confident first.
     pub cells: Vec<Cell>,
@@ -35,10 +35,10 @@ pub struct FieldCells {
 
 /// Everything that turns frames into cells; each worker owns one.
 pub struct Analyser {
-    network: Network,
+    network: Runner,
     preprocessor: Preprocessor,
     steps: Steps,
-    detect_settings: DetectSettings,
+    detector: Detector,
     border_rule: BorderRule,
     rbc_diameter_um: f64,
 }
@@ -63,10 +63,10 @@ impl Analyser {
             network_rbc_diameter_px: libm::round(network.manifest().input.rbc_diameter_px) as u32,
         };
         Self {
-            network,
+            network: network.runner(),
             preprocessor: Preprocessor::default(),
             steps: settings.steps,
-            detect_settings,
+            detector: Detector::new(detect_settings),
             border_rule: settings.border_rule,
             rbc_diameter_um: settings.rbc_diameter_um,
         }
@@ -74,7 +74,7 @@ impl Analyser {
 
     /// Red cell diameter that the network expects in its input, in pixels.
     pub fn network_rbc_diameter_px(&self) -> f64 {
-        self.network.manifest().input.rbc_diameter_px
+        self.network.network().manifest().input.rbc_diameter_px
     }
 
     /// Mean diameter of a red cell, in micrometres.
@@ -82,14 +82,40 @@ impl Analyser {
         self.rbc_diameter_um
     }
 
+    /// Sets how many threads the network uses from the next frame on, as [`Runner::set_threads`].
+    pub fn set_threads(&mut self, threads: usize) {
+        self.network.set_threads(threads);
+    }
+
+    /// Threads that the network uses.
+    pub fn threads(&self) -> usize {
+        self.network.threads()
+    }
+
     /// Finds and marks the cells of a frame whose pixels are `um_per_px` micrometres wide.
     ///
     /// # Errors
     /// A scale that shows the frame absurdly large or small, or a network that cannot run.
     pub fn analyse(&mut self, frame: &Frame, um_per_px: f64) -> Result<FieldCells, AnalyseError> {
+        let mut found = FieldCells::default();
+        self.analyse_into(frame, um_per_px, &mut found)?;
+        Ok(found)
+    }
+
+    /// As [`Analyser::analyse`], in place of what `found` held; its memory is used again.
+    ///
+    /// # Errors
+    /// As [`Analyser::analyse`]; `found` is then of no use.
+    pub fn analyse_into(
+        &mut self,
+        frame: &Frame,
+        um_per_px: f64,
+        found: &mut FieldCells,
+    ) -> Result<(), AnalyseError> {
         let frame_px = (frame.width_px(), frame.height_px());
         let rbc_diameter_px = self.rbc_diameter_um / um_per_px;
-        let border = Border::new(self.border_rule, frame_px.0, frame_px.1, rbc_diameter_px)?;
+        found.border = Border::new(self.border_rule, frame_px.0, frame_px.1, rbc_diameter_px)?;
+        found.um_per_px = um_per_px;
         let plan = ScalePlan::new(
             frame_px,
             um_per_px,
@@ -99,15 +125,11 @@ impl Analyser {
         let input = self.preprocessor.prepare(frame, &plan, &self.steps)?;
         let output = self
             .network
-            .run_rgbx(input.width_px, input.height_px, &input.rgbx)?;
-        let mut cells = detect(&output, &plan, &self.detect_settings);
-        for cell in &mut cells {
-            cell.counted = border.counts(&cell.bounds);
+            .run(input.width_px, input.height_px, &input.rgbx)?;
+        self.detector.detect(output, &plan, &mut found.cells);
+        for cell in &mut found.cells {
+            cell.counted = found.border.counts(&cell.bounds);
         }
-        Ok(FieldCells {
-            cells,
-            border,
-            um_per_px,
-        })
+        Ok(())
     }
 }

@@ -4,8 +4,9 @@
 //! the same cells on every processor.
 
 use crate::cell::{BoundingBox, Cell, CellClass, SUBPIXELS};
-use crate::network::{ClassSettings, NetworkOutput};
+use crate::network::{ClassSettings, HEAD_CHANNELS, NetworkOutput};
 use crate::preprocess::scale::ScalePlan;
+use std::cmp::Reverse;
 
 /// Cells in one frame beyond which only the most confident are kept: five times what a crowded
 /// 12 megapixel field holds.
@@ -14,6 +15,8 @@ pub const MAX_CELLS: usize = 20_000;
 /// calibration. (Calibrated, weak candidates come out near zero, and a precision-recall curve
 /// needs them.)
 const ALL_CELLS_LOGIT_Q8: i32 = -754;
+/// Candidates that are looked at for doubles; weaker ones than these are left out.
+const MAX_CANDIDATES: usize = 2 * MAX_CELLS;
 
 /// Units of the network's output: one part in 256.
 const OUTPUT_STEPS: i32 = 256;
@@ -92,34 +95,168 @@ struct Candidate {
     rival_permyriad: u16,
     /// The whole box as the network sees it, in the frame, not clipped.
     bounds: BoundingBox,
-    /// Place in the scan, which breaks ties.
+    /// Place in the output, class by class, which breaks ties.
     order: u32,
 }
 
-/// Finds the cells of one frame.
-///
-/// `plan` is how the frame was shown to the network. Cells come with the most confident first;
-/// `counted` is true for all: the border rule decides later.
-pub fn detect(output: &NetworkOutput, plan: &ScalePlan, settings: &DetectSettings) -> Vec<Cell> {
-    let mut candidates = find_candidates(output, plan, settings);
-    candidates.sort_by_key(|candidate| {
-        (
-            std::cmp::Reverse((candidate.confidence_permyriad, candidate.logit_q8)),
-            candidate.order,
-        )
-    });
-    candidates.truncate(2 * MAX_CELLS);
-    let mut kept = suppress_doubles(&candidates);
-    kept.truncate(MAX_CELLS);
-    kept.iter()
-        .map(|candidate| Cell {
+impl Candidate {
+    /// Sorts the most confident first; no two are equal.
+    fn rank(&self) -> impl Ord + use<> {
+        let strength = (self.confidence_permyriad, self.logit_q8);
+        (Reverse(strength), self.order)
+    }
+}
+
+/// Places of the output that are compared at once.
+const RUN_PLACES: usize = 8;
+const RUN_VALUES: usize = RUN_PLACES * HEAD_CHANNELS;
+
+/// Finds cells in outputs one after another. All of its memory is taken when it is made, so that
+/// detection itself allocates nothing.
+#[derive(Debug)]
+pub struct Detector {
+    settings: DetectSettings,
+    /// The lowest heat logit of a candidate by class, in 1/256.
+    floors: [i32; 3],
+    /// The floors as they lie in [`RUN_PLACES`] places of an output; no bound on other channels.
+    run_floors: [i16; RUN_VALUES],
+    candidates: Vec<Candidate>,
+    kept: Vec<Candidate>,
+    grid: Grid,
+}
+
+impl Detector {
+    /// A detector for outputs of one network.
+    pub fn new(settings: DetectSettings) -> Self {
+        let floors = CellClass::ALL.map(|class| settings.lowest_candidate_logit(class));
+        let run_floors = std::array::from_fn(|at| match floors.get(at % HEAD_CHANNELS) {
+            // Within the range of a logit, so that nothing above a floor is passed over.
+            Some(floor) => (*floor).clamp(i16::MIN.into(), i16::MAX.into()) as i16,
+            None => i16::MAX,
+        });
+        Self {
+            settings,
+            floors,
+            run_floors,
+            candidates: Vec::with_capacity(2 * MAX_CANDIDATES),
+            kept: Vec::with_capacity(MAX_CELLS),
+            grid: Grid::with_room(),
+        }
+    }
+
+    /// Finds the cells of one frame, in place of what `cells` held.
+    ///
+    /// `plan` is how the frame was shown to the network. Cells come with the most confident
+    /// first, at most [`MAX_CELLS`]; `counted` is true for all: the border rule decides later.
+    pub fn detect(&mut self, output: &NetworkOutput, plan: &ScalePlan, cells: &mut Vec<Cell>) {
+        self.find_candidates(output, plan);
+        self.candidates.sort_unstable_by_key(Candidate::rank);
+        self.candidates.truncate(MAX_CANDIDATES);
+        self.suppress_doubles();
+        cells.clear();
+        cells.extend(self.kept.iter().map(|candidate| Cell {
             best_class: candidate.class,
-            certain: settings.is_certain(candidate, plan),
+            certain: self.settings.is_certain(candidate, plan),
             bounds: clip(&candidate.bounds, plan.frame_px()),
             confidence_permyriad: candidate.confidence_permyriad,
             counted: true,
-        })
-        .collect()
+        }));
+    }
+
+    /// Nearly every place lies far below the floors, so places are passed over in runs.
+    fn find_candidates(&mut self, output: &NetworkOutput, plan: &ScalePlan) {
+        self.candidates.clear();
+        let columns = output.columns();
+        let row_values = columns * HEAD_CHANNELS;
+        if row_values == 0 {
+            return;
+        }
+        for (row, values) in output.values().chunks_exact(row_values).enumerate() {
+            for (run, values) in values.chunks(RUN_VALUES).enumerate() {
+                let reached = |(value, floor): (&i16, &i16)| value >= floor;
+                let pairs = values.iter().zip(&self.run_floors);
+                // Without a branch for each value, so that the compiler compares many at once.
+                if !pairs.fold(false, |any, pair| any | reached(pair)) {
+                    continue;
+                }
+                for (at, place) in values.chunks_exact(HEAD_CHANNELS).enumerate() {
+                    let column = run * RUN_PLACES + at;
+                    for class in CellClass::ALL {
+                        let logit = place[class.index()];
+                        if i32::from(logit) >= self.floors[class.index()] {
+                            self.add_candidate(output, plan, (row, column), class);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn add_candidate(
+        &mut self,
+        output: &NetworkOutput,
+        plan: &ScalePlan,
+        (row, column): (usize, usize),
+        class: CellClass,
+    ) {
+        if !is_peak(output, row, column, class.index()) {
+            return;
+        }
+        let bounds = plan.to_frame_box(&network_box(output, row, column));
+        if !shows_in_frame(&bounds, plan.frame_px()) {
+            return;
+        }
+        if self.candidates.len() == 2 * MAX_CANDIDATES {
+            let last_kept = MAX_CANDIDATES - 1;
+            self.candidates
+                .select_nth_unstable_by_key(last_kept, Candidate::rank);
+            self.candidates.truncate(MAX_CANDIDATES);
+        }
+        let logit_q8 = output.value(row, column, class.index());
+        let place = (class.index() * output.rows() + row) * output.columns() + column;
+        self.candidates.push(Candidate {
+            class,
+            logit_q8,
+            confidence_permyriad: confidence_permyriad(
+                logit_q8,
+                &self.settings.classes[class.index()],
+            ),
+            rival_permyriad: 0,
+            bounds,
+            order: place as u32,
+        });
+    }
+
+    /// Keeps the most confident of boxes that mean the same cell, and notes rivals of other
+    /// classes. Kept boxes are binned by their centres, so that a crowded field costs no more
+    /// than its neighbours.
+    fn suppress_doubles(&mut self) {
+        self.kept.clear();
+        self.grid.reset(&self.candidates);
+        for candidate in &self.candidates {
+            let mut is_double = false;
+            self.grid.for_each_near(&candidate.bounds, |index| {
+                let stronger = &mut self.kept[index];
+                let limit_permyriad = if stronger.class == candidate.class {
+                    SAME_CLASS_OVERLAP_PERMYRIAD
+                } else {
+                    RIVAL_OVERLAP_PERMYRIAD
+                };
+                if !overlaps_more(&stronger.bounds, &candidate.bounds, limit_permyriad) {
+                    return;
+                }
+                is_double = true;
+                if stronger.class != candidate.class {
+                    stronger.rival_permyriad =
+                        stronger.rival_permyriad.max(candidate.confidence_permyriad);
+                }
+            });
+            if !is_double && self.kept.len() < MAX_CELLS {
+                self.grid.insert(&candidate.bounds);
+                self.kept.push(*candidate);
+            }
+        }
+    }
 }
 
 /// The calibrated probability of a heat logit, in ten-thousandths.
@@ -148,49 +285,16 @@ fn lowest_logit(class: &ClassSettings, permyriad: u16) -> i32 {
     low
 }
 
-fn find_candidates(
-    output: &NetworkOutput,
-    plan: &ScalePlan,
-    settings: &DetectSettings,
-) -> Vec<Candidate> {
-    let mut candidates = Vec::new();
-    for class in CellClass::ALL {
-        let class_settings = &settings.classes[class.index()];
-        let floor = settings.lowest_candidate_logit(class);
-        for row in 0..output.rows() {
-            for column in 0..output.columns() {
-                let logit = output.value(row, column, class.index());
-                if i32::from(logit) < floor || !is_peak(output, row, column, class.index(), logit) {
-                    continue;
-                }
-                let bounds = plan.to_frame_box(&network_box(output, row, column));
-                if !shows_in_frame(&bounds, plan.frame_px()) {
-                    continue;
-                }
-                candidates.push(Candidate {
-                    class,
-                    logit_q8: logit,
-                    confidence_permyriad: confidence_permyriad(logit, class_settings),
-                    rival_permyriad: 0,
-                    bounds,
-                    order: candidates.len() as u32,
-                });
-            }
-        }
-    }
-    candidates
-}
-
 /// Whether no neighbour is higher; of equal neighbours the first in reading order is the peak.
-fn is_peak(output: &NetworkOutput, row: usize, column: usize, channel: usize, logit: i16) -> bool {
-    let rows = row.saturating_sub(1)..(row + 2).min(output.rows());
-    rows.flat_map(|other_row| {
-        let columns = column.saturating_sub(1)..(column + 2).min(output.columns());
-        columns.map(move |other_column| (other_row, other_column))
-    })
-    .all(|other| {
-        let value = output.value(other.0, other.1, channel);
-        value < logit || (value == logit && other >= (row, column))
+fn is_peak(output: &NetworkOutput, row: usize, column: usize, channel: usize) -> bool {
+    let logit = output.value(row, column, channel);
+    let columns = column.saturating_sub(1)..(column + 2).min(output.columns());
+    (row.saturating_sub(1)..(row + 2).min(output.rows())).all(|other_row| {
+        columns.clone().all(|other_column| {
+            let value = output.value(other_row, other_column, channel);
+            let is_later = (other_row, other_column) >= (row, column);
+            value < logit || (value == logit && is_later)
+        })
     })
 }
 
@@ -238,76 +342,60 @@ fn clip(bounds: &BoundingBox, frame_px: (u32, u32)) -> BoundingBox {
     }
 }
 
-/// Intersection over union, in ten-thousandths.
-fn overlap_permyriad(a: &BoundingBox, b: &BoundingBox) -> i64 {
+/// Whether two boxes share more than this part of their union.
+fn overlaps_more(a: &BoundingBox, b: &BoundingBox, permyriad: i64) -> bool {
     let shared = a.intersection_q8(b);
     if shared == 0 {
-        return 0;
+        return false;
     }
-    shared * PERMYRIAD / (a.area_q8() + b.area_q8() - shared)
-}
-
-/// Keeps the most confident of boxes that mean the same cell, and notes rivals of other classes.
-///
-/// `candidates` are sorted, most confident first. Kept boxes are binned by their centres, so
-/// that a crowded field costs no more than its neighbours.
-fn suppress_doubles(candidates: &[Candidate]) -> Vec<Candidate> {
-    let mut kept: Vec<Candidate> = Vec::new();
-    let mut grid = Grid::new(candidates);
-    for candidate in candidates {
-        let mut is_double = false;
-        for &index in grid.near(&candidate.bounds) {
-            let stronger = &mut kept[index];
-            let overlap = overlap_permyriad(&stronger.bounds, &candidate.bounds);
-            if stronger.class == candidate.class {
-                is_double |= overlap > SAME_CLASS_OVERLAP_PERMYRIAD;
-            } else if overlap > RIVAL_OVERLAP_PERMYRIAD {
-                is_double = true;
-                stronger.rival_permyriad =
-                    stronger.rival_permyriad.max(candidate.confidence_permyriad);
-            }
-        }
-        if !is_double {
-            grid.insert(&candidate.bounds, kept.len());
-            kept.push(*candidate);
-        }
-    }
-    kept
-}
-
-/// Kept boxes by the bins that their centres fall into.
-struct Grid {
-    bin_q4: i32,
-    columns: usize,
-    rows: usize,
-    bins: Vec<Vec<usize>>,
-    found: Vec<usize>,
+    // Above the limit once rounded down to whole ten-thousandths.
+    shared * PERMYRIAD >= (permyriad + 1) * (a.area_q8() + b.area_q8() - shared)
 }
 
 /// Bins along a side at most, whatever the frame's size.
 const MAX_GRID_SIDE: i32 = 256;
+/// Ends the list of a bin.
+const NO_BOX: u32 = u32::MAX;
+
+/// Kept boxes by the bins that their centres fall into: a list for each bin, all in two vectors.
+#[derive(Debug)]
+struct Grid {
+    bin_q4: i32,
+    columns: usize,
+    rows: usize,
+    /// The box that was last put into each bin.
+    newest: Vec<u32>,
+    /// For each box the one that was put into its bin before.
+    older: Vec<u32>,
+}
 
 impl Grid {
-    /// Bins as wide as the largest box: a double's centre lies in the same or the next bin.
-    fn new(candidates: &[Candidate]) -> Self {
-        let sides = |bounds: &BoundingBox| bounds.width_q4().max(bounds.height_q4());
-        let largest = candidates.iter().map(|one| sides(&one.bounds)).max();
-        let end = candidates
-            .iter()
-            .map(|one| one.bounds.centre_doubled_q4())
-            .fold((0, 0), |end, (x, y)| (end.0.max(x / 2), end.1.max(y / 2)));
-        let bin_q4 = largest
-            .unwrap_or(1)
-            .max(end.0.max(end.1) / MAX_GRID_SIDE + 1);
-        let columns = (end.0 / bin_q4) as usize + 1;
-        let rows = (end.1 / bin_q4) as usize + 1;
+    fn with_room() -> Self {
+        let side = MAX_GRID_SIDE as usize + 1;
         Self {
-            bin_q4,
-            columns,
-            rows,
-            bins: vec![Vec::new(); columns * rows],
-            found: Vec::new(),
+            bin_q4: 1,
+            columns: 1,
+            rows: 1,
+            newest: Vec::with_capacity(side * side),
+            older: Vec::with_capacity(MAX_CELLS),
         }
+    }
+
+    /// Empties the grid. Bins are as wide as the largest box, so that a double's centre lies in
+    /// the same or the next bin.
+    fn reset(&mut self, candidates: &[Candidate]) {
+        let (mut largest, mut end_x, mut end_y) = (1, 0, 0);
+        for Candidate { bounds, .. } in candidates {
+            let (x, y) = bounds.centre_doubled_q4();
+            largest = largest.max(bounds.width_q4().max(bounds.height_q4()));
+            (end_x, end_y) = (end_x.max(x / 2), end_y.max(y / 2));
+        }
+        self.bin_q4 = largest.max(end_x.max(end_y) / MAX_GRID_SIDE + 1);
+        self.columns = (end_x / self.bin_q4) as usize + 1;
+        self.rows = (end_y / self.bin_q4) as usize + 1;
+        self.newest.clear();
+        self.newest.resize(self.columns * self.rows, NO_BOX);
+        self.older.clear();
     }
 
     fn bin_of(&self, bounds: &BoundingBox) -> (usize, usize) {
@@ -318,198 +406,31 @@ impl Grid {
         (index(x, self.columns), index(y, self.rows))
     }
 
-    fn insert(&mut self, bounds: &BoundingBox, index: usize) {
+    /// Adds the next box: boxes are numbered from 0 in the order in which they are put in.
+    fn insert(&mut self, bounds: &BoundingBox) {
         let (column, row) = self.bin_of(bounds);
-        self.bins[row * self.columns + column].push(index);
+        let newest = &mut self.newest[row * self.columns + column];
+        // At most MAX_CELLS boxes.
+        let number = self.older.len() as u32;
+        self.older.push(std::mem::replace(newest, number));
     }
 
-    fn near(&mut self, bounds: &BoundingBox) -> &[usize] {
+    /// Visits the numbers of all boxes in the same and the next bins.
+    fn for_each_near(&self, bounds: &BoundingBox, mut visit: impl FnMut(usize)) {
         let (column, row) = self.bin_of(bounds);
-        self.found.clear();
         for near_row in row.saturating_sub(1)..(row + 2).min(self.rows) {
             for near_column in column.saturating_sub(1)..(column + 2).min(self.columns) {
-                self.found
-                    .extend_from_slice(&self.bins[near_row * self.columns + near_column]);
+                let mut number = self.newest[near_row * self.columns + near_column];
+                while number != NO_BOX {
+                    visit(number as usize);
+                    number = self.older[number as usize];
+                }
             }
         }
-        &self.found
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::preprocess::scale::RBC_DIAMETER_UM;
-    use proptest::prelude::*;
-
-    /// Three heats, two offsets, two sizes.
-    const OUTPUT_CHANNELS: usize = 7;
-    const ROWS: usize = 40;
-    const COLUMNS: usize = 60;
-    /// The frame is shown at its own size, so network pixels are frame pixels.
-    const FRAME_PX: (u32, u32) = (240, 160);
-
-    fn plan() -> ScalePlan {
-        ScalePlan::new(FRAME_PX, RBC_DIAMETER_UM / 52.0, RBC_DIAMETER_UM, 52.0).unwrap()
-    }
-
-    fn settings(all_cells: bool) -> DetectSettings {
-        let classes = CellClass::ALL.map(|class| ClassSettings {
-            name: class.name().to_owned(),
-            certain_permyriad: 5000,
-            candidate_permyriad: 2500,
-            calibration_slope_q8: 256,
-            calibration_intercept_q8: 0,
-        });
-        DetectSettings {
-            classes,
-            all_cells,
-            network_rbc_diameter_px: 52,
-        }
-    }
-
-    /// An output without any cell.
-    struct Drawn(Vec<i16>);
-
-    impl Drawn {
-        fn empty() -> Self {
-            let place = [-2000, -2000, -2000, 0, 0, 0, 0];
-            Self(place.repeat(ROWS * COLUMNS))
-        }
-
-        /// A cell whose box has its centre in the middle of a place.
-        fn cell(
-            mut self,
-            class: CellClass,
-            place: (usize, usize),
-            logit: i16,
-            side_px: f64,
-        ) -> Self {
-            let at = (place.0 * COLUMNS + place.1) * OUTPUT_CHANNELS;
-            self.0[at + class.index()] = logit;
-            let log_size = (256.0 * (side_px / 4.0).ln()).round() as i16;
-            self.0[at + 5] = log_size;
-            self.0[at + 6] = log_size;
-            self
-        }
-
-        fn detect(self, all_cells: bool) -> Vec<Cell> {
-            let output = NetworkOutput::from_values(ROWS, COLUMNS, self.0).unwrap();
-            detect(&output, &plan(), &settings(all_cells))
-        }
-    }
-
-    #[test]
-    fn a_peak_becomes_a_cell_in_its_place() {
-        let cells = Drawn::empty()
-            .cell(CellClass::Wbc, (20, 30), 512, 64.0)
-            .detect(false);
-        assert_eq!(cells.len(), 1);
-        assert_eq!(cells[0].class(), Some(CellClass::Wbc));
-        // The middle of place 30 is 122 px from the left; sigmoid(2) is 0.8808.
-        let [x0, y0, x1, y1] = cells[0].bounds.corners_px();
-        assert!(
-            (x0 - 90.0).abs() < 0.2 && (x1 - 154.0).abs() < 0.2,
-            "{x0} {x1}"
-        );
-        assert!(
-            (y0 - 50.0).abs() < 0.2 && (y1 - 114.0).abs() < 0.2,
-            "{y0} {y1}"
-        );
-        assert_eq!(cells[0].confidence_permyriad, 8808);
-    }
-
-    #[test]
-    fn nothing_is_found_in_nothing() {
-        assert!(Drawn::empty().detect(true).is_empty());
-    }
-
-    #[test]
-    fn equal_neighbours_are_one_peak() {
-        let drawn = Drawn::empty()
-            .cell(CellClass::Rbc, (20, 30), 512, 50.0)
-            .cell(CellClass::Rbc, (20, 31), 512, 50.0);
-        assert_eq!(drawn.detect(false).len(), 1);
-    }
-
-    #[test]
-    fn two_boxes_of_one_cell_are_one_and_overlapping_cells_are_two() {
-        // Centres 8 px apart share 0.72 of the union, 24 px apart 0.35.
-        for (apart, cells) in [(2, 1), (6, 2)] {
-            let drawn = Drawn::empty()
-                .cell(CellClass::Rbc, (20, 20), 600, 50.0)
-                .cell(CellClass::Rbc, (20, 20 + apart), 500, 50.0);
-            assert_eq!(drawn.detect(false).len(), cells, "{apart} places apart");
-        }
-    }
-
-    #[test]
-    fn a_platelet_on_a_red_cell_is_kept() {
-        let drawn = Drawn::empty()
-            .cell(CellClass::Rbc, (20, 20), 600, 52.0)
-            .cell(CellClass::Plt, (22, 22), 600, 16.0);
-        assert_eq!(drawn.detect(false).len(), 2);
-    }
-
-    #[test]
-    fn weak_and_disputed_cells_are_uncertain() {
-        let weak = Drawn::empty()
-            .cell(CellClass::Rbc, (20, 20), -100, 52.0)
-            .detect(false);
-        assert_eq!((weak.len(), weak[0].certain), (1, false));
-        // sigmoid(0.75) and sigmoid(0.70) differ by less than the margin.
-        let disputed = || {
-            Drawn::empty()
-                .cell(CellClass::Rbc, (20, 20), 192, 60.0)
-                .cell(CellClass::Wbc, (20, 22), 179, 60.0)
-        };
-        let cells = disputed().detect(false);
-        assert_eq!((cells.len(), cells[0].certain), (1, false));
-        let forced = disputed().detect(true);
-        assert_eq!((forced.len(), forced[0].class()), (1, Some(CellClass::Rbc)));
-    }
-
-    #[test]
-    fn slivers_must_be_surer() {
-        // sigmoid(0.4) is 0.6: enough inside, not at the edge where 6 px of 52 show.
-        for (column, certain) in [(30, true), (0, false)] {
-            let cells = Drawn::empty()
-                .cell(CellClass::Rbc, (20, column), 102, 8.0)
-                .detect(false);
-            assert_eq!(
-                (cells.len(), cells[0].certain),
-                (1, certain),
-                "column {column}"
-            );
-        }
-    }
-
-    #[test]
-    fn confidence_is_the_calibrated_probability() {
-        let mut class = settings(false).classes[0].clone();
-        assert_eq!(confidence_permyriad(0, &class), 5000);
-        class.calibration_slope_q8 = 512;
-        class.calibration_intercept_q8 = 256;
-        // 2 x 0.5 + 1 = 2.
-        assert_eq!(confidence_permyriad(128, &class), 8808);
-        assert_eq!(confidence_permyriad(i16::MIN, &class), 0);
-        assert_eq!(confidence_permyriad(i16::MAX, &class), 10_000);
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-
-        #[test]
-        fn any_output_gives_boxes_inside_the_frame(
-            values in proptest::collection::vec(any::<i16>(), 10 * 15 * OUTPUT_CHANNELS)
-        ) {
-            let output = NetworkOutput::from_values(10, 15, values).unwrap();
-            for cell in detect(&output, &plan(), &settings(true)) {
-                let bounds = cell.bounds;
-                prop_assert!(bounds.x0_q4 >= 0 && bounds.x1_q4 <= FRAME_PX.0 as i32 * SUBPIXELS);
-                prop_assert!(bounds.y0_q4 >= 0 && bounds.y1_q4 <= FRAME_PX.1 as i32 * SUBPIXELS);
-                prop_assert!(bounds.width_q4() > 0 && bounds.height_q4() > 0);
-            }
-        }
-    }
-}
+mod reference;
+#[cfg(test)]
+mod tests;

@@ -38,6 +38,17 @@ pub struct Frame {
     rgb: Vec<u8>,
 }
 
+impl Default for Frame {
+    /// One black pixel, to be replaced.
+    fn default() -> Self {
+        Self {
+            width_px: 1,
+            height_px: 1,
+            rgb: vec![0; 3],
+        }
+    }
+}
+
 impl Frame {
     /// Checks a size against the limits that every stage relies on.
     pub fn check_size(width_px: u32, height_px: u32) -> Result<(), FrameError> {

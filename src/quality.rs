@@ -136,6 +136,19 @@ pub struct Quality {
     pub verdict: Verdict,
 }
 
+impl Quality {
+    /// Of a frame that nobody has looked at: nothing in it may be counted.
+    pub const NOTHING_SEEN: Self = Self {
+        background_level: 0,
+        brightness: Brightness::Dark,
+        clipped_permille: 0,
+        focus_score: 0,
+        coverage_permille: 0,
+        density: Density::Empty,
+        verdict: Verdict::Rejected(Reason::Black),
+    };
+}
+
 /// Judges frames one after another; keeps its buffers, so that frames of one size cost no
 /// allocation.
 #[derive(Debug)]

@@ -5,7 +5,7 @@
 //! median diameter then refines it. The median over several frames is steady where a single
 //! frame, with a handful of cells, is not.
 
-use crate::analyse::{AnalyseError, Analyser};
+use crate::analyse::{AnalyseError, Analyser, FieldCells};
 use crate::cell::{BoundingBox, Cell, CellClass, SUBPIXELS};
 use crate::frame::Frame;
 use std::fmt;
@@ -123,13 +123,14 @@ fn measure(
     let um_per_px = analyser.rbc_diameter_um() / tried_px;
     let factor = analyser.network_rbc_diameter_px() / tried_px;
     let mut measured = Vec::new();
+    let mut field = FieldCells::default();
     for frame in frames {
         let sides = [frame.width_px(), frame.height_px()].map(|side| f64::from(side) * factor);
         let range = MIN_TRIED_SIDE_PX..MAX_TRIED_SIDE_PX;
         if !sides.iter().all(|side| range.contains(side)) {
             continue;
         }
-        let field = analyser.analyse(frame, um_per_px)?;
+        analyser.analyse_into(frame, um_per_px, &mut field)?;
         let whole = field
             .cells
             .iter()

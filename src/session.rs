@@ -8,7 +8,6 @@ use crate::count::{CountRules, FieldTally, SmearTally, Summary, TallyError};
 use crate::frame::Frame;
 use crate::quality::{Quality, Reason};
 use crate::scale::ScaleEstimate;
-use std::sync::Arc;
 
 /// How the pixel size is known.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,37 +42,59 @@ pub enum RunState {
     Unfinished,
 }
 
-/// A field that has been counted.
+/// A frame as it is shown: a small picture, how it was judged, and its cells once counted. By
+/// default an empty one, to be filled.
 #[derive(Debug, Clone)]
-pub struct CountedField {
-    pub frame: Arc<Frame>,
-    pub cells: Vec<Cell>,
+pub struct FrameView {
+    /// The frame, as large as the screen shows it.
+    pub picture: Frame,
+    /// Width and height of the frame itself, in pixels.
+    pub frame_px: (u32, u32),
+    /// The field that it shows, where that is known.
+    pub field: Option<u64>,
     pub quality: Quality,
-    pub tally: FieldTally,
-    /// Cells that truly are in the field, counted by the same border rule, where the source
-    /// knows them.
-    pub truth: Option<FieldTally>,
+    /// In pixels of the frame itself; none before it was counted.
+    pub cells: Vec<Cell>,
 }
 
-/// Something that happened.
+impl Default for FrameView {
+    fn default() -> Self {
+        Self {
+            picture: Frame::default(),
+            frame_px: (1, 1),
+            field: None,
+            quality: Quality::NOTHING_SEEN,
+            cells: Vec::new(),
+        }
+    }
+}
+
+/// Something that happened. A view is handed over in its box, so that the box can be filled again.
 #[derive(Debug, Clone)]
 pub enum Event {
     /// A frame to show; it is not counted.
-    Preview { frame: Arc<Frame>, quality: Quality },
+    Preview(Box<FrameView>),
     /// The pixel size became known.
     ScaleKnown(KnownScale),
     /// A field was counted.
-    Counted(Box<CountedField>),
+    Counted {
+        view: Box<FrameView>,
+        tally: FieldTally,
+        /// Cells that truly are in the field, counted by the same border rule, where the source
+        /// knows them.
+        truth: Option<FieldTally>,
+    },
     /// No frame of a field could be counted.
     Rejected {
-        frame: Arc<Frame>,
-        quality: Quality,
+        view: Box<FrameView>,
         reason: Reason,
     },
     /// A field was looked at and held no cell.
-    NoCells { frame: Arc<Frame>, quality: Quality },
+    NoCells(Box<FrameView>),
     /// A field was good enough, but no pixel size could be estimated for it.
-    Unscaled { frame: Arc<Frame>, quality: Quality },
+    Unscaled(Box<FrameView>),
+    /// What became of the frames up to the next event.
+    Frames(FrameTally),
     /// The camera lost a frame, for this reason.
     FrameLost(String),
     /// The source has no more frames.
@@ -82,13 +103,46 @@ pub enum Event {
     Stopped,
 }
 
-/// What is shown of the latest frame.
-#[derive(Debug, Clone)]
-pub struct LatestFrame {
-    pub frame: Arc<Frame>,
-    pub quality: Quality,
-    /// Its cells, once counted.
-    pub cells: Vec<Cell>,
+/// What became of the frames that the camera gave.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FrameTally {
+    /// Shown to the network.
+    pub counted: u64,
+    /// Passed over while the stage moved.
+    pub moving: u64,
+    /// Passed over since their field needed no more frames.
+    pub unchanged: u64,
+    /// Judged too dark, too bright, blurred, empty or no smear before the network.
+    pub unusable: u64,
+}
+
+impl FrameTally {
+    /// Frames that were not shown to the network.
+    pub fn skipped(&self) -> u64 {
+        self.moving + self.unchanged + self.unusable
+    }
+
+    /// Skipped frames in hundredths of all, rounded down; `None` before the first frame.
+    pub fn skipped_percent(&self) -> Option<u8> {
+        let all = self.skipped() + self.counted;
+        // At most 100.
+        (self.skipped() * 100)
+            .checked_div(all)
+            .map(|share| share as u8)
+    }
+}
+
+impl std::ops::Add for FrameTally {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            counted: self.counted + other.counted,
+            moving: self.moving + other.moving,
+            unchanged: self.unchanged + other.unchanged,
+            unusable: self.unusable + other.unusable,
+        }
+    }
 }
 
 /// Fields that were not counted, by reason.
@@ -138,7 +192,12 @@ pub struct Session {
     smear: SmearTally,
     truth: Option<SmearTally>,
     rejected: RejectedFields,
-    latest: Option<LatestFrame>,
+    frames: FrameTally,
+    latest: Option<Box<FrameView>>,
+    /// Grows with every other view or set of cells.
+    view_number: u64,
+    /// Of the smear so far: it changes only with a field, and takes some time to compute.
+    summary: Summary,
     full: Option<TallyError>,
 }
 
@@ -154,40 +213,42 @@ impl Session {
             smear: SmearTally::default(),
             truth: None,
             rejected: RejectedFields::default(),
+            frames: FrameTally::default(),
             latest: None,
+            view_number: 0,
+            summary: SmearTally::default().summary(&rules),
             full: None,
         }
     }
 
     /// Takes one event in. A run that has ended takes no more.
-    pub fn step(&mut self, event: Event) {
+    ///
+    /// Returns the view that is no longer needed, to be filled again.
+    pub fn step(&mut self, event: Event) -> Option<Box<FrameView>> {
         if self.state != RunState::Live {
-            return;
+            return None;
         }
         match event {
-            Event::Preview { frame, quality } => self.show(frame, quality, Vec::new()),
+            Event::Preview(view) => return self.preview(view),
             Event::ScaleKnown(scale) => {
                 self.scale = scale;
                 self.scale_not_found = false;
             }
-            Event::Counted(field) => self.add(*field),
-            Event::Rejected {
-                frame,
-                quality,
-                reason,
-            } => {
+            Event::Counted { view, tally, truth } => return self.add(view, &tally, truth),
+            Event::Rejected { view, reason } => {
                 self.rejected.add(reason);
-                self.show(frame, quality, Vec::new());
+                return self.show(view);
             }
-            Event::NoCells { frame, quality } => {
+            Event::NoCells(view) => {
                 self.rejected.without_cells = self.rejected.without_cells.saturating_add(1);
-                self.show(frame, quality, Vec::new());
+                return self.show(view);
             }
-            Event::Unscaled { frame, quality } => {
+            Event::Unscaled(view) => {
                 self.scale_not_found = true;
                 self.rejected.unscaled = self.rejected.unscaled.saturating_add(1);
-                self.show(frame, quality, Vec::new());
+                return self.show(view);
             }
+            Event::Frames(frames) => self.frames = frames,
             Event::FrameLost(reason) => {
                 self.rejected.lost_frames = self.rejected.lost_frames.saturating_add(1);
                 self.rejected.last_lost = Some(reason);
@@ -195,33 +256,49 @@ impl Session {
             Event::SourceEnded => self.end(self.wanted_fields.is_none()),
             Event::Stopped => self.end(false),
         }
+        None
     }
 
-    fn show(&mut self, frame: Arc<Frame>, quality: Quality, cells: Vec<Cell>) {
-        self.latest = Some(LatestFrame {
-            frame,
-            quality,
-            cells,
-        });
+    fn show(&mut self, view: Box<FrameView>) -> Option<Box<FrameView>> {
+        self.view_number += 1;
+        self.latest.replace(view)
     }
 
-    fn add(&mut self, field: CountedField) {
-        if let Err(error) = self.smear.add(&field.tally) {
+    /// A field that has been counted stays on the screen with its cells while the stage rests.
+    fn preview(&mut self, view: Box<FrameView>) -> Option<Box<FrameView>> {
+        let is_counted = |latest: &FrameView| {
+            latest.field.is_some() && latest.field == view.field && !latest.cells.is_empty()
+        };
+        if self.latest.as_deref().is_some_and(is_counted) {
+            return Some(view);
+        }
+        self.show(view)
+    }
+
+    fn add(
+        &mut self,
+        view: Box<FrameView>,
+        tally: &FieldTally,
+        truth: Option<FieldTally>,
+    ) -> Option<Box<FrameView>> {
+        if let Err(error) = self.smear.add(tally) {
             self.full = Some(error);
             self.end(false);
-            return;
+            return Some(view);
         }
-        if let Some(truth) = field.truth {
+        self.summary = self.smear.summary(&self.rules);
+        if let Some(truth) = truth {
             // The truth's own limits are those of the smear, which has just taken its twin.
             let _ = self.truth.get_or_insert_default().add(&truth);
         }
-        self.show(field.frame, field.quality, field.cells);
+        let old = self.show(view);
         if self
             .wanted_fields
             .is_some_and(|wanted| self.smear.fields() >= wanted)
         {
             self.end(true);
         }
+        old
     }
 
     fn end(&mut self, complete: bool) {
@@ -258,8 +335,8 @@ impl Session {
     }
 
     /// What may be said about the smear so far.
-    pub fn summary(&self) -> Summary {
-        self.smear.summary(&self.rules)
+    pub fn summary(&self) -> &Summary {
+        &self.summary
     }
 
     /// True cells of the counted fields, where the source knows them.
@@ -272,9 +349,19 @@ impl Session {
         &self.rejected
     }
 
+    /// What became of the camera's frames, up to the last field that was looked at.
+    pub fn frames(&self) -> FrameTally {
+        self.frames
+    }
+
     /// The frame to show.
-    pub fn latest(&self) -> Option<&LatestFrame> {
-        self.latest.as_ref()
+    pub fn latest(&self) -> Option<&FrameView> {
+        self.latest.as_deref()
+    }
+
+    /// A number that is another one whenever [`Session::latest`] is.
+    pub fn view_number(&self) -> u64 {
+        self.view_number
     }
 
     /// The limit that ended the run, if one did.
@@ -286,14 +373,11 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::quality::{QualitySettings, judge};
-
-    fn frame() -> Arc<Frame> {
-        Arc::new(Frame::filled(64, 64, [220, 200, 210]).unwrap())
-    }
-
-    fn quality() -> Quality {
-        judge(&frame(), None, &QualitySettings::default())
+    fn view(field: u64) -> Box<FrameView> {
+        Box::new(FrameView {
+            field: Some(field),
+            ..FrameView::default()
+        })
     }
 
     fn tally(rbc: u32) -> FieldTally {
@@ -305,19 +389,30 @@ mod tests {
     }
 
     fn counted(rbc: u32) -> Event {
-        Event::Counted(Box::new(CountedField {
-            frame: frame(),
-            cells: Vec::new(),
-            quality: quality(),
+        let cell = Cell {
+            best_class: crate::cell::CellClass::Rbc,
+            certain: true,
+            bounds: crate::cell::BoundingBox {
+                x0_q4: 0,
+                y0_q4: 0,
+                x1_q4: 16,
+                y1_q4: 16,
+            },
+            confidence_permyriad: 9000,
+            counted: true,
+        };
+        let mut view = view(rbc.into());
+        view.cells.push(cell);
+        Event::Counted {
+            view,
             tally: tally(rbc),
             truth: Some(tally(rbc + 1)),
-        }))
+        }
     }
 
     fn rejected(reason: Reason) -> Event {
         Event::Rejected {
-            frame: frame(),
-            quality: quality(),
+            view: view(0),
             reason,
         }
     }
@@ -361,7 +456,9 @@ mod tests {
         ];
         for (name, wanted_fields, events, state) in cases {
             let mut session = session(wanted_fields);
-            events.into_iter().for_each(|event| session.step(event));
+            for event in events {
+                session.step(event);
+            }
             assert_eq!(session.state(), state, "{name}");
         }
     }
@@ -379,15 +476,11 @@ mod tests {
     #[test]
     fn every_field_that_was_not_counted_is_kept_with_its_reason() {
         let mut session = session(None);
-        let (frame, quality) = (frame(), quality());
         session.step(rejected(Reason::Blurred));
         session.step(rejected(Reason::Black));
         session.step(rejected(Reason::Blurred));
-        session.step(Event::NoCells {
-            frame: Arc::clone(&frame),
-            quality,
-        });
-        session.step(Event::Unscaled { frame, quality });
+        session.step(Event::NoCells(view(0)));
+        session.step(Event::Unscaled(view(0)));
         session.step(Event::FrameLost("cable".to_owned()));
         let rejected = session.rejected();
         let by_reason = [(Reason::Blurred, 2), (Reason::Black, 1)];
@@ -407,5 +500,51 @@ mod tests {
         let rbc = crate::cell::CellClass::Rbc;
         assert_eq!(session.summary().class(rbc).seen, 12);
         assert_eq!(session.truth().map(|truth| truth.class(rbc)), Some(14));
+    }
+
+    #[test]
+    fn a_counted_field_stays_on_the_screen_until_the_stage_leaves_it() {
+        let mut session = session(None);
+        assert!(session.step(Event::Preview(view(5))).is_none());
+        assert!(session.step(counted(5)).is_some(), "the preview's box");
+        let number = session.view_number();
+        let back = session.step(Event::Preview(view(5)));
+        assert!(back.is_some_and(|view| view.cells.is_empty()));
+        assert_eq!(session.view_number(), number);
+        assert_eq!(session.latest().map(|view| view.cells.len()), Some(1));
+        let moving = Box::new(FrameView::default());
+        assert!(session.step(Event::Preview(moving)).is_some());
+        assert_ne!(session.view_number(), number);
+        assert_eq!(session.latest().map(|view| view.cells.len()), Some(0));
+    }
+
+    #[test]
+    fn the_summary_is_that_of_the_smear_so_far() {
+        let mut session = session(None);
+        let rbc = crate::cell::CellClass::Rbc;
+        assert_eq!(session.summary().class(rbc).seen, 0);
+        session.step(counted(50));
+        assert_eq!(session.summary().class(rbc).seen, 50);
+        assert_eq!(session.summary().class(rbc).count.value(), Some(50.0));
+    }
+
+    #[test]
+    fn skipped_frames_are_a_share_of_all() {
+        let cases = [
+            ((0, 0, 0, 0), None),
+            ((1, 0, 0, 0), Some(0)),
+            ((0, 3, 0, 0), Some(100)),
+            ((2, 1, 4, 1), Some(75)),
+            ((1, 1, 1, 0), Some(66)),
+        ];
+        for ((counted, moving, unchanged, unusable), expected) in cases {
+            let frames = FrameTally {
+                counted,
+                moving,
+                unchanged,
+                unusable,
+            };
+            assert_eq!(frames.skipped_percent(), expected, "{frames:?}");
+        }
     }
 }

@@ -319,3 +319,62 @@ fn a_typo_in_the_configuration_names_the_nearest_key() {
         assert!(text.contains(part), "{part} missing in {text}");
     }
 }
+
+#[test]
+fn bench_times_every_stage_or_the_one_that_is_named() {
+    let all = ["decode", "judge", "prepare", "network", "detect", "draw"];
+    let cases: [(&[&str], &[&str]); 2] = [(&[], &all), (&["--stage", "network"], &["network"])];
+    for (options, expected) in cases {
+        let output = hemoscope()
+            .args(["bench", "--json", "--frames", "2"])
+            .args(options)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", messages(&output));
+        let report = &records(&output)[0];
+        let stages = report["stages"].as_array().unwrap();
+        let names: Vec<_> = stages.iter().map(|stage| &stage["name"]).collect();
+        assert_eq!(names, expected);
+        for stage in stages {
+            let (median_ms, p99_ms) = (&stage["median_ms"], &stage["p99_ms"]);
+            assert!(median_ms.as_f64().unwrap() > 0.0, "{stage}");
+            assert!(p99_ms.as_f64() >= median_ms.as_f64(), "{stage}");
+        }
+        assert!(report["cells"].as_u64().unwrap() > 10, "{report}");
+        assert_eq!(report["network_width_px"], 320);
+        assert_eq!(report["multiply_accumulates"], 405_350_400);
+        assert!(report["frames_per_second"].as_f64().unwrap() > 0.0);
+    }
+}
+
+#[test]
+fn bench_prints_a_table_and_asks_for_a_scale_where_a_file_is_named() {
+    let output = hemoscope()
+        .args(["bench", "--frames", "1"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", messages(&output));
+    let text = String::from_utf8(output.stdout).unwrap();
+    for part in [
+        "kernel",
+        "median ms",
+        "network",
+        "frames a second",
+        "MB resident",
+        "peak",
+    ] {
+        assert!(text.contains(part), "{part} missing in\n{text}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let frame = write_fields(folder.path(), 5, 1).remove(0);
+    let bench = |options: &[&str]| {
+        let mut command = hemoscope();
+        command.args(["bench", "--frames", "1", "--frame"]);
+        command.arg(&frame).args(options).output().unwrap()
+    };
+    let refused = bench(&[]);
+    assert!(!refused.status.success());
+    assert!(messages(&refused).contains("give --um-per-px"));
+    let accepted = bench(&["--um-per-px", &um_per_px()]);
+    assert!(accepted.status.success(), "{}", messages(&accepted));
+}

@@ -63,6 +63,35 @@ fn a_run_is_the_same_every_time() {
 }
 
 #[test]
+fn fields_without_numbers_are_told_apart_by_the_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let screen = format!("png:{}", folder.path().join("screen.png").display());
+    let truth_of = |camera: &str| {
+        let output = hemoscope()
+            .args([
+                "run", "--fields", "7", "--camera", camera, "--panel", &screen,
+            ])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", messages(&output));
+        let text = text(&output);
+        for part in ["7 fields counted", "needed no counting"] {
+            assert!(text.contains(part), "{part} missing in\n{text}");
+        }
+        let (_, truth) = text.split_once("Truth of the simulated fields").unwrap();
+        // Without what was counted, which depends on the frame of the field that was looked at.
+        let without_counted = truth
+            .split('(')
+            .map(|part| part.rsplit(')').next().unwrap());
+        without_counted.collect::<String>()
+    };
+    let numbered = truth_of("simulated:21");
+    assert!(numbered.contains("RBC"), "{numbered}");
+    // The same true cells: no field was left out, and none was counted twice.
+    assert_eq!(truth_of("simulated:21:unnumbered"), numbered);
+}
+
+#[test]
 fn replayed_files_are_all_counted_and_the_scale_is_estimated() {
     let folder = tempfile::tempdir().unwrap();
     let fields = folder.path().join("fields");

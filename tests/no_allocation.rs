@@ -1,82 +1,309 @@
-//! The path from a camera's bytes to the network's input allocates nothing after the first frame.
+//! The run's loop takes no memory once it has warmed up: every stage is run on many frames under
+//! an allocator that counts.
 
-use hemoscope::decode::JpegDecoder;
-use hemoscope::decode::yuyv::{LevelRange, decode_yuyv};
+use hemoscope::app::arguments::SharedArguments;
+use hemoscope::app::circulation::{FieldFrame, Shared};
+use hemoscope::app::display::Display;
+use hemoscope::app::field_analysis::FieldAnalysis;
+use hemoscope::app::setup::Setup;
+use hemoscope::camera::CapturedFrame;
+use hemoscope::camera::simulated::{SimulatedSlide, SimulatedSlideSettings};
+use hemoscope::cell::Cell;
+use hemoscope::count::{Border, BorderRule, FieldTally};
+use hemoscope::detect::{DetectSettings, Detector};
 use hemoscope::frame::Frame;
+use hemoscope::network::{Network, Runner};
+use hemoscope::panel::MemoryPanel;
 use hemoscope::preprocess::scale::ScalePlan;
 use hemoscope::preprocess::{Preprocessor, Steps};
 use hemoscope::quality::{Judge, QualitySettings};
-use image::codecs::jpeg::JpegEncoder;
-use image::{ExtendedColorType, ImageEncoder};
+use hemoscope::session::{Event, FrameTally, FrameView, KnownScale, Session};
+use hemoscope::stage_watch::{Sight, StageWatch};
+use hemoscope::ui::layout::ScreenSize;
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+/// Counts what is taken from the system's allocator, on all threads.
+struct CountingAllocator;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+static BYTES: AtomicU64 = AtomicU64::new(0);
+
+fn count(bytes: usize) {
+    ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+    BYTES.fetch_add(bytes as u64, Ordering::Relaxed);
 }
 
-/// Counts the allocations of each thread. There is no safe way to see them.
-struct Counting;
-
-// SAFETY: every call is handed on to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
+// SAFETY: every call is handed on unchanged to the system's allocator, which keeps the contract;
+// counting touches only atomics. An allocator cannot be written without `unsafe`, and nothing else
+// sees every allocation.
+#[allow(unsafe_code)]
+unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller's promises are those of the system's allocator.
+        count(layout.size());
+        // SAFETY: the caller keeps the contract of this very call.
         unsafe { System.alloc(layout) }
     }
 
-    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(layout.size());
         // SAFETY: as above.
-        unsafe { System.dealloc(place, layout) }
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        count(new_size);
+        // SAFETY: as above.
+        unsafe { System.realloc(pointer, layout, new_size) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
     }
 }
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
-const SIZE_PX: (u32, u32) = (200, 150);
+const UM_PER_PX: f64 = 0.12;
+const RBC_DIAMETER_UM: f64 = 7.5;
+const RBC_DIAMETER_PX: f64 = RBC_DIAMETER_UM / UM_PER_PX;
+const FIELDS: u64 = 6;
+const MEASURED_ROUNDS: u64 = 3;
 
-fn jpeg(quality: u8) -> Vec<u8> {
-    let rgb: Vec<u8> = (0..SIZE_PX.0 * SIZE_PX.1 * 3)
-        .map(|at| (150 + at / 7 % 60 + at % 13 * 3) as u8)
-        .collect();
-    let mut file = Vec::new();
-    JpegEncoder::new_with_quality(&mut file, quality)
-        .write_image(&rgb, SIZE_PX.0, SIZE_PX.1, ExtendedColorType::Rgb8)
-        .unwrap();
-    file
+/// Allocations by stage.
+#[derive(Default)]
+struct Stages(BTreeMap<&'static str, u64>);
+
+impl Stages {
+    fn run<T>(&mut self, stage: &'static str, act: impl FnOnce() -> T) -> T {
+        let taken = self.0.entry(stage).or_default();
+        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        let result = act();
+        *taken += ALLOCATIONS.load(Ordering::Relaxed) - before;
+        result
+    }
+
+    /// Forgets what was counted; the stages' names stay.
+    fn reset(&mut self) {
+        self.0.values_mut().for_each(|taken| *taken = 0);
+    }
+
+    fn assert_none(&self) {
+        let wrong: Vec<_> = self.0.iter().filter(|(_, taken)| **taken > 0).collect();
+        assert!(wrong.is_empty(), "allocations by stage: {wrong:?}");
+    }
 }
 
+fn model() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/models/smear-resnet"))
+}
+
+fn setup() -> Setup {
+    Setup::load(&SharedArguments {
+        config: None,
+        model: Some(model().to_owned()),
+        um_per_px: Some(UM_PER_PX),
+    })
+    .unwrap()
+}
+
+fn captured_fields() -> Vec<CapturedFrame> {
+    let slide = SimulatedSlide::new(7, SimulatedSlideSettings::default()).unwrap();
+    (0..FIELDS)
+        .map(|field| {
+            let (frame, truth) = slide.field(field);
+            CapturedFrame {
+                frame,
+                truth: Some(truth),
+                field: Some(field),
+                ..CapturedFrame::default()
+            }
+        })
+        .collect()
+}
+
+/// The stages that a frame goes through in the network's thread, each on its own.
+struct Pipeline {
+    preprocessor: Preprocessor,
+    network: Runner,
+    detector: Detector,
+    cells: Vec<Cell>,
+}
+
+impl Pipeline {
+    fn new() -> Self {
+        let network = Network::load(model()).unwrap();
+        let manifest = network.manifest();
+        let detector = Detector::new(DetectSettings {
+            classes: manifest.class_settings(),
+            all_cells: false,
+            network_rbc_diameter_px: 52,
+        });
+        Self {
+            preprocessor: Preprocessor::default(),
+            network: network.runner(),
+            detector,
+            cells: Vec::with_capacity(hemoscope::detect::MAX_CELLS),
+        }
+    }
+
+    fn run(&mut self, frame: &Frame, stages: &mut Stages) {
+        let frame_px = (frame.width_px(), frame.height_px());
+        let plan = ScalePlan::new(frame_px, UM_PER_PX, RBC_DIAMETER_UM, 52.0).unwrap();
+        let preprocessor = &mut self.preprocessor;
+        let input = stages.run("prepare", || {
+            preprocessor
+                .prepare(frame, &plan, &Steps::default())
+                .unwrap()
+        });
+        let network = &mut self.network;
+        let output = stages.run("network", || {
+            network
+                .run(input.width_px, input.height_px, &input.rgbx)
+                .unwrap()
+        });
+        stages.run("detect", || {
+            self.detector.detect(output, &plan, &mut self.cells);
+        });
+        assert!(!self.cells.is_empty());
+        let tally = stages.run("tally", || {
+            let rule = BorderRule::InnerFrame;
+            let border = Border::new(rule, frame_px.0, frame_px.1, RBC_DIAMETER_PX).unwrap();
+            for cell in &mut self.cells {
+                cell.counted = border.counts(&cell.bounds);
+            }
+            FieldTally::from_cells(&self.cells, border.counted_area_q8())
+        });
+        assert!(tally.certain.iter().sum::<u32>() > 0);
+    }
+}
+
+/// The loop of a run, on one thread.
+struct Loop<'a> {
+    setup: &'a Setup,
+    shared: Shared,
+    session: Session,
+    display: Display,
+    analysis: FieldAnalysis,
+    watch: StageWatch,
+    judge: Judge,
+    next_field: u64,
+}
+
+impl<'a> Loop<'a> {
+    fn new(setup: &'a Setup, size: ScreenSize) -> Self {
+        let scale = KnownScale::Given {
+            um_per_px: UM_PER_PX,
+        };
+        Self {
+            setup,
+            shared: Shared::new(size.preview_px()),
+            session: Session::new(setup.count_rules(), None, scale),
+            display: Display::new(size, vec![Box::new(MemoryPanel::new(size.canvas()))]),
+            analysis: FieldAnalysis::new(setup, scale).unwrap(),
+            watch: StageWatch::default(),
+            judge: Judge::new(QualitySettings::default()),
+            next_field: 0,
+        }
+    }
+
+    fn step(&mut self, event: Event, stages: &mut Stages) {
+        stages.run("session", || {
+            if let Some(view) = self.session.step(event) {
+                self.shared.views.give_back(view);
+            }
+        });
+    }
+
+    fn draw(&mut self, stages: &mut Stages) {
+        stages.run("screen", || {
+            self.display
+                .show_session(&self.session, self.setup)
+                .unwrap();
+        });
+    }
+
+    /// Everything that becomes of a frame; gives its box back.
+    fn run(&mut self, captured: Box<CapturedFrame>, stages: &mut Stages) -> Box<CapturedFrame> {
+        let frame = &captured.frame;
+        // Twice, so that the stage is seen moving and then at rest.
+        let sights = stages.run("watch", || {
+            [(); 2].map(|()| self.watch.look(frame, |_| false))
+        });
+        assert!(matches!(sights[1], Sight::Resting { .. }));
+        let quality = stages.run("judge", || {
+            self.judge.judge(frame, Some(RBC_DIAMETER_PX as u32))
+        });
+        let view = stages.run("preview", || self.shared.views.view(frame, None, quality));
+        self.step(Event::Preview(view), stages);
+        self.draw(stages);
+
+        let field = self.next_field;
+        self.next_field += 1;
+        let frame = FieldFrame {
+            captured,
+            field,
+            frames: FrameTally {
+                moving: field,
+                ..FrameTally::default()
+            },
+        };
+        stages.run("field analysis", || {
+            self.analysis.take(&frame, &self.shared).unwrap();
+        });
+        let session = &mut self.session;
+        stages.run("session", || {
+            for event in self.analysis.events() {
+                if let Some(view) = session.step(event) {
+                    self.shared.views.give_back(view);
+                }
+            }
+        });
+        assert_eq!(u64::from(self.session.fields()), self.next_field);
+        self.draw(stages);
+        frame.captured
+    }
+}
+
+/// One test, so that no other one allocates beside it.
 #[test]
-fn frames_after_the_first_allocate_nothing() {
-    // The later frame is longer than the first.
-    let (first, later) = (jpeg(60), jpeg(95));
-    let yuyv = vec![128; SIZE_PX.0 as usize * SIZE_PX.1 as usize * 2];
-    let plan = ScalePlan::new(SIZE_PX, 0.1, 7.5, 52.0).unwrap();
-    assert_ne!(plan.scaled_px(), plan.padded_px());
-    let mut decoder = JpegDecoder::default();
-    let mut judge = Judge::new(QualitySettings::default());
-    let mut preprocessor = Preprocessor::default();
-    let mut frame = Frame::filled(1, 1, [0; 3]).unwrap();
-    let mut run = |bytes: &[u8]| {
-        let before = ALLOCATIONS.with(Cell::get);
-        decoder.decode(bytes, "field", &mut frame).unwrap();
-        judge.judge(&frame, Some(75));
-        let steps = Steps::default();
-        preprocessor.prepare(&frame, &plan, &steps).unwrap();
-        let stride_bytes = SIZE_PX.0 as usize * 2;
-        decode_yuyv(
-            &yuyv,
-            SIZE_PX,
-            stride_bytes,
-            LevelRange::Limited,
-            &mut frame,
-        )
-        .unwrap();
-        ALLOCATIONS.with(Cell::get) - before
-    };
-    assert!(run(&first) > 0, "allocations are not counted");
-    assert_eq!(run(&later), 0);
-    assert_eq!(run(&first), 0);
+fn nothing_is_allocated_once_the_run_has_warmed_up() {
+    let setup = setup();
+    let mut fields = captured_fields();
+    for size in ScreenSize::ALL {
+        let mut stages = Stages::default();
+        let mut pipeline = Pipeline::new();
+        let mut run = Loop::new(&setup, size);
+        for round in 0..=MEASURED_ROUNDS {
+            if round == 1 {
+                stages.reset();
+            }
+            for field in &mut fields {
+                pipeline.run(&field.frame, &mut stages);
+                let captured = Box::new(std::mem::take(field));
+                *field = *run.run(captured, &mut stages);
+            }
+        }
+        stages.assert_none();
+    }
+    a_large_frame_is_shown_without_a_copy_of_it();
+}
+
+/// The largest camera: its preview must not cost memory in proportion.
+fn a_large_frame_is_shown_without_a_copy_of_it() {
+    const SMALL_BYTES: u64 = 4096;
+    let frame = Frame::filled(4056, 3040, [220, 190, 200]).unwrap();
+    let shared = Shared::new(ScreenSize::Large.preview_px());
+    let quality = FrameView::default().quality;
+    let mut watch = StageWatch::default();
+    let before = BYTES.load(Ordering::Relaxed);
+    watch.look(&frame, |_| false);
+    let view = shared.views.view(&frame, None, quality);
+    shared.views.give_back(view);
+    let taken_bytes = BYTES.load(Ordering::Relaxed) - before;
+    assert!(taken_bytes < SMALL_BYTES, "{taken_bytes} bytes");
 }

@@ -12,7 +12,7 @@ use hemoscope::ui::layout::ScreenSize;
 use hemoscope::ui::model::*;
 use hemoscope::ui::overlay::annotated;
 use hemoscope::ui::scene::{Element, Scene, TextLine};
-use hemoscope::ui::screen::{compose, render};
+use hemoscope::ui::screen::{LiveScreen, compose, render};
 use hemoscope::ui::text::{Language, TextId};
 use std::path::{Path, PathBuf};
 
@@ -104,9 +104,9 @@ fn paint_disc(
     }
 }
 
-fn identity() -> Identity {
+fn identity() -> Identity<'static> {
     Identity {
-        sample: Some("HS-0042-K".to_owned()),
+        sample: Some("HS-0042-K"),
         clock: Clock::NotSet,
     }
 }
@@ -147,7 +147,8 @@ fn normal(field: &Field, language: Language) -> Counting<'_> {
         fields: Fields {
             counted: 26,
             wanted: Some(40),
-            rejected: vec![(Rejection::Blurred, 2), (Rejection::TooDark, 1)],
+            rejected: RejectedCounts::from_iter([(Rejection::Blurred, 2), (Rejection::TooDark, 1)]),
+            skipped_percent: Some(82),
         },
         over_dispersed: false,
         warning: None,
@@ -175,7 +176,8 @@ fn too_few(field: &Field, language: Language) -> Counting<'_> {
         fields: Fields {
             counted: 1,
             wanted: Some(40),
-            rejected: vec![],
+            rejected: RejectedCounts::from_iter([]),
+            skipped_percent: Some(82),
         },
         instruction: Instruction::Resume,
         ..normal(field, language)
@@ -192,12 +194,13 @@ fn blurred(field: &Field, language: Language) -> Counting<'_> {
         fields: Fields {
             counted: 26,
             wanted: None,
-            rejected: vec![
+            rejected: RejectedCounts::from_iter([
                 (Rejection::Blurred, 12),
                 (Rejection::NotASmear, 3),
                 (Rejection::Crowded, 2),
                 (Rejection::TooDark, 1),
-            ],
+            ]),
+            skipped_percent: Some(82),
         },
         preview: Some(Preview {
             cells: &[],
@@ -225,7 +228,11 @@ fn warning(field: &Field, language: Language) -> Counting<'_> {
         fields: Fields {
             counted: 412,
             wanted: Some(600),
-            rejected: vec![(Rejection::Crowded, 31), (Rejection::TooBright, 4)],
+            rejected: RejectedCounts::from_iter([
+                (Rejection::Crowded, 31),
+                (Rejection::TooBright, 4),
+            ]),
+            skipped_percent: Some(82),
         },
         over_dispersed: true,
         warning: Some(Warning::TooManyWhiteCells),
@@ -578,10 +585,11 @@ fn hostile_content_is_drawn_without_panic() {
         x1_q4: i32::MIN,
         y1_q4: i32::MAX,
     };
+    let sample = "血液\u{0}\n".repeat(300);
     let sliver = Frame::filled(8000, 1, [9, 9, 9]).unwrap();
     let model = Counting {
         identity: Identity {
-            sample: Some("血液\u{0}\n".repeat(300)),
+            sample: Some(&sample),
             clock: Clock::NotSet,
         },
         preview: Some(Preview {
@@ -589,6 +597,7 @@ fn hostile_content_is_drawn_without_panic() {
             cells: &cells,
             frame_width_px: 0,
             frame_height_px: u32::MAX,
+            number: Some(0),
         }),
         focus: Some(Focus {
             score: 255,
@@ -604,13 +613,17 @@ fn hostile_content_is_drawn_without_panic() {
         fields: Fields {
             counted: u32::MAX,
             wanted: Some(0),
-            rejected: Rejection::ALL.map(|reason| (reason, u32::MAX)).to_vec(),
+            rejected: Rejection::ALL
+                .map(|reason| (reason, u32::MAX))
+                .into_iter()
+                .collect(),
+            skipped_percent: Some(u8::MAX),
         },
         ..normal(&field, Language::English)
     };
     let failure = Failure {
         language: Language::French,
-        identity: model.identity.clone(),
+        identity: model.identity,
         number: u16::MAX,
         what_happened: "x".repeat(5000),
         what_to_do: String::new(),
@@ -630,6 +643,53 @@ fn hostile_content_is_drawn_without_panic() {
             assert_eq!((canvas.width_px(), canvas.height_px()), size.pixels());
         }
     }
+}
+
+#[test]
+fn a_kept_screen_equals_one_drawn_anew() {
+    let field = field();
+    let other = Frame::filled(640, 480, [200, 190, 180]).unwrap();
+    let mut faults = Vec::new();
+    for size in ScreenSize::ALL {
+        let mut live = LiveScreen::new(size);
+        for language in [Language::English, Language::French] {
+            let mut models = vec![
+                normal(&field, language),
+                normal(&field, language),
+                too_few(&field, language),
+                blurred(&field, language),
+                warning(&field, language),
+                normal(&field, language),
+                empty(&field, language),
+                finished(&field, language),
+            ];
+            let mut numbered = normal(&field, language);
+            for (number, frame) in [(1, &field.frame), (1, &field.frame), (2, &other)] {
+                numbered.preview = Some(Preview {
+                    number: Some(number),
+                    ..Preview::of_frame(frame, &field.cells)
+                });
+                models.push(numbered.clone());
+            }
+            for (at, model) in models.into_iter().enumerate() {
+                live.show_counting(&model);
+                let fresh = render(&Screen::Counting(Box::new(model)), size);
+                if *live.canvas() != fresh {
+                    faults.push(format!("{size} {language}: screen {at}"));
+                }
+            }
+            let (_, notice) = screens(&field, language).swap_remove(8);
+            live.show(&notice);
+            if *live.canvas() != render(&notice, size) {
+                faults.push(format!("{size} {language}: the notice"));
+            }
+        }
+        let mut shown = normal(&field, Language::English);
+        shown.preview = None;
+        assert!(live.show_counting(&shown));
+        assert!(!live.show_counting(&shown), "nothing changed");
+    }
+    assert_none(faults);
 }
 
 fn golden_folder() -> PathBuf {

@@ -1,5 +1,6 @@
 //! The command line.
 
+use super::bench::Stage;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -22,6 +23,8 @@ pub enum Command {
     Run(RunArguments),
     /// Prints the configuration with every key explained, or checks a file.
     Config(ConfigArguments),
+    /// Times each stage from camera to screen on this processor.
+    Bench(BenchArguments),
 }
 
 /// Options that several commands share.
@@ -68,7 +71,8 @@ pub struct CountArguments {
 pub struct RunArguments {
     #[command(flatten)]
     pub shared: SharedArguments,
-    /// Where frames come from: `replay:PATH` or `simulated[:SEED]`.
+    /// Where frames come from: `replay:PATH`, `simulated[:SEED]`, or `simulated:SEED:unnumbered`,
+    /// where only the picture tells fields apart.
     #[arg(long, value_name = "SOURCE")]
     pub camera: Option<String>,
     /// Where the screen is shown: `terminal` or `png:FILE`; may be given several times.
@@ -92,6 +96,33 @@ pub struct ConfigArguments {
     /// Checks a configuration file.
     #[arg(long, value_name = "FILE")]
     pub check: Option<PathBuf>,
+}
+
+/// `hemoscope bench`.
+#[derive(Debug, Args)]
+pub struct BenchArguments {
+    #[command(flatten)]
+    pub shared: SharedArguments,
+    /// Frames that are timed.
+    #[arg(long, value_name = "N", default_value_t = 100,
+          value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub frames: u32,
+    /// Threads of the network.
+    #[arg(long, value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u16).range(1..=2))]
+    pub threads: u16,
+    /// A JPEG or PNG file to take instead of the built-in simulated frame of 640x480.
+    #[arg(long, value_name = "FILE")]
+    pub frame: Option<PathBuf>,
+    /// Size of the screen that is drawn: 320x240, 480x320 or 800x480.
+    #[arg(long, value_name = "WxH")]
+    pub size: Option<String>,
+    /// Times this stage only; may be given several times.
+    #[arg(long, value_name = "STAGE", value_enum)]
+    pub stage: Vec<Stage>,
+    /// Writes one line of JSON instead of a table.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// The widest range that any microscope with a camera has, in micrometres a pixel.

@@ -1,41 +1,35 @@
 //! Frames of fields to events: which frame of a field is counted, and at which scale.
 
+use super::circulation::{FieldFrame, Shared};
 use super::setup::Setup;
-use crate::analyse::Analyser;
+use crate::analyse::{Analyser, FieldCells};
 use crate::camera::FieldTruth;
 use crate::cell::{Cell, CellClass};
-use crate::count::FieldTally;
+use crate::count::{Border, FieldTally};
 use crate::frame::Frame;
 use crate::quality::{Judge, Quality, Reason, Verdict};
 use crate::scale::{self, ScaleEstimateError};
-use crate::session::{CountedField, Event, KnownScale};
+use crate::session::{Event, FrameTally, FrameView, KnownScale};
 use anyhow::Result;
-use std::sync::Arc;
 
 /// Confidence of a cell that is known to be there, in ten-thousandths.
 const TRUE_PERMYRIAD: u16 = 10_000;
-
-/// One frame of a field at rest.
-#[derive(Debug, Clone)]
-pub struct FieldFrame {
-    pub frame: Arc<Frame>,
-    pub field: u64,
-    pub truth: Option<FieldTruth>,
-}
-
-/// What became of a frame.
-pub struct Step {
-    pub events: Vec<Event>,
-    /// Whether no more frames of this field are wanted.
-    pub settled: bool,
-}
+/// Events of one frame at most, while the scale is known.
+const EVENTS: usize = 4;
 
 /// A field none of whose frames has been good enough so far.
 struct Unsettled {
+    view: Box<FrameView>,
     field: u64,
-    frame: Arc<Frame>,
-    quality: Quality,
     reason: Reason,
+}
+
+/// A field that waits for the scale, with a copy of its frame.
+struct WaitingField {
+    frame: Frame,
+    field: u64,
+    truth: Option<FieldTruth>,
+    quality: Quality,
 }
 
 /// Counts the first good frame of each field; collects fields first where the scale is unknown.
@@ -43,10 +37,13 @@ pub struct FieldAnalysis {
     analyser: Analyser,
     judge: Judge,
     um_per_px: Option<f64>,
-    /// Fields that wait for the scale, with their quality.
-    waiting: Vec<(FieldFrame, Quality)>,
+    found: FieldCells,
+    waiting: Vec<WaitingField>,
     fields_for_estimate: usize,
     unsettled: Option<Unsettled>,
+    /// What became of the frames that came here.
+    tally: FrameTally,
+    events: Vec<Event>,
 }
 
 impl FieldAnalysis {
@@ -60,127 +57,170 @@ impl FieldAnalysis {
             analyser: Analyser::new(network, setup.analyse_settings(false)),
             judge: Judge::new(setup.quality_settings()),
             um_per_px: scale.um_per_px(),
+            found: FieldCells::default(),
             waiting: Vec::new(),
             fields_for_estimate: setup.config.scale.frames_for_estimate as usize,
             unsettled: None,
+            tally: FrameTally::default(),
+            events: Vec::with_capacity(EVENTS),
         })
     }
 
-    /// Takes one frame of a field that is not settled.
+    /// Threads that the network may use from the next frame on.
+    pub fn set_threads(&mut self, threads: usize) {
+        self.analyser.set_threads(threads);
+    }
+
+    /// Takes one frame of a field; [`FieldAnalysis::events`] then holds what came of it.
     ///
     /// # Errors
     /// A network that cannot run, which no other frame would mend.
-    pub fn take(&mut self, frame: FieldFrame) -> Result<Step> {
-        let mut events = self.leave_other_field(Some(frame.field));
-        let diameter_um = self.analyser.rbc_diameter_um();
-        let rbc_diameter_px = self
-            .um_per_px
-            .map(|um_per_px| libm::round(diameter_um / um_per_px) as u32);
-        let quality = self.judge.judge(&frame.frame, rbc_diameter_px);
+    pub fn take(&mut self, frame: &FieldFrame, shared: &Shared) -> Result<()> {
+        if shared.is_settled(frame.field) {
+            self.tally.unchanged += 1;
+            return Ok(());
+        }
+        self.leave_other_field(Some(frame.field));
+        let picture = &frame.captured.frame;
+        let rbc_diameter_px = self.rbc_diameter_px();
+        let quality = self.judge.judge(picture, rbc_diameter_px);
         if let Verdict::Rejected(reason) = quality.verdict {
+            self.tally.unusable += 1;
+            self.drop_unsettled(shared);
             self.unsettled = Some(Unsettled {
+                view: shared.views.view(picture, Some(frame.field), quality),
                 field: frame.field,
-                frame: frame.frame,
-                quality,
                 reason,
             });
-            return Ok(Step {
-                events,
-                settled: false,
-            });
+            return Ok(());
         }
-        self.unsettled = None;
+        self.drop_unsettled(shared);
+        shared.settle(frame.field);
         match self.um_per_px {
-            Some(um_per_px) => events.push(self.count(frame, quality, um_per_px)?),
+            Some(um_per_px) => {
+                let truth = frame.captured.truth.as_ref();
+                self.count(picture, (frame.field, truth, quality), um_per_px, shared)?;
+            }
             None => {
-                self.waiting.push((frame, quality));
+                self.waiting.push(WaitingField {
+                    frame: picture.clone(),
+                    field: frame.field,
+                    truth: frame.captured.truth.clone(),
+                    quality,
+                });
                 if self.waiting.len() >= self.fields_for_estimate {
-                    events.extend(self.estimate_and_count()?);
+                    self.estimate_and_count(shared)?;
                 }
             }
         }
-        Ok(Step {
-            events,
-            settled: true,
-        })
+        self.report_frames(frame.frames);
+        Ok(())
     }
 
     /// What is left to say when no more frames come.
     ///
     /// # Errors
     /// As for [`FieldAnalysis::take`].
-    pub fn finish(&mut self) -> Result<Vec<Event>> {
-        let mut events = self.leave_other_field(None);
+    pub fn finish(&mut self, shared: &Shared) -> Result<()> {
+        self.leave_other_field(None);
         if !self.waiting.is_empty() {
-            events.extend(self.estimate_and_count()?);
+            self.estimate_and_count(shared)?;
         }
-        Ok(events)
+        self.report_frames(shared.captured());
+        Ok(())
+    }
+
+    /// What came of the frames taken, in order, once.
+    pub fn events(&mut self) -> impl Iterator<Item = Event> {
+        self.events.drain(..)
+    }
+
+    fn rbc_diameter_px(&self) -> Option<u32> {
+        let um_per_px = self.um_per_px?;
+        Some(libm::round(self.analyser.rbc_diameter_um() / um_per_px) as u32)
+    }
+
+    /// Says what became of all frames so far, before what came of the last one.
+    fn report_frames(&mut self, not_sent: FrameTally) {
+        self.events.insert(0, Event::Frames(self.tally + not_sent));
     }
 
     /// A field that the stage left without one good frame is rejected for its last reason.
-    fn leave_other_field(&mut self, now: Option<u64>) -> Vec<Event> {
+    fn leave_other_field(&mut self, now: Option<u64>) {
         let left = self.unsettled.take_if(|one| Some(one.field) != now);
-        let rejected = left.map(|one| Event::Rejected {
-            frame: one.frame,
-            quality: one.quality,
+        self.events.extend(left.map(|one| Event::Rejected {
+            view: one.view,
             reason: one.reason,
-        });
-        rejected.into_iter().collect()
+        }));
+    }
+
+    fn drop_unsettled(&mut self, shared: &Shared) {
+        if let Some(unsettled) = self.unsettled.take() {
+            shared.views.give_back(unsettled.view);
+        }
     }
 
     /// Estimates the scale from the waiting fields; they are counted then, or dropped and said so.
-    fn estimate_and_count(&mut self) -> Result<Vec<Event>> {
-        let frames: Vec<&Frame> = self
-            .waiting
-            .iter()
-            .map(|(frame, _)| &*frame.frame)
-            .collect();
+    fn estimate_and_count(&mut self, shared: &Shared) -> Result<()> {
+        let waiting = std::mem::take(&mut self.waiting);
+        let frames: Vec<&Frame> = waiting.iter().map(|one| &one.frame).collect();
         let estimate = match scale::estimate(&mut self.analyser, &frames) {
             Ok(estimate) => estimate,
             Err(ScaleEstimateError::TooFewCells { .. }) => {
-                let fields = self.waiting.drain(..);
-                let unscaled = fields.map(|(frame, quality)| Event::Unscaled {
-                    frame: frame.frame,
-                    quality,
+                self.tally.unusable += waiting.len() as u64;
+                let unscaled = waiting.iter().map(|one| {
+                    let view = shared.views.view(&one.frame, Some(one.field), one.quality);
+                    Event::Unscaled(view)
                 });
-                return Ok(unscaled.collect());
+                self.events.extend(unscaled);
+                return Ok(());
             }
             Err(ScaleEstimateError::Analyse(error)) => return Err(error.into()),
         };
         self.um_per_px = Some(estimate.um_per_px);
-        let mut events = vec![Event::ScaleKnown(KnownScale::Estimated(estimate))];
-        for (frame, quality) in std::mem::take(&mut self.waiting) {
-            events.push(self.count(frame, quality, estimate.um_per_px)?);
+        let scale = KnownScale::Estimated(estimate);
+        self.events.push(Event::ScaleKnown(scale));
+        for one in &waiting {
+            let of_field = (one.field, one.truth.as_ref(), one.quality);
+            self.count(&one.frame, of_field, estimate.um_per_px, shared)?;
         }
-        Ok(events)
+        Ok(())
     }
 
-    fn count(&mut self, frame: FieldFrame, quality: Quality, um_per_px: f64) -> Result<Event> {
-        let found = self.analyser.analyse(&frame.frame, um_per_px)?;
-        if found.cells.is_empty() {
-            return Ok(Event::NoCells {
-                frame: frame.frame,
-                quality,
-            });
+    fn count(
+        &mut self,
+        frame: &Frame,
+        (field, truth, quality): (u64, Option<&FieldTruth>, Quality),
+        um_per_px: f64,
+        shared: &Shared,
+    ) -> Result<()> {
+        self.analyser
+            .analyse_into(frame, um_per_px, &mut self.found)?;
+        self.tally.counted += 1;
+        let mut view = shared.views.view(frame, Some(field), quality);
+        if self.found.cells.is_empty() {
+            self.events.push(Event::NoCells(view));
+            return Ok(());
         }
-        let area_q8 = found.border.counted_area_q8();
-        let truth = frame.truth.map(|truth| {
-            let true_cell = |(best_class, bounds): &(CellClass, _)| Cell {
-                best_class: *best_class,
-                certain: true,
-                bounds: *bounds,
-                confidence_permyriad: TRUE_PERMYRIAD,
-                counted: found.border.counts(bounds),
-            };
-            let cells: Vec<Cell> = truth.cells.iter().map(true_cell).collect();
-            FieldTally::from_cells(&cells, area_q8)
+        view.cells.extend_from_slice(&self.found.cells);
+        let border = &self.found.border;
+        self.events.push(Event::Counted {
+            view,
+            tally: FieldTally::from_cells(&self.found.cells, border.counted_area_q8()),
+            truth: truth.map(|truth| true_tally(truth, border)),
         });
-        Ok(Event::Counted(Box::new(CountedField {
-            tally: FieldTally::from_cells(&found.cells, area_q8),
-            frame: frame.frame,
-            cells: found.cells,
-            quality,
-            truth,
-        })))
+        Ok(())
     }
+}
+
+/// The cells that truly are in a field, counted by the rule of those that were found.
+fn true_tally(truth: &FieldTruth, border: &Border) -> FieldTally {
+    let true_cell = |(best_class, bounds): &(CellClass, _)| Cell {
+        best_class: *best_class,
+        certain: true,
+        bounds: *bounds,
+        confidence_permyriad: TRUE_PERMYRIAD,
+        counted: border.counts(bounds),
+    };
+    FieldTally::from_cells(truth.cells.iter().map(true_cell), border.counted_area_q8())
 }

@@ -1,8 +1,11 @@
 //! The program's commands, put together from the library's parts; nothing depends on this.
 
 pub mod arguments;
+pub mod bench;
+pub mod circulation;
 pub mod configuration;
 pub mod count;
+pub mod display;
 pub mod field_analysis;
 pub mod in_order;
 pub mod inputs;
@@ -23,5 +26,6 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
         Command::Count(arguments) => count::run(arguments),
         Command::Run(arguments) => run::run(arguments),
         Command::Config(arguments) => configuration::run(arguments),
+        Command::Bench(arguments) => bench::run(arguments),
     }
 }

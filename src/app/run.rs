@@ -2,28 +2,29 @@
 //!
 //! Three threads: capture owns the camera, analysis owns the network, and the main one draws.
 //! The preview goes through a slot of one place that is overwritten; frames to be counted and
-//! results go through bounded channels that block, so that nothing counted is ever lost.
+//! results go through bounded channels that block, so that nothing counted is ever lost. Frames
+//! and pictures go round ([`circulation`](super::circulation)): once the run has warmed up, no
+//! thread takes memory.
 
 use super::arguments::RunArguments;
-use super::field_analysis::{FieldAnalysis, FieldFrame};
-use super::screen_content::screen_of;
+use super::circulation::{FRAMES, FieldFrame, RESULTS_WAITING, Shared};
+use super::display::Display;
+use super::field_analysis::FieldAnalysis;
 use super::setup::Setup;
 use super::table;
-use crate::camera::{self, CameraError, FrameSource};
+use crate::camera::{self, CameraError, CapturedFrame, FrameSource};
 use crate::cell::CellClass;
-use crate::frame::Frame;
+use crate::health::ThreadPolicy;
 use crate::input::OperatorKeys;
 use crate::panel::{Panel, panel_from_spec};
-use crate::session::{Event, KnownScale, RunState, Session};
-use crate::ui::canvas::Canvas;
+use crate::quality::Judge;
+use crate::session::{Event, FrameTally, KnownScale, RunState, Session};
+use crate::stage_watch::{Sight, StageWatch};
 use crate::ui::layout::ScreenSize;
 use crate::ui::model::{Screen, Starting};
-use crate::ui::{describe, screen};
 use anyhow::{Result, anyhow, bail};
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -31,42 +32,6 @@ use std::time::{Duration, Instant};
 const TICK: Duration = Duration::from_millis(100);
 /// Frames in a row that the camera may lose before the run gives up.
 const MAX_LOST_IN_A_ROW: u32 = 100;
-/// Results that may wait for the main thread.
-const RESULTS_WAITING: usize = 4;
-
-/// A field's number plus one; zero before the first is settled.
-type SettledField = AtomicU64;
-
-/// What the threads share.
-struct Shared {
-    preview: Mutex<Option<Arc<Frame>>>,
-    settled_field: SettledField,
-    stop: AtomicBool,
-}
-
-impl Shared {
-    fn is_settled(&self, field: u64) -> bool {
-        self.settled_field.load(Ordering::Acquire) > field
-    }
-
-    fn settle(&self, field: u64) {
-        self.settled_field.fetch_max(field + 1, Ordering::AcqRel);
-    }
-
-    fn stopped(&self) -> bool {
-        self.stop.load(Ordering::Acquire)
-    }
-
-    fn show(&self, frame: &Arc<Frame>) {
-        let mut slot = self.preview.lock().unwrap_or_else(PoisonError::into_inner);
-        *slot = Some(Arc::clone(frame));
-    }
-
-    fn take_preview(&self) -> Option<Arc<Frame>> {
-        let mut slot = self.preview.lock().unwrap_or_else(PoisonError::into_inner);
-        slot.take()
-    }
-}
 
 /// Runs the device until the wanted fields are counted, the source ends, or the operator stops;
 /// `Ok(false)` when the run was broken off or something was not counted.
@@ -82,7 +47,7 @@ pub fn run(arguments: &RunArguments) -> Result<bool> {
             .as_deref()
             .unwrap_or(&setup.config.camera.source),
     )?;
-    let mut panels = open_panels(arguments, &setup, size)?;
+    let panels = open_panels(arguments, &setup, size)?;
     let scale = match setup.um_per_px.or(source.um_per_px()) {
         Some(um_per_px) => KnownScale::Given { um_per_px },
         None => KnownScale::Unknown,
@@ -92,14 +57,16 @@ pub fn run(arguments: &RunArguments) -> Result<bool> {
         language: setup.language(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     });
-    present(&mut panels, &starting, size)?;
+    let mut display = Display::new(size, panels);
+    display.show(&starting)?;
     let analysis = FieldAnalysis::new(&setup, scale)?;
     let keys = OperatorKeys::start()?;
-    let outcome = count_fields(source, analysis, &setup, &mut session, |session| {
-        present(&mut panels, &screen_of(session, &setup), size)?;
+    let shared = Shared::new(size.preview_px());
+    let outcome = count_fields(source, analysis, &shared, &setup, &mut session, |session| {
+        display.show_session(session, &setup)?;
         Ok(keys.wants_to_stop())
     });
-    drop(panels);
+    drop(display);
     drop(keys);
     outcome?;
     say_result(&session)
@@ -128,38 +95,48 @@ fn open_panels(
         .collect()
 }
 
-fn present(panels: &mut [Box<dyn Panel>], content: &Screen<'_>, size: ScreenSize) -> Result<()> {
-    let picture: Canvas = screen::render(content, size);
-    let caption = describe::lines(content);
-    for panel in panels {
-        panel.caption(&caption);
-        panel.present(&picture)?;
-    }
-    Ok(())
-}
-
 /// Runs the threads; `draw` shows the session and returns whether the operator wants to stop.
 fn count_fields(
     source: Box<dyn FrameSource>,
     analysis: FieldAnalysis,
+    shared: &Shared,
     setup: &Setup,
     session: &mut Session,
     draw: impl FnMut(&Session) -> Result<bool>,
 ) -> Result<()> {
-    let shared = Shared {
-        preview: Mutex::new(None),
-        settled_field: SettledField::new(0),
-        stop: AtomicBool::new(false),
-    };
     let (frames_in, frames_out) = sync_channel(1);
+    let (idle_in, idle_out) = sync_channel(FRAMES);
+    for _ in 0..FRAMES {
+        idle_in.send(Box::<CapturedFrame>::default())?;
+    }
     let (results_in, results_out) = sync_channel(RESULTS_WAITING);
+    shared.set_rbc_diameter_px(setup.rbc_diameter_px(session.scale()));
     thread::scope(|scope| {
-        let shared = &shared;
-        let lost = results_in.clone();
-        let capturing = scope.spawn(move || capture(source, shared, &frames_in, &lost));
-        let analysing = scope.spawn(move || analyse(analysis, shared, &frames_out, &results_in));
+        let capture = Capture {
+            watch: (!source.knows_fields()).then(StageWatch::default),
+            source,
+            shared,
+            judge: Judge::new(setup.quality_settings()),
+            frames: frames_in,
+            idle: idle_out,
+            lost: results_in.clone(),
+            tally: FrameTally::default(),
+            last_sent: None,
+        };
+        let threads = ThreadPolicy::new(setup.config.run.threads);
+        let capturing = scope.spawn(move || capture.run());
+        let analysing = scope.spawn(move || {
+            analyse(
+                analysis,
+                threads,
+                shared,
+                &frames_out,
+                &idle_in,
+                &results_in,
+            )
+        });
         let drawn = main_loop(shared, setup, session, &results_out, draw);
-        shared.stop.store(true, Ordering::Release);
+        shared.stop();
         // Threads that wait to send find nobody there, and end.
         drop(results_out);
         let captured = capturing.join();
@@ -172,78 +149,142 @@ fn count_fields(
 }
 
 /// Owns the camera until it ends or the run does.
-fn capture(
-    mut source: Box<dyn FrameSource>,
-    shared: &Shared,
-    frames: &SyncSender<FieldFrame>,
-    results: &SyncSender<Event>,
-) -> Result<()> {
-    let mut lost_in_a_row = 0;
-    while !shared.stopped() {
-        let captured = match source.next_frame() {
-            Ok(Some(captured)) => captured,
-            Ok(None) => break,
-            Err(error @ CameraError::BadFrame { .. }) => {
-                lost_in_a_row += 1;
-                if lost_in_a_row > MAX_LOST_IN_A_ROW {
-                    bail!("{error}; {lost_in_a_row} frames in a row were lost: check the camera");
+struct Capture<'a> {
+    source: Box<dyn FrameSource>,
+    /// Decides what a frame shows where the source does not know.
+    watch: Option<StageWatch>,
+    shared: &'a Shared,
+    judge: Judge,
+    frames: SyncSender<FieldFrame>,
+    idle: Receiver<Box<CapturedFrame>>,
+    lost: SyncSender<Event>,
+    tally: FrameTally,
+    last_sent: Option<u64>,
+}
+
+impl Capture<'_> {
+    fn run(mut self) -> Result<()> {
+        let captured = self.capture();
+        self.shared.set_captured(self.tally);
+        captured
+    }
+
+    fn capture(&mut self) -> Result<()> {
+        let mut lost_in_a_row = 0;
+        let Ok(mut captured) = self.idle.recv() else {
+            return Ok(());
+        };
+        while !self.shared.is_stopped() {
+            match self.source.next_frame_into(&mut captured) {
+                Ok(true) => lost_in_a_row = 0,
+                Ok(false) => break,
+                Err(error @ CameraError::BadFrame { .. }) => {
+                    lost_in_a_row += 1;
+                    if lost_in_a_row > MAX_LOST_IN_A_ROW {
+                        bail!(
+                            "{error}; {lost_in_a_row} frames in a row were lost: check the camera"
+                        );
+                    }
+                    if self.lost.send(Event::FrameLost(error.to_string())).is_err() {
+                        break;
+                    }
+                    continue;
                 }
-                if results.send(Event::FrameLost(error.to_string())).is_err() {
-                    break;
-                }
-                continue;
+                Err(error) => return Err(error.into()),
             }
-            Err(error) => return Err(error.into()),
+            let field = self.field_of(&captured);
+            self.preview(&captured, field);
+            let Some(field) = self.wanted(field) else {
+                continue;
+            };
+            self.last_sent = Some(field);
+            self.shared.frame_sent();
+            let frame = FieldFrame {
+                captured,
+                field,
+                frames: self.tally,
+            };
+            if self.frames.send(frame).is_err() {
+                break;
+            }
+            captured = match self.idle.recv() {
+                Ok(idle) => idle,
+                Err(_) => break,
+            };
+        }
+        Ok(())
+    }
+
+    /// The field that the frame shows at rest.
+    fn field_of(&mut self, captured: &CapturedFrame) -> Option<u64> {
+        let Some(watch) = &mut self.watch else {
+            return captured.field;
         };
-        lost_in_a_row = 0;
-        let frame = Arc::new(captured.frame);
-        shared.show(&frame);
-        let Some(field) = captured.field else {
-            continue;
-        };
-        let truth = captured.truth;
-        if !shared.is_settled(field)
-            && frames
-                .send(FieldFrame {
-                    frame,
-                    field,
-                    truth,
-                })
-                .is_err()
-        {
-            break;
+        let shared = self.shared;
+        match watch.look(&captured.frame, |field| shared.is_settled(field)) {
+            Sight::Moving => None,
+            Sight::Resting { field } => Some(field),
         }
     }
-    Ok(())
+
+    fn preview(&mut self, captured: &CapturedFrame, field: Option<u64>) {
+        if self.shared.wants_preview(field) {
+            let diameter_px = self.shared.rbc_diameter_px();
+            let quality = self.judge.judge(&captured.frame, diameter_px);
+            let view = self.shared.views.view(&captured.frame, field, quality);
+            self.shared.show(view);
+        }
+    }
+
+    /// The field, where another frame of it has to be looked at; others are tallied.
+    fn wanted(&mut self, field: Option<u64>) -> Option<u64> {
+        let Some(field) = field else {
+            self.tally.moving += 1;
+            return None;
+        };
+        // A camera does not wait: one frame of a rest at a time is enough to look at.
+        let is_waiting =
+            self.watch.is_some() && self.last_sent == Some(field) && self.shared.is_under_way();
+        if is_waiting || self.shared.is_settled(field) {
+            self.tally.unchanged += 1;
+            return None;
+        }
+        Some(field)
+    }
 }
 
 /// Owns the network; ends when the camera has, or when nobody takes its results.
 fn analyse(
     mut analysis: FieldAnalysis,
+    mut threads: ThreadPolicy,
     shared: &Shared,
     frames: &Receiver<FieldFrame>,
+    idle: &SyncSender<Box<CapturedFrame>>,
     results: &SyncSender<Event>,
 ) -> Result<()> {
-    let send_all = |events: Vec<Event>| events.into_iter().all(|event| results.send(event).is_ok());
     for frame in frames {
-        if shared.stopped() {
+        if shared.is_stopped() {
             return Ok(());
         }
-        let field = frame.field;
-        if shared.is_settled(field) {
-            continue;
+        if let Some(threads) = threads.look(Instant::now()) {
+            analysis.set_threads(threads);
         }
-        let step = analysis.take(frame)?;
-        if step.settled {
-            shared.settle(field);
-        }
-        if !send_all(step.events) {
+        let analysed = analysis.take(&frame, shared);
+        shared.frame_done();
+        // Nobody is left to capture into it when the camera has ended.
+        let _ = idle.send(frame.captured);
+        analysed?;
+        if !analysis.events().all(|event| results.send(event).is_ok()) {
             return Ok(());
         }
     }
-    let mut last = analysis.finish()?;
-    last.push(Event::SourceEnded);
-    send_all(last);
+    analysis.finish(shared)?;
+    let last = analysis.events().chain([Event::SourceEnded]);
+    for event in last {
+        if results.send(event).is_err() {
+            break;
+        }
+    }
     Ok(())
 }
 
@@ -254,12 +295,19 @@ fn main_loop(
     results: &Receiver<Event>,
     mut draw: impl FnMut(&Session) -> Result<bool>,
 ) -> Result<()> {
+    let take = |session: &mut Session, event: Event| {
+        if let Some(view) = session.step(event) {
+            shared.views.give_back(view);
+        }
+        shared.set_on_screen(session.latest());
+        shared.set_rbc_diameter_px(setup.rbc_diameter_px(session.scale()));
+    };
     while session.state() == RunState::Live {
         let mut ended = false;
         let until = Instant::now() + TICK;
         loop {
             match results.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(event) => session.step(event),
+                Ok(event) => take(session, event),
                 Err(RecvTimeoutError::Timeout) => break,
                 Err(RecvTimeoutError::Disconnected) => {
                     ended = true;
@@ -270,9 +318,8 @@ fn main_loop(
                 break;
             }
         }
-        if let Some(frame) = shared.take_preview() {
-            let quality = setup.judge(&frame, setup.rbc_diameter_px(session.scale()));
-            session.step(Event::Preview { frame, quality });
+        if let Some(view) = shared.take_preview() {
+            take(session, Event::Preview(view));
         }
         if draw(session)? || ended {
             session.step(Event::Stopped);
@@ -286,7 +333,7 @@ fn main_loop(
 fn say_result(session: &Session) -> Result<bool> {
     let summary = session.summary();
     let rejected = session.rejected();
-    let mut text = table::summary_table(&summary, &notes(session), u64::from(rejected.fields()));
+    let mut text = table::summary_table(summary, &notes(session), u64::from(rejected.fields()));
     if let Some(truth) = session.truth() {
         text.push_str("\nTruth of the simulated fields, by the same border rule:");
         for class in CellClass::ALL {
@@ -323,6 +370,17 @@ fn notes(session: &Session) -> Vec<String> {
         notes.push(format!(
             "{} frames lost, the last: {reason}",
             rejected.lost_frames
+        ));
+    }
+    let frames = session.frames();
+    if let Some(percent) = frames.skipped_percent() {
+        notes.push(format!(
+            "{percent} % of {} frames needed no counting: {} while the stage moved, {} of fields \
+             already counted, {} unusable",
+            frames.skipped() + frames.counted,
+            frames.moving,
+            frames.unchanged,
+            frames.unusable
         ));
     }
     if let Some(error) = session.full() {

@@ -6,7 +6,7 @@ use crate::quality::{self, Quality, Reason, Verdict};
 use crate::session::{self, KnownScale, Session};
 use crate::ui::model::{
     Brightness, Counting, Decimal, Density, Estimate, Fields, Focus, Identity, Instruction,
-    Preview, Reading, Rejection, RunState, Scale, Screen, Sharpness, Warning,
+    Preview, Reading, RejectedCounts, Rejection, RunState, Scale, Sharpness, Warning,
 };
 
 /// Nanometres in a micrometre.
@@ -15,16 +15,16 @@ const NM_PER_UM: f64 = 1000.0;
 const SHARP_FROM: u8 = 50;
 
 /// The screen of a run at this moment.
-pub fn screen_of<'a>(session: &'a Session, setup: &Setup) -> Screen<'a> {
+pub fn counting_of<'a>(session: &'a Session, setup: &'a Setup) -> Counting<'a> {
     let summary = session.summary();
     let latest = session.latest();
     let quality = latest.map(|latest| latest.quality);
     let ratio = |class: &ClassSummary| class.per_1000_rbc.map(|ratio| reading_of(&ratio));
     let [_, wbc, plt] = &summary.classes;
-    Screen::Counting(Box::new(Counting {
+    Counting {
         language: setup.language(),
         identity: Identity {
-            sample: Some(setup.config.sample.id.clone()).filter(|id| !id.is_empty()),
+            sample: Some(setup.config.sample.id.as_str()).filter(|id| !id.is_empty()),
             ..Identity::default()
         },
         run: match session.state() {
@@ -32,7 +32,13 @@ pub fn screen_of<'a>(session: &'a Session, setup: &Setup) -> Screen<'a> {
             session::RunState::Finished => RunState::Finished,
             session::RunState::Unfinished => RunState::Unfinished,
         },
-        preview: latest.map(|latest| Preview::of_frame(&latest.frame, &latest.cells)),
+        preview: latest.map(|latest| Preview {
+            picture: &latest.picture,
+            cells: &latest.cells,
+            frame_width_px: latest.frame_px.0,
+            frame_height_px: latest.frame_px.1,
+            number: Some(session.view_number()),
+        }),
         focus: quality.map(|quality| Focus {
             score: quality.focus_score,
             sharpness: sharpness_of(quality),
@@ -51,11 +57,12 @@ pub fn screen_of<'a>(session: &'a Session, setup: &Setup) -> Screen<'a> {
             counted: session.fields(),
             wanted: session.wanted_fields(),
             rejected: rejections_of(session),
+            skipped_percent: session.frames().skipped_percent(),
         },
-        over_dispersed: is_uneven(&summary),
-        warning: warning_of(session, &summary),
+        over_dispersed: is_uneven(summary),
+        warning: warning_of(session, summary),
         instruction: instruction_of(session, quality),
-    }))
+    }
 }
 
 /// A figure with as many decimals as its size deserves, or that there is none.
@@ -135,24 +142,16 @@ fn rejection_of(reason: Reason) -> Rejection {
 }
 
 /// Two reasons may be one word on the screen; their numbers are added then.
-fn rejections_of(session: &Session) -> Vec<(Rejection, u32)> {
+fn rejections_of(session: &Session) -> RejectedCounts {
     let rejected = session.rejected();
     let reasons = rejected.by_reason.iter();
-    let all = reasons
+    reasons
         .map(|(reason, number)| (rejection_of(*reason), *number))
         .chain([
             (Rejection::Empty, rejected.without_cells),
             (Rejection::BrokenFrame, rejected.lost_frames),
-        ]);
-    let mut merged: Vec<(Rejection, u32)> = Vec::new();
-    for (rejection, number) in all {
-        match merged.iter_mut().find(|(known, _)| *known == rejection) {
-            Some((_, sum)) => *sum = sum.saturating_add(number),
-            None => merged.push((rejection, number)),
-        }
-    }
-    merged.sort_by_key(|(_, number)| std::cmp::Reverse(*number));
-    merged
+        ])
+        .collect()
 }
 
 fn is_uneven(summary: &Summary) -> bool {

@@ -41,7 +41,7 @@ pub fn summary_table(summary: &Summary, notes: &[String], not_counted: u64) -> S
     for note in notes {
         let _ = writeln!(text, "{note}");
     }
-    for warning in &summary.warnings {
+    for warning in summary.warnings.iter() {
         let _ = writeln!(text, "Warning: {warning}");
     }
     let _ = writeln!(text, "{NOTICE}");

@@ -31,8 +31,8 @@ pub struct FieldTruth {
     pub cells: Vec<(CellClass, BoundingBox)>,
 }
 
-/// A frame with its place in the stream.
-#[derive(Debug, Clone)]
+/// A frame with its place in the stream. By default an empty one, for a source to fill.
+#[derive(Debug, Clone, Default)]
 pub struct CapturedFrame {
     pub frame: Frame,
     /// Counts every frame the source made, the dropped ones too.
@@ -55,14 +55,35 @@ pub trait FrameSource: Send {
         None
     }
 
-    /// Waits for the next frame; `None` when the source has no more.
-    fn next_frame(&mut self) -> Result<Option<CapturedFrame>, CameraError>;
+    /// Whether the source knows which field of the smear a frame shows, and says so in
+    /// [`CapturedFrame::field`]; a camera does not.
+    fn knows_fields(&self) -> bool {
+        false
+    }
+
+    /// Waits for the next frame and puts it in place of what `captured` held, whose memory is
+    /// used again; `Ok(false)` when the source has no more.
+    ///
+    /// # Errors
+    /// A lost frame, or a source that broke; `captured` is then of no use.
+    fn next_frame_into(&mut self, captured: &mut CapturedFrame) -> Result<bool, CameraError>;
+
+    /// As [`FrameSource::next_frame_into`], in memory of its own; `None` when there are no more.
+    ///
+    /// # Errors
+    /// As [`FrameSource::next_frame_into`].
+    fn next_frame(&mut self) -> Result<Option<CapturedFrame>, CameraError> {
+        let mut captured = CapturedFrame::default();
+        let is_there = self.next_frame_into(&mut captured)?;
+        Ok(is_there.then_some(captured))
+    }
 }
 
 /// The simulated camera gives 25 frames a second, as a small real one does.
 const SIMULATED_INTERVAL: Duration = Duration::from_millis(40);
 
-/// Opens the source that a specification names: `replay:PATH`, `simulated` or `simulated:SEED`.
+/// Opens the source that a specification names: `replay:PATH`, `simulated`, `simulated:SEED` or
+/// `simulated:SEED:unnumbered`.
 ///
 /// # Errors
 /// [`CameraError::Unavailable`] with the reason, or with what can be named.

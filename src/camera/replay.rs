@@ -3,6 +3,7 @@
 use super::{CameraError, CapturedFrame, FrameSource};
 use crate::decode::read_image;
 use crate::picture_files;
+use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
 
@@ -81,14 +82,18 @@ impl FrameSource for ReplayCamera {
         self.name.clone()
     }
 
+    fn knows_fields(&self) -> bool {
+        true
+    }
+
     /// The next file's frame. A file that cannot be read is a [`CameraError::BadFrame`], and the
     /// next call goes on behind it; when a repeated list gives nothing but bad files in a whole
     /// round, the camera is [`CameraError::Unavailable`].
-    fn next_frame(&mut self) -> Result<Option<CapturedFrame>, CameraError> {
+    fn next_frame_into(&mut self, captured: &mut CapturedFrame) -> Result<bool, CameraError> {
         let sequence = self.next_sequence;
         let count = self.files.len() as u64;
         if sequence >= count && !self.repeats {
-            return Ok(None);
+            return Ok(false);
         }
         if self.repeats && self.bad_in_a_row == self.files.len() {
             return Err(CameraError::Unavailable {
@@ -105,13 +110,15 @@ impl FrameSource for ReplayCamera {
         match read_image(path) {
             Ok(frame) => {
                 self.bad_in_a_row = 0;
-                Ok(Some(CapturedFrame {
-                    frame,
-                    sequence,
-                    name: Some(path.display().to_string()),
-                    field: Some(field),
-                    truth: None,
-                }))
+                captured.frame = frame;
+                captured.sequence = sequence;
+                captured.field = Some(field);
+                captured.truth = None;
+                let name = captured.name.get_or_insert_default();
+                name.clear();
+                // Writing to a string cannot fail.
+                let _ = write!(name, "{}", path.display());
+                Ok(true)
             }
             Err(error) => {
                 self.bad_in_a_row += 1;

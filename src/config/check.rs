@@ -194,6 +194,13 @@ fn allows(allowed: Allowed, value: &DeValue<'_>) -> Verdict {
         (Allowed::Choice(words), DeValue::String(text)) => {
             Verdict::of(words.contains(&text.as_ref()), || format!("{text:?}"))
         }
+        (Allowed::WordOrInteger { word, .. }, DeValue::String(text)) => {
+            Verdict::of(word == text, || format!("{text:?}"))
+        }
+        (Allowed::WordOrInteger { min, max, .. }, DeValue::Integer(number)) => {
+            let fits = |number: i64| (min..=max).contains(&number);
+            Verdict::of(integer(number).is_some_and(fits), || number.to_string())
+        }
         _ => Verdict::WrongType,
     }
 }

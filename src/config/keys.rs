@@ -34,6 +34,12 @@ pub(super) enum Allowed {
     Switch,
     /// One of some words.
     Choice(&'static [&'static str]),
+    /// A word, or a whole number from `min` to `max`.
+    WordOrInteger {
+        word: &'static str,
+        min: i64,
+        max: i64,
+    },
 }
 
 impl fmt::Display for Allowed {
@@ -56,6 +62,12 @@ impl fmt::Display for Allowed {
             }
             Allowed::Switch => formatter.write_str("true or false"),
             Allowed::Choice(words) => write!(formatter, "\"{}\"", words.join("\" or \"")),
+            Allowed::WordOrInteger { word, min, max } => {
+                write!(
+                    formatter,
+                    "\"{word}\" or a whole number from {min} to {max}"
+                )
+            }
         }
     }
 }
@@ -270,6 +282,21 @@ pub(super) const TABLES: &[Table] = &[
                 "Level of the empty background (0 to 255) over which a frame is called bright",
             ),
         ],
+    },
+    Table {
+        name: "run",
+        explanation: "How the device's program runs",
+        keys: &[key(
+            "threads",
+            Allowed::WordOrInteger {
+                word: "auto",
+                min: 1,
+                max: 2,
+            },
+            "threads",
+            "Threads of the network; auto takes 2 where the board has 3 cores or more and is \
+             below 75 °C (once hot, below 65 °C)",
+        )],
     },
     Table {
         name: "display",

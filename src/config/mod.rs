@@ -15,6 +15,7 @@ mod keys;
 pub use error::{ConfigError, MAX_FILE_BYTES};
 
 use crate::count::{BorderRule, Confidence, CountRules};
+use crate::health::ThreadsWanted;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::Read;
@@ -32,6 +33,7 @@ pub struct Config {
     pub count: CountConfig,
     pub preprocess: PreprocessConfig,
     pub quality: QualityConfig,
+    pub run: RunConfig,
     pub display: DisplayConfig,
 }
 
@@ -113,6 +115,54 @@ pub struct QualityConfig {
     pub dark_below: f64,
     /// Level of the empty background from 0 to 255.
     pub bright_above: f64,
+}
+
+/// How the device's program runs.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RunConfig {
+    /// Threads of the network: `auto`, 1 or 2.
+    #[serde(with = "threads")]
+    pub threads: ThreadsWanted,
+}
+
+/// `auto` or a number, as TOML writes it.
+mod threads {
+    use crate::health::ThreadsWanted;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Word(Word),
+        Number(u8),
+    }
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Word {
+        Auto,
+    }
+
+    pub(super) fn serialize<S: Serializer>(
+        threads: &ThreadsWanted,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match threads {
+            ThreadsWanted::Auto => Written::Word(Word::Auto),
+            ThreadsWanted::Fixed(number) => Written::Number(*number),
+        }
+        .serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<ThreadsWanted, D::Error> {
+        Ok(match Written::deserialize(deserializer)? {
+            Written::Word(Word::Auto) => ThreadsWanted::Auto,
+            Written::Number(number) => ThreadsWanted::Fixed(number),
+        })
+    }
 }
 
 /// What the screen shows.

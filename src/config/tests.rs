@@ -86,6 +86,9 @@ fn every_choice_and_both_ends_of_every_range_are_accepted() {
                 Allowed::Switch => vec!["true".to_owned(), "false".to_owned()],
                 Allowed::Number { min, max } => vec![format!("{min:?}"), format!("{max:?}")],
                 Allowed::Integer { min, max } => vec![min.to_string(), max.to_string()],
+                Allowed::WordOrInteger { word, min, max } => {
+                    vec![format!("{word:?}"), min.to_string(), max.to_string()]
+                }
                 Allowed::Text {
                     min_chars,
                     max_chars,
@@ -109,7 +112,7 @@ fn every_choice_and_both_ends_of_every_range_are_accepted() {
 #[test]
 fn given_keys_change_and_the_others_stay() {
     let text = "scale.um_per_px = 1\n[count]\nborder_rule = \"two_borders\"\nconfidence = 0.9\n\
-                [display]\nlanguage = \"fr\"\n[model]\nfolder = \"models/own\"\n";
+                [display]\nlanguage = \"fr\"\n[model]\nfolder = \"models/own\"\n[run]\nthreads = 2\n";
     let config = Config::parse(text, "site.toml").unwrap();
     let mut expected = Config::default();
     expected.scale.um_per_px = Some(1.0);
@@ -117,6 +120,7 @@ fn given_keys_change_and_the_others_stay() {
     expected.count.confidence = Confidence::new(0.9).unwrap();
     expected.display.language = Language::Fr;
     expected.model.folder = PathBuf::from("models/own");
+    expected.run.threads = ThreadsWanted::Fixed(2);
     assert_eq!(config, expected);
     assert_eq!(config.count.rules().confidence.value(), 0.9);
     assert_eq!(Config::default().count.rules(), CountRules::default());
@@ -180,7 +184,17 @@ fn unknown_names_are_refused_with_the_nearest_known_one() {
 #[test]
 fn wrong_types_and_values_are_refused_with_what_is_allowed() {
     let scale = "give a number from 0.005 to 2";
-    let cases: [(&str, &[&str]); 24] = [
+    let threads = "give \"auto\" or a whole number from 1 to 2";
+    let cases: [(&str, &[&str]); 27] = [
+        (
+            "[run]\nthreads = \"many\"",
+            &["`threads` in [run], line 2, cannot be \"many\"", threads],
+        ),
+        ("[run]\nthreads = 3", &["cannot be 3", threads]),
+        (
+            "[run]\nthreads = 1.5",
+            &["is a number with a fraction", threads],
+        ),
         (
             "[scale]\num_per_px = \"0.1\"",
             &["`um_per_px` in [scale], line 2, is text", scale],
@@ -341,6 +355,7 @@ proptest! {
         config.count.confidence = Confidence::new(confidence).unwrap();
         config.count.minimum_cells = cells;
         config.preprocess.denoise = denoise;
+        config.run.threads = if denoise { ThreadsWanted::Auto } else { ThreadsWanted::Fixed(1) };
         let text = toml::to_string(&config).unwrap();
         prop_assert_eq!(Config::parse(&text, "written").unwrap(), config);
     }

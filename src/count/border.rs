@@ -52,8 +52,8 @@ pub struct BorderError {
     pub rbc_diameter_px: f64,
 }
 
-/// A border rule laid on frames of one size at one scale.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A border rule laid on frames of one size at one scale; by default on a frame without area.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Border {
     rule: BorderRule,
     width_q4: i32,

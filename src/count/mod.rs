@@ -24,5 +24,5 @@ pub use interval::{
 };
 pub use tally::{
     ClassSummary, CountRules, Estimate, FieldTally, MAX_CELLS, MAX_FIELDS, Progress, SmearTally,
-    Summary, TallyError, Warning,
+    Summary, TallyError, Warning, Warnings,
 };

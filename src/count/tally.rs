@@ -6,6 +6,7 @@ use super::interval::{
     ratio_interval,
 };
 use crate::cell::{Cell, CellClass};
+use std::borrow::Borrow;
 use thiserror::Error;
 
 /// The most cells of one smear, uncertain ones included: more than its monolayer holds.
@@ -27,14 +28,16 @@ pub struct FieldTally {
 
 impl FieldTally {
     /// Adds up the cells that the border rule lets count, on `area_q8`.
-    pub fn from_cells(cells: &[Cell], area_q8: u64) -> Self {
+    pub fn from_cells(cells: impl IntoIterator<Item = impl Borrow<Cell>>, area_q8: u64) -> Self {
         let mut tally = Self {
             certain: [0; 3],
             uncertain: 0,
             area_q8,
         };
-        for cell in cells.iter().filter(|cell| cell.counted) {
+        for cell in cells {
+            let cell = cell.borrow();
             match cell.class() {
+                _ if !cell.counted => {}
                 Some(class) => tally.certain[class.index()] += 1,
                 None => tally.uncertain += 1,
             }
@@ -341,19 +344,22 @@ impl SmearTally {
         u32::try_from(fields + u64::from(!exact)).ok()
     }
 
-    fn warnings(&self, rules: &CountRules) -> Vec<Warning> {
-        let uneven = CellClass::ALL.into_iter().filter_map(|class| {
+    fn warnings(&self, rules: &CountRules) -> Warnings {
+        let uneven = |class: CellClass| {
             let dispersion = self.dispersion(class).filter(Dispersion::is_uneven)?;
             Some(Warning::UnevenFields {
                 class,
                 index: dispersion.index,
             })
-        });
-        self.too_many_white_cells(rules)
-            .into_iter()
-            .chain(self.many_uncertain(rules))
-            .chain(uneven)
-            .collect()
+        };
+        let [rbc, wbc, plt] = CellClass::ALL.map(uneven);
+        Warnings([
+            self.too_many_white_cells(rules),
+            self.many_uncertain(rules),
+            rbc,
+            wbc,
+            plt,
+        ])
     }
 
     /// Due when even the low end of the ratio's interval is above the limit, so that chance in a
@@ -448,14 +454,27 @@ pub struct Summary {
     pub uncertain: u32,
     /// Share of uncertain cells among all counted cells, in percent.
     pub uncertain_share: Estimate,
-    /// Most serious first.
-    pub warnings: Vec<Warning>,
+    pub warnings: Warnings,
 }
 
 impl Summary {
     /// The summary of one class.
     pub fn class(&self, class: CellClass) -> &ClassSummary {
         &self.classes[class.index()]
+    }
+}
+
+/// The warnings of a summary, most serious first. There are few, so they are kept in place.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Warnings([Option<Warning>; MAX_WARNINGS]);
+
+/// White cells, uncertain cells, and every class that is uneven.
+const MAX_WARNINGS: usize = 2 + CellClass::ALL.len();
+
+impl Warnings {
+    /// The warnings, most serious first.
+    pub fn iter(&self) -> impl Iterator<Item = &Warning> {
+        self.0.iter().flatten()
     }
 }
 
@@ -528,7 +547,7 @@ mod tests {
             cell(CellClass::Plt, false, true),
             cell(CellClass::Plt, false, false),
         ];
-        let tally = FieldTally::from_cells(&cells, AREA_Q8);
+        let tally = FieldTally::from_cells(cells, AREA_Q8);
         assert_eq!(tally, field(2, 1, 0, 1));
         assert_eq!(tally.class(CellClass::Rbc), 2);
     }
@@ -555,7 +574,7 @@ mod tests {
                     assert_eq!(class.progress.fields_left, None);
                 }
                 assert_eq!(summary.uncertain_share.value(), None);
-                assert_eq!(summary.warnings, []);
+                assert_eq!(summary.warnings.iter().next(), None);
             }
         }
     }
@@ -647,12 +666,13 @@ mod tests {
         );
         let progress = |summary: &Summary| summary.class(CellClass::Plt).progress;
         assert!(progress(&uneven).need > 10 * progress(&even).need);
-        assert_eq!(even.warnings, []);
-        let [Warning::UnevenFields { class, index }] = uneven.warnings[..] else {
-            panic!("{:?}", uneven.warnings);
+        assert_eq!(even.warnings.iter().next(), None);
+        let warnings: Vec<_> = uneven.warnings.iter().collect();
+        let [Warning::UnevenFields { class, index }] = warnings[..] else {
+            panic!("{warnings:?}");
         };
-        assert_eq!(class, CellClass::Plt);
-        assert!(index > 10.0);
+        assert_eq!(*class, CellClass::Plt);
+        assert!(*index > 10.0);
     }
 
     #[test]

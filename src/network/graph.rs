@@ -1,15 +1,15 @@
 //! A model file's graph: checked before tract builds it, since tract trusts a file's names and
 //! lengths.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use tract_onnx::pb::tensor_proto::{DataLocation, DataType};
 use tract_onnx::pb::type_proto;
 use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto, TypeProto};
 use tract_onnx::prelude::*;
-use tract_onnx::tract_hir::internal::bail;
+use tract_onnx::tract_hir::internal::{TractErrorContext, bail};
 
-use super::kernels::Kernel;
+use super::kernels::{Kernel, Program, Source, Step};
 use super::manifest::INPUT_ZERO_POINT;
 use super::op;
 use super::{HEAD_CHANNELS, HEAD_STEPS};
@@ -100,6 +100,47 @@ pub(super) fn read(bytes: &[u8], form: Form, kernel: Kernel) -> Result<Inference
     check(&mut proto, form)?;
     onnx.model_for_proto_model(&proto)
         .map_err(|error| format!("{error:#}"))
+}
+
+/// The convolutions of an optimized device model, in the order in which tract runs them.
+pub(super) fn program(model: &TypedModel) -> TractResult<Program> {
+    let mut sources = HashMap::new();
+    let mut steps = Vec::new();
+    for node in model.eval_order()? {
+        let node = model.node(node);
+        if model
+            .input_outlets()?
+            .iter()
+            .any(|input| input.node == node.id)
+        {
+            sources.insert(node.id, Source::Picture);
+            continue;
+        }
+        let operator = node
+            .op_as::<op::QuantizedConvolution>()
+            .with_context(|| format!("node {:?} is no convolution of the device", node.name))?;
+        let source = |place: usize| {
+            let input = node.inputs.get(place)?;
+            sources.get(&input.node).copied()
+        };
+        let input = source(0).with_context(|| format!("node {:?} has no picture", node.name))?;
+        let residual = match source(1) {
+            None => None,
+            Some(Source::Step(step)) => Some(step),
+            Some(Source::Picture) => bail!("node {:?} adds the frame itself", node.name),
+        };
+        sources.insert(node.id, Source::Step(steps.len()));
+        steps.push(Step {
+            convolution: operator.convolution(),
+            input,
+            residual,
+        });
+    }
+    let last = sources.get(&model.output_outlets()?[0].node);
+    if last != Some(&Source::Step(steps.len().wrapping_sub(1))) {
+        bail!("its output is not what it computes last");
+    }
+    Ok(Program::new(steps)?)
 }
 
 /// Checks names, lengths and operators, and leaves the input's size open.

@@ -14,13 +14,13 @@ mod input;
 pub mod kernels;
 mod manifest;
 mod op;
+mod runner;
 
-use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::Path;
+use std::sync::Arc;
 
 use tract_onnx::prelude::*;
-use tract_onnx::tract_hir::internal::{TractErrorContext, bail};
+use tract_onnx::tract_hir::internal::bail;
 
 pub use error::{InputError, NetworkError};
 pub use golden::{GOLDEN_FILE, GOLDEN_FORMAT, GoldenCaseResult, GoldenReport, golden_input};
@@ -31,8 +31,10 @@ pub use manifest::{
     SIDE_MULTIPLE_PX, STRIDE_PX, TrainingManifest, sha256_hex,
 };
 
+pub use runner::Runner;
+
 use graph::Form;
-use kernels::Kernel;
+use kernels::{Kernel, Program};
 
 /// The environment variable that forces a kernel by its name.
 pub const KERNEL_VARIABLE: &str = "HEMOSCOPE_KERNEL";
@@ -41,12 +43,8 @@ pub const KERNEL_VARIABLE: &str = "HEMOSCOPE_KERNEL";
 pub const HEAD_CHANNELS: usize = 7;
 /// Output steps in one unit.
 pub const HEAD_STEPS: f32 = 256.0;
-/// Input sizes for which a plan is kept; photographs come in few sizes at a time.
-const MAX_PLANS: usize = 4;
 
-type Plan = Arc<TypedRunnableModel>;
-
-/// A loaded network. Clones share everything, and any number of threads may run one at a time.
+/// A loaded network. Clones share everything; each thread that runs one has its own [`Runner`].
 #[derive(Debug, Clone)]
 pub struct Network {
     shared: Arc<Shared>,
@@ -55,11 +53,11 @@ pub struct Network {
 #[derive(Debug)]
 struct Shared {
     manifest: Manifest,
-    path: PathBuf,
     form: Form,
     kernel: Kernel,
     model: InferenceModel,
-    plans: Mutex<VecDeque<((u32, u32), Plan)>>,
+    /// The device form's convolutions, in the order of tract's plan.
+    program: Option<Arc<Program>>,
 }
 
 /// What the network says about each cell of its grid.
@@ -71,6 +69,15 @@ pub struct NetworkOutput {
 }
 
 impl NetworkOutput {
+    /// An output of no places.
+    fn empty() -> Self {
+        Self {
+            rows: 0,
+            columns: 0,
+            values: Vec::new(),
+        }
+    }
+
     /// Rows of the grid: the input's height over [`STRIDE_PX`].
     pub fn rows(&self) -> usize {
         self.rows
@@ -156,30 +163,25 @@ impl Network {
             path: path.clone(),
             reason,
         })?;
-        let network = Self {
+        // Planned for a small input, so that a model which does not fit together fails here.
+        let side = 4 * SIDE_MULTIPLE_PX;
+        let program = optimized(&model, form, side, side).and_then(|model| match form {
+            Form::Device => graph::program(&model).map(|program| Some(Arc::new(program))),
+            Form::Plain => Ok(None),
+        });
+        let program = program.map_err(|error| NetworkError::Model {
+            path,
+            reason: format!("{error:#}"),
+        })?;
+        Ok(Self {
             shared: Arc::new(Shared {
                 manifest,
-                path,
                 form,
                 kernel,
                 model,
-                plans: Mutex::default(),
+                program,
             }),
-        };
-        network.check_plan()?;
-        Ok(network)
-    }
-
-    /// Plans a small input, so that a model which does not fit together fails at loading.
-    fn check_plan(&self) -> Result<(), NetworkError> {
-        let side = 4 * SIDE_MULTIPLE_PX;
-        match self.shared.build_plan(side, side) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(NetworkError::Model {
-                path: self.shared.path.clone(),
-                reason: format!("{error:#}"),
-            }),
-        }
+        })
     }
 
     /// The folder's manifest.
@@ -195,40 +197,19 @@ impl Network {
         }
     }
 
-    /// Runs the network on one prepared frame.
+    /// What runs the network, on one thread until it is told otherwise.
+    pub fn runner(&self) -> Runner {
+        Runner::new(self.clone())
+    }
+
+    /// Runs the network on one prepared frame. Takes memory each time: a [`Runner`] keeps it.
     ///
     /// # Errors
-    /// tract refuses the size, or a real output is no finite number.
+    /// The network cannot run the size, or a real output is no finite number.
     pub fn run(&self, input: &NetworkInput) -> Result<NetworkOutput, NetworkError> {
-        self.run_checked(input.width_px(), input.height_px(), input.rgbx())
-    }
-
-    /// As [`Network::run`], on borrowed bytes: those that [`NetworkInput::new`] takes.
-    ///
-    /// # Errors
-    /// As [`NetworkInput::new`] and [`Network::run`].
-    pub fn run_rgbx(
-        &self,
-        width_px: u32,
-        height_px: u32,
-        rgbx: &[u8],
-    ) -> Result<NetworkOutput, NetworkError> {
-        NetworkInput::check(width_px, height_px, rgbx)?;
-        self.run_checked(width_px, height_px, rgbx)
-    }
-
-    fn run_checked(
-        &self,
-        width_px: u32,
-        height_px: u32,
-        rgbx: &[u8],
-    ) -> Result<NetworkOutput, NetworkError> {
-        let output = self.shared.run(width_px, height_px, rgbx);
-        output.map_err(|error| NetworkError::Run {
-            width_px,
-            height_px,
-            reason: format!("{error:#}"),
-        })
+        let mut runner = self.runner();
+        runner.run(input.width_px(), input.height_px(), input.rgbx())?;
+        Ok(runner.into_output())
     }
 
     /// Compares the device form's outputs with the folder's golden file.
@@ -240,48 +221,24 @@ impl Network {
     }
 }
 
-impl Shared {
-    fn run(&self, width_px: u32, height_px: u32, rgbx: &[u8]) -> TractResult<NetworkOutput> {
-        let plan = self.plan(width_px, height_px)?;
-        let input = self
-            .form
-            .tensor(width_px as usize, height_px as usize, rgbx)?;
-        let outputs = plan.run(tvec!(input.into_tvalue()))?;
-        let heads = outputs.first().context("the network gave no output")?;
-        let rows = (height_px / STRIDE_PX) as usize;
-        let columns = (width_px / STRIDE_PX) as usize;
-        let values = self.form.steps(heads, rows * columns)?;
-        NetworkOutput::from_values(rows, columns, values).context("the output's size is wrong")
+/// The model for one size of input, as tract optimizes it.
+fn optimized(
+    model: &InferenceModel,
+    form: Form,
+    width_px: u32,
+    height_px: u32,
+) -> TractResult<TypedModel> {
+    let (width, height) = (width_px as usize, height_px as usize);
+    let mut model = model.clone();
+    model.set_input_fact(0, form.input_fact(width, height).into())?;
+    let model = model.into_optimized()?;
+    let stride = STRIDE_PX as usize;
+    let expected = form.output_fact(width / stride, height / stride);
+    let found = model.output_fact(0)?;
+    if found.datum_type != expected.datum_type || found.shape != expected.shape {
+        bail!("its output is {found:?}, but must be {expected:?}");
     }
-
-    /// The kept plan for a size, or a new one in place of the oldest.
-    fn plan(&self, width_px: u32, height_px: u32) -> TractResult<Plan> {
-        let size = (width_px, height_px);
-        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, plan)) = plans.iter().find(|(planned, _)| *planned == size) {
-            return Ok(Arc::clone(plan));
-        }
-        let plan = self.build_plan(width_px, height_px)?;
-        if plans.len() == MAX_PLANS {
-            plans.pop_front();
-        }
-        plans.push_back((size, Arc::clone(&plan)));
-        Ok(plan)
-    }
-
-    fn build_plan(&self, width_px: u32, height_px: u32) -> TractResult<Plan> {
-        let (width, height) = (width_px as usize, height_px as usize);
-        let mut model = self.model.clone();
-        model.set_input_fact(0, self.form.input_fact(width, height).into())?;
-        let model = model.into_optimized()?;
-        let stride = STRIDE_PX as usize;
-        let expected = self.form.output_fact(width / stride, height / stride);
-        let found = model.output_fact(0)?;
-        if found.datum_type != expected.datum_type || found.shape != expected.shape {
-            bail!("its output is {found:?}, but must be {expected:?}");
-        }
-        model.into_runnable()
-    }
+    Ok(model)
 }
 
 #[cfg(test)]

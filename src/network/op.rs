@@ -25,17 +25,16 @@ const PLAIN_INPUTS: usize = 4;
 /// Teaches tract the operator, run by the given kernel.
 pub(super) fn register(onnx: &mut tract_onnx::Onnx, kernel: Kernel) {
     // tract takes a plain function, which cannot carry the kernel along.
-    let builder = match kernel {
-        Kernel::Scalar => {
-            |context: &ParsingContext, node: &NodeProto| build(Kernel::Scalar, context, node)
-        }
-        Kernel::Avx512Vnni => {
-            |context: &ParsingContext, node: &NodeProto| build(Kernel::Avx512Vnni, context, node)
-        }
-        Kernel::Neon => {
-            |context: &ParsingContext, node: &NodeProto| build(Kernel::Neon, context, node)
-        }
-    };
+    macro_rules! builder {
+        ($($name:ident)*) => {
+            match kernel {
+                $(Kernel::$name => |context: &ParsingContext, node: &NodeProto| {
+                    build(Kernel::$name, context, node)
+                },)*
+            }
+        };
+    }
+    let builder = builder!(Scalar Neon NeonDotprod Avx2 AvxVnni Avx512Vnni Amx);
     onnx.op_register.insert(OPERATOR, builder);
 }
 
@@ -131,7 +130,7 @@ fn size(node: &NodeProto, name: &str) -> TractResult<usize> {
 
 /// The operator; clones share the packed weights.
 #[derive(Debug, Clone)]
-struct QuantizedConvolution(Arc<Convolution>);
+pub(super) struct QuantizedConvolution(Arc<Convolution>);
 
 impl PartialEq for QuantizedConvolution {
     fn eq(&self, other: &Self) -> bool {
@@ -142,6 +141,11 @@ impl PartialEq for QuantizedConvolution {
 impl Eq for QuantizedConvolution {}
 
 impl QuantizedConvolution {
+    /// The convolution itself, to be run outside tract.
+    pub(super) fn convolution(&self) -> Arc<Convolution> {
+        Arc::clone(&self.0)
+    }
+
     fn parameters(&self) -> &Parameters {
         self.0.parameters()
     }

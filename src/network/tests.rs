@@ -8,6 +8,7 @@ use super::fixture::{
     Layer, device_model, float, integer, plain_model, small_network, text, whole_network,
     write_bytes, write_folder,
 };
+use super::kernels::{Size, Stream};
 use super::*;
 
 fn small_folder() -> TempDir {
@@ -89,17 +90,80 @@ fn many_sizes_in_turn_and_in_threads_give_what_one_gives() {
         .iter()
         .map(|&side| heads(&network, side, 32, side))
         .collect();
-    assert_eq!(network.shared.plans.lock().unwrap().len(), MAX_PLANS);
     std::thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| {
-                let network = network.clone();
-                for (&side, expected) in sizes.iter().zip(&alone) {
-                    assert!(heads(&network, side, 32, side) == *expected, "width {side}");
+                let mut runner = network.runner();
+                for _ in 0..2 {
+                    for (&side, expected) in sizes.iter().zip(&alone) {
+                        let input = golden_input(side, 32, side).unwrap();
+                        let output = runner.run(side, 32, input.rgbx()).unwrap();
+                        assert!(output.values() == expected, "width {side}");
+                    }
                 }
             });
         }
     });
+}
+
+#[test]
+fn the_stream_equals_tracts_own_run() {
+    for layers in [small_network(), whole_network()] {
+        let folder = folder_of(layers);
+        let network = Network::load(folder.path()).unwrap();
+        for (width_px, height_px) in [(16, 16), (64, 208), (176, 112)] {
+            let input = golden_input(width_px, height_px, 3).unwrap();
+            let mut runner = network.runner();
+            runner
+                .run_in_tract(width_px, height_px, input.rgbx())
+                .unwrap();
+            let expected = runner.into_output();
+            for threads in 1..=3 {
+                let mut runner = network.runner();
+                runner.set_threads(threads);
+                for _ in 0..2 {
+                    let output = runner.run(width_px, height_px, input.rgbx()).unwrap();
+                    assert!(
+                        *output == expected,
+                        "{width_px}x{height_px}, {threads} threads"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_heads_do_not_depend_on_where_the_picture_is_cut() {
+    let folder = folder_of(whole_network());
+    let network = Network::load(folder.path()).unwrap();
+    let program = network.shared.program.clone().unwrap();
+    let size = Size {
+        height: 272,
+        width: 96,
+    };
+    let input = golden_input(size.width as u32, size.height as u32, 11).unwrap();
+    let run = |band_rows: usize, threads: usize| {
+        let mut stream = Stream::new(Arc::clone(&program), size, band_rows, threads).unwrap();
+        let bytes = stream.bytes();
+        (stream.run(input.rgbx()).unwrap().to_vec(), bytes)
+    };
+    let (expected, whole_bytes) = run(size.height, 1);
+    assert_ne!(expected.iter().min(), expected.iter().max());
+    for band_rows in [1, 2, 7, 16, 31, 64, 100, 271] {
+        for threads in [1, 2] {
+            let (actual, _) = run(band_rows, threads);
+            assert!(
+                actual == expected,
+                "bands of {band_rows} rows, {threads} threads"
+            );
+        }
+    }
+    let (_, narrow_bytes) = run(16, 1);
+    assert!(
+        narrow_bytes < whole_bytes,
+        "{narrow_bytes} of {whole_bytes}"
+    );
 }
 
 #[test]

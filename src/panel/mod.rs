@@ -1,13 +1,18 @@
 //! Where the screen is shown: a trait, and one file for each kind of panel.
 
+mod changed_rows;
+mod memory;
 mod png;
 mod terminal;
 
+pub use changed_rows::ChangedRows;
+pub use memory::MemoryPanel;
 pub use png::{PngPanel, write_frame};
 pub use terminal::TerminalPanel;
 
 use crate::ui::canvas::Canvas;
 use crate::ui::layout::ScreenSize;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -48,12 +53,21 @@ pub trait Panel: Send {
     /// Width and height in pixels of the pictures that the panel wants.
     fn size(&self) -> (u32, u32);
 
-    /// Text that says the same as the next picture. Panels on which the picture may be too coarse
-    /// to read show it below; the others leave it.
+    /// Whether the picture may be too coarse to read, so that a caption is wanted.
+    fn wants_caption(&self) -> bool {
+        false
+    }
+
+    /// Text that says the same as the next picture, to be shown below it; given where
+    /// [`Panel::wants_caption`].
     fn caption(&mut self, _lines: &[String]) {}
 
-    /// Shows a picture. A picture that equals the one before costs next to nothing.
-    fn present(&mut self, canvas: &Canvas) -> Result<(), PanelError>;
+    /// Shows a picture of which these rows differ from the one shown before, in runs from the
+    /// top; no run when nothing differs. The first picture differs in every row.
+    ///
+    /// # Errors
+    /// A panel that cannot show the picture.
+    fn present(&mut self, canvas: &Canvas, changed_rows: &[Range<u32>]) -> Result<(), PanelError>;
 }
 
 /// Opens a panel by its name: `terminal`, or `png:FILE`.

@@ -8,6 +8,7 @@ use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 use std::ffi::OsString;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Writes every new picture to a file. Readers of the file see the old picture or the new one,
@@ -16,7 +17,6 @@ use std::path::{Path, PathBuf};
 pub struct PngPanel {
     path: PathBuf,
     size: ScreenSize,
-    presented: Option<Canvas>,
 }
 
 impl PngPanel {
@@ -25,7 +25,6 @@ impl PngPanel {
         Self {
             path: path.to_owned(),
             size,
-            presented: None,
         }
     }
 }
@@ -35,13 +34,11 @@ impl Panel for PngPanel {
         self.size.pixels()
     }
 
-    fn present(&mut self, canvas: &Canvas) -> Result<(), PanelError> {
-        if self.presented.as_ref() == Some(canvas) {
+    fn present(&mut self, canvas: &Canvas, changed_rows: &[Range<u32>]) -> Result<(), PanelError> {
+        if changed_rows.is_empty() {
             return Ok(());
         }
-        write_rgb(&self.path, canvas.rgb(), self.size())?;
-        self.presented = Some(canvas.clone());
-        Ok(())
+        write_rgb(&self.path, canvas.rgb(), self.size())
     }
 }
 
@@ -98,6 +95,9 @@ mod tests {
     use super::*;
     use embedded_graphics::pixelcolor::Rgb888;
     use embedded_graphics::prelude::*;
+    use std::slice::from_ref;
+
+    const ALL_ROWS: &[Range<u32>] = from_ref(&(0..240));
 
     fn picture(colour: Rgb888) -> Canvas {
         let mut canvas = ScreenSize::Small.canvas();
@@ -112,7 +112,7 @@ mod tests {
         let mut panel = PngPanel::new(&path, ScreenSize::Small);
         for colour in [Rgb888::RED, Rgb888::BLUE, Rgb888::BLUE] {
             let canvas = picture(colour);
-            panel.present(&canvas).unwrap();
+            panel.present(&canvas, ALL_ROWS).unwrap();
             let read = image::open(&path).unwrap().into_rgb8();
             assert_eq!(read.dimensions(), panel.size());
             assert_eq!(read.as_raw(), canvas.rgb());
@@ -125,11 +125,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("screen.png");
         let mut panel = PngPanel::new(&path, ScreenSize::Small);
-        panel.present(&picture(Rgb888::RED)).unwrap();
-        std::fs::remove_file(&path).unwrap();
-        panel.present(&picture(Rgb888::RED)).unwrap();
+        panel.present(&picture(Rgb888::RED), &[]).unwrap();
         assert!(!path.exists());
-        panel.present(&picture(Rgb888::GREEN)).unwrap();
+        panel
+            .present(&picture(Rgb888::GREEN), from_ref(&(7..8)))
+            .unwrap();
         assert!(path.exists());
     }
 
@@ -140,7 +140,7 @@ mod tests {
         for path in [missing.as_path(), folder.path(), Path::new("..")] {
             let mut panel = PngPanel::new(path, ScreenSize::Small);
             let error = panel
-                .present(&picture(Rgb888::RED))
+                .present(&picture(Rgb888::RED), ALL_ROWS)
                 .unwrap_err()
                 .to_string();
             assert!(error.contains(&path.display().to_string()), "{error}");

@@ -12,6 +12,7 @@ use crossterm::{execute, queue};
 use std::env;
 use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Write, stdout};
+use std::ops::Range;
 
 /// Columns and rows of a terminal that does not tell its size.
 const DEFAULT_TERMINAL: (u16, u16) = (80, 24);
@@ -31,7 +32,6 @@ pub struct TerminalPanel {
 /// What the terminal shows now.
 #[derive(Debug, PartialEq, Eq)]
 struct Presented {
-    canvas: Canvas,
     caption: Vec<String>,
     place: Place,
 }
@@ -176,11 +176,15 @@ impl Panel for TerminalPanel {
         self.size.pixels()
     }
 
+    fn wants_caption(&self) -> bool {
+        true
+    }
+
     fn caption(&mut self, lines: &[String]) {
         self.caption = lines.to_vec();
     }
 
-    fn present(&mut self, canvas: &Canvas) -> Result<(), PanelError> {
+    fn present(&mut self, canvas: &Canvas, changed_rows: &[Range<u32>]) -> Result<(), PanelError> {
         let terminal = crossterm::terminal::size()
             .ok()
             .filter(|(columns, rows)| *columns > 0 && *rows > 0)
@@ -188,11 +192,10 @@ impl Panel for TerminalPanel {
         let picture_px = (canvas.width_px(), canvas.height_px());
         let place = Place::within(terminal, picture_px, self.caption.len());
         let next = Presented {
-            canvas: canvas.clone(),
             caption: self.caption.clone(),
             place,
         };
-        if self.presented.as_ref() == Some(&next) {
+        if changed_rows.is_empty() && self.presented.as_ref() == Some(&next) {
             return Ok(());
         }
         if self.presented.as_ref().map(|shown| shown.place) != Some(place) {

@@ -4,7 +4,6 @@ use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 use std::convert::Infallible;
-use std::ops::Range;
 use thiserror::Error;
 
 /// The longest side of a canvas, in pixels.
@@ -66,6 +65,11 @@ impl Canvas {
         &self.rgb
     }
 
+    /// The bytes of [`Canvas::rgb`], to change in place.
+    pub fn rgb_mut(&mut self) -> &mut [u8] {
+        &mut self.rgb
+    }
+
     /// The bytes of [`Canvas::rgb`], taken out.
     pub fn into_rgb(self) -> Vec<u8> {
         self.rgb
@@ -81,24 +85,9 @@ impl Canvas {
         ))
     }
 
-    /// Runs of rows that differ from the picture presented before; every row when sizes differ.
-    pub fn changed_rows(&self, presented: &Self) -> Vec<Range<u32>> {
-        if (self.width_px, self.height_px) != (presented.width_px, presented.height_px) {
-            return std::iter::once(0..self.height_px).collect();
-        }
-        let stride = self.width_px as usize * 3;
-        let rows = self
-            .rgb
-            .chunks_exact(stride)
-            .zip(presented.rgb.chunks_exact(stride));
-        let mut runs: Vec<Range<u32>> = Vec::new();
-        for (y_px, _) in (0u32..).zip(rows).filter(|(_, (new, old))| new != old) {
-            match runs.last_mut() {
-                Some(run) if run.end == y_px => run.end = y_px + 1,
-                _ => runs.push(y_px..y_px + 1),
-            }
-        }
-        runs
+    /// Bytes of a row.
+    pub fn stride(&self) -> usize {
+        self.width_px as usize * 3
     }
 
     fn offset(&self, point: Point) -> Option<usize> {
@@ -127,6 +116,27 @@ impl DrawTarget for Canvas {
         for Pixel(point, colour) in pixels {
             if let Some(at) = self.offset(point) {
                 self.rgb[at..at + 3].copy_from_slice(&[colour.r(), colour.g(), colour.b()]);
+            }
+        }
+        Ok(())
+    }
+
+    fn fill_contiguous<I>(&mut self, area: &Rectangle, colours: I) -> Result<(), Self::Error>
+    where
+        I: IntoIterator<Item = Self::Color>,
+    {
+        if area.intersection(&self.bounding_box()) != *area {
+            let points = area.points();
+            return self.draw_iter(points.zip(colours).map(|(at, colour)| Pixel(at, colour)));
+        }
+        let mut colours = colours.into_iter();
+        for y in area.rows() {
+            let Some(start) = self.offset(Point::new(area.top_left.x, y)) else {
+                continue;
+            };
+            let row = &mut self.rgb[start..][..area.size.width as usize * 3];
+            for (pixel, colour) in row.chunks_exact_mut(3).zip(&mut colours) {
+                pixel.copy_from_slice(&[colour.r(), colour.g(), colour.b()]);
             }
         }
         Ok(())
@@ -169,6 +179,19 @@ mod tests {
     }
 
     #[test]
+    fn pictures_land_in_place_inside_and_across_the_edge() {
+        let mut canvas = Canvas::new(4, 3).unwrap();
+        let colours = (1..=6).map(|level| Rgb888::new(level, 0, 0));
+        for (left, expected) in [(1, [0, 1, 2, 0]), (3, [0, 1, 2, 1])] {
+            let area = Rectangle::new(Point::new(left, 0), Size::new(2, 3));
+            let Ok(()) = canvas.fill_contiguous(&area, colours.clone());
+            let row = [0, 1, 2, 3].map(|x| canvas.pixel(Point::new(x, 0)).unwrap().r());
+            assert_eq!(row, expected);
+        }
+        assert_eq!(canvas.pixel(Point::new(3, 2)).unwrap().r(), 5);
+    }
+
+    #[test]
     fn drawing_outside_changes_nothing_and_inside_lands_in_place() {
         let mut canvas = Canvas::new(4, 3).unwrap();
         let blank = canvas.clone();
@@ -188,19 +211,5 @@ mod tests {
         let expected = [(0, 1), (1, 1), (0, 2), (1, 2)].map(Point::from);
         assert_eq!(red, expected);
         assert_eq!(canvas.pixel(Point::new(0, 3)), None);
-    }
-
-    #[test]
-    fn changed_rows_come_in_runs() {
-        let old = Canvas::new(3, 8).unwrap();
-        let mut new = old.clone();
-        assert_eq!(new.changed_rows(&old), []);
-        for y in [1, 2, 5] {
-            let pixel = Pixel(Point::new(2, y), Rgb888::BLUE);
-            new.draw_iter([pixel]).unwrap();
-        }
-        assert_eq!(new.changed_rows(&old), [1..3, 5..6]);
-        let other_size = Canvas::new(2, 8).unwrap();
-        assert_eq!(new.changed_rows(&other_size), vec![0..8]);
     }
 }

@@ -24,7 +24,7 @@ fn of_starting(starting: &Starting) -> Vec<String> {
     ]
 }
 
-fn of_missing_camera(missing: &NoCamera) -> Vec<String> {
+fn of_missing_camera(missing: &NoCamera<'_>) -> Vec<String> {
     let words = |id: TextId| id.text_in(missing.language);
     vec![
         format!("{} {}", words(TextId::NoCameraWhat), missing.camera),
@@ -33,7 +33,7 @@ fn of_missing_camera(missing: &NoCamera) -> Vec<String> {
     ]
 }
 
-fn of_failure(failure: &Failure) -> Vec<String> {
+fn of_failure(failure: &Failure<'_>) -> Vec<String> {
     let words = |id: TextId| id.text_in(failure.language);
     vec![
         format!("{} E-{:02}", words(TextId::Error), failure.number),
@@ -43,7 +43,8 @@ fn of_failure(failure: &Failure) -> Vec<String> {
     ]
 }
 
-fn of_counting(counting: &Counting<'_>) -> Vec<String> {
+/// What the counting screen says, most important first.
+pub fn of_counting(counting: &Counting<'_>) -> Vec<String> {
     let language = counting.language;
     let words = |id: TextId| id.text_in(language);
 
@@ -76,16 +77,16 @@ fn of_counting(counting: &Counting<'_>) -> Vec<String> {
         words(TextId::Fields),
         fields.counted,
         words(TextId::Rejected),
-        fields.rejected_total()
+        fields.rejected.total()
     ));
+    if let Some(percent) = fields.skipped_percent {
+        lines.push(format!("{} {percent} %", words(TextId::Skipped)));
+    }
     if counting.over_dispersed {
         lines.push(words(TextId::OverDispersed).to_owned());
     }
     let identity = &counting.identity;
-    let sample = identity
-        .sample
-        .as_deref()
-        .unwrap_or(words(TextId::NoSample));
+    let sample = identity.sample.unwrap_or(words(TextId::NoSample));
     lines.push(format!(
         "{sample}  {}  {}",
         text::clock(identity.clock, language),

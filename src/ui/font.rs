@@ -1,5 +1,6 @@
 //! The screen's type: one family in three budgets, measured before it is drawn.
 
+use super::line::Line;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 use u8g2_fonts::types::{FontColor, VerticalPosition};
@@ -109,55 +110,75 @@ impl TypeScale {
 
     /// Whether a character has a glyph. All fonts of the family have those of Latin-1.
     pub fn knows(self, character: char) -> bool {
+        matches!(character, ' '..='~' | '\u{a0}'..='\u{ff}') || self.has_glyph(character)
+    }
+
+    fn has_glyph(self, character: char) -> bool {
         self.renderer(Role::Small)
             .with_ignore_unknown_chars(false)
             .get_rendered_dimensions(character, Point::zero(), VerticalPosition::Baseline)
             .is_ok()
     }
 
-    /// The text with `?` for every character that has no glyph.
-    pub fn printable(self, text: &str) -> String {
-        let shown = |c: char| if self.knows(c) { c } else { '?' };
-        text.chars().map(shown).collect()
-    }
-
-    /// The text itself where it fits into `width_px`, else as much of it as fits with `...`.
-    pub fn shortened(self, role: Role, text: &str, width_px: u32) -> String {
-        if self.width_px(role, text) <= width_px {
-            return text.to_owned();
+    /// The text where it fits into `width_px`, else as much of it as fits with `...`; with `?`
+    /// for every character that has no glyph.
+    pub fn fitted(self, role: Role, text: &str, width_px: u32) -> Line {
+        let mut line = Line::new();
+        for character in text.chars() {
+            line.push(if self.knows(character) {
+                character
+            } else {
+                '?'
+            });
+        }
+        if !line.is_cut() && self.width_px(role, &line) <= width_px {
+            return line;
         }
         // A character is at least a pixel wide, so more than this cannot fit.
-        let mut kept: String = text.chars().take(width_px as usize).collect();
-        while kept.pop().is_some() {
-            let short = format!("{}{ELLIPSIS}", kept.trim_end());
+        let widest = line.char_indices().nth(width_px as usize);
+        let mut end = widest.map_or(line.len(), |(at, _)| at);
+        loop {
+            let mut short = Line::from(line[..end].trim_end());
+            short.push_str(ELLIPSIS);
             if self.width_px(role, &short) <= width_px {
                 return short;
             }
+            match line[..end].char_indices().next_back() {
+                Some((at, _)) => end = at,
+                None => return Line::new(),
+            }
         }
-        String::new()
     }
 
-    /// Breaks a text between words into lines of at most `width_px`. A word that is too long is
-    /// shortened, and so is the last line when there is more text than `max_lines` hold.
-    pub fn wrapped(self, role: Role, text: &str, width_px: u32, max_lines: usize) -> Vec<String> {
-        let mut lines: Vec<String> = Vec::new();
-        for word in text.split_whitespace() {
-            if let Some(line) = lines.last_mut() {
-                let longer = format!("{line} {word}");
-                let full = lines.len() == max_lines;
-                if full || self.width_px(role, &longer) <= width_px {
-                    lines.pop();
-                    lines.push(longer);
-                    continue;
+    /// Breaks a text between words into lines of at most `width_px`, and visits them. A word that
+    /// is too long is shortened, and so is the last line when there is more text than `max_lines`
+    /// hold.
+    pub fn for_each_line(
+        self,
+        role: Role,
+        text: &str,
+        width_px: u32,
+        max_lines: usize,
+        mut visit: impl FnMut(&str),
+    ) {
+        let mut words = text.split_whitespace().peekable();
+        for number in 1..=max_lines {
+            let Some(first) = words.next() else {
+                return;
+            };
+            let mut line = Line::from(first);
+            while let Some(word) = words.peek() {
+                let mut longer = line.clone();
+                longer.push(' ');
+                longer.push_str(word);
+                if number < max_lines && self.width_px(role, &longer) > width_px {
+                    break;
                 }
+                line = longer;
+                words.next();
             }
-            lines.push(word.to_owned());
+            visit(&self.fitted(role, &line, width_px));
         }
-        lines.truncate(max_lines);
-        lines
-            .iter()
-            .map(|line| self.shortened(role, line, width_px))
-            .collect()
     }
 
     /// Draws a line of text from a point on its baseline.
@@ -211,31 +232,50 @@ mod tests {
 
     #[test]
     fn unknown_characters_become_question_marks() {
-        assert_eq!(TypeScale::Compact.printable("血 A1"), "? A1");
+        let scale = TypeScale::Compact;
+        assert_eq!(&*scale.fitted(Role::Small, "血 A1", 99), "? A1");
+    }
+
+    #[test]
+    fn known_characters_have_glyphs() {
+        for scale in SCALES {
+            let wrong: Vec<char> = ('\0'..='\u{200}')
+                .filter(|&c| scale.knows(c) != scale.has_glyph(c))
+                .collect();
+            assert_eq!(wrong, [], "{scale:?}");
+        }
     }
 
     #[test]
     fn shortened_text_fits() {
         let scale = TypeScale::Compact;
         for width_px in [0, 5, 20, 60, 400] {
-            let short = scale.shortened(Role::Small, "a long name of a sample", width_px);
+            let short = scale.fitted(Role::Small, "a long name of a sample", width_px);
             let got = scale.width_px(Role::Small, &short);
             assert!(got <= width_px, "{short:?} is {got} px of {width_px}");
         }
-        assert_eq!(scale.shortened(Role::Small, "short", 60), "short");
+        assert_eq!(&*scale.fitted(Role::Small, "short", 60), "short");
     }
 
     #[test]
     fn wrapped_lines_fit_and_keep_every_word_while_there_is_room() {
         let scale = TypeScale::Compact;
         let text = "The camera went silent while the slide was being moved to the next field";
-        let lines = scale.wrapped(Role::Small, text, 120, 9);
+        let wrapped = |max_lines| {
+            let mut lines: Vec<String> = Vec::new();
+            scale.for_each_line(Role::Small, text, 120, max_lines, |line| {
+                lines.push(line.to_owned());
+            });
+            lines
+        };
+        let lines = wrapped(9);
         assert_eq!(lines.join(" "), text);
-        let few = scale.wrapped(Role::Small, text, 120, 2);
+        let few = wrapped(2);
         assert_eq!(few.len(), 2);
         assert!(few[1].ends_with(ELLIPSIS), "{few:?}");
         for line in lines.iter().chain(&few) {
             assert!(scale.width_px(Role::Small, line) <= 120, "{line}");
         }
+        assert_eq!(wrapped(0), [""; 0]);
     }
 }

@@ -1,7 +1,7 @@
 //! Small signs that say how a state is, next to the word that says the same.
 
 use super::colour;
-use super::mark::{Stroke, draw_outline};
+use super::mark::draw_line;
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::{Line, Rectangle};
@@ -65,18 +65,14 @@ pub fn draw_sign<D: DrawTarget<Color = Rgb888>>(
     target: &mut D,
 ) -> Result<(), D::Error> {
     let width_px = (area.size.width / 5).max(2);
-    let stroke = Stroke {
-        width_px,
-        dashed: false,
-    };
     let inner_px = area.size.width.saturating_sub(width_px) as i32;
     let inset = Point::new_equal((width_px.saturating_sub(1) / 2) as i32);
     let place = |(x, y): (i32, i32)| {
         area.top_left + inset + Point::new((x * inner_px + 4) / 8, (y * inner_px + 4) / 8)
     };
     for (start, end) in sign.strokes() {
-        let points: Vec<Point> = Line::new(place(*start), place(*end)).points().collect();
-        draw_outline(&points, sign_colour, stroke, target)?;
+        let line = Line::new(place(*start), place(*end));
+        draw_line(line, sign_colour, width_px, target)?;
     }
     Ok(())
 }

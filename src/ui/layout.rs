@@ -40,6 +40,11 @@ impl ScreenSize {
         }
     }
 
+    /// Room for the preview of a frame: width and height in pixels.
+    pub fn preview_px(self) -> (u32, u32) {
+        self.budget().preview
+    }
+
     /// A black canvas of this size.
     pub fn canvas(self) -> Canvas {
         let (width_px, height_px) = self.pixels();
@@ -259,6 +264,8 @@ pub(super) struct StatePlace {
     pub sign: Rectangle,
     pub word: Rectangle,
     pub bar: Rectangle,
+    /// The place of the bar in the whole height of the row, for a text.
+    pub aside: Rectangle,
     /// Word and bar together, for a state without a score.
     pub wide_word: Rectangle,
 }
@@ -279,10 +286,14 @@ pub(super) struct BarPlace {
 pub(super) struct CountingLayout {
     pub bar: BarPlace,
     pub preview: Rectangle,
+    /// Everything under the preview.
+    pub states: Rectangle,
     pub focus: StatePlace,
     pub light: StatePlace,
     pub density: StatePlace,
     pub scale: StatePlace,
+    /// Between the words of light and density and what stands aside of them.
+    pub skipped_rule: Rectangle,
     pub card: Rectangle,
     pub counts_title: Rectangle,
     pub interval_title: Rectangle,
@@ -296,6 +307,7 @@ pub(super) struct CountingLayout {
     pub ratios: [RatioPlace; 2],
     pub dispersion_sign: Rectangle,
     pub dispersion: Vec<Rectangle>,
+    pub fields_row: Rectangle,
     pub fields: Rectangle,
     pub progress: Rectangle,
     pub rejected: Rectangle,
@@ -320,7 +332,8 @@ impl CountingLayout {
         let (instruction_sign, instruction) = signed_line(instruction_row, budget);
         let warning_row = screen.cut_bottom(budget.row + 1);
         let (warning_sign, warning) = signed_line(warning_row, budget);
-        let mut fields_row = screen.cut_bottom(budget.row + 1).inset_sides(margin);
+        let whole_fields_row = screen.cut_bottom(budget.row + 1);
+        let mut fields_row = whole_fields_row.inset_sides(margin);
         let rejected = fields_row.cut_right(fields_row.hundredths(58)).area();
         let mut progress = fields_row.cut_right(fields_row.hundredths(36));
         progress.cut_right(margin);
@@ -330,6 +343,7 @@ impl CountingLayout {
             .inset_sides(margin);
         left.cut_top(3);
         let preview = left.cut_top(budget.preview.1).area();
+        let states = left.area();
         left.cut_top(2);
         let [focus, light, density, scale] =
             std::array::from_fn(|_| state_place(left.cut_top(budget.row), budget));
@@ -362,10 +376,15 @@ impl CountingLayout {
         Self {
             bar,
             preview,
+            states,
             focus,
             light,
             density,
             scale,
+            skipped_rule: Rectangle::with_corners(
+                light.aside.top_left + Point::new(0, 1),
+                density.aside.top_left + Point::new(budget.line as i32 - 1, budget.row as i32 - 2),
+            ),
             card,
             counts_title: title.area(),
             interval_title,
@@ -379,6 +398,7 @@ impl CountingLayout {
             ratios,
             dispersion_sign,
             dispersion,
+            fields_row: whole_fields_row.area(),
             fields: fields_row.area(),
             progress: middle_bar(progress, budget),
             rejected,
@@ -441,6 +461,7 @@ fn state_place(mut row: Space, budget: Budget) -> StatePlace {
         sign,
         word: word.area(),
         bar: middle_bar(bar, budget),
+        aside: bar.area(),
         wide_word: row.area(),
     }
 }

@@ -18,38 +18,44 @@ pub struct Stroke {
     pub dashed: bool,
 }
 
-/// Points of a class's outline within an area, in drawing order.
+/// Visits the points of a class's outline within an area, in drawing order.
 ///
 /// Red cells get a circle (an ellipse where the area is longer than wide), white cells a
 /// rectangle, platelets a triangle, and uncertain cells (`None`) a cross.
-pub fn outline(class: Option<CellClass>, area: Rectangle) -> Vec<Point> {
+fn trace_outline(class: Option<CellClass>, area: Rectangle, mut visit: impl FnMut(Point)) {
     let Some(last) = area.bottom_right() else {
-        return Vec::new();
+        return;
     };
     let first = area.top_left;
     let middle = first + (last - first) / 2;
     match class {
-        Some(CellClass::Rbc) => closed(&ellipse_corners(first, last)),
-        Some(CellClass::Wbc) => closed(&[
-            first,
-            Point::new(last.x, first.y),
-            last,
-            Point::new(first.x, last.y),
-        ]),
-        Some(CellClass::Plt) => closed(&[
-            Point::new(middle.x, first.y),
-            last,
-            Point::new(first.x, last.y),
-        ]),
+        Some(CellClass::Rbc) => trace_closed(ellipse_corners(first, last), visit),
+        Some(CellClass::Wbc) => {
+            let corners = [
+                first,
+                Point::new(last.x, first.y),
+                last,
+                Point::new(first.x, last.y),
+            ];
+            trace_closed(corners.into_iter(), visit);
+        }
+        Some(CellClass::Plt) => {
+            let corners = [
+                Point::new(middle.x, first.y),
+                last,
+                Point::new(first.x, last.y),
+            ];
+            trace_closed(corners.into_iter(), visit);
+        }
         None => {
             let falling = Line::new(first, last).points();
             let rising = Line::new(Point::new(first.x, last.y), Point::new(last.x, first.y));
-            falling.chain(rising.points()).collect()
+            falling.chain(rising.points()).for_each(&mut visit);
         }
     }
 }
 
-fn ellipse_corners(first: Point, last: Point) -> Vec<Point> {
+fn ellipse_corners(first: Point, last: Point) -> impl Iterator<Item = Point> + Clone {
     let place = |start: i32, end: i32, share: f64| {
         let centre = f64::from(start + end) / 2.0;
         let radius = f64::from(end - start) / 2.0;
@@ -58,44 +64,63 @@ fn ellipse_corners(first: Point, last: Point) -> Vec<Point> {
     // Corners closer than a pixel, so that the polygon is the ellipse.
     let extent = last - first;
     let corners = 4 * (extent.x + extent.y).max(1);
-    (0..corners)
-        .map(|side| {
-            let angle = f64::from(side) * std::f64::consts::TAU / f64::from(corners);
-            Point::new(
-                place(first.x, last.x, libm::cos(angle)),
-                place(first.y, last.y, libm::sin(angle)),
-            )
-        })
-        .collect()
+    (0..corners).map(move |side| {
+        let angle = f64::from(side) * std::f64::consts::TAU / f64::from(corners);
+        Point::new(
+            place(first.x, last.x, libm::cos(angle)),
+            place(first.y, last.y, libm::sin(angle)),
+        )
+    })
 }
 
-fn closed(corners: &[Point]) -> Vec<Point> {
-    let next = corners.iter().cycle().skip(1);
-    let sides = corners.iter().zip(next);
-    let mut points: Vec<Point> = sides
-        .flat_map(|(start, end)| Line::new(*start, *end).points())
-        .collect();
-    points.dedup();
-    points
+/// Visits the points of a polygon once each where sides meet.
+fn trace_closed(corners: impl Iterator<Item = Point> + Clone, mut visit: impl FnMut(Point)) {
+    let mut visited = None;
+    let mut start = None;
+    for end in corners.clone().chain(corners.take(1)) {
+        let Some(side_start) = start.replace(end) else {
+            continue;
+        };
+        for point in Line::new(side_start, end).points() {
+            if visited.replace(point) != Some(point) {
+                visit(point);
+            }
+        }
+    }
 }
 
-/// Draws the points of an outline.
+/// Draws the outline of a class within an area.
 pub fn draw_outline<D: DrawTarget<Color = Rgb888>>(
-    points: &[Point],
+    class: Option<CellClass>,
+    area: Rectangle,
     line_colour: Rgb888,
     stroke: Stroke,
     target: &mut D,
 ) -> Result<(), D::Error> {
     let width_px = stroke.width_px.max(1);
     // Dashes as long as gaps; both grow with the line so that they stay visible.
-    let dash_px = (width_px + 2) as usize;
-    for (at, point) in points.iter().enumerate() {
-        let drawn = !stroke.dashed || (at / dash_px).is_multiple_of(2);
-        if drawn {
-            target.fill_solid(&brush(*point, width_px), line_colour)?;
+    let dash_px = width_px + 2;
+    let mut at = 0_u32;
+    let mut drawn = Ok(());
+    trace_outline(class, area, |point| {
+        let is_gap = stroke.dashed && !(at / dash_px).is_multiple_of(2);
+        at += 1;
+        if drawn.is_ok() && !is_gap {
+            drawn = target.fill_solid(&brush(point, width_px), line_colour);
         }
-    }
-    Ok(())
+    });
+    drawn
+}
+
+/// Draws a straight line.
+pub fn draw_line<D: DrawTarget<Color = Rgb888>>(
+    line: Line,
+    line_colour: Rgb888,
+    width_px: u32,
+    target: &mut D,
+) -> Result<(), D::Error> {
+    line.points()
+        .try_for_each(|point| target.fill_solid(&brush(point, width_px), line_colour))
 }
 
 /// A square brush that lies around a point.
@@ -123,8 +148,7 @@ pub fn draw_cell<D: DrawTarget<Color = Rgb888>>(
         dashed: !cell.counted,
     };
     draw_dark_edge(class, bounds, stroke, target)?;
-    let points = outline(class, bounds);
-    draw_outline(&points, colour::of_class(class), stroke, target)
+    draw_outline(class, bounds, colour::of_class(class), stroke, target)
 }
 
 /// Sets a mark off from the picture under it: a dark line around circles and squares, and on both
@@ -140,7 +164,7 @@ fn draw_dark_edge<D: DrawTarget<Color = Rgb888>>(
         Some(CellClass::Plt) | None => (bounds, stroke.width_px + 2),
     };
     let edge_stroke = Stroke { width_px, ..stroke };
-    draw_outline(&outline(class, edge), colour::INK, edge_stroke, target)
+    draw_outline(class, edge, colour::INK, edge_stroke, target)
 }
 
 /// A cross stays small, since the cell under it is what the operator has to look at.
@@ -179,6 +203,12 @@ fn placed(bounds: &BoundingBox, frame_size_px: (u32, u32), area: Rectangle) -> R
 mod tests {
     use super::*;
     use crate::ui::canvas::Canvas;
+
+    fn outline(class: Option<CellClass>, area: Rectangle) -> Vec<Point> {
+        let mut points = Vec::new();
+        trace_outline(class, area, |point| points.push(point));
+        points
+    }
 
     fn square(side_px: u32) -> Rectangle {
         Rectangle::new(Point::new(3, 2), Size::new_equal(side_px))
@@ -224,13 +254,7 @@ mod tests {
                 width_px: 1,
                 dashed: false,
             };
-            draw_outline(
-                &outline(class, square(9)),
-                Rgb888::WHITE,
-                stroke,
-                &mut canvas,
-            )
-            .unwrap();
+            let Ok(()) = draw_outline(class, square(9), Rgb888::WHITE, stroke, &mut canvas);
             canvas
         });
         for (i, a) in drawn.iter().enumerate() {

@@ -14,9 +14,9 @@ pub enum Screen<'a> {
     /// Fields are being counted, or have been.
     Counting(Box<Counting<'a>>),
     /// The camera is missing.
-    NoCamera(NoCamera),
+    NoCamera(NoCamera<'a>),
     /// Something stopped the device.
-    Failure(Failure),
+    Failure(Failure<'a>),
 }
 
 /// While the device loads.
@@ -29,18 +29,18 @@ pub struct Starting {
 
 /// No camera answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NoCamera {
+pub struct NoCamera<'a> {
     pub language: Language,
-    pub identity: Identity,
+    pub identity: Identity<'a>,
     /// The source that was asked for, such as `v4l2:/dev/video0`.
     pub camera: String,
 }
 
 /// An error that the operator has to deal with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub struct Failure<'a> {
     pub language: Language,
-    pub identity: Identity,
+    pub identity: Identity<'a>,
     /// Shown as `E-07`.
     pub number: u16,
     /// What happened, to what: one sentence or two.
@@ -50,10 +50,10 @@ pub struct Failure {
 }
 
 /// What identifies a picture or a file later: the sample, and whether its time can be trusted.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Identity {
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Identity<'a> {
     /// The sample's local identity; `None` while none was entered.
-    pub sample: Option<String>,
+    pub sample: Option<&'a str>,
     pub clock: Clock,
 }
 
@@ -77,7 +77,7 @@ pub enum Clock {
 #[derive(Debug, Clone)]
 pub struct Counting<'a> {
     pub language: Language,
-    pub identity: Identity,
+    pub identity: Identity<'a>,
     pub run: RunState,
     /// The latest frame with its cells; `None` before the first one.
     pub preview: Option<Preview<'a>>,
@@ -112,6 +112,9 @@ pub struct Preview<'a> {
     pub frame_width_px: u32,
     /// Height of the frame that the cells were found in.
     pub frame_height_px: u32,
+    /// Another number for every other picture or set of cells, so that none is drawn twice;
+    /// `None` to have it drawn whenever it is shown.
+    pub number: Option<u64>,
 }
 
 impl<'a> Preview<'a> {
@@ -122,6 +125,7 @@ impl<'a> Preview<'a> {
             cells,
             frame_width_px: frame.width_px(),
             frame_height_px: frame.height_px(),
+            number: None,
         }
     }
 }
@@ -277,19 +281,60 @@ impl Reading {
 }
 
 /// Fields seen so far.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Fields {
     pub counted: u32,
     /// How many the run is to count, where that is known.
     pub wanted: Option<u32>,
-    /// Rejected fields by reason, the most important reason first; zeros are not shown.
-    pub rejected: Vec<(Rejection, u32)>,
+    pub rejected: RejectedCounts,
+    /// Frames that needed no counting, in hundredths of all frames; `None` where frames are not
+    /// watched.
+    pub skipped_percent: Option<u8>,
 }
 
-impl Fields {
-    /// Rejected fields for all reasons.
-    pub fn rejected_total(&self) -> u64 {
-        self.rejected.iter().map(|(_, n)| u64::from(*n)).sum()
+/// Rejected fields by reason.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RejectedCounts {
+    /// In the order of [`Rejection::ALL`].
+    counts: [u32; Rejection::ALL.len()],
+}
+
+impl RejectedCounts {
+    /// Adds fields that were rejected for a reason.
+    pub fn add(&mut self, reason: Rejection, fields: u32) {
+        let count = &mut self.counts[reason as usize];
+        *count = count.saturating_add(fields);
+    }
+
+    /// Fields rejected for all reasons.
+    pub fn total(&self) -> u64 {
+        self.counts.iter().map(|count| u64::from(*count)).sum()
+    }
+
+    /// The reasons that came up, the most frequent first.
+    pub fn by_frequency(&self) -> impl Iterator<Item = (Rejection, u32)> + Clone {
+        let mut reasons = Rejection::ALL;
+        reasons.sort_unstable_by_key(|reason| {
+            (
+                std::cmp::Reverse(self.counts[*reason as usize]),
+                *reason as usize,
+            )
+        });
+        let counts = self.counts;
+        reasons
+            .into_iter()
+            .map(move |reason| (reason, counts[reason as usize]))
+            .filter(|(_, count)| *count > 0)
+    }
+}
+
+impl FromIterator<(Rejection, u32)> for RejectedCounts {
+    fn from_iter<I: IntoIterator<Item = (Rejection, u32)>>(rejected: I) -> Self {
+        let mut counts = Self::default();
+        rejected
+            .into_iter()
+            .for_each(|(reason, fields)| counts.add(reason, fields));
+        counts
     }
 }
 

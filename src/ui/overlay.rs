@@ -3,7 +3,8 @@
 use super::canvas::{Canvas, CanvasError};
 use super::colour;
 use super::font::{Role, TypeScale};
-use super::scene::{Align, Element, Scene, TextStyle};
+use super::scene::Scene;
+use super::surface::{Align, Surface, TextStyle};
 use super::text::{Language, TextId};
 use crate::cell::{Cell, CellClass};
 use crate::frame::{Frame, FrameError};
@@ -40,16 +41,9 @@ pub fn annotated(frame: &Frame, cells: &[Cell], language: Language) -> Result<Fr
     );
 
     let mut scene = Scene::new(look.type_scale);
-    scene.push(Element::Picture {
-        area: picture,
-        picture: frame,
-    });
-    scene.push(Element::Cells {
-        area: picture,
-        cells,
-        frame_size_px: (frame.width_px(), frame.height_px()),
-        width_px: look.line_px,
-    });
+    let frame_size_px = (frame.width_px(), frame.height_px());
+    scene.picture(picture, frame);
+    scene.cells(picture, cells, frame_size_px, look.line_px);
     let legend_height_px = legend(cells, language, look, picture, width_px, &mut scene);
 
     let mut canvas = Canvas::new(width_px, frame.height_px() + legend_height_px)?;
@@ -147,11 +141,7 @@ fn legend_entry(
         slot.top_left + Point::new(0, ((look.row_px - side_px) / 2) as i32),
         Size::new_equal(side_px),
     );
-    scene.push(Element::Mark {
-        area: mark,
-        class,
-        width_px: look.line_px,
-    });
+    scene.mark(mark, class, look.line_px);
     let indent_px = look.row_px;
     let words = Rectangle::new(
         slot.top_left + Point::new(indent_px as i32, 0),
@@ -166,6 +156,7 @@ fn legend_entry(
 mod tests {
     use super::*;
     use crate::cell::BoundingBox;
+    use crate::ui::scene::Element;
 
     fn cell(best_class: CellClass, at_px: i32, certain: bool, counted: bool) -> Cell {
         Cell {

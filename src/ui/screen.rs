@@ -1,30 +1,30 @@
 //! The screens: every model becomes a [`Scene`], and a scene is drawn on any target.
 
 mod counting;
+mod live;
 mod notice;
+
+pub use live::LiveScreen;
 
 use super::canvas::Canvas;
 use super::colour;
 use super::font::Role;
 use super::icon::Sign;
-use super::layout::{BarPlace, ScreenSize, Space};
+use super::layout::{BarPlace, CountingLayout, ScreenSize, Space};
 use super::model::{Clock, Identity, Screen};
-use super::scene::{Align, Scene, TextStyle};
+use super::painter::Painter;
+use super::scene::Scene;
+use super::surface::{Align, Surface, TextStyle};
 use super::text::{self, Language, TextId};
+use counting::Part;
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 
-/// The scene of a screen at a size.
+/// The scene of a screen at a size, to be measured.
 pub fn compose<'a>(screen: &Screen<'a>, size: ScreenSize) -> Scene<'a> {
     let mut scene = Scene::new(size.type_scale());
-    scene.fill(Space::of_screen(size).area(), colour::GROUND);
-    match screen {
-        Screen::Starting(starting) => notice::starting(starting, size, &mut scene),
-        Screen::Counting(counting) => counting::compose(counting, size, &mut scene),
-        Screen::NoCamera(missing) => notice::no_camera(missing, size, &mut scene),
-        Screen::Failure(failure) => notice::failure(failure, size, &mut scene),
-    }
+    put(screen, size, &mut scene);
     scene
 }
 
@@ -34,7 +34,25 @@ pub fn draw<D: DrawTarget<Color = Rgb888>>(
     size: ScreenSize,
     target: &mut D,
 ) -> Result<(), D::Error> {
-    compose(screen, size).draw(target)
+    let mut painter = Painter::new(size.type_scale(), target);
+    put(screen, size, &mut painter);
+    painter.finish()
+}
+
+/// Puts a whole screen on a surface.
+fn put<'a>(screen: &Screen<'a>, size: ScreenSize, surface: &mut dyn Surface<'a>) {
+    surface.fill(Space::of_screen(size).area(), colour::GROUND);
+    match screen {
+        Screen::Starting(starting) => notice::starting(starting, size, surface),
+        Screen::Counting(counting) => {
+            let layout = CountingLayout::of(size);
+            for part in Part::ALL {
+                part.put(counting, &layout, size, surface);
+            }
+        }
+        Screen::NoCamera(missing) => notice::no_camera(missing, size, surface),
+        Screen::Failure(failure) => notice::failure(failure, size, surface),
+    }
 }
 
 /// A screen drawn into memory.
@@ -45,10 +63,10 @@ pub fn render(screen: &Screen<'_>, size: ScreenSize) -> Canvas {
 }
 
 /// The sentence that stands on every screen.
-fn research_line(place: Rectangle, language: Language, scene: &mut Scene<'_>) {
+fn research_line(place: Rectangle, language: Language, surface: &mut dyn Surface<'_>) {
     let style = TextStyle::new(Role::Small, colour::LABEL, colour::GROUND);
     let sentence = TextId::ResearchUse.text_in(language);
-    scene.text(place, sentence, style.aligned(Align::Centre));
+    surface.text(place, sentence, style.aligned(Align::Centre));
 }
 
 /// The word at the right end of the top bar.
@@ -62,19 +80,19 @@ struct BarState {
 /// The top bar: sample, clock and state.
 fn top_bar(
     place: BarPlace,
-    identity: &Identity,
+    identity: &Identity<'_>,
     state: BarState,
     language: Language,
-    scene: &mut Scene<'_>,
+    surface: &mut dyn Surface<'_>,
 ) {
-    scene.fill(place.ground, colour::CARD);
+    surface.fill(place.ground, colour::CARD);
     let sample_style = match identity.sample {
         Some(_) => TextStyle::new(Role::Strong, colour::TEXT, colour::CARD),
         None => TextStyle::new(Role::Small, colour::YELLOW, colour::CARD),
     };
     let unnamed = TextId::NoSample.text_in(language);
-    let sample = identity.sample.as_deref().unwrap_or(unnamed);
-    scene.text(place.sample, sample, sample_style);
+    let sample = identity.sample.unwrap_or(unnamed);
+    surface.text(place.sample, sample, sample_style);
 
     let clock_colour = match identity.clock {
         Clock::NotSet => colour::YELLOW,
@@ -82,17 +100,17 @@ fn top_bar(
     };
     let clock_style = TextStyle::new(Role::Small, clock_colour, colour::CARD);
     let clock = text::clock(identity.clock, language);
-    scene.text(place.clock, &clock, clock_style.aligned(Align::Right));
+    surface.text(place.clock, &clock, clock_style.aligned(Align::Right));
 
     let word = state.word.text_in(language);
     let word_style = TextStyle::new(Role::SmallBold, state.colour, state.ground);
-    let word_px = scene.type_scale().width_px(word_style.role, word);
+    let word_px = surface.type_scale().width_px(word_style.role, word);
     let free_px = place.state.size.width.saturating_sub(word_px);
     let sign_place = place.state_sign.translate(Point::new(free_px as i32, 0));
     let mut ground = place.state_ground;
     ground.top_left.x += free_px as i32;
     ground.size.width = ground.size.width.saturating_sub(free_px);
-    scene.fill(ground, state.ground);
-    scene.sign(sign_place, state.sign, state.colour);
-    scene.text(place.state, word, word_style.aligned(Align::Right));
+    surface.fill(ground, state.ground);
+    surface.sign(sign_place, state.sign, state.colour);
+    surface.text(place.state, word, word_style.aligned(Align::Right));
 }

@@ -1,5 +1,6 @@
 //! Every word the screen shows, by ID, in every language.
 
+use super::line::{Line, line};
 use super::model::{
     Brightness, Clock, Decimal, Density, Instruction, Rejection, RunState, Sharpness, Warning,
 };
@@ -141,6 +142,7 @@ catalogue! {
     RejectedNotASmear: "not a smear", "sin frotis", "sans frottis";
     RejectedBroken: "broken", "dañados", "abîmés";
     RejectedOther: "other", "otros", "autres";
+    Skipped: "skipped", "omitidas", "ignorées";
 
     WarnTooManyWbc:
         "More white cells than a smear can hold: check stain, scale",
@@ -281,13 +283,13 @@ impl From<Instruction> for TextId {
 }
 
 /// A number with the language's decimal mark, without spaces between the thousands.
-pub fn decimal(number: Decimal, language: Language) -> String {
+pub fn decimal(number: Decimal, language: Language) -> Line {
     let number = number.rounded_to(Decimal::MAX_DECIMALS);
     if number.decimals == 0 {
-        return number.scaled.to_string();
+        return line!("{}", number.scaled);
     }
     let unit = 10u64.pow(u32::from(number.decimals));
-    format!(
+    line!(
         "{}{}{:0width$}",
         number.scaled / unit,
         language.decimal_mark(),
@@ -298,7 +300,7 @@ pub fn decimal(number: Decimal, language: Language) -> String {
 
 /// A number with three significant digits and a prefix of thousands: `124k`, `1.24M`. Below
 /// 10 000 it is written in full, rounded to a whole number from 100 on.
-pub fn compact(number: Decimal, language: Language) -> String {
+pub fn compact(number: Decimal, language: Language) -> Line {
     let number = number.rounded_to(Decimal::MAX_DECIMALS);
     let whole = number.whole_part();
     if whole < 10_000 {
@@ -317,23 +319,21 @@ pub fn compact(number: Decimal, language: Language) -> String {
         scaled,
         decimals: 3,
     };
-    format!(
-        "{}{prefix}",
-        decimal(mantissa.rounded_to(decimals), language)
-    )
+    let mantissa = decimal(mantissa.rounded_to(decimals), language);
+    line!("{mantissa}{prefix}")
 }
 
 /// The date and time as `2026-05-31 14:05`, or the words for a clock that is not set.
-pub fn clock(clock: Clock, language: Language) -> String {
+pub fn clock(clock: Clock, language: Language) -> Line {
     match clock {
-        Clock::NotSet => TextId::ClockNotSet.text_in(language).to_owned(),
+        Clock::NotSet => TextId::ClockNotSet.text_in(language).into(),
         Clock::Set {
             year,
             month,
             day,
             hour,
             minute,
-        } => format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}"),
+        } => line!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}"),
     }
 }
 

@@ -75,7 +75,14 @@ impl SimulatedSlide {
     /// The picture of a field and what is truly in it.
     pub fn field(&self, index: u64) -> (Frame, FieldTruth) {
         let field = self.lay_field(index);
-        (self.expose(&field, 0), field.truth)
+        let mut frame = Frame::default();
+        self.expose(&field, 0, &mut frame);
+        (frame, field.truth)
+    }
+
+    /// What is truly in a field, without its picture.
+    pub fn truth(&self, index: u64) -> FieldTruth {
+        FieldLayout::new(self.seed, index, &self.settings).truth(&self.settings)
     }
 
     /// Everything about a field that does not change from one exposure to the next.
@@ -93,7 +100,7 @@ impl SimulatedSlide {
     }
 
     /// One exposure of a field: its own noise, and the focus a little elsewhere.
-    fn expose(&self, field: &Field, exposure: u64) -> Frame {
+    fn expose(&self, field: &Field, exposure: u64, frame: &mut Frame) {
         let field_stream = derive(self.seed ^ 0x0F0C_0005, field.index);
         let stream = derive(field_stream, exposure);
         let drift_um = self.settings.focus_drift_um;
@@ -101,14 +108,15 @@ impl SimulatedSlide {
         let of_exposure_um = Random::new(stream).normal(0.0, 0.5 * drift_um);
         let error_um = (self.settings.focus_error_um + of_field_um + of_exposure_um).abs();
         let sharpness_px = optics::blur_px(&self.settings, error_um);
-        self.develop(&optics::blur(&field.light, sharpness_px), stream)
+        self.develop(&optics::blur(&field.light, sharpness_px), stream, frame);
     }
 
     /// Camera noise and bytes.
-    fn develop(&self, light: &Light, noise_seed: u64) -> Frame {
-        let rgb = optics::expose(light, &self.settings, noise_seed);
-        Frame::new(self.settings.width_px, self.settings.height_px, rgb)
-            .expect("the settings' size was checked and light has three values a pixel")
+    fn develop(&self, light: &Light, noise_seed: u64, frame: &mut Frame) {
+        frame
+            .resize(self.settings.width_px, self.settings.height_px)
+            .expect("the settings' size was checked");
+        optics::expose(light, &self.settings, noise_seed, frame.rgb_mut());
     }
 }
 

@@ -162,11 +162,17 @@ pub(super) fn travel(from: &Light, to: &Light, travel: f64, smear_px: usize) -> 
     Light { levels, ..*from }
 }
 
-/// Photon noise and read noise, and rounding to bytes; `seed` decides the noise.
+/// Photon noise and read noise, and rounding to `bytes`, one for each level; `seed` decides the
+/// noise.
 ///
 /// The noise is a sum of four uniform 16-bit numbers, which is close to a Gaussian and the same on
 /// every processor.
-pub(super) fn expose(light: &Light, settings: &SimulatedSlideSettings, seed: u64) -> Vec<u8> {
+pub(super) fn expose(
+    light: &Light,
+    settings: &SimulatedSlideSettings,
+    seed: u64,
+    bytes: &mut [u8],
+) {
     let read_variance = (settings.read_noise_levels * settings.read_noise_levels) as f32;
     let photon_variance = (WHITE_LEVEL / settings.full_well_electrons) as f32;
     let noisy = |(place, level): (usize, &f32)| {
@@ -174,7 +180,11 @@ pub(super) fn expose(light: &Light, settings: &SimulatedSlideSettings, seed: u64
         let variance = read_variance + photon_variance * level.max(0.0);
         (level + noise * variance.sqrt() + 0.5).clamp(0.0, WHITE_LEVEL as f32) as u8
     };
-    light.levels.iter().enumerate().map(noisy).collect()
+    let levels = light.levels.iter().enumerate().map(noisy);
+    bytes
+        .iter_mut()
+        .zip(levels)
+        .for_each(|(byte, level)| *byte = level);
 }
 
 /// The brightest level of an 8-bit camera.
@@ -257,7 +267,13 @@ mod tests {
             read_noise_levels: 3.0,
             ..SimulatedSlideSettings::default()
         };
-        let bytes = expose(&flat(100.0), &settings, 11);
+        let exposed = |seed: u64| {
+            let light = flat(100.0);
+            let mut bytes = vec![0; light.levels.len()];
+            expose(&light, &settings, seed, &mut bytes);
+            bytes
+        };
+        let bytes = exposed(11);
         let count = bytes.len() as f64;
         let mean = bytes.iter().map(|&byte| f64::from(byte)).sum::<f64>() / count;
         let variance = bytes
@@ -268,7 +284,7 @@ mod tests {
         let expected = 9.0 + 100.0 * 255.0 / 1000.0 + 1.0 / 12.0;
         assert!((mean - 100.0).abs() < 0.3, "{mean}");
         assert!((variance / expected - 1.0).abs() < 0.05, "{variance}");
-        assert_ne!(bytes, expose(&flat(100.0), &settings, 12));
+        assert_ne!(bytes, exposed(12));
     }
 
     #[test]

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 const DEFAULT_SEED: u64 = 1;
 /// The word that a camera specification starts with.
 const KIND: &str = "simulated";
+/// Ends a specification of a camera that does not know which field it shows.
+const UNNUMBERED: &str = ":unnumbered";
 /// The longest wait between frames: slower is no camera.
 const MAX_INTERVAL: Duration = Duration::from_secs(10);
 /// Fields kept laid out: the one in view and the one that the stage moves to.
@@ -75,6 +77,7 @@ pub struct SimulatedCamera {
     motion: StageMotion,
     next_sequence: u64,
     laid_out: Vec<Arc<Field>>,
+    numbers_fields: bool,
     interval: Duration,
     last_frame: Option<Instant>,
 }
@@ -87,12 +90,14 @@ impl SimulatedCamera {
             motion,
             next_sequence: 0,
             laid_out: Vec::new(),
+            numbers_fields: true,
             interval: Duration::ZERO,
             last_frame: None,
         }
     }
 
-    /// The camera that `simulated` or `simulated:SEED` names, with the default slide and motion.
+    /// The camera that `simulated`, `simulated:SEED` or `simulated:SEED:unnumbered` names, with
+    /// the default slide and motion.
     ///
     /// Anything else is [`CameraError::Unavailable`] with the reason.
     pub fn from_spec(spec: &str) -> Result<Self, CameraError> {
@@ -100,16 +105,29 @@ impl SimulatedCamera {
             camera: spec.to_owned(),
             reason,
         };
-        let seed = parse_seed(spec).ok_or_else(|| {
+        let (numbered, numbers_fields) = match spec.strip_suffix(UNNUMBERED) {
+            Some(rest) => (rest, false),
+            None => (spec, true),
+        };
+        let seed = parse_seed(numbered).ok_or_else(|| {
             unavailable(format!(
-                "a simulated slide is written {KIND} or {KIND}:SEED with a whole number from 0 to \
-                 {} as SEED; try {KIND}:7",
+                "a simulated slide is written {KIND}, {KIND}:SEED or {KIND}:SEED{UNNUMBERED} with \
+                 a whole number from 0 to {} as SEED; try {KIND}:7",
                 u64::MAX
             ))
         })?;
         let slide = SimulatedSlide::new(seed, SimulatedSlideSettings::default())
             .map_err(|error| unavailable(error.to_string()))?;
-        Ok(Self::new(slide, StageMotion::default()))
+        Ok(Self {
+            numbers_fields,
+            ..Self::new(slide, StageMotion::default())
+        })
+    }
+
+    /// Does not tell which field a frame shows, as no real camera does.
+    pub fn without_field_numbers(mut self) -> Self {
+        self.numbers_fields = false;
+        self
     }
 
     /// Gives at most one frame every `interval` (at most 10 s), as a real camera would.
@@ -146,30 +164,23 @@ impl SimulatedCamera {
         field
     }
 
-    fn resting_frame(&mut self, sequence: u64, index: u64, exposure: u64) -> CapturedFrame {
+    fn take_resting(&mut self, index: u64, exposure: u64, captured: &mut CapturedFrame) {
         let field = self.field(index);
-        CapturedFrame {
-            frame: self.slide.expose(&field, exposure),
-            sequence,
-            name: None,
-            field: Some(index),
-            truth: Some(field.truth.clone()),
-        }
+        self.slide.expose(&field, exposure, &mut captured.frame);
+        captured.field = self.numbers_fields.then_some(index);
+        let truth = captured.truth.get_or_insert_default();
+        truth.cells.clone_from(&field.truth.cells);
     }
 
-    fn moving_frame(&mut self, sequence: u64, from_field: u64, step: u32) -> CapturedFrame {
+    fn take_moving(&mut self, from_field: u64, step: u32, captured: &mut CapturedFrame) {
         let (from, to) = (self.field(from_field), self.field(from_field + 1));
         let travelled = f64::from(step + 1) / f64::from(self.motion.moving_frames + 1);
         let smear_px = from.light.width_px / SMEAR_SHARE;
         let light = optics::travel(&from.light, &to.light, travelled, smear_px);
-        let noise_seed = derive(!self.slide.seed, sequence);
-        CapturedFrame {
-            frame: self.slide.develop(&light, noise_seed),
-            sequence,
-            name: None,
-            field: None,
-            truth: None,
-        }
+        let noise_seed = derive(!self.slide.seed, captured.sequence);
+        self.slide.develop(&light, noise_seed, &mut captured.frame);
+        captured.field = None;
+        captured.truth = None;
     }
 }
 
@@ -190,22 +201,24 @@ impl FrameSource for SimulatedCamera {
         Some(self.slide.settings.um_per_px)
     }
 
-    fn next_frame(&mut self) -> Result<Option<CapturedFrame>, CameraError> {
-        let sequence = self.next_sequence;
-        let place = self.motion.place(sequence);
+    fn knows_fields(&self) -> bool {
+        self.numbers_fields
+    }
+
+    fn next_frame_into(&mut self, captured: &mut CapturedFrame) -> Result<bool, CameraError> {
+        let place = self.motion.place(self.next_sequence);
         if matches!(place, StagePlace::AfterTheLast) {
-            return Ok(None);
+            return Ok(false);
         }
         self.wait_for_turn();
+        captured.sequence = self.next_sequence;
+        captured.name = None;
         self.next_sequence += 1;
-        Ok(match place {
-            StagePlace::Resting { field, exposure } => {
-                Some(self.resting_frame(sequence, field, exposure))
-            }
-            StagePlace::Moving { from_field, step } => {
-                Some(self.moving_frame(sequence, from_field, step))
-            }
-            StagePlace::AfterTheLast => None,
-        })
+        match place {
+            StagePlace::Resting { field, exposure } => self.take_resting(field, exposure, captured),
+            StagePlace::Moving { from_field, step } => self.take_moving(from_field, step, captured),
+            StagePlace::AfterTheLast => {}
+        }
+        Ok(true)
     }
 }

@@ -15,21 +15,41 @@
 //! The folder depends on the standard library only, so that the parity tests can build it for any
 //! processor by itself.
 
+#[cfg(target_arch = "x86_64")]
+mod amx;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512_vnni;
+#[cfg(target_arch = "x86_64")]
+mod avx512_write;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+#[cfg(target_arch = "aarch64")]
+mod neon_dotprod;
+#[cfg(target_arch = "aarch64")]
+mod neon_write;
 mod parameters;
+mod peak;
+mod rows;
 mod scalar;
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod stream;
 mod tiles;
 #[cfg(target_arch = "x86_64")]
-mod vnni;
+mod x86_packing;
 
 use std::fmt;
+use std::ops::Range;
+
+use rows::{RowLayout, RowRing, Rows, RowsMut};
+
+pub use stream::{MAX_THREADS, Program, Source, Step, Stream};
 
 pub use parameters::{
-    MAX_ACTIVATION, MAX_CHANNELS, MAX_KERNEL_SIDE, MAX_SCALE, MAX_SIDE, MAX_WEIGHT, OutputKind,
-    Parameters, Quantization, Residual, Size,
+    MAX_ACTIVATION, MAX_CHANNELS, MAX_KERNEL_SIDE, MAX_REAL, MAX_SCALE, MAX_SIDE, MAX_WEIGHT,
+    OutputKind, Parameters, Quantization, Residual, Size,
 };
+pub use peak::peak_macs_per_second;
 
 /// Why a kernel or a convolution was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +70,8 @@ pub enum KernelError {
         found: usize,
         expected: usize,
     },
+    /// A thread of a stream could not be started, or has failed.
+    Thread,
 }
 
 impl fmt::Display for KernelError {
@@ -81,6 +103,10 @@ impl fmt::Display for KernelError {
                 formatter,
                 "the {name} holds {found} values where {expected} belong"
             ),
+            Self::Thread => formatter.write_str(
+                "a thread of the network could not be started or has failed; \
+                 start the program again, and report it if it happens again",
+            ),
         }
     }
 }
@@ -92,22 +118,42 @@ impl std::error::Error for KernelError {}
 pub enum Kernel {
     /// Plain Rust, on every processor: the reference.
     Scalar,
-    /// x86-64 with AVX-512 and its neural network instructions (VNNI).
-    Avx512Vnni,
-    /// 64-bit ARM: Advanced SIMD as on the Cortex-A53 and later.
+    /// 64-bit ARM: Advanced SIMD as on the Cortex-A53 and A72.
     Neon,
+    /// 64-bit ARM with dot product instructions, as on the Cortex-A76.
+    NeonDotprod,
+    /// x86-64 with AVX2.
+    Avx2,
+    /// x86-64 with AVX2 and its neural network instructions (VNNI), but without AVX-512.
+    AvxVnni,
+    /// x86-64 with AVX-512 and its neural network instructions.
+    Avx512Vnni,
+    /// x86-64 with AVX-512, its neural network instructions, and tiles of bytes (AMX).
+    Amx,
 }
 
 impl Kernel {
     /// Every kernel, the preferred one last.
-    pub const ALL: [Kernel; 3] = [Kernel::Scalar, Kernel::Neon, Kernel::Avx512Vnni];
+    pub const ALL: [Kernel; 7] = [
+        Kernel::Scalar,
+        Kernel::Neon,
+        Kernel::NeonDotprod,
+        Kernel::Avx2,
+        Kernel::AvxVnni,
+        Kernel::Avx512Vnni,
+        Kernel::Amx,
+    ];
 
     /// The name by which a user picks this kernel.
     pub fn name(self) -> &'static str {
         match self {
             Kernel::Scalar => "scalar",
-            Kernel::Avx512Vnni => "avx512-vnni",
             Kernel::Neon => "neon",
+            Kernel::NeonDotprod => "neon-dotprod",
+            Kernel::Avx2 => "avx2",
+            Kernel::AvxVnni => "avx-vnni",
+            Kernel::Avx512Vnni => "avx512-vnni",
+            Kernel::Amx => "amx",
         }
     }
 
@@ -116,13 +162,21 @@ impl Kernel {
         match self {
             Kernel::Scalar => true,
             #[cfg(target_arch = "x86_64")]
-            Kernel::Avx512Vnni => vnni::is_available(),
+            Kernel::Avx2 => avx2::Instructions::Avx2.are_available(),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::AvxVnni => avx2::Instructions::AvxVnni.are_available(),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Avx512Vnni => avx512_vnni::is_available(),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Amx => amx::is_available(),
             #[cfg(target_arch = "aarch64")]
             Kernel::Neon => std::arch::is_aarch64_feature_detected!("neon"),
+            #[cfg(target_arch = "aarch64")]
+            Kernel::NeonDotprod => neon_dotprod::is_available(),
             #[cfg(not(target_arch = "x86_64"))]
-            Kernel::Avx512Vnni => false,
+            Kernel::Avx2 | Kernel::AvxVnni | Kernel::Avx512Vnni | Kernel::Amx => false,
             #[cfg(not(target_arch = "aarch64"))]
-            Kernel::Neon => false,
+            Kernel::Neon | Kernel::NeonDotprod => false,
         }
     }
 
@@ -209,9 +263,46 @@ pub struct Convolution {
 enum Packed {
     Scalar,
     #[cfg(target_arch = "x86_64")]
-    Avx512Vnni(vnni::Packed),
+    Avx2(avx2::Packed),
+    #[cfg(target_arch = "x86_64")]
+    Avx512Vnni(avx512_vnni::Packed),
+    /// With what runs rows narrower than a tile.
+    #[cfg(target_arch = "x86_64")]
+    Amx(amx::Packed, avx512_vnni::Packed),
     #[cfg(target_arch = "aarch64")]
     Neon(neon::Packed),
+    #[cfg(target_arch = "aarch64")]
+    NeonDotprod(neon_dotprod::Packed),
+}
+
+impl Packed {
+    /// Packs checked parameters for a kernel that is available.
+    fn new(kernel: Kernel, parameters: &Parameters) -> Self {
+        match kernel {
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Avx2 => Self::Avx2(avx2::Packed::new(avx2::Instructions::Avx2, parameters)),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::AvxVnni => {
+                Self::Avx2(avx2::Packed::new(avx2::Instructions::AvxVnni, parameters))
+            }
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Avx512Vnni => Self::Avx512Vnni(avx512_vnni::Packed::new(parameters)),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Amx if !amx::pays(parameters) => {
+                Self::Avx512Vnni(avx512_vnni::Packed::new(parameters))
+            }
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Amx => Self::Amx(
+                amx::Packed::new(parameters),
+                avx512_vnni::Packed::new(parameters),
+            ),
+            #[cfg(target_arch = "aarch64")]
+            Kernel::Neon => Self::Neon(neon::Packed::new(parameters)),
+            #[cfg(target_arch = "aarch64")]
+            Kernel::NeonDotprod => Self::NeonDotprod(neon_dotprod::Packed::new(parameters)),
+            _ => Self::Scalar,
+        }
+    }
 }
 
 impl Convolution {
@@ -224,17 +315,7 @@ impl Convolution {
         if !kernel.is_available() {
             return Err(KernelError::Unavailable { kernel });
         }
-        let packed = match kernel {
-            Kernel::Scalar => Packed::Scalar,
-            #[cfg(target_arch = "x86_64")]
-            Kernel::Avx512Vnni => Packed::Avx512Vnni(vnni::Packed::new(&parameters)),
-            #[cfg(target_arch = "aarch64")]
-            Kernel::Neon => Packed::Neon(neon::Packed::new(&parameters)),
-            #[cfg(not(target_arch = "x86_64"))]
-            Kernel::Avx512Vnni => return Err(KernelError::Unavailable { kernel }),
-            #[cfg(not(target_arch = "aarch64"))]
-            Kernel::Neon => return Err(KernelError::Unavailable { kernel }),
-        };
+        let packed = Packed::new(kernel, &parameters);
         Ok(Self { parameters, packed })
     }
 
@@ -243,24 +324,69 @@ impl Convolution {
         &self.parameters
     }
 
-    /// Convolves one picture.
+    /// Convolves one picture. Copies it, to give it padding: a [`Stream`] does without.
     ///
     /// # Errors
     /// A size or a buffer does not fit the parameters. Nothing has been written then.
     pub fn run(&self, input: Input<'_>, output: Output<'_>) -> Result<(), KernelError> {
         let output_size = self.check_buffers(&input, &output)?;
+        let parameters = &self.parameters;
+        let zero_point = parameters.input_zero_point as u8;
+        let channels = parameters.input_channels;
+        let mut picture = padded(input.activations, input.size, channels, zero_point);
+        let mut residual = match input.residual {
+            Some(values) => {
+                let size = parameters.residual_size(output_size)?;
+                Some(padded(values, size, parameters.output_channels, 0))
+            }
+            None => None,
+        };
+        let mut rows = RowsMut::whole(output, output_size.width * parameters.output_channels);
+        self.run_rows(
+            &picture.own_rows(),
+            residual.as_mut().map(RowRing::own_rows).as_ref(),
+            &mut rows,
+            (0..output_size.height, output_size.width),
+        );
+        Ok(())
+    }
+
+    /// Convolves some rows of so many pixels. The layouts must fit the parameters.
+    fn run_rows(
+        &self,
+        input: &Rows<'_>,
+        residual: Option<&Rows<'_>>,
+        output: &mut RowsMut<'_>,
+        rows: (Range<usize>, usize),
+    ) {
+        let parameters = &self.parameters;
         match &self.packed {
-            Packed::Scalar => scalar::convolve(&self.parameters, input, output_size, output),
+            Packed::Scalar => scalar::convolve(parameters, input, residual, output, rows),
+            #[cfg(target_arch = "x86_64")]
+            Packed::Avx2(packed) => {
+                tiles::convolve(packed, parameters, input, residual, output, rows);
+            }
             #[cfg(target_arch = "x86_64")]
             Packed::Avx512Vnni(packed) => {
-                tiles::convolve(packed, &self.parameters, input, output_size, output);
+                tiles::convolve(packed, parameters, input, residual, output, rows);
+            }
+            #[cfg(target_arch = "x86_64")]
+            Packed::Amx(packed, _) if rows.1 >= amx::TILE_PIXELS => {
+                tiles::convolve(packed, parameters, input, residual, output, rows);
+            }
+            #[cfg(target_arch = "x86_64")]
+            Packed::Amx(_, narrow) => {
+                tiles::convolve(narrow, parameters, input, residual, output, rows);
             }
             #[cfg(target_arch = "aarch64")]
             Packed::Neon(packed) => {
-                tiles::convolve(packed, &self.parameters, input, output_size, output);
+                tiles::convolve(packed, parameters, input, residual, output, rows);
+            }
+            #[cfg(target_arch = "aarch64")]
+            Packed::NeonDotprod(packed) => {
+                tiles::convolve(packed, parameters, input, residual, output, rows);
             }
         }
-        Ok(())
     }
 
     /// Every length that the kernels rely on; gives the output's size.
@@ -300,4 +426,20 @@ impl Convolution {
         }
         Ok(output_size)
     }
+}
+
+/// A copy of a picture with padding.
+fn padded(values: &[u8], size: Size, channels: usize, zero_point: u8) -> RowRing {
+    let layout = RowLayout {
+        width: size.width,
+        pixel_bytes: channels,
+    };
+    let mut ring = RowRing::new(layout, size.height, size.height, OutputKind::U8, zero_point);
+    let mut rows = ring.own_rows_mut();
+    for (index, values) in values.chunks_exact(layout.row_bytes()).enumerate() {
+        if let Output::U8(row) = rows.row(index) {
+            row.copy_from_slice(values);
+        }
+    }
+    ring
 }

@@ -12,8 +12,11 @@ pub const MAX_CHANNELS: usize = 1024;
 pub const MAX_KERNEL_SIDE: usize = 3;
 /// The longest side of a picture in pixels, so that no product of sizes overflows.
 pub const MAX_SIDE: usize = 16_384;
-/// The largest scale: with it and the largest 32-bit sum, single precision stays finite.
+/// The largest scale of a sum or a residual.
 pub const MAX_SCALE: f32 = 1024.0;
+/// The largest real value, in output steps, that a convolution may give before it is clamped: so
+/// it may be rounded to 32 bits first and clamped afterwards.
+pub const MAX_REAL: f64 = (1 << 30) as f64;
 
 /// Height and width in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,6 +42,14 @@ pub enum OutputKind {
 }
 
 impl OutputKind {
+    /// Bytes of one value.
+    pub(super) fn bytes(self) -> usize {
+        match self {
+            OutputKind::U8 => 1,
+            OutputKind::I16 => 2,
+        }
+    }
+
     /// The name in a model file.
     pub fn name(self) -> &'static str {
         match self {
@@ -118,6 +129,12 @@ pub struct Parameters {
 }
 
 impl Parameters {
+    /// How far an output row or column is shifted right to find the residual's.
+    pub(super) fn residual_shift(&self) -> usize {
+        self.residual
+            .map_or(0, |residual| usize::from(residual.upsample == 2))
+    }
+
     /// Values of the input that one kernel row covers: adjacent in memory.
     pub(super) fn run_length(&self) -> usize {
         self.kernel_width * self.input_channels
@@ -180,7 +197,6 @@ impl Parameters {
         self.check_shape()?;
         self.check_lengths()?;
         self.check_output()?;
-        self.check_sums()?;
         for scale in &self.scale {
             check_scale("scale", *scale)?;
         }
@@ -189,7 +205,7 @@ impl Parameters {
             check("residual_zero_point", residual.zero_point, 0..=255)?;
             check_scale("residual_scale", residual.scale)?;
         }
-        Ok(())
+        self.check_sums()
     }
 
     fn check_shape(&self) -> Result<(), KernelError> {
@@ -257,8 +273,11 @@ impl Parameters {
         )
     }
 
-    /// No sum, and no bias with the zero point folded in, may leave 32 bits.
+    /// No sum, no bias with the zero point folded in, and no real value may leave 32 bits.
     fn check_sums(&self) -> Result<(), KernelError> {
+        let residual_reach = self
+            .residual
+            .map_or(0.0, |residual| 255.0 * f64::from(residual.scale));
         for output_channel in 0..self.output_channels {
             let weights = self.channel_weights(output_channel);
             if let Some(weight) = weights.iter().find(|weight| **weight < -MAX_WEIGHT) {
@@ -272,6 +291,9 @@ impl Parameters {
             let room = i64::from(i32::MAX) - magnitude * i64::from(MAX_ACTIVATION);
             let bias = i64::from(self.bias[output_channel]);
             check("bias", bias, -room..=room)?;
+            let largest_sum = bias.abs() + magnitude * i64::from(MAX_ACTIVATION);
+            let reach = largest_sum as f64 * f64::from(self.scale[output_channel]) + residual_reach;
+            check("the largest value before the clamp", reach, 0.0..=MAX_REAL)?;
         }
         Ok(())
     }

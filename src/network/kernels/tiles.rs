@@ -1,26 +1,28 @@
 //! Cuts a convolution into tiles: a few neighbouring output pixels of one row, times a group of
 //! output channels, whose sums fit a processor's registers.
 //!
-//! All of it is safe code. A tile whose windows lie inside the picture reads it in place; only a
-//! tile at an edge is gathered into a small padded copy.
+//! All of it is safe code, and the rows' padding makes every tile alike.
 
-use super::parameters::{MAX_KERNEL_SIDE, Parameters, Size};
-use super::{Input, Output};
+use std::ops::Range;
+
+use super::Output;
+use super::parameters::{MAX_KERNEL_SIDE, Parameters};
+use super::rows::{RowLayout, Rows, RowsMut, SLACK_BYTES};
 
 /// Output channels are padded to this many in [`Requantization`].
 pub(super) const CHANNEL_BLOCK: usize = 16;
 
 /// A kernel that computes tiles.
 pub(super) trait TileKernel {
-    /// A kernel row is read in whole multiples of this many bytes; the weights beyond the
-    /// window's width are zero.
-    const READ_BYTES: usize;
-
     /// The groups of output channels, each with the most pixels of its tiles.
     fn groups(&self) -> &[ChannelGroup];
 
-    /// Computes one tile.
-    fn compute(&self, tile: &mut Tile<'_>);
+    /// Called before the first and after the last tiles of a convolution, on the same thread.
+    fn begin(&self) {}
+    fn end(&self) {}
+
+    /// Computes neighbouring tiles of equal size.
+    fn compute(&self, tiles: &mut Tiles<'_>);
 }
 
 /// Output channels that one tile computes together.
@@ -33,23 +35,36 @@ pub(super) struct ChannelGroup {
     pub(super) weights_start: usize,
 }
 
-/// One tile's inputs and outputs.
-pub(super) struct Tile<'a> {
+/// The inputs and outputs of neighbouring tiles of one row.
+pub(super) struct Tiles<'a> {
     pub(super) group: ChannelGroup,
-    /// Output pixels, 1..=`group.max_pixels`.
+    pub(super) count: usize,
+    /// Output pixels of each tile, 1..=`group.max_pixels`.
     pub(super) pixels: usize,
-    /// What each kernel row reads; [`read_length`] bytes from the first pixel's window on.
+    /// What each kernel row reads: from the first pixel's window to the end of the row's slack.
     pub(super) rows: &'a [&'a [u8]; MAX_KERNEL_SIDE],
-    /// The residual's row, and the tile's first output column.
+    /// The residual's row from its first pixel on, and the first tile's output column.
     pub(super) residual: Option<(&'a [u8], usize)>,
     /// From the first pixel's first channel to the last pixel's last channel.
     pub(super) output: Output<'a>,
 }
 
-/// Bytes of one kernel row that a tile of so many pixels reads.
-pub(super) fn read_length(parameters: &Parameters, read_bytes: usize, pixels: usize) -> usize {
-    let step = parameters.stride * parameters.input_channels;
-    (pixels - 1) * step + parameters.run_length().next_multiple_of(read_bytes)
+impl Tiles<'_> {
+    /// Checks that every window lies inside its row, where the windows of neighbouring pixels are
+    /// `pixel_step` bytes apart and each reads `run_bytes`.
+    pub(super) fn check_rows(&self, kernel_height: usize, pixel_step: usize, run_bytes: usize) {
+        let read = (self.count * self.pixels - 1) * pixel_step + run_bytes;
+        for row in &self.rows[..kernel_height] {
+            assert!(row.len() >= read, "a window ends outside its row");
+        }
+    }
+}
+
+/// Bytes that one pixel's window reads of a kernel row: whole multiples of `read_bytes`, at most
+/// [`SLACK_BYTES`]. The weights beyond the window's width are zero.
+pub(super) fn read_length(parameters: &Parameters, read_bytes: usize) -> usize {
+    debug_assert!(read_bytes <= SLACK_BYTES);
+    parameters.run_length().next_multiple_of(read_bytes)
 }
 
 /// Per-channel constants, padded to whole blocks of channels, with the input's zero point folded
@@ -58,8 +73,8 @@ pub(super) fn read_length(parameters: &Parameters, read_bytes: usize, pixels: us
 pub(super) struct Requantization {
     pub(super) bias: Vec<i32>,
     pub(super) scale: Vec<f32>,
-    pub(super) low: f32,
-    pub(super) high: f32,
+    pub(super) minimum: i32,
+    pub(super) maximum: i32,
     pub(super) zero_point: i32,
     pub(super) residual_zero_point: i32,
     pub(super) residual_scale: f32,
@@ -80,56 +95,76 @@ impl Requantization {
         }
         let mut scale = parameters.scale.clone();
         scale.resize(padded, 0.0);
-        let (low, high) = parameters.output.clamp();
         let residual = parameters.residual;
         Self {
             bias,
             scale,
-            low,
-            high,
+            minimum: parameters.output.minimum,
+            maximum: parameters.output.maximum,
             zero_point: parameters.output.zero_point,
             residual_zero_point: residual.map_or(0, |residual| residual.zero_point),
             residual_scale: residual.map_or(0.0, |residual| residual.scale),
-            residual_shift: residual.map_or(0, |residual| residual.upsample - 1),
+            residual_shift: parameters.residual_shift(),
             channels: parameters.output_channels,
         }
     }
 }
 
-/// Convolves one picture whose buffers have been checked.
+/// Convolves rows of a picture whose buffers have been checked.
 pub(super) fn convolve<K: TileKernel>(
     kernel: &K,
     parameters: &Parameters,
-    input: Input<'_>,
-    output_size: Size,
-    mut output: Output<'_>,
+    input: &Rows<'_>,
+    residual: Option<&Rows<'_>>,
+    output: &mut RowsMut<'_>,
+    (rows, width): (Range<usize>, usize),
 ) {
-    let mut edge = Edge::new::<K>(kernel, parameters);
     let channels = parameters.output_channels;
-    let shift = parameters
-        .residual
-        .map_or(0, |residual| residual.upsample - 1);
-    let residual_row_length = (output_size.width >> shift) * channels;
+    let shift = parameters.residual_shift();
+    kernel.begin();
     for &group in kernel.groups() {
-        for row in 0..output_size.height {
-            let residual_row = input.residual.map(|values| {
-                &values[(row >> shift) * residual_row_length..][..residual_row_length]
+        for row in rows.clone() {
+            let mut windows: [&[u8]; MAX_KERNEL_SIDE] = [&[]; MAX_KERNEL_SIDE];
+            window_rows(parameters, input, row, &mut windows);
+            let residual = residual.map(|residual| {
+                let row = residual.row((row >> shift) as isize);
+                &row[residual.layout.first_pixel()..]
             });
-            for (column, pixels) in spans(output_size.width, group.max_pixels) {
-                let length = read_length(parameters, K::READ_BYTES, pixels);
-                let mut rows: [&[u8]; MAX_KERNEL_SIDE] = [&[]; MAX_KERNEL_SIDE];
-                edge.fill_rows(parameters, &input, (row, column, pixels), length, &mut rows);
-                let start = (row * output_size.width + column) * channels;
-                kernel.compute(&mut Tile {
+            let mut values = output.row(row);
+            for span in spans(width, group.max_pixels) {
+                let start = span.first * parameters.stride * parameters.input_channels;
+                let rows = windows.map(|row| row.get(start..).unwrap_or_default());
+                let pixels = span.tiles * span.pixels;
+                kernel.compute(&mut Tiles {
                     group,
-                    pixels,
+                    count: span.tiles,
+                    pixels: span.pixels,
                     rows: &rows,
-                    residual: residual_row.map(|values| (values, column)),
-                    output: output.span(start, pixels * channels),
+                    residual: residual.map(|row| (row, span.first)),
+                    output: values.span(span.first * channels, pixels * channels),
                 });
             }
         }
     }
+    kernel.end();
+}
+
+/// The rows under the windows of one output row, each from the first window on.
+pub(super) fn window_rows<'a>(
+    parameters: &Parameters,
+    input: &Rows<'a>,
+    row: usize,
+    windows: &mut [&'a [u8]; MAX_KERNEL_SIDE],
+) {
+    let start = window_start(parameters, input.layout);
+    let first = (row * parameters.stride) as isize - parameters.pad as isize;
+    for (kernel_row, window) in windows[..parameters.kernel_height].iter_mut().enumerate() {
+        *window = &input.row(first + kernel_row as isize)[start..];
+    }
+}
+
+fn window_start(parameters: &Parameters, layout: RowLayout) -> usize {
+    layout.first_pixel() - parameters.pad * parameters.input_channels
 }
 
 impl Output<'_> {
@@ -141,107 +176,29 @@ impl Output<'_> {
     }
 }
 
-/// Cuts a row into nearly equal spans of at most so many pixels: (first column, pixels).
-fn spans(width: usize, max_pixels: usize) -> impl Iterator<Item = (usize, usize)> {
+/// Neighbouring tiles of equal size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Span {
+    first: usize,
+    tiles: usize,
+    pixels: usize,
+}
+
+/// Cuts a row into nearly equal tiles of at most so many pixels: first the longer ones.
+fn spans(width: usize, max_pixels: usize) -> impl Iterator<Item = Span> {
     let count = width.div_ceil(max_pixels);
     let (pixels, longer) = (width / count, width % count);
-    (0..count).map(move |index| {
-        let first = index * pixels + index.min(longer);
-        (first, pixels + usize::from(index < longer))
-    })
-}
-
-/// The padded copies for tiles at the picture's edges.
-struct Edge {
-    rows: [Vec<u8>; MAX_KERNEL_SIDE],
-    /// A row of nothing but padding.
-    padding: Vec<u8>,
-}
-
-impl Edge {
-    fn new<K: TileKernel>(kernel: &K, parameters: &Parameters) -> Self {
-        let max_pixels = kernel.groups().iter().map(|group| group.max_pixels).max();
-        let length = read_length(parameters, K::READ_BYTES, max_pixels.unwrap_or(1));
-        let padding = vec![parameters.input_zero_point as u8; length];
-        Self {
-            rows: [padding.clone(), padding.clone(), padding.clone()],
-            padding,
-        }
-    }
-
-    /// Finds what each kernel row reads for a tile at (row, first column, pixels) of the output.
-    /// Written in place: returned by value, the slices would be copied once more for each tile.
-    fn fill_rows<'a>(
-        &'a mut self,
-        parameters: &Parameters,
-        input: &Input<'a>,
-        (row, column, pixels): (usize, usize, usize),
-        length: usize,
-        result: &mut [&'a [u8]; MAX_KERNEL_SIDE],
-    ) {
-        let Self { rows, padding } = self;
-        let span = Span::new(parameters, input.size, column, pixels);
-        let taps = result.iter_mut().zip(rows).take(parameters.kernel_height);
-        for (kernel_row, (result, copy)) in taps.enumerate() {
-            let padded_row = row * parameters.stride + kernel_row;
-            let above_end = padded_row < input.size.height + parameters.pad;
-            *result = if padded_row < parameters.pad || !above_end {
-                &padding[..length]
-            } else {
-                let input_row = padded_row - parameters.pad;
-                span.read(parameters, input, input_row, length, copy)
-            };
-        }
-    }
-}
-
-/// The input columns under a tile's windows.
-struct Span {
-    /// Columns of padding on the left.
-    left: usize,
-    /// First column inside the picture.
-    first: usize,
-    /// Columns inside the picture.
-    inside: usize,
-    /// All columns, padding included.
-    all: usize,
-}
-
-impl Span {
-    fn new(parameters: &Parameters, input: Size, column: usize, pixels: usize) -> Self {
-        let start = column * parameters.stride;
-        let all = (pixels - 1) * parameters.stride + parameters.kernel_width;
-        let left = parameters.pad.saturating_sub(start);
-        let first = (start + left) - parameters.pad;
-        Self {
-            left,
-            first,
-            inside: (all - left).min(input.width - first),
-            all,
-        }
-    }
-
-    /// One kernel row's bytes: in place where they all lie in the buffer, else copied.
-    fn read<'a>(
-        &self,
-        parameters: &Parameters,
-        input: &Input<'a>,
-        input_row: usize,
-        length: usize,
-        copy: &'a mut [u8],
-    ) -> &'a [u8] {
-        let channels = parameters.input_channels;
-        let start = (input_row * input.size.width + self.first) * channels;
-        if self.inside == self.all
-            && let Some(bytes) = input.activations.get(start..start + length)
-        {
-            return bytes;
-        }
-        copy.fill(parameters.input_zero_point as u8);
-        let bytes = self.inside * channels;
-        copy[self.left * channels..][..bytes].copy_from_slice(&input.activations[start..][..bytes]);
-        &copy[..length]
-    }
+    let first = Span {
+        first: 0,
+        tiles: longer,
+        pixels: pixels + 1,
+    };
+    let second = Span {
+        first: longer * (pixels + 1),
+        tiles: count - longer,
+        pixels,
+    };
+    [first, second].into_iter().filter(|span| span.tiles > 0)
 }
 
 #[cfg(test)]
@@ -254,10 +211,10 @@ mod tests {
             for max_pixels in 1..12 {
                 let mut next = 0;
                 let mut lengths = Vec::new();
-                for (first, pixels) in spans(width, max_pixels) {
-                    assert_eq!(first, next, "{width} columns by {max_pixels}");
-                    lengths.push(pixels);
-                    next += pixels;
+                for span in spans(width, max_pixels) {
+                    assert_eq!(span.first, next, "{width} columns by {max_pixels}");
+                    lengths.push(span.pixels);
+                    next += span.tiles * span.pixels;
                 }
                 let longest = lengths.iter().max().copied().unwrap_or(0);
                 let shortest = lengths.iter().min().copied().unwrap_or(0);

@@ -6,12 +6,13 @@ use crate::ui::colour;
 use crate::ui::font::Role;
 use crate::ui::icon::Sign;
 use crate::ui::layout::{Budget, ClassPlace, CountingLayout, RatioPlace, ScreenSize, StatePlace};
+use crate::ui::line::{Line, line};
 use crate::ui::model::{
     Brightness, Counting, Decimal, Density, Estimate, Fields, Instruction, Preview, Reading,
-    RunState, Scale, Sharpness,
+    RejectedCounts, RunState, Scale, Sharpness, Warning,
 };
 use crate::ui::preview::fitted_size_px;
-use crate::ui::scene::{Align, Element, Scene, TextStyle};
+use crate::ui::surface::{Align, Surface, TextStyle};
 use crate::ui::text::{self, Language, TextId};
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
@@ -26,33 +27,77 @@ const LABEL_ON_CARD: TextStyle = TextStyle::new(Role::Small, colour::LABEL, colo
 const TEXT_ON_CARD: TextStyle = TextStyle::new(Role::Small, colour::TEXT, colour::CARD);
 const NAME_ON_CARD: TextStyle = TextStyle::new(Role::SmallBold, colour::TEXT, colour::CARD);
 
-pub(super) fn compose<'a>(counting: &Counting<'a>, size: ScreenSize, scene: &mut Scene<'a>) {
-    let layout = CountingLayout::of(size);
-    let budget = size.budget();
-    let language = counting.language;
+/// The parts of the screen that change on their own. None draws outside of its area.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Bar,
+    Preview,
+    States,
+    Counts,
+    Fields,
+    Advice,
+}
 
-    let state = bar_state(counting.run);
-    top_bar(layout.bar, &counting.identity, state, language, scene);
-    preview(counting.preview, language, layout.preview, budget, scene);
-    states(counting, &layout, scene);
+impl Part {
+    pub(super) const ALL: [Self; 6] = [
+        Self::Bar,
+        Self::Preview,
+        Self::States,
+        Self::Counts,
+        Self::Fields,
+        Self::Advice,
+    ];
 
-    scene.fill(layout.card, colour::CARD);
-    counts(counting, &layout, budget, scene);
-    ratios(counting, &layout, scene);
-    if counting.over_dispersed {
-        over_dispersion(language, &layout, scene);
+    /// Puts the part on a surface, over whatever is there.
+    pub(super) fn put<'a>(
+        self,
+        counting: &Counting<'a>,
+        layout: &CountingLayout,
+        size: ScreenSize,
+        surface: &mut dyn Surface<'a>,
+    ) {
+        let budget = size.budget();
+        let language = counting.language;
+        match self {
+            Self::Bar => {
+                let state = bar_state(counting.run);
+                top_bar(layout.bar, &counting.identity, state, language, surface);
+            }
+            Self::Preview => preview(counting.preview, language, layout.preview, budget, surface),
+            Self::States => states(counting, layout, surface),
+            Self::Counts => {
+                surface.fill(layout.card, colour::CARD);
+                counts(counting, layout, budget, surface);
+                ratios(counting, layout, surface);
+                if counting.over_dispersed {
+                    over_dispersion(language, layout, surface);
+                }
+            }
+            Self::Fields => fields(&counting.fields, language, layout, surface),
+            Self::Advice => {
+                warning(counting.warning, language, layout, surface);
+                instruction(counting.instruction, language, layout, surface);
+                research_line(layout.research, language, surface);
+            }
+        }
     }
+}
 
-    fields(&counting.fields, language, &layout, scene);
-    if let Some(warning) = counting.warning {
-        scene.fill(layout.warning_ground, colour::WARNING_GROUND);
-        scene.sign(layout.warning_sign, Sign::Attention, colour::YELLOW);
-        let style = TextStyle::new(Role::Small, colour::YELLOW, colour::WARNING_GROUND);
-        let words = TextId::from(warning).text_in(language);
-        scene.text(layout.warning, words, style);
-    }
-    instruction(counting.instruction, language, &layout, scene);
-    research_line(layout.research, language, scene);
+fn warning(
+    warning: Option<Warning>,
+    language: Language,
+    layout: &CountingLayout,
+    surface: &mut dyn Surface<'_>,
+) {
+    let Some(warning) = warning else {
+        surface.fill(layout.warning_ground, colour::GROUND);
+        return;
+    };
+    surface.fill(layout.warning_ground, colour::WARNING_GROUND);
+    surface.sign(layout.warning_sign, Sign::Attention, colour::YELLOW);
+    let style = TextStyle::new(Role::Small, colour::YELLOW, colour::WARNING_GROUND);
+    let words = TextId::from(warning).text_in(language);
+    surface.text(layout.warning, words, style);
 }
 
 fn bar_state(run: RunState) -> BarState {
@@ -75,12 +120,12 @@ fn preview<'a>(
     language: Language,
     place: Rectangle,
     budget: Budget,
-    scene: &mut Scene<'a>,
+    surface: &mut dyn Surface<'a>,
 ) {
     let Some(preview) = preview else {
-        scene.fill(place, colour::CARD);
+        surface.fill(place, colour::CARD);
         let words = TextId::NoPicture.text_in(language);
-        scene.text(place, words, LABEL_ON_CARD.aligned(Align::Centre));
+        surface.text(place, words, LABEL_ON_CARD.aligned(Align::Centre));
         return;
     };
     let frame_size_px = (preview.frame_width_px, preview.frame_height_px);
@@ -91,44 +136,37 @@ fn preview<'a>(
     );
     let area = Rectangle::with_center(place.center(), Size::new(width_px, height_px));
     if area != place {
-        scene.fill(place, colour::CARD);
+        surface.fill(place, colour::CARD);
     }
-    scene.push(Element::Picture {
-        area,
-        picture: preview.picture,
-    });
-    scene.push(Element::Cells {
-        area,
-        cells: preview.cells,
-        frame_size_px,
-        width_px: budget.line,
-    });
+    surface.picture(area, preview.picture);
+    surface.cells(area, preview.cells, frame_size_px, budget.line);
 }
 
 /// The sign and word of a state, or a dash before the first frame.
 struct State {
     sign: Option<Sign>,
-    word: String,
+    word: Line,
 }
 
 impl State {
     fn of(sign: Sign, word: TextId, language: Language) -> Self {
         Self {
             sign: Some(sign),
-            word: word.text_in(language).to_owned(),
+            word: word.text_in(language).into(),
         }
     }
 
     fn none() -> Self {
         Self {
             sign: None,
-            word: NO_VALUE.to_owned(),
+            word: NO_VALUE.into(),
         }
     }
 }
 
-fn states(counting: &Counting<'_>, layout: &CountingLayout, scene: &mut Scene<'_>) {
+fn states(counting: &Counting<'_>, layout: &CountingLayout, surface: &mut dyn Surface<'_>) {
     let language = counting.language;
+    surface.fill(layout.states, colour::GROUND);
 
     let focus = counting.focus.map_or_else(State::none, |focus| {
         State::of(
@@ -137,9 +175,9 @@ fn states(counting: &Counting<'_>, layout: &CountingLayout, scene: &mut Scene<'_
             language,
         )
     });
-    state_row(layout.focus, TextId::Focus, &focus, language, scene);
+    state_row(layout.focus, TextId::Focus, &focus, language, surface);
     let score = counting.focus.map_or(0, |focus| focus.score.min(100));
-    score_bar(layout.focus.bar, u64::from(score), 100, focus.sign, scene);
+    score_bar(layout.focus.bar, u64::from(score), 100, focus.sign, surface);
 
     let light = counting.brightness.map_or_else(State::none, |light| {
         let sign = match light {
@@ -148,7 +186,7 @@ fn states(counting: &Counting<'_>, layout: &CountingLayout, scene: &mut Scene<'_
         };
         State::of(sign, light.into(), language)
     });
-    state_row(layout.light, TextId::Light, &light, language, scene);
+    state_row(layout.light, TextId::Light, &light, language, surface);
 
     let density = counting.density.map_or_else(State::none, |density| {
         let sign = match density {
@@ -158,10 +196,18 @@ fn states(counting: &Counting<'_>, layout: &CountingLayout, scene: &mut Scene<'_
         };
         State::of(sign, density.into(), language)
     });
-    state_row(layout.density, TextId::Density, &density, language, scene);
+    state_row(layout.density, TextId::Density, &density, language, surface);
+
+    if let Some(percent) = counting.fields.skipped_percent {
+        let style = LABEL_ON_GROUND.aligned(Align::Right);
+        surface.fill(layout.skipped_rule, colour::RULE);
+        let words = TextId::Skipped.text_in(language);
+        surface.text(layout.light.aside, words, style);
+        surface.text(layout.density.aside, &line!("{percent} %"), style);
+    }
 
     let scale = scale_state(counting.scale, language);
-    state_row(layout.scale, TextId::ScaleUnit, &scale, language, scene);
+    state_row(layout.scale, TextId::ScaleUnit, &scale, language, surface);
 }
 
 fn focus_sign(sharpness: Sharpness) -> Sign {
@@ -184,7 +230,7 @@ fn scale_state(scale: Scale, language: Language) -> State {
         Scale::Unknown => State::of(Sign::Bad, TextId::ScaleUnknown, language),
         Scale::Calibrated { nm_per_px } => State {
             sign: Some(Sign::Good),
-            word: format!(
+            word: line!(
                 "{} {}",
                 um(nm_per_px),
                 TextId::ScaleCalibrated.text_in(language)
@@ -195,7 +241,7 @@ fn scale_state(scale: Scale, language: Language) -> State {
             spread_nm,
         } => State {
             sign: Some(Sign::Attention),
-            word: format!(
+            word: line!(
                 "{} ±{} {}",
                 um(nm_per_px),
                 um(spread_nm),
@@ -210,32 +256,43 @@ fn state_row(
     label: TextId,
     state: &State,
     language: Language,
-    scene: &mut Scene<'_>,
+    surface: &mut dyn Surface<'_>,
 ) {
-    scene.text(place.label, label.text_in(language), LABEL_ON_GROUND);
+    surface.text(place.label, label.text_in(language), LABEL_ON_GROUND);
     if let Some(sign) = state.sign {
-        scene.sign(place.sign, sign, sign.colour());
+        surface.sign(place.sign, sign, sign.colour());
     }
-    let word = if label == TextId::Focus {
-        place.word
-    } else {
+    let word = if label == TextId::ScaleUnit {
         place.wide_word
+    } else {
+        place.word
     };
-    scene.text(word, &state.word, TEXT_ON_GROUND);
+    surface.text(word, &state.word, TEXT_ON_GROUND);
 }
 
 /// A bar filled by a share of the whole.
-fn score_bar(place: Rectangle, part: u64, whole: u64, sign: Option<Sign>, scene: &mut Scene<'_>) {
-    scene.fill(place, colour::RULE);
+fn score_bar(
+    place: Rectangle,
+    part: u64,
+    whole: u64,
+    sign: Option<Sign>,
+    surface: &mut dyn Surface<'_>,
+) {
+    surface.fill(place, colour::RULE);
     let width = u64::from(place.size.width);
     // At most the place's width.
     let filled = (width * part.min(whole) / whole.max(1)) as u32;
     let fill_colour = sign.map_or(colour::LABEL, Sign::colour);
     let size = Size::new(filled, place.size.height);
-    scene.fill(Rectangle::new(place.top_left, size), fill_colour);
+    surface.fill(Rectangle::new(place.top_left, size), fill_colour);
 }
 
-fn counts(counting: &Counting<'_>, layout: &CountingLayout, budget: Budget, scene: &mut Scene<'_>) {
+fn counts(
+    counting: &Counting<'_>,
+    layout: &CountingLayout,
+    budget: Budget,
+    surface: &mut dyn Surface<'_>,
+) {
     let language = counting.language;
     let (title, title_colour) = match counting.run {
         RunState::Live | RunState::Paused => (TextId::CountsSoFar, colour::TEXT),
@@ -243,8 +300,8 @@ fn counts(counting: &Counting<'_>, layout: &CountingLayout, budget: Budget, scen
         RunState::Unfinished => (TextId::CountsNoResult, colour::ORANGE),
     };
     let title_style = TextStyle::new(Role::SmallBold, title_colour, colour::CARD);
-    scene.text(layout.counts_title, title.text_in(language), title_style);
-    scene.text(
+    surface.text(layout.counts_title, title.text_in(language), title_style);
+    surface.text(
         layout.interval_title,
         TextId::Interval.text_in(language),
         LABEL_ON_CARD.aligned(Align::Right),
@@ -252,20 +309,16 @@ fn counts(counting: &Counting<'_>, layout: &CountingLayout, budget: Budget, scen
 
     let classes = CellClass::ALL.into_iter().zip(layout.classes);
     for ((class, place), reading) in classes.zip(counting.counts) {
-        class_row(class, place, reading, language, budget, scene);
+        class_row(class, place, reading, language, budget, surface);
     }
 
-    scene.fill(layout.uncertain_rule, colour::RULE);
-    scene.push(Element::Mark {
-        area: layout.uncertain_mark,
-        class: None,
-        width_px: budget.line,
-    });
+    surface.fill(layout.uncertain_rule, colour::RULE);
+    surface.mark(layout.uncertain_mark, None, budget.line);
     let words = TextId::Uncertain.text_in(language);
-    scene.text(layout.uncertain_name, words, TEXT_ON_CARD);
+    surface.text(layout.uncertain_name, words, TEXT_ON_CARD);
     let uncertain = Decimal::whole(counting.uncertain);
     let style = NAME_ON_CARD.aligned(Align::Right);
-    number(layout.uncertain_number, style, scene, |form| {
+    number(layout.uncertain_number, style, surface, |form| {
         form.of(uncertain, language)
     });
 }
@@ -276,16 +329,12 @@ fn class_row(
     reading: Reading,
     language: Language,
     budget: Budget,
-    scene: &mut Scene<'_>,
+    surface: &mut dyn Surface<'_>,
 ) {
-    scene.fill(place.rule, colour::RULE);
-    scene.push(Element::Mark {
-        area: place.mark,
-        class: Some(class),
-        width_px: budget.line + 1,
-    });
-    scene.text(place.name, class.name(), NAME_ON_CARD);
-    number(place.n, LABEL_ON_CARD, scene, |form| {
+    surface.fill(place.rule, colour::RULE);
+    surface.mark(place.mark, Some(class), budget.line + 1);
+    surface.text(place.name, class.name(), NAME_ON_CARD);
+    number(place.n, LABEL_ON_CARD, surface, |form| {
         form.n(reading.n(), language)
     });
     let number_style = |text_colour: Rgb888| {
@@ -294,19 +343,19 @@ fn class_row(
     match reading {
         Reading::Known(estimate) => {
             let style = number_style(colour::TEXT);
-            number(place.number, style, scene, |form| {
+            number(place.number, style, surface, |form| {
                 form.of(estimate.value, language)
             });
             let style = LABEL_ON_CARD.aligned(Align::Right);
-            number(place.interval, style, scene, |form| {
+            number(place.interval, style, surface, |form| {
                 form.interval(&estimate, language)
             });
         }
         Reading::TooFew { .. } => {
-            scene.text(place.number, NO_VALUE, number_style(colour::LABEL));
+            surface.text(place.number, NO_VALUE, number_style(colour::LABEL));
             let words = TextId::TooFewCells.text_in(language);
             let style = TextStyle::new(Role::Small, colour::YELLOW, colour::CARD);
-            scene.text(place.interval, words, style.aligned(Align::Right));
+            surface.text(place.interval, words, style.aligned(Align::Right));
         }
     }
 }
@@ -321,20 +370,20 @@ enum Form {
 }
 
 impl Form {
-    fn of(self, number: Decimal, language: Language) -> String {
+    fn of(self, number: Decimal, language: Language) -> Line {
         match self {
             Form::Full => text::decimal(number, language),
             Form::Compact => text::compact(number, language),
         }
     }
 
-    fn interval(self, estimate: &Estimate, language: Language) -> String {
+    fn interval(self, estimate: &Estimate, language: Language) -> Line {
         let [low, high] = [estimate.low, estimate.high].map(|end| self.of(end, language));
-        format!("{low}-{high}")
+        line!("{low}-{high}")
     }
 
-    fn n(self, n: u64, language: Language) -> String {
-        format!("n {}", self.of(Decimal::whole(n), language))
+    fn n(self, n: u64, language: Language) -> Line {
+        line!("n {}", self.of(Decimal::whole(n), language))
     }
 }
 
@@ -342,16 +391,16 @@ impl Form {
 fn number(
     place: Rectangle,
     style: TextStyle,
-    scene: &mut Scene<'_>,
-    written: impl Fn(Form) -> String,
+    surface: &mut dyn Surface<'_>,
+    written: impl Fn(Form) -> Line,
 ) {
     let full = written(Form::Full);
-    let fits = scene.type_scale().width_px(style.role, &full) <= place.size.width;
+    let fits = surface.type_scale().width_px(style.role, &full) <= place.size.width;
     let shown = if fits { full } else { written(Form::Compact) };
-    scene.text(place, &shown, style);
+    surface.text(place, &shown, style);
 }
 
-fn ratios(counting: &Counting<'_>, layout: &CountingLayout, scene: &mut Scene<'_>) {
+fn ratios(counting: &Counting<'_>, layout: &CountingLayout, surface: &mut dyn Surface<'_>) {
     let language = counting.language;
     let readings = [
         (CellClass::Wbc, counting.wbc_per_1000_rbc),
@@ -360,12 +409,12 @@ fn ratios(counting: &Counting<'_>, layout: &CountingLayout, scene: &mut Scene<'_
     if readings.iter().all(|(_, reading)| reading.is_none()) {
         return;
     }
-    scene.fill(layout.ratio_rule, colour::RULE);
+    surface.fill(layout.ratio_rule, colour::RULE);
     let title = TextId::PerThousandRbc.text_in(language);
-    scene.text(layout.ratio_title, title, LABEL_ON_CARD);
+    surface.text(layout.ratio_title, title, LABEL_ON_CARD);
     for ((class, reading), place) in readings.into_iter().zip(layout.ratios) {
         if let Some(reading) = reading {
-            ratio_row(class, place, reading, language, scene);
+            ratio_row(class, place, reading, language, surface);
         }
     }
 }
@@ -375,27 +424,29 @@ fn ratio_row(
     place: RatioPlace,
     reading: Reading,
     language: Language,
-    scene: &mut Scene<'_>,
+    surface: &mut dyn Surface<'_>,
 ) {
-    scene.text(place.name, class.name(), TEXT_ON_CARD);
+    surface.text(place.name, class.name(), TEXT_ON_CARD);
     let n_style = LABEL_ON_CARD.aligned(Align::Right);
     match reading {
         Reading::Known(estimate) => {
             let estimate = without_spare_decimals(estimate);
             let value_style = NAME_ON_CARD.aligned(Align::Right);
-            number(place.value, value_style, scene, |form| {
+            number(place.value, value_style, surface, |form| {
                 form.of(estimate.value, language)
             });
-            number(place.interval, n_style, scene, |form| {
+            number(place.interval, n_style, surface, |form| {
                 form.interval(&estimate, language)
             });
-            number(place.n, n_style, scene, |form| form.n(estimate.n, language));
+            number(place.n, n_style, surface, |form| {
+                form.n(estimate.n, language)
+            });
         }
         Reading::TooFew { n } => {
-            number(place.few_n, n_style, scene, |form| form.n(n, language));
+            number(place.few_n, n_style, surface, |form| form.n(n, language));
             let words = TextId::TooFewCells.text_in(language);
             let style = TextStyle::new(Role::Small, colour::YELLOW, colour::CARD);
-            scene.text(place.reason, words, style.aligned(Align::Right));
+            surface.text(place.reason, words, style.aligned(Align::Right));
         }
     }
 }
@@ -411,64 +462,77 @@ fn without_spare_decimals(estimate: Estimate) -> Estimate {
     }
 }
 
-fn over_dispersion(language: Language, layout: &CountingLayout, scene: &mut Scene<'_>) {
-    scene.sign(layout.dispersion_sign, Sign::Attention, colour::YELLOW);
+fn over_dispersion(language: Language, layout: &CountingLayout, surface: &mut dyn Surface<'_>) {
+    surface.sign(layout.dispersion_sign, Sign::Attention, colour::YELLOW);
     let style = TextStyle::new(Role::Small, colour::YELLOW, colour::CARD);
     let words = TextId::OverDispersed.text_in(language);
     let width_px = layout
         .dispersion
         .first()
         .map_or(0, |place| place.size.width);
-    let lines = scene
-        .type_scale()
-        .wrapped(Role::Small, words, width_px, layout.dispersion.len());
-    for (line, place) in lines.iter().zip(&layout.dispersion) {
-        scene.text(*place, line, style);
-    }
+    let mut places = layout.dispersion.iter();
+    let max_lines = layout.dispersion.len();
+    let scale = surface.type_scale();
+    scale.for_each_line(Role::Small, words, width_px, max_lines, |line| {
+        if let Some(place) = places.next() {
+            surface.text(*place, line, style);
+        }
+    });
 }
 
-fn fields(fields: &Fields, language: Language, layout: &CountingLayout, scene: &mut Scene<'_>) {
+fn fields(
+    fields: &Fields,
+    language: Language,
+    layout: &CountingLayout,
+    surface: &mut dyn Surface<'_>,
+) {
+    surface.fill(layout.fields_row, colour::GROUND);
     let label = TextId::Fields.text_in(language);
     let counted = match fields.wanted {
-        Some(wanted) => {
-            format!("{label} {}/{wanted}", fields.counted)
-        }
-        None => format!("{label} {}", fields.counted),
+        Some(wanted) => line!("{label} {}/{wanted}", fields.counted),
+        None => line!("{label} {}", fields.counted),
     };
-    scene.text(layout.fields, &counted, TEXT_ON_GROUND);
+    surface.text(layout.fields, &counted, TEXT_ON_GROUND);
     if let Some(wanted) = fields.wanted {
         let (part, whole) = (u64::from(fields.counted), u64::from(wanted));
-        score_bar(layout.progress, part, whole, Some(Sign::GoOn), scene);
+        score_bar(layout.progress, part, whole, Some(Sign::GoOn), surface);
     }
     let room_px = layout.rejected.size.width;
-    let scale = scene.type_scale();
-    let rejected = rejected_text(fields, language, |text| {
+    let scale = surface.type_scale();
+    let rejected = rejected_text(&fields.rejected, language, |text| {
         scale.width_px(Role::Small, text) <= room_px
     });
     let style = LABEL_ON_GROUND.aligned(Align::Right);
-    scene.text(layout.rejected, &rejected, style);
+    surface.text(layout.rejected, &rejected, style);
 }
 
 /// `Rejected 5: blurred 3, dark 2`, with the last reasons summed up as `other` where they do
 /// not all fit.
-fn rejected_text(fields: &Fields, language: Language, fits: impl Fn(&str) -> bool) -> String {
-    let reasons: Vec<_> = fields.rejected.iter().filter(|(_, n)| *n > 0).collect();
-    let total = fields.rejected_total();
+fn rejected_text(
+    rejected: &RejectedCounts,
+    language: Language,
+    fits: impl Fn(&str) -> bool,
+) -> Line {
     let label = TextId::Rejected.text_in(language);
-    let heading = format!("{label} {total}");
+    let heading = line!("{label} {}", rejected.total());
     let with_reasons = |named: usize| {
-        let other: u64 = reasons[named..].iter().map(|(_, n)| u64::from(*n)).sum();
-        let mut parts: Vec<String> = reasons[..named]
-            .iter()
-            .map(|(reason, n)| format!("{} {n}", TextId::from(*reason).text_in(language)))
-            .collect();
-        if other > 0 {
-            let word = TextId::RejectedOther.text_in(language);
-            parts.push(format!("{word} {other}"));
+        let mut text = heading.clone();
+        let mut separator = ": ";
+        let mut add = |word: TextId, fields: u64| {
+            text.push_str(&line!("{separator}{} {fields}", word.text_in(language)));
+            separator = ", ";
+        };
+        for (reason, fields) in rejected.by_frequency().take(named) {
+            add(reason.into(), u64::from(fields));
         }
-        format!("{heading}: {}", parts.join(", "))
+        let others = rejected.by_frequency().skip(named);
+        let other = others.map(|(_, fields)| u64::from(fields)).sum();
+        if other > 0 {
+            add(TextId::RejectedOther, other);
+        }
+        text
     };
-    (1..=reasons.len())
+    (1..=rejected.by_frequency().count())
         .rev()
         .map(with_reasons)
         .find(|text| fits(text))
@@ -479,7 +543,7 @@ fn instruction(
     instruction: Instruction,
     language: Language,
     layout: &CountingLayout,
-    scene: &mut Scene<'_>,
+    surface: &mut dyn Surface<'_>,
 ) {
     let sign = instruction_sign(instruction);
     let ground = match sign {
@@ -487,11 +551,11 @@ fn instruction(
         Sign::GoOn | Sign::Running => colour::SKY_BLUE,
         Sign::Attention | Sign::Bad | Sign::Paused => colour::ORANGE,
     };
-    scene.fill(layout.instruction_ground, ground);
-    scene.sign(layout.instruction_sign, sign, colour::INK);
+    surface.fill(layout.instruction_ground, ground);
+    surface.sign(layout.instruction_sign, sign, colour::INK);
     let style = TextStyle::new(Role::Strong, colour::INK, ground);
     let words = TextId::from(instruction).text_in(language);
-    scene.text(layout.instruction, words, style);
+    surface.text(layout.instruction, words, style);
 }
 
 fn instruction_sign(instruction: Instruction) -> Sign {
@@ -519,16 +583,12 @@ mod tests {
 
     #[test]
     fn reasons_that_do_not_fit_are_summed_up() {
-        let fields = Fields {
-            counted: 4,
-            wanted: None,
-            rejected: vec![
-                (Rejection::Blurred, 3),
-                (Rejection::TooDark, 0),
-                (Rejection::Empty, 2),
-                (Rejection::Crowded, 1),
-            ],
-        };
+        let rejected = RejectedCounts::from_iter([
+            (Rejection::Crowded, 1),
+            (Rejection::TooDark, 0),
+            (Rejection::Empty, 2),
+            (Rejection::Blurred, 3),
+        ]);
         let cases = [
             (99, "Rejected 6: blurred 3, empty 2, crowded 1"),
             (36, "Rejected 6: blurred 3, empty 2, other 1"),
@@ -537,9 +597,9 @@ mod tests {
         ];
         for (room, expected) in cases {
             let fits = |text: &str| text.len() <= room.max(expected.len());
-            assert_eq!(rejected_text(&fields, Language::English, fits), expected);
+            assert_eq!(rejected_text(&rejected, Language::English, fits), expected);
         }
-        let none = rejected_text(&Fields::default(), Language::English, |_| true);
+        let none = rejected_text(&RejectedCounts::default(), Language::English, |_| true);
         assert_eq!(none, "Rejected 0");
     }
 

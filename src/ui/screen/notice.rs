@@ -8,7 +8,7 @@ use crate::ui::icon::Sign;
 use crate::ui::layout::{Budget, ScreenSize, Space, bar_place, research_place, signed_line};
 use crate::ui::mark::MIN_MARK_SIDE_PX;
 use crate::ui::model::{Failure, NoCamera, Starting};
-use crate::ui::scene::{Align, Element, Scene, TextStyle};
+use crate::ui::surface::{Align, Surface, TextStyle};
 use crate::ui::text::TextId;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
@@ -18,7 +18,7 @@ const BODY: TextStyle = TextStyle::new(Role::Small, colour::TEXT, colour::GROUND
 const LABEL: TextStyle = TextStyle::new(Role::Small, colour::LABEL, colour::GROUND);
 const ACTION: TextStyle = TextStyle::new(Role::Strong, colour::TEXT, colour::GROUND);
 
-pub(super) fn starting(starting: &Starting, size: ScreenSize, scene: &mut Scene<'_>) {
+pub(super) fn starting(starting: &Starting, size: ScreenSize, surface: &mut dyn Surface<'_>) {
     let budget = size.budget();
     let language = starting.language;
     let mut space = Space::of_screen(size);
@@ -31,40 +31,37 @@ pub(super) fn starting(starting: &Starting, size: ScreenSize, scene: &mut Scene<
     emblem(
         middle.cut_top(budget.class_number * 2).area(),
         budget,
-        scene,
+        surface,
     );
     middle.cut_top(budget.row);
     let title = middle.cut_top(budget.class_number * 2).area();
-    scene.text(title, "hemoscope", TITLE.aligned(Align::Centre));
+    surface.text(title, "hemoscope", TITLE.aligned(Align::Centre));
     let tagline = middle.cut_top(budget.row * 2).area();
     let words = TextId::Tagline.text_in(language);
-    scene.text(tagline, words, BODY.aligned(Align::Centre));
+    surface.text(tagline, words, BODY.aligned(Align::Centre));
     let version = middle.cut_top(budget.row).area();
-    scene.text(version, &starting.version, LABEL.aligned(Align::Centre));
+    surface.text(version, &starting.version, LABEL.aligned(Align::Centre));
 
-    scene.fill(step_row.area(), colour::CARD);
-    scene.sign(step_sign, Sign::Running, Sign::Running.colour());
+    surface.fill(step_row.area(), colour::CARD);
+    surface.sign(step_sign, Sign::Running, Sign::Running.colour());
     let step_style = TextStyle::new(Role::Strong, colour::TEXT, colour::CARD);
-    scene.text(step, TextId::Starting.text_in(language), step_style);
-    research_line(research, language, scene);
+    surface.text(step, TextId::Starting.text_in(language), step_style);
+    research_line(research, language, surface);
 }
 
 /// The three marks in a row: what the device counts.
-fn emblem(place: Rectangle, budget: Budget, scene: &mut Scene<'_>) {
+fn emblem(place: Rectangle, budget: Budget, surface: &mut dyn Surface<'_>) {
     let side_px = place.size.height.max(MIN_MARK_SIDE_PX);
     let step_px = side_px + side_px / 2;
     let first_x = place.center().x - step_px as i32;
     for (at, class) in CellClass::ALL.into_iter().enumerate() {
         let centre = Point::new(first_x + at as i32 * step_px as i32, place.center().y);
-        scene.push(Element::Mark {
-            area: Rectangle::with_center(centre, Size::new_equal(side_px)),
-            class: Some(class),
-            width_px: budget.line + 2,
-        });
+        let area = Rectangle::with_center(centre, Size::new_equal(side_px));
+        surface.mark(area, Some(class), budget.line + 2);
     }
 }
 
-pub(super) fn no_camera(missing: &NoCamera, size: ScreenSize, scene: &mut Scene<'_>) {
+pub(super) fn no_camera(missing: &NoCamera<'_>, size: ScreenSize, surface: &mut dyn Surface<'_>) {
     let language = missing.language;
     let words = |id: TextId| id.text_in(language);
     let message = Message {
@@ -81,17 +78,17 @@ pub(super) fn no_camera(missing: &NoCamera, size: ScreenSize, scene: &mut Scene<
         ground: colour::ORANGE,
     };
     let bar = bar_place(&mut space, budget);
-    top_bar(bar, &missing.identity, state, language, scene);
-    research_line(research_place(&mut space, budget), language, scene);
+    top_bar(bar, &missing.identity, state, language, surface);
+    research_line(research_place(&mut space, budget), language, surface);
     message.compose(
         space,
         budget,
         [TextId::WhatHappened, TextId::WhatToDo].map(words),
-        scene,
+        surface,
     );
 }
 
-pub(super) fn failure(failure: &Failure, size: ScreenSize, scene: &mut Scene<'_>) {
+pub(super) fn failure(failure: &Failure<'_>, size: ScreenSize, surface: &mut dyn Surface<'_>) {
     let language = failure.language;
     let words = |id: TextId| id.text_in(language);
     let message = Message {
@@ -108,13 +105,13 @@ pub(super) fn failure(failure: &Failure, size: ScreenSize, scene: &mut Scene<'_>
         ground: colour::ORANGE,
     };
     let bar = bar_place(&mut space, budget);
-    top_bar(bar, &failure.identity, state, language, scene);
-    research_line(research_place(&mut space, budget), language, scene);
+    top_bar(bar, &failure.identity, state, language, surface);
+    research_line(research_place(&mut space, budget), language, surface);
     message.compose(
         space,
         budget,
         [TextId::WhatHappened, TextId::WhatToDo].map(words),
-        scene,
+        surface,
     );
 }
 
@@ -126,24 +123,36 @@ struct Message {
 }
 
 impl Message {
-    fn compose(&self, space: Space, budget: Budget, headings: [&str; 2], scene: &mut Scene<'_>) {
+    fn compose(
+        &self,
+        space: Space,
+        budget: Budget,
+        headings: [&str; 2],
+        surface: &mut dyn Surface<'_>,
+    ) {
         let mut space = space.inset_sides(budget.margin * 3);
         space.cut_top(budget.row);
         let title = space.cut_top(budget.instruction + budget.row / 2).area();
-        scene.text(title, &self.title, TITLE);
+        surface.text(title, &self.title, TITLE);
         space.cut_top(budget.row / 2);
         let [happened, to_do] = headings;
-        scene.text(space.cut_top(budget.row + 2).area(), happened, LABEL);
-        paragraph(&mut space, &self.what_happened, BODY, budget.row + 2, scene);
+        surface.text(space.cut_top(budget.row + 2).area(), happened, LABEL);
+        paragraph(
+            &mut space,
+            &self.what_happened,
+            BODY,
+            budget.row + 2,
+            surface,
+        );
         space.cut_top(budget.row);
         let heading = TextStyle::new(Role::SmallBold, colour::ORANGE, colour::GROUND);
-        scene.text(space.cut_top(budget.row + 3).area(), to_do, heading);
+        surface.text(space.cut_top(budget.row + 3).area(), to_do, heading);
         paragraph(
             &mut space,
             &self.what_to_do,
             ACTION,
             budget.instruction,
-            scene,
+            surface,
         );
     }
 }
@@ -156,12 +165,11 @@ fn paragraph(
     words: &str,
     style: TextStyle,
     line_height_px: u32,
-    scene: &mut Scene<'_>,
+    surface: &mut dyn Surface<'_>,
 ) {
     let width_px = space.area().size.width;
-    let scale = scene.type_scale();
-    let printable = scale.printable(words);
-    for line in scale.wrapped(style.role, &printable, width_px, PARAGRAPH_LINES) {
-        scene.text(space.cut_top(line_height_px).area(), &line, style);
-    }
+    let scale = surface.type_scale();
+    scale.for_each_line(style.role, words, width_px, PARAGRAPH_LINES, |line| {
+        surface.text(space.cut_top(line_height_px).area(), line, style);
+    });
 }

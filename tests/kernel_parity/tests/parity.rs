@@ -1,12 +1,15 @@
 //! Every kernel of the running processor equals the scalar one to the bit.
 //!
 //! A plain `main` without threads: qemu-user 7.2 hangs where the test harness starts one.
+//! `KERNEL_PARITY_CASES` sets how many random convolutions are compared, `KERNEL_PARITY_SEED` the
+//! first one's seed, and `KERNEL_PARITY_THREADS` how many threads share a stream.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use kernel_parity::kernels::{
     Convolution, Input, Kernel, MAX_ACTIVATION, MAX_WEIGHT, Output, OutputKind, Parameters,
-    Quantization, Residual, Size,
+    Program, Quantization, Residual, Size, Source, Step, Stream,
 };
 
 /// Random cases for each kernel: few enough for an emulated processor.
@@ -239,9 +242,20 @@ fn random_shape(random: &mut Random) -> Shape {
     shape
 }
 
+/// A number from the environment.
+fn setting(name: &str, default: u64) -> u64 {
+    match std::env::var(name) {
+        Ok(text) => text
+            .parse()
+            .unwrap_or_else(|_| panic!("{name} is {text:?}, no number")),
+        Err(_) => default,
+    }
+}
+
 fn kernels_agree_on_random_convolutions() -> Vec<String> {
     let mut failures = Vec::new();
-    for seed in 0..RANDOM_CASES {
+    let first = setting("KERNEL_PARITY_SEED", 0);
+    for seed in first..first + setting("KERNEL_PARITY_CASES", RANDOM_CASES) {
         let mut random = Random(seed);
         let shape = random_shape(&mut random);
         let values = random.pick(&[Values::Uniform, Values::Uniform, Values::Ends]);
@@ -320,6 +334,100 @@ fn kernels_agree_on_the_shapes_of_the_network() -> Vec<String> {
     failures
 }
 
+/// A small network: (input, input channels, output channels, kernel side, stride, residual and
+/// how it is doubled); steps are numbered from 0.
+type Layer = (Source, usize, usize, usize, usize, Option<(usize, usize)>);
+
+const NETWORK: [Layer; 9] = [
+    (Source::Picture, 4, 16, 3, 2, None),
+    (Source::Step(0), 16, 32, 1, 2, None),
+    (Source::Step(0), 16, 32, 3, 2, None),
+    (Source::Step(2), 32, 32, 3, 1, Some((1, 1))),
+    (Source::Step(3), 32, 48, 3, 2, None),
+    (Source::Step(4), 48, 48, 3, 1, Some((4, 1))),
+    (Source::Step(5), 48, 32, 1, 1, None),
+    (Source::Step(3), 32, 32, 1, 1, Some((6, 2))),
+    (Source::Step(7), 32, 7, 3, 1, None),
+];
+
+fn network(kernel: Kernel) -> Arc<Program> {
+    let step = |(index, layer): (usize, &Layer)| {
+        let &(input, input_channels, output_channels, side, stride, residual) = layer;
+        let last = index + 1 == NETWORK.len();
+        let shape = Shape {
+            size: Size {
+                height: 4,
+                width: 4,
+            },
+            input_channels,
+            output_channels,
+            kernel_height: side,
+            kernel_width: side,
+            stride,
+            pad: side / 2,
+            kind: if last {
+                OutputKind::I16
+            } else {
+                OutputKind::U8
+            },
+            upsample: None,
+        };
+        let mut parameters = case(&mut Random(index as u64), shape, Values::Uniform).parameters;
+        parameters.input_zero_point = if input == Source::Picture { 64 } else { 0 };
+        parameters.residual = residual.map(|(_, upsample)| Residual {
+            zero_point: 3,
+            scale: 0.75,
+            upsample,
+        });
+        parameters.output = Quantization {
+            zero_point: 0,
+            minimum: if last { -32_768 } else { 0 },
+            maximum: if last { 32_767 } else { MAX_ACTIVATION },
+            kind: shape.kind,
+        };
+        let convolution = Convolution::new(kernel, parameters).expect("parameters");
+        Step {
+            convolution: Arc::new(convolution),
+            input,
+            residual: residual.map(|(step, _)| step),
+        }
+    };
+    Arc::new(Program::new(NETWORK.iter().enumerate().map(step).collect()).expect("a program"))
+}
+
+fn streams_agree_wherever_the_picture_is_cut() -> Vec<String> {
+    let threads = setting("KERNEL_PARITY_THREADS", 1) as usize;
+    let mut failures = Vec::new();
+    for (height, width) in [(8, 8), (48, 72), (104, 16)] {
+        let size = Size { height, width };
+        let mut random = Random(height as u64);
+        let picture: Vec<u8> = (0..size.pixels() * 4)
+            .map(|_| random.within(0, 127) as u8)
+            .collect();
+        let run = |kernel, band_rows, threads| {
+            let stream = Stream::new(network(kernel), size, band_rows, threads);
+            let mut stream = stream.expect("a stream");
+            let first = stream.run(&picture).expect("a picture").to_vec();
+            assert_eq!(stream.run(&picture).expect("a picture"), first);
+            first
+        };
+        let expected = run(Kernel::Scalar, height, 1);
+        assert_ne!(expected.iter().min(), expected.iter().max());
+        for kernel in kernels() {
+            for band_rows in [1, 5, 16, height] {
+                for threads in [1, threads] {
+                    if run(kernel, band_rows, threads) != expected {
+                        failures.push(format!(
+                            "{width}x{height}: {kernel}, bands of {band_rows}, {threads} threads"
+                        ));
+                    }
+                }
+            }
+        }
+    }
+    failures
+}
+
 fn the_scalar_kernel_equals_a_sum_written_out() -> Vec<String> {
     // 1x1 window over one pixel: 2 * (10 - 4) + 3 * (20 - 4) + bias 5 = 65; half of it is 32.5,
     // which goes to the even 32; the residual adds (9 - 1) * 1.5 = 12 before that: 44.5 to 44.
@@ -373,7 +481,7 @@ fn the_scalar_kernel_equals_a_sum_written_out() -> Vec<String> {
 fn main() -> ExitCode {
     let names: Vec<&str> = kernels().into_iter().map(Kernel::name).collect();
     println!("scalar against {}", names.join(", "));
-    let checks: [(&str, Check); 4] = [
+    let checks: [(&str, Check); 5] = [
         ("written out", the_scalar_kernel_equals_a_sum_written_out),
         ("largest sums", kernels_agree_on_the_largest_sums),
         (
@@ -381,6 +489,7 @@ fn main() -> ExitCode {
             kernels_agree_on_the_shapes_of_the_network,
         ),
         ("random convolutions", kernels_agree_on_random_convolutions),
+        ("streams", streams_agree_wherever_the_picture_is_cut),
     ];
     let mut code = ExitCode::SUCCESS;
     for (name, check) in checks {

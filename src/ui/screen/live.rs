@@ -1,0 +1,79 @@
+//! The screen as it is kept while a run goes on: one picture, and only what changed is drawn anew.
+
+use super::counting::Part;
+use super::draw;
+use crate::ui::canvas::Canvas;
+use crate::ui::layout::{CountingLayout, ScreenSize};
+use crate::ui::model::{Counting, Screen};
+use crate::ui::painter::Painter;
+use crate::ui::surface::{Record, Surface};
+
+/// A canvas kept for good, and what stands on it. Once the counting screen has been shown,
+/// showing it again allocates nothing.
+#[derive(Debug)]
+pub struct LiveScreen {
+    size: ScreenSize,
+    layout: CountingLayout,
+    canvas: Canvas,
+    /// What each part of the counting screen looks like now; nothing while another screen shows.
+    shown: Option<[Record; Part::ALL.len()]>,
+    next: Record,
+    preview_number: Option<u64>,
+}
+
+impl LiveScreen {
+    /// A black screen.
+    pub fn new(size: ScreenSize) -> Self {
+        Self {
+            size,
+            layout: CountingLayout::of(size),
+            canvas: size.canvas(),
+            shown: None,
+            next: Record::new(size.type_scale()),
+            preview_number: None,
+        }
+    }
+
+    /// The picture.
+    pub fn canvas(&self) -> &Canvas {
+        &self.canvas
+    }
+
+    /// Draws any screen anew.
+    pub fn show(&mut self, screen: &Screen<'_>) {
+        self.shown = None;
+        let Ok(()) = draw(screen, self.size, &mut self.canvas);
+    }
+
+    /// Draws what differs from the counting screen shown before; tells whether anything does.
+    pub fn show_counting(&mut self, counting: &Counting<'_>) -> bool {
+        let preview_number = counting.preview.and_then(|preview| preview.number);
+        let same_preview = preview_number.is_some() && preview_number == self.preview_number;
+        self.preview_number = preview_number;
+        let is_first = self.shown.is_none();
+        let scale = self.size.type_scale();
+        let shown = self
+            .shown
+            .get_or_insert_with(|| Part::ALL.map(|_| Record::new(scale)));
+        if is_first {
+            Painter::new(scale, &mut self.canvas).fill(
+                crate::ui::layout::Space::of_screen(self.size).area(),
+                crate::ui::colour::GROUND,
+            );
+        }
+        let mut any_changed = false;
+        for (part, shown) in Part::ALL.into_iter().zip(shown) {
+            self.next.clear();
+            part.put(counting, &self.layout, self.size, &mut self.next);
+            let same_picture = part != Part::Preview || same_preview || counting.preview.is_none();
+            if !is_first && same_picture && self.next.bytes() == shown.bytes() {
+                continue;
+            }
+            std::mem::swap(&mut self.next, shown);
+            any_changed = true;
+            let mut painter = Painter::new(scale, &mut self.canvas);
+            part.put(counting, &self.layout, self.size, &mut painter);
+        }
+        any_changed
+    }
+}
