@@ -8,7 +8,7 @@
 use super::Header;
 use super::bits::BitReader;
 use super::huffman::{HuffmanTable, STANDARD_AC, STANDARD_DC};
-use super::idct::BLOCK;
+use super::kernels::BLOCK;
 use super::marker;
 use crate::decode::Fault;
 
