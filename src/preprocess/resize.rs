@@ -173,6 +173,13 @@ fn mix_rows(rows: &[u8], weights: &[i16], sums: &mut [i32], mixed: &mut [u8]) {
         1 => mixed.copy_from_slice(&rows[..mixed.len()]),
         2 => mix_few_rows::<2>(rows, weights, mixed),
         3 => mix_few_rows::<3>(rows, weights, mixed),
+        4 if *weights == HALVING => {
+            let length = mixed.len();
+            mix_by_halving(
+                std::array::from_fn(|row| &rows[row * length..][..length]),
+                mixed,
+            );
+        }
         4 => mix_few_rows::<4>(rows, weights, mixed),
         5 => mix_few_rows::<5>(rows, weights, mixed),
         6 => mix_few_rows::<6>(rows, weights, mixed),
@@ -227,7 +234,7 @@ fn mix_columns<const PIXEL_BYTES: usize>(
     out: &mut [[u8; PIXEL_BYTES]],
     finish: impl Fn([u8; 4]) -> [u8; PIXEL_BYTES],
 ) {
-    for ((first_input, weights), out_pixel) in taps.iter().skip(first).zip(out) {
+    for ((first_input, weights), out_pixel) in taps.iter_from(first).zip(out) {
         let mut sums = [HALF; 4];
         let inputs = &row[first_input * CHANNELS..][..weights.len() * CHANNELS + 1];
         for (at, &weight) in weights.iter().enumerate() {
@@ -255,18 +262,24 @@ fn mix_halved_columns<const PIXEL_BYTES: usize>(
     }
     let row = &row[(2 * first - 1) * CHANNELS..];
     let count = (2 * out.len() - 1) * CHANNELS;
-    let [a, b, c, d] = std::array::from_fn(|tap| &row[tap * CHANNELS..][..count]);
-    let inputs = a.iter().zip(b).zip(c.iter().zip(d));
-    for (column, ((&a, &b), (&c, &d))) in columns.iter_mut().zip(inputs) {
-        let inner = u16::from(b) + u16::from(c);
-        let sum = u16::from(a) + u16::from(d) + 3 * inner;
-        *column = ((sum + 4) >> 3) as u8;
-    }
-    let every_other = columns[..count + 1].chunks(2 * CHANNELS);
+    let columns = &mut columns[..count + 1];
+    let inputs = std::array::from_fn(|tap| &row[tap * CHANNELS..][..count]);
+    mix_by_halving(inputs, &mut columns[..count]);
+    let every_other = columns.chunks(2 * CHANNELS);
     for (out_pixel, pixel) in out.iter_mut().zip(every_other) {
         if let Some(pixel) = pixel.first_chunk() {
             *out_pixel = finish(*pixel);
         }
+    }
+}
+
+/// Values of four rows or columns, weighted by [`HALVING`].
+fn mix_by_halving([a, b, c, d]: [&[u8]; 4], mixed: &mut [u8]) {
+    let inputs = a.iter().zip(b).zip(c.iter().zip(d));
+    for (mixed, ((&a, &b), (&c, &d))) in mixed.iter_mut().zip(inputs) {
+        let inner = u16::from(b) + u16::from(c);
+        let sum = u16::from(a) + u16::from(d) + 3 * inner;
+        *mixed = ((sum + 4) >> 3) as u8;
     }
 }
 
@@ -332,7 +345,12 @@ impl AxisTaps {
     }
 
     fn iter(&self) -> impl Iterator<Item = (usize, &[i16])> {
-        self.spans.iter().map(|span| {
+        self.iter_from(0)
+    }
+
+    /// Those of the outputs from `first` on.
+    fn iter_from(&self, first: usize) -> impl Iterator<Item = (usize, &[i16])> {
+        self.spans[first..].iter().map(|span| {
             let weights = &self.weights[span.first_weight..][..span.taps];
             (span.first_input, weights)
         })

@@ -21,12 +21,10 @@ pub(super) struct ReducedView {
     height: usize,
     /// Diameter of a red cell in this copy, in pixels, known or assumed.
     rbc_diameter: usize,
-    /// Red, green, blue and a byte that means nothing.
-    pixels: Vec<[u8; 4]>,
     planes: [Vec<u8>; CHANNELS],
-    /// Sums of the rows of one row of blocks, and of its blocks.
+    /// Sums of the rows of one row of blocks, and the means of blocks that start at any column.
     row_sums: Vec<u16>,
-    block_sums: Vec<[u16; 4]>,
+    means: Vec<u8>,
     smear: Smear,
     slopes: Vec<u16>,
     /// 1 where a pixel is dark.
@@ -60,45 +58,44 @@ impl ReducedView {
     /// dropped.
     fn fill(&mut self, frame: &Frame, factor: usize) {
         let count = self.width * self.height;
-        self.pixels.resize(count, [0; 4]);
         for plane in &mut self.planes {
             plane.resize(count, 0);
         }
         let row_bytes = frame.width_px() as usize * CHANNELS;
-        // The last pixel is read as four values, too.
-        self.row_sums.resize(row_bytes + 1, 0);
-        self.block_sums.resize(self.width, [0; 4]);
-        let block_rows = frame.rgb().chunks_exact(row_bytes * factor);
-        for (rows, pixels) in block_rows.zip(self.pixels.chunks_exact_mut(self.width)) {
-            let sums = &mut self.row_sums;
-            let blocks = &mut self.block_sums;
-            match factor {
-                1 => mean_of_blocks::<1>(rows, sums, blocks, pixels),
-                2 => mean_of_blocks::<2>(rows, sums, blocks, pixels),
-                3 => mean_of_blocks::<3>(rows, sums, blocks, pixels),
-                4 => mean_of_blocks::<4>(rows, sums, blocks, pixels),
-                _ => mean_of_large_blocks(rows, factor, sums, pixels),
-            }
-        }
+        self.row_sums.resize(row_bytes, 0);
+        self.means.resize(row_bytes, 0);
         let [red, green, blue] = &mut self.planes;
-        let planes = red.iter_mut().zip(green).zip(blue);
-        for (pixel, ((red, green), blue)) in self.pixels.iter().zip(planes) {
-            let word = u32::from_le_bytes(*pixel);
-            *red = word as u8;
-            *green = (word >> 8) as u8;
-            *blue = (word >> 16) as u8;
+        let [red, green, blue] = [red, green, blue].map(|plane| plane.chunks_exact_mut(self.width));
+        let block_rows = frame.rgb().chunks_exact(row_bytes * factor);
+        for (rows, ((red, green), blue)) in block_rows.zip(red.zip(green).zip(blue)) {
+            let out = [red, green, blue];
+            let (sums, means) = (&mut self.row_sums[..], &mut self.means[..]);
+            match factor {
+                1 => part(rows, CHANNELS, out),
+                2 => mean_of_blocks::<2>(rows, sums, means, out),
+                3 => mean_of_blocks::<3>(rows, sums, means, out),
+                4 => mean_of_blocks::<4>(rows, sums, means, out),
+                _ => mean_of_large_blocks(rows, factor, sums, out),
+            }
         }
     }
 
     pub(super) fn clipped_permille(&self) -> u16 {
-        /// The bits that all three colours have from 254 on.
-        const CLIPPED: u32 = 0x00FE_FEFE;
-        let clipped: u32 = self
-            .pixels
-            .iter()
-            .map(|pixel| u32::from(u32::from_le_bytes(*pixel) & CLIPPED == CLIPPED))
+        const CLIPPED: u8 = 254;
+        let [red, green, blue] = &self.planes;
+        let chunks = red.chunks(COUNTED_BYTES).zip(blue.chunks(COUNTED_BYTES));
+        let clipped: usize = green
+            .chunks(COUNTED_BYTES)
+            .zip(chunks)
+            .map(|(green, (red, blue))| {
+                let pixels = green.iter().zip(red.iter().zip(blue));
+                let is_clipped = |(&green, (&red, &blue)): (&u8, (&u8, &u8))| {
+                    u8::from(green.min(red).min(blue) >= CLIPPED)
+                };
+                usize::from(pixels.map(is_clipped).sum::<u8>())
+            })
             .sum();
-        (clipped as usize * 1000 / (self.width * self.height)) as u16
+        (clipped * 1000 / (self.width * self.height)) as u16
     }
 
     pub(super) fn green_histogram(&self) -> Histogram {
@@ -187,40 +184,51 @@ impl ReducedView {
     }
 }
 
-/// A row of blocks of `FACTOR` pixels, at most four: sums stay in 16 bits.
+/// A row of blocks of `FACTOR` pixels, two to four: sums stay in 16 bits. Means are made at every
+/// column, in vector units, and those that are meant are taken.
 fn mean_of_blocks<const FACTOR: usize>(
     rows: &[u8],
     sums: &mut [u16],
-    blocks: &mut [[u16; 4]],
-    pixels: &mut [[u8; 4]],
+    means: &mut [u8],
+    out: [&mut [u8]; CHANNELS],
 ) {
-    let row_bytes = rows.len() / FACTOR;
+    let row_bytes = sums.len();
     let rows: [&[u8]; FACTOR] = std::array::from_fn(|row| &rows[row * row_bytes..][..row_bytes]);
-    for (at, sum) in sums[..row_bytes].iter_mut().enumerate() {
+    for (at, sum) in sums.iter_mut().enumerate() {
         *sum = (0..FACTOR).map(|row| u16::from(rows[row][at])).sum();
     }
     let area = (FACTOR * FACTOR) as u32;
     // Rounded up, this gives whole quotients of all sums below 2^16 / area.
     let reciprocal = (1_u32 << 16).div_ceil(area);
-    let steps = (0..row_bytes).step_by(FACTOR * CHANNELS);
-    for (at, block) in steps.zip(blocks.iter_mut()) {
-        let Some(window) = sums.get(at..at + FACTOR * CHANNELS + 1) else {
-            break;
-        };
-        *block = std::array::from_fn(|channel| {
-            let values = (0..FACTOR).map(|column| window[column * CHANNELS + channel]);
-            (area / 2) as u16 + values.sum::<u16>()
-        });
+    let count = row_bytes - (FACTOR - 1) * CHANNELS;
+    let columns: [&[u16]; FACTOR] =
+        std::array::from_fn(|column| &sums[column * CHANNELS..][..count]);
+    let means = &mut means[..count];
+    for (at, mean) in means.iter_mut().enumerate() {
+        let sum = (0..FACTOR).map(|column| columns[column][at]).sum::<u16>();
+        *mean = ((u32::from(sum + (area / 2) as u16) * reciprocal) >> 16) as u8;
     }
-    let values = pixels.as_flattened_mut().iter_mut();
-    for (value, &sum) in values.zip(blocks.as_flattened()) {
-        *value = ((u32::from(sum) * reciprocal) >> 16) as u8;
+    part(means, FACTOR * CHANNELS, out);
+}
+
+/// Takes the first three values of every `step` as red, green and blue.
+fn part(values: &[u8], step: usize, [red, green, blue]: [&mut [u8]; CHANNELS]) {
+    let out = red.iter_mut().zip(green).zip(blue);
+    for (pixel, ((red, green), blue)) in values.chunks(step).zip(out) {
+        if let Some(&[r, g, b]) = pixel.first_chunk() {
+            (*red, *green, *blue) = (r, g, b);
+        }
     }
 }
 
 /// A row of blocks of up to 256 pixels a side.
-fn mean_of_large_blocks(rows: &[u8], factor: usize, sums: &mut [u16], pixels: &mut [[u8; 4]]) {
-    let row_bytes = sums.len() - 1;
+fn mean_of_large_blocks(
+    rows: &[u8],
+    factor: usize,
+    sums: &mut [u16],
+    [red, green, blue]: [&mut [u8]; CHANNELS],
+) {
+    let row_bytes = sums.len();
     sums.fill(0);
     for row in rows.chunks_exact(row_bytes) {
         for (sum, &value) in sums.iter_mut().zip(row) {
@@ -229,14 +237,14 @@ fn mean_of_large_blocks(rows: &[u8], factor: usize, sums: &mut [u16], pixels: &m
     }
     let area = (factor * factor) as u32;
     let blocks = sums.chunks_exact(factor * CHANNELS);
-    for (block, pixel) in blocks.zip(pixels) {
-        let mut totals = [area / 2; 4];
+    for (block, ((red, green), blue)) in blocks.zip(red.iter_mut().zip(green).zip(blue)) {
+        let mut totals = [area / 2; CHANNELS];
         for values in block.chunks_exact(CHANNELS) {
             for (total, &value) in totals.iter_mut().zip(values) {
                 *total += u32::from(value);
             }
         }
-        *pixel = totals.map(|total| (total / area) as u8);
+        [*red, *green, *blue] = totals.map(|total| (total / area) as u8);
     }
 }
 
@@ -273,7 +281,8 @@ impl Smear {
             let pairs = padded.iter().zip(&padded[window..]);
             for (window_sum, (&leaving, &coming)) in sums.iter_mut().zip(pairs) {
                 *window_sum = sum;
-                sum = sum + u32::from(coming) - u32::from(leaving);
+                // The difference first: only one sum waits for the one before.
+                sum = sum.wrapping_add_signed(i32::from(coming) - i32::from(leaving));
             }
             for (mean, &sum) in along.iter_mut().zip(&*sums) {
                 *mean = divide.rounded(sum * u32::from(LEVEL));
