@@ -10,9 +10,10 @@ use crate::histogram::Histogram;
 const CHANNELS: usize = 3;
 /// Values that can be counted in a byte.
 const COUNTED_BYTES: usize = 240;
-/// Bytes that can be summed in 16 bits, and 16-bit values that can be counted in them.
+/// Bytes that can be summed in 16 bits.
 const SUMMED_BYTES: usize = 256;
-const COUNTED_WORDS: usize = 4096;
+/// Slopes that are passed over where the largest of them is too small.
+const SLOPES_TOGETHER: usize = 128;
 
 /// The copy; its buffers are kept for the next frame.
 #[derive(Debug, Default)]
@@ -27,6 +28,8 @@ pub(super) struct ReducedView {
     means: Vec<u8>,
     smear: Smear,
     slopes: Vec<u16>,
+    /// The largest of every few slopes.
+    largest_slopes: Vec<u16>,
     /// 1 where a pixel is dark.
     dark: Vec<u8>,
 }
@@ -71,10 +74,10 @@ impl ReducedView {
             let out = [red, green, blue];
             let (sums, means) = (&mut self.row_sums[..], &mut self.means[..]);
             match factor {
-                1 => part(rows, CHANNELS, out),
-                2 => mean_of_blocks::<2>(rows, sums, means, out),
-                3 => mean_of_blocks::<3>(rows, sums, means, out),
-                4 => mean_of_blocks::<4>(rows, sums, means, out),
+                1 => part::<CHANNELS>(rows, out),
+                2 => mean_of_blocks::<2, 6>(rows, sums, means, out),
+                3 => mean_of_blocks::<3, 9>(rows, sums, means, out),
+                4 => mean_of_blocks::<4, 12>(rows, sums, means, out),
                 _ => mean_of_large_blocks(rows, factor, sums, out),
             }
         }
@@ -121,12 +124,12 @@ impl ReducedView {
         // A box of width w smears by w / sqrt(12); w = 0.433 d makes that d / 8.
         let radius = (self.rbc_diameter * 433 / 1000 / 2).max(1);
         fill_slopes(green, width, height, &mut self.slopes);
-        let fine = steepest(&self.slopes) * u32::from(LEVEL);
+        let fine = steepest(&self.slopes, &mut self.largest_slopes) * u32::from(LEVEL);
         self.smear.run(green, width, height, radius);
         fill_slopes(&self.smear.both, width, height, &mut self.slopes);
         Edges {
             fine,
-            smeared: steepest(&self.slopes),
+            smeared: steepest(&self.slopes, &mut self.largest_slopes),
             smear_width: 2 * radius as u32 + 1,
         }
     }
@@ -185,8 +188,8 @@ impl ReducedView {
 }
 
 /// A row of blocks of `FACTOR` pixels, two to four: sums stay in 16 bits. Means are made at every
-/// column, in vector units, and those that are meant are taken.
-fn mean_of_blocks<const FACTOR: usize>(
+/// column, in vector units, and those that are meant are taken, one in `STEP` bytes.
+fn mean_of_blocks<const FACTOR: usize, const STEP: usize>(
     rows: &[u8],
     sums: &mut [u16],
     means: &mut [u8],
@@ -203,21 +206,20 @@ fn mean_of_blocks<const FACTOR: usize>(
     let count = row_bytes - (FACTOR - 1) * CHANNELS;
     let columns: [&[u16]; FACTOR] =
         std::array::from_fn(|column| &sums[column * CHANNELS..][..count]);
-    let means = &mut means[..count];
-    for (at, mean) in means.iter_mut().enumerate() {
+    for (at, mean) in means[..count].iter_mut().enumerate() {
         let sum = (0..FACTOR).map(|column| columns[column][at]).sum::<u16>();
         *mean = ((u32::from(sum + (area / 2) as u16) * reciprocal) >> 16) as u8;
     }
-    part(means, FACTOR * CHANNELS, out);
+    part::<STEP>(means, out);
 }
 
-/// Takes the first three values of every `step` as red, green and blue.
-fn part(values: &[u8], step: usize, [red, green, blue]: [&mut [u8]; CHANNELS]) {
+/// Takes the first three values of every `STEP` as red, green and blue.
+#[inline(never)]
+fn part<const STEP: usize>(values: &[u8], [red, green, blue]: [&mut [u8]; CHANNELS]) {
+    let (pixels, _) = values.as_chunks::<STEP>();
     let out = red.iter_mut().zip(green).zip(blue);
-    for (pixel, ((red, green), blue)) in values.chunks(step).zip(out) {
-        if let Some(&[r, g, b]) = pixel.first_chunk() {
-            (*red, *green, *blue) = (r, g, b);
-        }
+    for (pixel, ((red, green), blue)) in pixels.iter().zip(out) {
+        (*red, *green, *blue) = (pixel[0], pixel[1], pixel[2]);
     }
 }
 
@@ -277,12 +279,16 @@ impl Smear {
             padded[..radius].fill(row[0]);
             padded[radius..radius + width].copy_from_slice(row);
             padded[radius + width..].fill(row[width - 1]);
-            let mut sum: u32 = padded[..window].iter().map(|&value| u32::from(value)).sum();
+            // Steps from sum to sum first: then only one addition waits for the one before.
             let pairs = padded.iter().zip(&padded[window..]);
-            for (window_sum, (&leaving, &coming)) in sums.iter_mut().zip(pairs) {
+            for (step, (&leaving, &coming)) in sums.iter_mut().zip(pairs) {
+                *step = u32::from(coming).wrapping_sub(u32::from(leaving));
+            }
+            let mut sum: u32 = padded[..window].iter().map(|&value| u32::from(value)).sum();
+            for window_sum in &mut *sums {
+                let step = *window_sum;
                 *window_sum = sum;
-                // The difference first: only one sum waits for the one before.
-                sum = sum.wrapping_add_signed(i32::from(coming) - i32::from(leaving));
+                sum = sum.wrapping_add(step);
             }
             for (mean, &sum) in along.iter_mut().zip(&*sums) {
                 *mean = divide.rounded(sum * u32::from(LEVEL));
@@ -356,11 +362,26 @@ fn fill_slopes<T: Copy + Into<u16>>(
 
 /// The slope that one pixel in two hundred exceeds: steep enough to be an edge, common enough not
 /// to be a speck.
-fn steepest(slopes: &[u16]) -> u32 {
+fn steepest(slopes: &[u16], largest_slopes: &mut Vec<u16>) -> u32 {
     const ONE_IN: usize = 200;
     let wanted = slopes.len() / ONE_IN;
-    let largest = slopes.iter().copied().max().unwrap_or(0);
-    u32::from(bisect(largest, |slope| count_from(slopes, slope) > wanted))
+    let groups = || slopes.chunks(SLOPES_TOGETHER);
+    largest_slopes.clear();
+    largest_slopes.extend(groups().map(|slopes| slopes.iter().fold(0, |a, &b| a.max(b))));
+    let largest = largest_slopes.iter().fold(0, |a, &b| a.max(b));
+    let is_exceeded = |limit: u16| {
+        let mut count = 0;
+        for (slopes, &largest) in groups().zip(&*largest_slopes) {
+            if largest >= limit {
+                count += count_from(slopes, limit);
+                if count > wanted {
+                    return true;
+                }
+            }
+        }
+        false
+    };
+    u32::from(bisect(largest, is_exceeded))
 }
 
 /// The largest value up to `largest` for which `holds`, which holds up to some value only; 0 where
@@ -389,15 +410,10 @@ fn count_below(values: &[u8], limit: u8) -> usize {
     chunks.map(|values| usize::from(count(values))).sum()
 }
 
+/// Of a few values.
 fn count_from(values: &[u16], limit: u16) -> usize {
-    let count = |values: &[u16]| {
-        values
-            .iter()
-            .map(|&value| u16::from(value >= limit))
-            .sum::<u16>()
-    };
-    let chunks = values.chunks(COUNTED_WORDS);
-    chunks.map(|values| usize::from(count(values))).sum()
+    let count = values.iter().map(|&value| u16::from(value >= limit));
+    usize::from(count.sum::<u16>())
 }
 
 /// How many of the paired values, each 0 or 1, differ.

@@ -120,14 +120,15 @@ impl Picture {
             for ((plane, coder), prediction) in
                 self.planes.iter_mut().zip(&coders).zip(&mut predictions)
             {
-                for block in 0..plane.down * plane.across {
-                    let (row_in_unit, column_in_unit) =
-                        (block / plane.across, block % plane.across);
-                    let mut coefficients = [0; BLOCK];
-                    let places = coder.read(&mut reader, prediction, &mut coefficients)?;
-                    let stride = plane.stride;
-                    let out = plane.block(row_in_unit, column * plane.across + column_in_unit);
-                    self.kernel.transform(&coefficients, places, out, stride);
+                let first_block = column * plane.across;
+                for row_in_unit in 0..plane.down {
+                    for block in first_block..first_block + plane.across {
+                        let mut coefficients = [0; BLOCK];
+                        let places = coder.read(&mut reader, prediction, &mut coefficients)?;
+                        let stride = plane.stride;
+                        let out = plane.block(row_in_unit, block);
+                        self.kernel.transform(&coefficients, places, out, stride);
+                    }
                 }
             }
             if column + 1 == units_across {

@@ -145,41 +145,65 @@ pub fn write_row(luma: &[u8], chroma: [&[u8]; 2], is_halved_across: bool, out: &
     }
 }
 
+/// The last steps, which lack room to read or to write beyond them, are copied: apart from the
+/// others, whose loop calls nothing and so keeps its constants in registers.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn write_row_of<const IS_HALVED_ACROSS: bool>(luma: &[u8], [cb, cr]: [&[u8]; 2], out: &mut [u8]) {
     const STEP_BYTES: usize = STEP * PIXEL_BYTES;
-    let (luma, _) = luma.as_chunks::<STEP>();
-    let mut rest = out;
-    for (step, luma) in luma.iter().enumerate() {
-        let luma = _mm256_cvtepu8_epi16(load(*luma));
-        let [cb, cr] = [cb, cr].map(|samples| {
-            if IS_HALVED_ACROSS {
-                doubled(load(sixteen(samples, step * STEP / 2)))
-            } else {
-                _mm256_cvtepu8_epi16(load(sixteen(samples, step * STEP + 1)))
-            }
-        });
-        let pixels = to_pixels(luma, cb, cr);
-        if let Some(place) = rest.first_chunk_mut() {
-            store_pixels(pixels, place);
-            rest = &mut rest[STEP_BYTES..];
+    let chroma_start = |step: usize| {
+        if IS_HALVED_ACROSS {
+            step * STEP / 2
         } else {
-            let mut place = [0; WRITTEN_BYTES];
-            store_pixels(pixels, &mut place);
-            let length = rest.len().min(STEP_BYTES);
-            rest[..length].copy_from_slice(&place[..length]);
-            rest = &mut rest[length..];
-            if rest.is_empty() {
-                return;
-            }
+            step * STEP + 1
         }
+    };
+    let mut step = 0;
+    while let Some(luma) = chunk_at(luma, step * STEP)
+        && let Some(cb) = chunk_at(cb, chroma_start(step))
+        && let Some(cr) = chunk_at(cr, chroma_start(step))
+        && let Some(rest) = out.get_mut(step * STEP_BYTES..)
+        && let Some(place) = rest.first_chunk_mut()
+    {
+        write_step::<IS_HALVED_ACROSS>(luma, cb, cr, place);
+        step += 1;
+    }
+    let (luma, _) = luma.as_chunks();
+    let steps = luma.iter().zip(out.chunks_mut(STEP_BYTES)).enumerate();
+    for (step, (luma, out)) in steps.skip(step) {
+        let [cb, cr] = [cb, cr].map(|samples| sixteen(samples, chroma_start(step)));
+        let mut place = [0; WRITTEN_BYTES];
+        write_step::<IS_HALVED_ACROSS>(luma, &cb, &cr, &mut place);
+        out.copy_from_slice(&place[..out.len()]);
     }
 }
 
 #[inline]
+fn chunk_at(samples: &[u8], at: usize) -> Option<&[u8; STEP]> {
+    samples.get(at..)?.first_chunk()
+}
+
+#[inline]
 #[target_feature(enable = "avx2")]
-fn load(samples: [u8; 16]) -> __m128i {
+fn write_step<const IS_HALVED_ACROSS: bool>(
+    luma: &[u8; STEP],
+    cb: &[u8; STEP],
+    cr: &[u8; STEP],
+    place: &mut [u8; WRITTEN_BYTES],
+) {
+    let [cb, cr] = [cb, cr].map(|samples| {
+        if IS_HALVED_ACROSS {
+            doubled(load(samples))
+        } else {
+            _mm256_cvtepu8_epi16(load(samples))
+        }
+    });
+    store_pixels(to_pixels(_mm256_cvtepu8_epi16(load(luma)), cb, cr), place);
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load(samples: &[u8; STEP]) -> __m128i {
     // SAFETY: there are the sixteen bytes that are read; they need no alignment.
     unsafe { _mm_loadu_si128(samples.as_ptr().cast()) }
 }
