@@ -9,26 +9,23 @@ use super::{BLOCK, PIXEL_BYTES, Part, SIDE, STEP, sixteen};
 #[target_feature(enable = "avx2")]
 pub fn transform(coefficients: &[i16; BLOCK], part: Part, out: &mut [u8], stride: usize) {
     match part {
-        Part::Corner => transform_part::<4, 4>(coefficients, out, stride),
-        Part::Rows => transform_part::<4, 8>(coefficients, out, stride),
-        Part::Columns => transform_part::<8, 4>(coefficients, out, stride),
-        Part::Whole => transform_part::<8, 8>(coefficients, out, stride),
+        Part::Corner => transform_part::<4>(coefficients, out, stride),
+        // Finer cases cost more in mispredicted jumps than they save.
+        Part::Rows | Part::Columns | Part::Whole => transform_part::<8>(coefficients, out, stride),
     }
 }
 
+/// The transform where only the first `COUNT` rows and columns hold coefficients.
+///
 /// Products of pairs are summed in 32 bits (`vpmaddwd`). In the pass over columns the lanes are
 /// columns; in the pass over rows they are the outputs of two rows, so nothing is transposed.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn transform_part<const ROWS: usize, const COLUMNS: usize>(
-    coefficients: &[i16; BLOCK],
-    out: &mut [u8],
-    stride: usize,
-) {
+fn transform_part<const COUNT: usize>(coefficients: &[i16; BLOCK], out: &mut [u8], stride: usize) {
     let (rows, _) = coefficients.as_chunks::<SIDE>();
     let mut even = [_mm256_set1_epi32(1 << (COLUMN_SHIFT - 1)); HALF_SIDE];
     let mut odd = [_mm256_setzero_si256(); HALF_SIDE];
-    for quarter in 0..ROWS / 4 {
+    for quarter in 0..COUNT / 4 {
         let evens = interleaved(&rows[4 * quarter], &rows[4 * quarter + 2]);
         let odds = interleaved(&rows[4 * quarter + 1], &rows[4 * quarter + 3]);
         for output in 0..HALF_SIDE {
@@ -48,8 +45,8 @@ fn transform_part<const ROWS: usize, const COLUMNS: usize>(
     for four in 0..2 {
         let first = 2 * four;
         // Row `first` and `first + 4`, then the next of each.
-        let one = mix_rows::<COLUMNS>(_mm256_packs_epi32(mixed[first], mixed[first + 4]));
-        let other = mix_rows::<COLUMNS>(_mm256_packs_epi32(mixed[first + 1], mixed[first + 5]));
+        let one = mix_rows::<COUNT>(_mm256_packs_epi32(mixed[first], mixed[first + 4]));
+        let other = mix_rows::<COUNT>(_mm256_packs_epi32(mixed[first + 1], mixed[first + 5]));
         let samples = _mm256_packus_epi16(one, other);
         let upper = _mm256_castsi256_si128(samples);
         let lower = _mm256_extracti128_si256::<1>(samples);
@@ -63,7 +60,7 @@ fn transform_part<const ROWS: usize, const COLUMNS: usize>(
 /// Two rows, given as their first halves and their second halves, to samples of 16 bits.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn mix_rows<const COLUMNS: usize>(halves: __m256i) -> __m256i {
+fn mix_rows<const COUNT: usize>(halves: __m256i) -> __m256i {
     let rows = _mm256_permute4x64_epi64::<0b11_01_10_00>(halves);
     // In pairs: 0 and 2, 1 and 3, 4 and 6, 5 and 7.
     let order = _mm256_setr_epi8(
@@ -77,7 +74,7 @@ fn mix_rows<const COLUMNS: usize>(halves: __m256i) -> __m256i {
     let second = _mm256_shuffle_epi32::<0b01_01_01_01>(pairs);
     let mut even = _mm256_add_epi32(bias, product(first, factors(&EVEN, 0)));
     let mut odd = product(second, factors(&ODD, 0));
-    if COLUMNS > 4 {
+    if COUNT > 4 {
         let third = _mm256_shuffle_epi32::<0b10_10_10_10>(pairs);
         let fourth = _mm256_shuffle_epi32::<0b11_11_11_11>(pairs);
         even = _mm256_add_epi32(even, product(third, factors(&EVEN, 1)));
