@@ -97,6 +97,10 @@ pub enum Event {
     Frames(FrameTally),
     /// The camera lost a frame, for this reason.
     FrameLost(String),
+    /// The camera is not there at the moment, for this reason.
+    CameraAway(String),
+    /// The camera that was away gives frames again.
+    CameraBack,
     /// The source has no more frames.
     SourceEnded,
     /// The operator, or a failure, ends the run.
@@ -189,6 +193,7 @@ pub struct Session {
     state: RunState,
     scale: KnownScale,
     scale_not_found: bool,
+    camera_away: Option<String>,
     smear: SmearTally,
     truth: Option<SmearTally>,
     rejected: RejectedFields,
@@ -210,6 +215,7 @@ impl Session {
             state: RunState::Live,
             scale,
             scale_not_found: false,
+            camera_away: None,
             smear: SmearTally::default(),
             truth: None,
             rejected: RejectedFields::default(),
@@ -253,6 +259,8 @@ impl Session {
                 self.rejected.lost_frames = self.rejected.lost_frames.saturating_add(1);
                 self.rejected.last_lost = Some(reason);
             }
+            Event::CameraAway(reason) => self.camera_away = Some(reason),
+            Event::CameraBack => self.camera_away = None,
             Event::SourceEnded => self.end(self.wanted_fields.is_none()),
             Event::Stopped => self.end(false),
         }
@@ -322,6 +330,11 @@ impl Session {
     /// Whether an estimate of the pixel size has failed since it was last known.
     pub fn scale_not_found(&self) -> bool {
         self.scale_not_found
+    }
+
+    /// Why the camera is not there, while it is away.
+    pub fn camera_away(&self) -> Option<&str> {
+        self.camera_away.as_deref()
     }
 
     /// Fields counted.
@@ -419,6 +432,16 @@ mod tests {
 
     fn session(wanted_fields: Option<u32>) -> Session {
         Session::new(CountRules::default(), wanted_fields, KnownScale::Unknown)
+    }
+
+    #[test]
+    fn a_camera_that_is_away_is_told_until_it_is_back() {
+        let mut session = session(None);
+        session.step(Event::CameraAway("is not connected".to_owned()));
+        assert_eq!(session.camera_away(), Some("is not connected"));
+        assert_eq!(session.state(), RunState::Live);
+        session.step(Event::CameraBack);
+        assert_eq!(session.camera_away(), None);
     }
 
     #[test]

@@ -21,6 +21,9 @@ pub enum Command {
     Count(CountArguments),
     /// Runs the device: camera, counting, live screen.
     Run(RunArguments),
+    /// Lists the cameras there are, what would be taken of each, and why.
+    #[cfg(target_os = "linux")]
+    Cameras,
     /// Prints the configuration with every key explained, or checks a file.
     Config(ConfigArguments),
     /// Times each stage from camera to screen on this processor.
@@ -71,7 +74,7 @@ pub struct CountArguments {
 pub struct RunArguments {
     #[command(flatten)]
     pub shared: SharedArguments,
-    /// Where frames come from: `replay:PATH`, `simulated[:SEED]`, or `simulated:SEED:unnumbered`,
+    /// Where frames come from: `v4l2` or `v4l2:PATH` (see `hemoscope cameras`), `replay:PATH`, `simulated[:SEED]`, or `simulated:SEED:unnumbered`,
     /// where only the picture tells fields apart.
     #[arg(long, value_name = "SOURCE")]
     pub camera: Option<String>,

@@ -2,6 +2,8 @@
 
 pub mod arguments;
 pub mod bench;
+#[cfg(target_os = "linux")]
+pub mod cameras;
 pub mod circulation;
 pub mod configuration;
 pub mod count;
@@ -25,6 +27,8 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
     match &arguments.command {
         Command::Count(arguments) => count::run(arguments),
         Command::Run(arguments) => run::run(arguments),
+        #[cfg(target_os = "linux")]
+        Command::Cameras => cameras::run(),
         Command::Config(arguments) => configuration::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),
     }

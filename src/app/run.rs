@@ -171,12 +171,18 @@ impl Capture<'_> {
 
     fn capture(&mut self) -> Result<()> {
         let mut lost_in_a_row = 0;
+        let mut is_away = false;
         let Ok(mut captured) = self.idle.recv() else {
             return Ok(());
         };
         while !self.shared.is_stopped() {
             match self.source.next_frame_into(&mut captured) {
-                Ok(true) => lost_in_a_row = 0,
+                Ok(true) => {
+                    lost_in_a_row = 0;
+                    if std::mem::take(&mut is_away) && self.lost.send(Event::CameraBack).is_err() {
+                        break;
+                    }
+                }
                 Ok(false) => break,
                 Err(error @ CameraError::BadFrame { .. }) => {
                     lost_in_a_row += 1;
@@ -188,6 +194,14 @@ impl Capture<'_> {
                     if self.lost.send(Event::FrameLost(error.to_string())).is_err() {
                         break;
                     }
+                    continue;
+                }
+                Err(CameraError::Away { reason, .. }) => {
+                    // Said once: a camera may be away for hours.
+                    if !is_away && self.lost.send(Event::CameraAway(reason)).is_err() {
+                        break;
+                    }
+                    is_away = true;
                     continue;
                 }
                 Err(error) => return Err(error.into()),

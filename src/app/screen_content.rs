@@ -160,6 +160,9 @@ fn is_uneven(summary: &Summary) -> bool {
 }
 
 fn warning_of(session: &Session, summary: &Summary) -> Option<Warning> {
+    if session.camera_away().is_some() {
+        return Some(Warning::CameraSilent);
+    }
     if session.scale_not_found() {
         return Some(Warning::ScaleOutOfRange);
     }
@@ -175,6 +178,9 @@ fn instruction_of(session: &Session, quality: Option<Quality>) -> Instruction {
         session::RunState::Finished => return Instruction::RunComplete,
         session::RunState::Unfinished => return Instruction::StartAgain,
         session::RunState::Live => {}
+    }
+    if session.camera_away().is_some() {
+        return Instruction::CheckCamera;
     }
     if session.scale_not_found() {
         return Instruction::SetScale;

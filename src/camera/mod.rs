@@ -2,6 +2,8 @@
 
 pub mod replay;
 pub mod simulated;
+#[cfg(target_os = "linux")]
+pub mod v4l2;
 
 use crate::cell::{BoundingBox, CellClass};
 use crate::frame::Frame;
@@ -15,6 +17,9 @@ pub enum CameraError {
     /// The source cannot be opened, or broke for good.
     #[error("camera {camera}: {reason}")]
     Unavailable { camera: String, reason: String },
+    /// The camera is not there at the moment; asked again, the source tries to open it anew.
+    #[error("camera {camera} {reason}; counting goes on when it is back")]
+    Away { camera: String, reason: String },
     /// This frame is lost, the next may be good.
     #[error("frame {sequence} of camera {camera} was dropped: {reason}")]
     BadFrame {
@@ -82,8 +87,8 @@ pub trait FrameSource: Send {
 /// The simulated camera gives 25 frames a second, as a small real one does.
 const SIMULATED_INTERVAL: Duration = Duration::from_millis(40);
 
-/// Opens the source that a specification names: `replay:PATH`, `simulated`, `simulated:SEED` or
-/// `simulated:SEED:unnumbered`.
+/// Opens the source that a specification names: `v4l2` for the only camera there is, `v4l2:PATH` for
+/// one of several, `replay:PATH`, `simulated`, `simulated:SEED` or `simulated:SEED:unnumbered`.
 ///
 /// # Errors
 /// [`CameraError::Unavailable`] with the reason, or with what can be named.
@@ -96,8 +101,14 @@ pub fn open(spec: &str) -> Result<Box<dyn FrameSource>, CameraError> {
         let camera = simulated::SimulatedCamera::from_spec(spec)?;
         return Ok(Box::new(camera.with_frame_interval(SIMULATED_INTERVAL)));
     }
+    #[cfg(target_os = "linux")]
+    if let Some(which) = v4l2::Which::from_spec(spec) {
+        let camera = v4l2::V4l2Camera::open(v4l2::Kernel, &which, v4l2::Wanted::default())?;
+        return Ok(Box::new(camera));
+    }
     Err(CameraError::Unavailable {
         camera: spec.to_owned(),
-        reason: "no such source; name replay:PATH, simulated or simulated:SEED".to_owned(),
+        reason: "no such source; name v4l2, v4l2:PATH, replay:PATH, simulated or simulated:SEED"
+            .to_owned(),
     })
 }

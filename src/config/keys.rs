@@ -122,7 +122,7 @@ pub(super) const TABLES: &[Table] = &[
             "source",
             NAME,
             "",
-            "simulated, simulated:SEED, replay:PATH, or a camera device",
+            "v4l2 (the only camera there is), v4l2:PATH, simulated, simulated:SEED or replay:PATH",
         )],
     },
     Table {

@@ -9,7 +9,7 @@
 mod bits;
 mod colour;
 mod huffman;
-mod idct;
+mod kernels;
 mod picture;
 mod scan;
 

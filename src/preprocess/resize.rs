@@ -17,6 +17,9 @@ const HALF: i32 = 1 << (WEIGHT_BITS - 1);
 /// The weights of a reduction to one half, away from the border: an eighth, three, three and one.
 const HALVING: [i16; 4] = [2048, 6144, 6144, 2048];
 
+/// Most taps of a pixel that are mixed in a loop of fixed length, weights of zero at its end.
+const MOST_PADDED_TAPS: usize = 8;
+
 /// Why nothing was resized.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum ResizeError {
@@ -49,7 +52,7 @@ pub struct Resizer {
 
 #[derive(Debug, Clone)]
 struct Scratch {
-    /// One source row, already mixed, and a byte that lets its last pixel be read as four.
+    /// One source row, already mixed, and bytes of no pixel that are read with its last ones.
     row: Vec<u8>,
     /// Every column of a halved row, those between the target's pixels too.
     columns: Vec<u8>,
@@ -74,7 +77,7 @@ impl Resizer {
             source_bytes: row_bytes * source.1 as usize,
             target_px: (target.0 as usize, target.1 as usize),
             scratch: Scratch {
-                row: vec![0; row_bytes + 1],
+                row: vec![0; row_bytes + MOST_PADDED_TAPS * CHANNELS + 1],
                 columns: vec![0; row_bytes + 1],
                 sums: vec![0; row_bytes],
             },
@@ -173,6 +176,13 @@ fn mix_rows(rows: &[u8], weights: &[i16], sums: &mut [i32], mixed: &mut [u8]) {
         1 => mixed.copy_from_slice(&rows[..mixed.len()]),
         2 => mix_few_rows::<2>(rows, weights, mixed),
         3 => mix_few_rows::<3>(rows, weights, mixed),
+        4 if *weights == HALVING => {
+            let length = mixed.len();
+            mix_by_halving(
+                std::array::from_fn(|row| &rows[row * length..][..length]),
+                mixed,
+            );
+        }
         4 => mix_few_rows::<4>(rows, weights, mixed),
         5 => mix_few_rows::<5>(rows, weights, mixed),
         6 => mix_few_rows::<6>(rows, weights, mixed),
@@ -218,8 +228,9 @@ fn mix_many_rows(rows: &[u8], weights: &[i16], sums: &mut [i32], mixed: &mut [u8
     }
 }
 
-/// The weighted sums of neighbouring pixels of one row, for target pixels from `first` on. The row
-/// ends with a byte of no pixel, so that four bytes can be read wherever a pixel starts.
+/// The weighted sums of neighbouring pixels of one row, for target pixels from `first` on. Behind
+/// the row lie [`MOST_PADDED_TAPS`] pixels, which are read, and a byte, so that four bytes can be
+/// read wherever a pixel starts.
 fn mix_columns<const PIXEL_BYTES: usize>(
     row: &[u8],
     taps: &AxisTaps,
@@ -227,7 +238,50 @@ fn mix_columns<const PIXEL_BYTES: usize>(
     out: &mut [[u8; PIXEL_BYTES]],
     finish: impl Fn([u8; 4]) -> [u8; PIXEL_BYTES],
 ) {
-    for ((first_input, weights), out_pixel) in taps.iter().skip(first).zip(out) {
+    match taps.most_taps {
+        1 => mix_few_columns::<1, PIXEL_BYTES>(row, taps, first, out, finish),
+        2 => mix_few_columns::<2, PIXEL_BYTES>(row, taps, first, out, finish),
+        3 => mix_few_columns::<3, PIXEL_BYTES>(row, taps, first, out, finish),
+        4 => mix_few_columns::<4, PIXEL_BYTES>(row, taps, first, out, finish),
+        5 => mix_few_columns::<5, PIXEL_BYTES>(row, taps, first, out, finish),
+        6 => mix_few_columns::<6, PIXEL_BYTES>(row, taps, first, out, finish),
+        7 => mix_few_columns::<7, PIXEL_BYTES>(row, taps, first, out, finish),
+        MOST_PADDED_TAPS => mix_few_columns::<8, PIXEL_BYTES>(row, taps, first, out, finish),
+        _ => mix_many_columns(row, taps, first, out, finish),
+    }
+}
+
+fn mix_few_columns<const COUNT: usize, const PIXEL_BYTES: usize>(
+    row: &[u8],
+    taps: &AxisTaps,
+    first: usize,
+    out: &mut [[u8; PIXEL_BYTES]],
+    finish: impl Fn([u8; 4]) -> [u8; PIXEL_BYTES],
+) {
+    let (weights, _) = taps.weights.as_chunks::<COUNT>();
+    let outputs = taps.spans[first..].iter().zip(&weights[first..]);
+    for ((span, weights), out_pixel) in outputs.zip(out) {
+        let mut sums = [HALF; 4];
+        let inputs = &row[span.first_input * CHANNELS..][..COUNT * CHANNELS + 1];
+        for (at, &weight) in weights.iter().enumerate() {
+            if let Some(pixel) = inputs[at * CHANNELS..].first_chunk::<4>() {
+                for (sum, &value) in sums.iter_mut().zip(pixel) {
+                    *sum += i32::from(weight) * i32::from(value);
+                }
+            }
+        }
+        *out_pixel = finish(sums.map(to_byte));
+    }
+}
+
+fn mix_many_columns<const PIXEL_BYTES: usize>(
+    row: &[u8],
+    taps: &AxisTaps,
+    first: usize,
+    out: &mut [[u8; PIXEL_BYTES]],
+    finish: impl Fn([u8; 4]) -> [u8; PIXEL_BYTES],
+) {
+    for ((first_input, weights), out_pixel) in taps.iter_from(first).zip(out) {
         let mut sums = [HALF; 4];
         let inputs = &row[first_input * CHANNELS..][..weights.len() * CHANNELS + 1];
         for (at, &weight) in weights.iter().enumerate() {
@@ -255,18 +309,24 @@ fn mix_halved_columns<const PIXEL_BYTES: usize>(
     }
     let row = &row[(2 * first - 1) * CHANNELS..];
     let count = (2 * out.len() - 1) * CHANNELS;
-    let [a, b, c, d] = std::array::from_fn(|tap| &row[tap * CHANNELS..][..count]);
-    let inputs = a.iter().zip(b).zip(c.iter().zip(d));
-    for (column, ((&a, &b), (&c, &d))) in columns.iter_mut().zip(inputs) {
-        let inner = u16::from(b) + u16::from(c);
-        let sum = u16::from(a) + u16::from(d) + 3 * inner;
-        *column = ((sum + 4) >> 3) as u8;
-    }
-    let every_other = columns[..count + 1].chunks(2 * CHANNELS);
+    let columns = &mut columns[..count + 1];
+    let inputs = std::array::from_fn(|tap| &row[tap * CHANNELS..][..count]);
+    mix_by_halving(inputs, &mut columns[..count]);
+    let every_other = columns.chunks(2 * CHANNELS);
     for (out_pixel, pixel) in out.iter_mut().zip(every_other) {
         if let Some(pixel) = pixel.first_chunk() {
             *out_pixel = finish(*pixel);
         }
+    }
+}
+
+/// Values of four rows or columns, weighted by [`HALVING`].
+fn mix_by_halving([a, b, c, d]: [&[u8]; 4], mixed: &mut [u8]) {
+    let inputs = a.iter().zip(b).zip(c.iter().zip(d));
+    for (mixed, ((&a, &b), (&c, &d))) in mixed.iter_mut().zip(inputs) {
+        let inner = u16::from(b) + u16::from(c);
+        let sum = u16::from(a) + u16::from(d) + 3 * inner;
+        *mixed = ((sum + 4) >> 3) as u8;
     }
 }
 
@@ -279,32 +339,48 @@ fn to_byte(sum: i32) -> u8 {
 #[derive(Debug, Clone)]
 struct AxisTaps {
     spans: Vec<Span>,
+    /// Those of each output, zeros after them up to `most_taps`.
     weights: Vec<i16>,
+    /// Of any output.
+    most_taps: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Span {
     first_input: usize,
-    first_weight: usize,
     taps: usize,
 }
 
 impl AxisTaps {
     fn new(source: u32, target: u32) -> Self {
+        let (source, target) = (i64::from(source), i64::from(target));
+        let outputs: Vec<_> = (0..target)
+            .map(|output| Self::output(source, target, output))
+            .collect();
+        let most_taps = outputs.iter().map(|(_, weights)| weights.len()).max();
+        let most_taps = most_taps.unwrap_or(0);
         let mut taps = Self {
-            spans: Vec::with_capacity(target as usize),
-            weights: Vec::new(),
+            spans: Vec::with_capacity(outputs.len()),
+            weights: Vec::with_capacity(outputs.len() * most_taps),
+            most_taps,
         };
-        for output in 0..target {
-            taps.push_output(i64::from(source), i64::from(target), i64::from(output));
+        for (first_input, weights) in outputs {
+            taps.spans.push(Span {
+                first_input,
+                taps: weights.len(),
+            });
+            taps.weights.extend(weights);
+            taps.weights.resize(taps.spans.len() * most_taps, 0);
         }
         taps
     }
 
+    /// The first input of an output, and the weights.
+    ///
     /// Distances are exact in units of 1/(2 x target) of an input pixel: input `i` lies at
     /// `(2i + 1) target`, output `o` at `(2o + 1) source`, and the triangle reaches zero at
     /// `2 max(source, target)`.
-    fn push_output(&mut self, source: i64, target: i64, output: i64) {
+    fn output(source: i64, target: i64, output: i64) -> (usize, Vec<i16>) {
         let centre = (2 * output + 1) * source;
         let reach = 2 * source.max(target);
         let height = |input: i64| (reach - ((2 * input + 1) * target - centre).abs()).max(0);
@@ -312,12 +388,8 @@ impl AxisTaps {
         let last = ((centre + reach) / (2 * target) + 1).clamp(0, source - 1);
         let touched: Vec<i64> = (first..=last).filter(|&input| height(input) > 0).collect();
         let heights: Vec<i64> = touched.iter().map(|&input| height(input)).collect();
-        self.spans.push(Span {
-            first_input: touched.first().map_or(0, |&input| input as usize),
-            first_weight: self.weights.len(),
-            taps: touched.len(),
-        });
-        self.weights.extend(normalized(&heights));
+        let first_input = touched.first().map_or(0, |&input| input as usize);
+        (first_input, normalized(&heights).collect())
     }
 
     /// The outputs in the middle, if any, that mix their inputs by [`HALVING`].
@@ -332,10 +404,14 @@ impl AxisTaps {
     }
 
     fn iter(&self) -> impl Iterator<Item = (usize, &[i16])> {
-        self.spans.iter().map(|span| {
-            let weights = &self.weights[span.first_weight..][..span.taps];
-            (span.first_input, weights)
-        })
+        self.iter_from(0)
+    }
+
+    /// Those of the outputs from `first` on.
+    fn iter_from(&self, first: usize) -> impl Iterator<Item = (usize, &[i16])> {
+        let padded = self.weights.chunks(self.most_taps.max(1));
+        let outputs = self.spans.iter().zip(padded).skip(first);
+        outputs.map(|(span, weights)| (span.first_input, &weights[..span.taps]))
     }
 }
 

@@ -14,9 +14,10 @@ const MAX_PIXELS: u64 = 1920 * 1080;
 const CHANNELS: usize = 3;
 /// Values that can be counted in a byte.
 const COUNTED_BYTES: usize = 240;
-/// Bytes that can be summed in 16 bits, and 16-bit values that can be counted in them.
+/// Bytes that can be summed in 16 bits.
 const SUMMED_BYTES: usize = 256;
-const COUNTED_WORDS: usize = 4096;
+/// Slopes that are passed over where the largest of them is too small.
+const SLOPES_TOGETHER: usize = 128;
 
 /// The copy; its buffers are kept for the next frame.
 #[derive(Debug, Default)]
@@ -25,14 +26,14 @@ pub(super) struct ReducedView {
     height: usize,
     /// Diameter of a red cell in this copy, in pixels, known or assumed.
     rbc_diameter: usize,
-    /// Red, green, blue and a byte that means nothing.
-    pixels: Vec<[u8; 4]>,
     planes: [Vec<u8>; CHANNELS],
-    /// Sums of the rows of one row of blocks, and of its blocks.
+    /// Sums of the rows of one row of blocks, and the means of blocks that start at any column.
     row_sums: Vec<u16>,
-    block_sums: Vec<[u16; 4]>,
+    means: Vec<u8>,
     smear: Smear,
     slopes: Vec<u16>,
+    /// The largest of every few slopes.
+    largest_slopes: Vec<u16>,
     /// 1 where a pixel is dark.
     dark: Vec<u8>,
 }
@@ -64,45 +65,44 @@ impl ReducedView {
     /// dropped.
     fn fill(&mut self, frame: &Frame, factor: usize) {
         let count = self.width * self.height;
-        self.pixels.resize(count, [0; 4]);
         for plane in &mut self.planes {
             plane.resize(count, 0);
         }
         let row_bytes = frame.width_px() as usize * CHANNELS;
-        // The last pixel is read as four values, too.
-        self.row_sums.resize(row_bytes + 1, 0);
-        self.block_sums.resize(self.width, [0; 4]);
-        let block_rows = frame.rgb().chunks_exact(row_bytes * factor);
-        for (rows, pixels) in block_rows.zip(self.pixels.chunks_exact_mut(self.width)) {
-            let sums = &mut self.row_sums;
-            let blocks = &mut self.block_sums;
-            match factor {
-                1 => mean_of_blocks::<1>(rows, sums, blocks, pixels),
-                2 => mean_of_blocks::<2>(rows, sums, blocks, pixels),
-                3 => mean_of_blocks::<3>(rows, sums, blocks, pixels),
-                4 => mean_of_blocks::<4>(rows, sums, blocks, pixels),
-                _ => mean_of_large_blocks(rows, factor, sums, pixels),
-            }
-        }
+        self.row_sums.resize(row_bytes, 0);
+        self.means.resize(row_bytes, 0);
         let [red, green, blue] = &mut self.planes;
-        let planes = red.iter_mut().zip(green).zip(blue);
-        for (pixel, ((red, green), blue)) in self.pixels.iter().zip(planes) {
-            let word = u32::from_le_bytes(*pixel);
-            *red = word as u8;
-            *green = (word >> 8) as u8;
-            *blue = (word >> 16) as u8;
+        let [red, green, blue] = [red, green, blue].map(|plane| plane.chunks_exact_mut(self.width));
+        let block_rows = frame.rgb().chunks_exact(row_bytes * factor);
+        for (rows, ((red, green), blue)) in block_rows.zip(red.zip(green).zip(blue)) {
+            let out = [red, green, blue];
+            let (sums, means) = (&mut self.row_sums[..], &mut self.means[..]);
+            match factor {
+                1 => part::<CHANNELS>(rows, out),
+                2 => mean_of_blocks::<2, 6>(rows, sums, means, out),
+                3 => mean_of_blocks::<3, 9>(rows, sums, means, out),
+                4 => mean_of_blocks::<4, 12>(rows, sums, means, out),
+                _ => mean_of_large_blocks(rows, factor, sums, out),
+            }
         }
     }
 
     pub(super) fn clipped_permille(&self) -> u16 {
-        /// The bits that all three colours have from 254 on.
-        const CLIPPED: u32 = 0x00FE_FEFE;
-        let clipped: u32 = self
-            .pixels
-            .iter()
-            .map(|pixel| u32::from(u32::from_le_bytes(*pixel) & CLIPPED == CLIPPED))
+        const CLIPPED: u8 = 254;
+        let [red, green, blue] = &self.planes;
+        let chunks = red.chunks(COUNTED_BYTES).zip(blue.chunks(COUNTED_BYTES));
+        let clipped: usize = green
+            .chunks(COUNTED_BYTES)
+            .zip(chunks)
+            .map(|(green, (red, blue))| {
+                let pixels = green.iter().zip(red.iter().zip(blue));
+                let is_clipped = |(&green, (&red, &blue)): (&u8, (&u8, &u8))| {
+                    u8::from(green.min(red).min(blue) >= CLIPPED)
+                };
+                usize::from(pixels.map(is_clipped).sum::<u8>())
+            })
             .sum();
-        (clipped as usize * 1000 / (self.width * self.height)) as u16
+        (clipped * 1000 / (self.width * self.height)) as u16
     }
 
     pub(super) fn green_histogram(&self) -> Histogram {
@@ -128,12 +128,12 @@ impl ReducedView {
         // A box of width w smears by w / sqrt(12); w = 0.433 d makes that d / 8.
         let radius = (self.rbc_diameter * 433 / 1000 / 2).max(1);
         fill_slopes(green, width, height, &mut self.slopes);
-        let fine = steepest(&self.slopes) * u32::from(LEVEL);
+        let fine = steepest(&self.slopes, &mut self.largest_slopes) * u32::from(LEVEL);
         self.smear.run(green, width, height, radius);
         fill_slopes(&self.smear.both, width, height, &mut self.slopes);
         Edges {
             fine,
-            smeared: steepest(&self.slopes),
+            smeared: steepest(&self.slopes, &mut self.largest_slopes),
             smear_width: 2 * radius as u32 + 1,
         }
     }
@@ -200,40 +200,50 @@ pub(super) fn within_limit(mut factor: u32, frame: &Frame) -> u32 {
     factor
 }
 
-/// A row of blocks of `FACTOR` pixels, at most four: sums stay in 16 bits.
-fn mean_of_blocks<const FACTOR: usize>(
+/// A row of blocks of `FACTOR` pixels, two to four: sums stay in 16 bits. Means are made at every
+/// column, in vector units, and those that are meant are taken, one in `STEP` bytes.
+fn mean_of_blocks<const FACTOR: usize, const STEP: usize>(
     rows: &[u8],
     sums: &mut [u16],
-    blocks: &mut [[u16; 4]],
-    pixels: &mut [[u8; 4]],
+    means: &mut [u8],
+    out: [&mut [u8]; CHANNELS],
 ) {
-    let row_bytes = rows.len() / FACTOR;
+    let row_bytes = sums.len();
     let rows: [&[u8]; FACTOR] = std::array::from_fn(|row| &rows[row * row_bytes..][..row_bytes]);
-    for (at, sum) in sums[..row_bytes].iter_mut().enumerate() {
+    for (at, sum) in sums.iter_mut().enumerate() {
         *sum = (0..FACTOR).map(|row| u16::from(rows[row][at])).sum();
     }
     let area = (FACTOR * FACTOR) as u32;
     // Rounded up, this gives whole quotients of all sums below 2^16 / area.
     let reciprocal = (1_u32 << 16).div_ceil(area);
-    let steps = (0..row_bytes).step_by(FACTOR * CHANNELS);
-    for (at, block) in steps.zip(blocks.iter_mut()) {
-        let Some(window) = sums.get(at..at + FACTOR * CHANNELS + 1) else {
-            break;
-        };
-        *block = std::array::from_fn(|channel| {
-            let values = (0..FACTOR).map(|column| window[column * CHANNELS + channel]);
-            (area / 2) as u16 + values.sum::<u16>()
-        });
+    let count = row_bytes - (FACTOR - 1) * CHANNELS;
+    let columns: [&[u16]; FACTOR] =
+        std::array::from_fn(|column| &sums[column * CHANNELS..][..count]);
+    for (at, mean) in means[..count].iter_mut().enumerate() {
+        let sum = (0..FACTOR).map(|column| columns[column][at]).sum::<u16>();
+        *mean = ((u32::from(sum + (area / 2) as u16) * reciprocal) >> 16) as u8;
     }
-    let values = pixels.as_flattened_mut().iter_mut();
-    for (value, &sum) in values.zip(blocks.as_flattened()) {
-        *value = ((u32::from(sum) * reciprocal) >> 16) as u8;
+    part::<STEP>(means, out);
+}
+
+/// Takes the first three values of every `STEP` as red, green and blue.
+#[inline(never)]
+fn part<const STEP: usize>(values: &[u8], [red, green, blue]: [&mut [u8]; CHANNELS]) {
+    let (pixels, _) = values.as_chunks::<STEP>();
+    let out = red.iter_mut().zip(green).zip(blue);
+    for (pixel, ((red, green), blue)) in pixels.iter().zip(out) {
+        (*red, *green, *blue) = (pixel[0], pixel[1], pixel[2]);
     }
 }
 
 /// A row of blocks of up to 256 pixels a side.
-fn mean_of_large_blocks(rows: &[u8], factor: usize, sums: &mut [u16], pixels: &mut [[u8; 4]]) {
-    let row_bytes = sums.len() - 1;
+fn mean_of_large_blocks(
+    rows: &[u8],
+    factor: usize,
+    sums: &mut [u16],
+    [red, green, blue]: [&mut [u8]; CHANNELS],
+) {
+    let row_bytes = sums.len();
     sums.fill(0);
     for row in rows.chunks_exact(row_bytes) {
         for (sum, &value) in sums.iter_mut().zip(row) {
@@ -242,14 +252,14 @@ fn mean_of_large_blocks(rows: &[u8], factor: usize, sums: &mut [u16], pixels: &m
     }
     let area = (factor * factor) as u32;
     let blocks = sums.chunks_exact(factor * CHANNELS);
-    for (block, pixel) in blocks.zip(pixels) {
-        let mut totals = [area / 2; 4];
+    for (block, ((red, green), blue)) in blocks.zip(red.iter_mut().zip(green).zip(blue)) {
+        let mut totals = [area / 2; CHANNELS];
         for values in block.chunks_exact(CHANNELS) {
             for (total, &value) in totals.iter_mut().zip(values) {
                 *total += u32::from(value);
             }
         }
-        *pixel = totals.map(|total| (total / area) as u8);
+        [*red, *green, *blue] = totals.map(|total| (total / area) as u8);
     }
 }
 
@@ -282,11 +292,16 @@ impl Smear {
             padded[..radius].fill(row[0]);
             padded[radius..radius + width].copy_from_slice(row);
             padded[radius + width..].fill(row[width - 1]);
-            let mut sum: u32 = padded[..window].iter().map(|&value| u32::from(value)).sum();
+            // Steps from sum to sum first: then only one addition waits for the one before.
             let pairs = padded.iter().zip(&padded[window..]);
-            for (window_sum, (&leaving, &coming)) in sums.iter_mut().zip(pairs) {
+            for (step, (&leaving, &coming)) in sums.iter_mut().zip(pairs) {
+                *step = u32::from(coming).wrapping_sub(u32::from(leaving));
+            }
+            let mut sum: u32 = padded[..window].iter().map(|&value| u32::from(value)).sum();
+            for window_sum in &mut *sums {
+                let step = *window_sum;
                 *window_sum = sum;
-                sum = sum + u32::from(coming) - u32::from(leaving);
+                sum = sum.wrapping_add(step);
             }
             for (mean, &sum) in along.iter_mut().zip(&*sums) {
                 *mean = divide.rounded(sum * u32::from(LEVEL));
@@ -360,11 +375,26 @@ fn fill_slopes<T: Copy + Into<u16>>(
 
 /// The slope that one pixel in two hundred exceeds: steep enough to be an edge, common enough not
 /// to be a speck.
-fn steepest(slopes: &[u16]) -> u32 {
+fn steepest(slopes: &[u16], largest_slopes: &mut Vec<u16>) -> u32 {
     const ONE_IN: usize = 200;
     let wanted = slopes.len() / ONE_IN;
-    let largest = slopes.iter().copied().max().unwrap_or(0);
-    u32::from(bisect(largest, |slope| count_from(slopes, slope) > wanted))
+    let groups = || slopes.chunks(SLOPES_TOGETHER);
+    largest_slopes.clear();
+    largest_slopes.extend(groups().map(|slopes| slopes.iter().fold(0, |a, &b| a.max(b))));
+    let largest = largest_slopes.iter().fold(0, |a, &b| a.max(b));
+    let is_exceeded = |limit: u16| {
+        let mut count = 0;
+        for (slopes, &largest) in groups().zip(&*largest_slopes) {
+            if largest >= limit {
+                count += count_from(slopes, limit);
+                if count > wanted {
+                    return true;
+                }
+            }
+        }
+        false
+    };
+    u32::from(bisect(largest, is_exceeded))
 }
 
 /// The largest value up to `largest` for which `holds`, which holds up to some value only; 0 where
@@ -393,15 +423,10 @@ fn count_below(values: &[u8], limit: u8) -> usize {
     chunks.map(|values| usize::from(count(values))).sum()
 }
 
+/// Of a few values.
 fn count_from(values: &[u16], limit: u16) -> usize {
-    let count = |values: &[u16]| {
-        values
-            .iter()
-            .map(|&value| u16::from(value >= limit))
-            .sum::<u16>()
-    };
-    let chunks = values.chunks(COUNTED_WORDS);
-    chunks.map(|values| usize::from(count(values))).sum()
+    let count = values.iter().map(|&value| u16::from(value >= limit));
+    usize::from(count.sum::<u16>())
 }
 
 /// How many of the paired values, each 0 or 1, differ.

@@ -9,7 +9,9 @@ const REFILLED_BITS: i32 = 32;
 
 /// Stands inside one stretch of data: from a scan header or restart marker to the next marker.
 ///
-/// Zeros follow the end of the stretch; [`BitReader::is_overrun`] tells that some were taken.
+/// Zeros follow the end of the stretch; [`BitReader::is_overrun`] tells that some were taken. It is
+/// small and never lent to a function that is not inlined, so that it stays in registers.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct BitReader<'a> {
     data: &'a [u8],
     at: usize,
@@ -41,20 +43,20 @@ impl<'a> BitReader<'a> {
                     self.available += 32;
                     self.at += 4;
                 }
-                _ => self.refill_bytewise(),
+                _ => *self = self.refilled_bytewise(),
             }
         }
     }
 
     #[inline(never)]
-    fn refill_bytewise(&mut self) {
+    fn refilled_bytewise(mut self) -> Self {
         while (0..=56).contains(&self.available) {
             let Some(&byte) = self.data.get(self.at) else {
-                return;
+                return self;
             };
             if byte == 0xFF {
                 if self.data.get(self.at + 1) != Some(&0) {
-                    return;
+                    return self;
                 }
                 self.at += 1;
             }
@@ -62,6 +64,7 @@ impl<'a> BitReader<'a> {
             self.bits |= u64::from(byte) << (56 - self.available);
             self.available += 8;
         }
+        self
     }
 
     /// The next `count` bits (1 to 16) without taking them.
@@ -102,18 +105,18 @@ impl<'a> BitReader<'a> {
     ///
     /// # Errors
     /// Data are left over, or were short, or no marker follows.
-    pub(super) fn finish(mut self) -> Result<usize, Fault> {
-        self.refill_bytewise();
-        if self.is_overrun() {
+    pub(super) fn finish(self) -> Result<usize, Fault> {
+        let refilled = self.refilled_bytewise();
+        if refilled.is_overrun() {
             return Err(Fault::Truncated);
         }
-        if self.available >= 8 {
+        if refilled.available >= 8 {
             return Err(Fault::damaged("its codes end before its data do"));
         }
-        if self.data.len() < self.at + 2 {
+        if refilled.data.len() < refilled.at + 2 {
             return Err(Fault::Truncated);
         }
-        Ok(self.at)
+        Ok(refilled.at)
     }
 }
 

@@ -113,11 +113,10 @@ impl HuffmanTable {
         self.look_up[reader.peek(LOOK_UP_BITS) as usize % LOOK_UPS]
     }
 
-    /// Symbol and length of the code that the reader stands at, where [`HuffmanTable::look_up`]
-    /// gave no bits.
+    /// Symbol and length of the code that the `next` sixteen bits start with, where
+    /// [`HuffmanTable::look_up`] gave no bits.
     #[inline(never)]
-    pub(super) fn search(&self, reader: &BitReader) -> Option<(u8, u32)> {
-        let next = reader.peek(LONGEST_CODE_BITS);
+    fn search(&self, next: u32) -> Option<(u8, u32)> {
         let index = self.ends.iter().position(|&end| next < end)?;
         let bits = index as u32 + 1;
         let code = (next >> (LONGEST_CODE_BITS - bits)) as i32;
@@ -133,7 +132,8 @@ impl HuffmanTable {
     pub(super) fn symbol(&self, reader: &mut BitReader) -> Result<u8, Fault> {
         let code = self.look_up(reader);
         let (symbol, bits) = if code.bits == 0 {
-            self.search(reader).ok_or_else(|| impossible_code(reader))?
+            let found = self.search(reader.peek(LONGEST_CODE_BITS));
+            found.ok_or_else(|| impossible_code(reader.is_near_end()))?
         } else if code.value == 0 {
             (code.symbol, u32::from(code.bits))
         } else {
@@ -149,8 +149,8 @@ impl HuffmanTable {
 
 /// Zeros behind the end of the data may look like no code at all.
 #[cold]
-pub(super) fn impossible_code(reader: &BitReader) -> Fault {
-    if reader.is_near_end() {
+fn impossible_code(is_near_end: bool) -> Fault {
+    if is_near_end {
         Fault::Truncated
     } else {
         Fault::damaged("an impossible code")

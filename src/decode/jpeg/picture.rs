@@ -1,7 +1,7 @@
 //! One sequential scan to pixels, a row of units at a time.
 
-use super::colour::{Chroma, RowWriter, STEP};
-use super::idct::{self, BLOCK, SIDE};
+use super::colour::{Chroma, RowWriter};
+use super::kernels::{BLOCK, Kernel, SIDE, STEP};
 use super::scan::{CHANNELS, Component, Scan, Stretches};
 use super::{FoundScan, Header};
 use crate::decode::Fault;
@@ -10,6 +10,7 @@ use crate::frame::Frame;
 /// Buffers for one row of units.
 #[derive(Debug, Default)]
 pub(super) struct Picture {
+    kernel: Kernel,
     planes: [Plane; CHANNELS],
     rows: RowWriter,
 }
@@ -119,14 +120,15 @@ impl Picture {
             for ((plane, coder), prediction) in
                 self.planes.iter_mut().zip(&coders).zip(&mut predictions)
             {
-                for block in 0..plane.down * plane.across {
-                    let (row_in_unit, column_in_unit) =
-                        (block / plane.across, block % plane.across);
-                    let mut coefficients = [0; BLOCK];
-                    let places = coder.read(&mut reader, prediction, &mut coefficients)?;
-                    let stride = plane.stride;
-                    let out = plane.block(row_in_unit, column * plane.across + column_in_unit);
-                    idct::transform(&coefficients, places, out, stride);
+                let first_block = column * plane.across;
+                for row_in_unit in 0..plane.down {
+                    for block in first_block..first_block + plane.across {
+                        let mut coefficients = [0; BLOCK];
+                        let places = coder.read(&mut reader, prediction, &mut coefficients)?;
+                        let stride = plane.stride;
+                        let out = plane.block(row_in_unit, block);
+                        self.kernel.transform(&coefficients, places, out, stride);
+                    }
                 }
             }
             if column + 1 == units_across {
@@ -153,8 +155,7 @@ impl Picture {
         {
             plane.resize(component, units_across, multiple);
         }
-        self.rows
-            .resize(self.planes[0].stride, self.planes[1].stride);
+        self.rows.resize(self.planes[1].stride);
     }
 
     /// Writes the pixels that a finished row of units completes. Where chroma is halved down, the

@@ -8,7 +8,7 @@
 use super::Header;
 use super::bits::BitReader;
 use super::huffman::{HuffmanTable, STANDARD_AC, STANDARD_DC};
-use super::idct::BLOCK;
+use super::kernels::BLOCK;
 use super::marker;
 use crate::decode::Fault;
 
@@ -372,18 +372,27 @@ impl<'a> BlockCoder<'a> {
         const END_OF_BLOCK: u8 = 0x00;
         const SIXTEEN_ZEROS: u8 = 0xF0;
         reader.refill();
-        let dc_bits = self.dc.symbol(reader)?;
-        if dc_bits > LARGEST_DC_BITS {
-            return Err(impossible_coefficient(reader));
-        }
-        if dc_bits > 0 {
-            *prediction += reader.value(u32::from(dc_bits));
+        let code = self.dc.look_up(reader);
+        if code.value != 0 {
+            if code.symbol > LARGEST_DC_BITS {
+                return Err(impossible_coefficient(reader.is_overrun()));
+            }
+            reader.skip(u32::from(code.bits));
+            *prediction += i32::from(code.value);
+        } else {
+            let bits = self.dc.symbol(reader)?;
+            if bits > LARGEST_DC_BITS {
+                return Err(impossible_coefficient(reader.is_overrun()));
+            }
+            if bits > 0 {
+                *prediction += reader.value(u32::from(bits));
+            }
         }
         if prediction.abs() > LARGEST_DC {
-            return Err(impossible_coefficient(reader));
+            return Err(impossible_coefficient(reader.is_overrun()));
         }
         let Ok(first) = i16::try_from(*prediction * self.quantization[0]) else {
-            return Err(impossible_coefficient(reader));
+            return Err(impossible_coefficient(reader.is_overrun()));
         };
         coefficients[0] = first;
         let mut places = 0;
@@ -407,23 +416,23 @@ impl<'a> BlockCoder<'a> {
                 }
                 let bits = symbol & 15;
                 if bits == 0 || bits > LARGEST_AC_BITS {
-                    return Err(impossible_coefficient(reader));
+                    return Err(impossible_coefficient(reader.is_overrun()));
                 }
                 at += usize::from(symbol >> 4) + 1;
                 value = reader.value(u32::from(bits));
             }
             let Some(&place) = ZIGZAG.get(at) else {
-                return Err(impossible_coefficient(reader));
+                return Err(impossible_coefficient(reader.is_overrun()));
             };
             let place = usize::from(place) % BLOCK;
             places |= place;
             let Ok(coefficient) = i16::try_from(value * self.quantization[at]) else {
-                return Err(impossible_coefficient(reader));
+                return Err(impossible_coefficient(reader.is_overrun()));
             };
             coefficients[place] = coefficient;
         }
         if at >= BLOCK {
-            return Err(impossible_coefficient(reader));
+            return Err(impossible_coefficient(reader.is_overrun()));
         }
         if reader.is_overrun() {
             return Err(Fault::Truncated);
@@ -434,8 +443,8 @@ impl<'a> BlockCoder<'a> {
 
 /// Zeros behind the end of the data may run into one.
 #[cold]
-fn impossible_coefficient(reader: &BitReader) -> Fault {
-    if reader.is_overrun() {
+fn impossible_coefficient(is_overrun: bool) -> Fault {
+    if is_overrun {
         Fault::Truncated
     } else {
         Fault::damaged("an impossible coefficient")

@@ -11,31 +11,10 @@ use kernel_parity::kernels::{
     Convolution, Input, Kernel, MAX_ACTIVATION, MAX_WEIGHT, Output, OutputKind, Parameters,
     Program, Quantization, Residual, Size, Source, Step, Stream,
 };
+use kernel_parity::random::Random;
 
 /// Random cases for each kernel: few enough for an emulated processor.
 const RANDOM_CASES: u64 = 400;
-
-/// A small generator (splitmix64, Steele, Lea and Flood 2014), so that cases can be named by seed.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut value = self.0;
-        value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        value ^ (value >> 31)
-    }
-
-    fn within(&mut self, low: i64, high: i64) -> i64 {
-        let span = (high - low + 1) as u64;
-        low + (self.next() % span) as i64
-    }
-
-    fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
-        choices[self.next() as usize % choices.len()]
-    }
-}
 
 struct Case {
     parameters: Parameters,

@@ -6,21 +6,19 @@
 //! order of the sums does not matter. Those are the numbers of zune-jpeg's scalar code and of
 //! stb_image too, which the network was trained on.
 
-/// Samples along one side of a block.
-pub(super) const SIDE: usize = 8;
-pub(super) const BLOCK: usize = SIDE * SIDE;
+use super::super::{BLOCK, Part, SIDE};
 
-const HALF_SIDE: usize = SIDE / 2;
+pub const HALF_SIDE: usize = SIDE / 2;
 
 /// What the even inputs (0, 2, 4, 6) add to the first four outputs, in 1/4096.
-const EVEN: [[i16; HALF_SIDE]; HALF_SIDE] = [
+pub const EVEN: [[i16; HALF_SIDE]; HALF_SIDE] = [
     [4096, 4096, 4096, 4096],
     [5352, 2217, -2217, -5352],
     [4096, -4096, -4096, 4096],
     [2217, -5350, 5350, -2217],
 ];
 /// What the odd inputs (1, 3, 5, 7) add to them; the other four outputs get the opposite.
-const ODD: [[i16; HALF_SIDE]; HALF_SIDE] = [
+pub const ODD: [[i16; HALF_SIDE]; HALF_SIDE] = [
     [5683, 4816, 3219, 1131],
     [4816, -1129, -5681, -3218],
     [3219, -5681, 1132, 4816],
@@ -28,33 +26,25 @@ const ODD: [[i16; HALF_SIDE]; HALF_SIDE] = [
 ];
 
 /// The columns keep two more bits than their inputs.
-const COLUMN_SHIFT: u32 = 10;
+pub const COLUMN_SHIFT: u32 = 10;
 /// The rows lose those two bits, the constants' twelve, and the three of both passes' gain.
-const ROW_SHIFT: u32 = 17;
+pub const ROW_SHIFT: u32 = 17;
 /// One half, samples around 128, and half of what the columns may have lost.
-const ROW_BIAS: i32 = (1 << (ROW_SHIFT - 1)) + (128 << ROW_SHIFT) + (1 << (COLUMN_SHIFT - 1));
+pub const ROW_BIAS: i32 = (1 << (ROW_SHIFT - 1)) + (128 << ROW_SHIFT) + (1 << (COLUMN_SHIFT - 1));
 
-/// Turns coefficients, rows of rising horizontal frequency, into samples. `places` is the union of
-/// the bits of the places (`8 row + column`) of all coefficients that are not zero.
+/// Turns coefficients into samples; see [`super::super::Kernel::transform`].
 #[inline]
-pub(super) fn transform(coefficients: &[i16; BLOCK], places: usize, out: &mut [u8], stride: usize) {
-    let few_rows = places >> 3 < HALF_SIDE;
-    let few_columns = places % SIDE < HALF_SIDE;
-    if places == 0 {
-        fill(coefficients[0], out, stride);
-    } else if few_rows && few_columns {
-        transform_part::<4, 4>(coefficients, out, stride);
-    } else if few_rows {
-        transform_part::<4, 8>(coefficients, out, stride);
-    } else if few_columns {
-        transform_part::<8, 4>(coefficients, out, stride);
-    } else {
-        transform_part::<8, 8>(coefficients, out, stride);
+pub fn transform(coefficients: &[i16; BLOCK], part: Part, out: &mut [u8], stride: usize) {
+    match part {
+        Part::Corner => transform_part::<4, 4>(coefficients, out, stride),
+        Part::Rows => transform_part::<4, 8>(coefficients, out, stride),
+        Part::Columns => transform_part::<8, 4>(coefficients, out, stride),
+        Part::Whole => transform_part::<8, 8>(coefficients, out, stride),
     }
 }
 
 /// A block of one value: what both passes would give for it.
-fn fill(first: i16, out: &mut [u8], stride: usize) {
+pub fn fill(first: i16, out: &mut [u8], stride: usize) {
     let level = ((i32::from(first) + 4) >> 3) + 128;
     let row = [to_sample(level); SIDE];
     for out_row in out.chunks_mut(stride).take(SIDE) {
@@ -135,6 +125,7 @@ fn to_sample(value: i32) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::Kernel;
     use super::*;
     use proptest::prelude::*;
     use std::f64::consts::PI;
@@ -156,7 +147,7 @@ mod tests {
 
     fn transformed(coefficients: &[i16; BLOCK], places: usize) -> [u8; BLOCK] {
         let mut out = [0; BLOCK];
-        transform(coefficients, places, &mut out, SIDE);
+        Kernel::SCALAR.transform(coefficients, places, &mut out, SIDE);
         out
     }
 

@@ -1,0 +1,389 @@
+//! A camera over V4L2: chosen, opened by its stable path, streamed with a deadline, and opened
+//! again when it was unplugged, hangs or changes its format.
+//!
+//! What decides is pure and is tested on a simulated driver; only `device` calls the kernel.
+
+mod choice;
+mod device;
+#[cfg(test)]
+mod tests;
+
+pub use choice::{
+    Choice, FourCc, OfferedFormat, OfferedSize, PixelFormat, Refused, Wanted, choose,
+};
+
+use super::{CameraError, CapturedFrame, FrameSource};
+use crate::decode::JpegDecoder;
+use crate::decode::yuyv::{LevelRange, decode_yuyv};
+use crate::frame::Frame;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a camera may take for a frame before it is opened anew.
+const FRAME_LIMIT: Duration = Duration::from_secs(2);
+/// A longer gap in the driver's numbers is a driver that numbers at its will.
+const MAX_GAP_FRAMES: u32 = 1000;
+/// Time between two tries to open a camera that is away.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// A camera, as it describes itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CameraNode {
+    /// The stable path where there is one, else the device's.
+    pub path: PathBuf,
+    pub card: String,
+    pub driver: String,
+    pub formats: Vec<OfferedFormat>,
+}
+
+/// What a stream really gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamFormat {
+    pub name: FourCc,
+    pub width_px: u32,
+    pub height_px: u32,
+    /// Bytes from one row to the next, where rows have a fixed length.
+    pub row_bytes: usize,
+}
+
+/// What waiting for a frame came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dequeued {
+    /// A frame, by the driver's own number.
+    Frame {
+        sequence: u32,
+    },
+    TimedOut,
+}
+
+/// A camera that streams.
+pub trait CaptureDevice: Send {
+    fn format(&self) -> StreamFormat;
+
+    /// Waits for a frame, shows its bytes, and whether the driver calls it damaged, to `take`,
+    /// and gives its buffer back at once.
+    ///
+    /// # Errors
+    /// The camera has gone or broke; `ENODEV` where it was unplugged.
+    fn dequeue(
+        &mut self,
+        limit: Duration,
+        take: &mut dyn FnMut(&[u8], bool),
+    ) -> io::Result<Dequeued>;
+}
+
+/// Where cameras are found and opened: the kernel, or a simulation of it.
+pub trait Driver: Send {
+    fn nodes(&self) -> Vec<CameraNode>;
+
+    /// What one device says of itself; `None` if it is no camera.
+    ///
+    /// # Errors
+    /// It is not there, or cannot be opened.
+    fn node(&self, path: &Path) -> io::Result<Option<CameraNode>>;
+
+    /// Opens a camera and starts its stream.
+    ///
+    /// # Errors
+    /// It is not there, is in use, or refuses.
+    fn start(&self, path: &Path, choice: &Choice) -> io::Result<Box<dyn CaptureDevice>>;
+}
+
+/// The kernel's cameras.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Kernel;
+
+impl Driver for Kernel {
+    fn nodes(&self) -> Vec<CameraNode> {
+        device::nodes()
+    }
+
+    fn node(&self, path: &Path) -> io::Result<Option<CameraNode>> {
+        device::node(path)
+    }
+
+    fn start(&self, path: &Path, choice: &Choice) -> io::Result<Box<dyn CaptureDevice>> {
+        Ok(Box::new(device::KernelDevice::start(path, choice)?))
+    }
+}
+
+/// Which camera to take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Which {
+    /// The only one there is.
+    Only,
+    At(PathBuf),
+}
+
+impl Which {
+    /// What `v4l2` or `v4l2:PATH` names; `None` for any other source.
+    pub fn from_spec(spec: &str) -> Option<Self> {
+        match spec.split_once(':') {
+            None => (spec == "v4l2").then_some(Self::Only),
+            Some(("v4l2", path)) if !path.is_empty() => Some(Self::At(path.into())),
+            Some(_) => None,
+        }
+    }
+}
+
+/// A V4L2 camera as a source of frames. It outlives its own absence: while it is away,
+/// [`CameraError::Away`] says why, and it is opened again as soon as it is back.
+pub struct V4l2Camera<D> {
+    driver: D,
+    name: String,
+    path: PathBuf,
+    wanted: Wanted,
+    state: State,
+    decoder: JpegDecoder,
+    range: LevelRange,
+    frames: u64,
+}
+
+enum State {
+    Streaming {
+        device: Box<dyn CaptureDevice>,
+        format: PixelFormat,
+        /// The driver's number of the frame before, to notice what it dropped itself.
+        last_sequence: Option<u32>,
+    },
+    Away {
+        reason: String,
+        next_try: Instant,
+    },
+}
+
+impl<D: Driver> V4l2Camera<D> {
+    /// Finds and opens a camera.
+    ///
+    /// # Errors
+    /// None is there, several are and none was named, none of its formats can be decoded, or it
+    /// cannot be opened.
+    pub fn open(driver: D, which: &Which, wanted: Wanted) -> Result<Self, CameraError> {
+        let path = match which {
+            Which::At(path) => path.clone(),
+            Which::Only => only(driver.nodes())?,
+        };
+        let name = format!("v4l2:{}", path.display());
+        let state = start(&driver, &path, &wanted).map_err(|reason| CameraError::Unavailable {
+            camera: name.clone(),
+            reason,
+        })?;
+        Ok(Self {
+            driver,
+            name,
+            path,
+            wanted,
+            state,
+            decoder: JpegDecoder::default(),
+            range: LevelRange::Limited,
+            frames: 0,
+        })
+    }
+
+    /// Closes the camera; it will be tried again.
+    fn leave(&mut self, reason: String) -> CameraError {
+        self.state = State::Away {
+            reason: reason.clone(),
+            next_try: Instant::now(),
+        };
+        self.away(reason)
+    }
+
+    fn away(&self, reason: String) -> CameraError {
+        CameraError::Away {
+            camera: self.name.clone(),
+            reason,
+        }
+    }
+
+    /// Tries to open a camera that is away, once it is time to.
+    fn come_back(&mut self) -> Result<(), CameraError> {
+        let State::Away { reason, next_try } = &self.state else {
+            return Ok(());
+        };
+        thread::sleep(next_try.saturating_duration_since(Instant::now()));
+        match start(&self.driver, &self.path, &self.wanted) {
+            Ok(state) => {
+                self.state = state;
+                Ok(())
+            }
+            Err(_) => {
+                let reason = reason.clone();
+                self.state = State::Away {
+                    reason: reason.clone(),
+                    next_try: Instant::now() + RETRY,
+                };
+                Err(self.away(reason))
+            }
+        }
+    }
+}
+
+/// The only camera there is.
+fn only(nodes: Vec<CameraNode>) -> Result<PathBuf, CameraError> {
+    let unavailable = |reason: String| CameraError::Unavailable {
+        camera: "v4l2".to_owned(),
+        reason,
+    };
+    match nodes.as_slice() {
+        [] => Err(unavailable(
+            "no camera is connected; plug one in, and see `hemoscope cameras`".to_owned(),
+        )),
+        [node] => Ok(node.path.clone()),
+        several => {
+            let names = several
+                .iter()
+                .map(|node| format!("v4l2:{}", node.path.display()));
+            let names: Vec<String> = names.collect();
+            Err(unavailable(format!(
+                "{} cameras are connected; name one of {}",
+                several.len(),
+                names.join(", ")
+            )))
+        }
+    }
+}
+
+/// Opens and starts a camera; the error says what is wrong and what to do.
+fn start(driver: &impl Driver, path: &Path, wanted: &Wanted) -> Result<State, String> {
+    let node = driver
+        .node(path)
+        .map_err(|error| explain(&error))?
+        .ok_or("is no camera; see `hemoscope cameras` for those there are")?;
+    let choice = choose(&node.formats, wanted).map_err(|refused| explain_refusal(&refused))?;
+    let device = driver
+        .start(path, &choice)
+        .map_err(|error| explain(&error))?;
+    let given = device.format();
+    if given.name != choice.format.name() {
+        return Err(format!(
+            "gives {} where {} was asked for; use another camera",
+            given.name,
+            choice.format.name()
+        ));
+    }
+    Frame::check_size(given.width_px, given.height_px).map_err(|error| error.to_string())?;
+    Ok(State::Streaming {
+        device,
+        format: choice.format,
+        last_sequence: None,
+    })
+}
+
+fn explain(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(libc::ENOENT | libc::ENODEV | libc::ENXIO) => {
+            "is not connected; check its cable".to_owned()
+        }
+        Some(libc::EBUSY) => "is used by another program; stop that program".to_owned(),
+        Some(libc::EACCES | libc::EPERM) => {
+            "may not be used; give this user access to video devices (group video)".to_owned()
+        }
+        _ => format!("failed ({error}); unplug it and plug it in again"),
+    }
+}
+
+fn explain_refusal(refused: &[(FourCc, Refused)]) -> String {
+    if refused.is_empty() {
+        return "offers no format at all; use another camera".to_owned();
+    }
+    let reasons = refused
+        .iter()
+        .map(|(name, reason)| format!("{name} {reason}"));
+    let reasons: Vec<String> = reasons.collect();
+    format!(
+        "offers no format that can be used: {}; use a camera with MJPG or YUYV",
+        reasons.join("; ")
+    )
+}
+
+impl<D: Driver> FrameSource for V4l2Camera<D> {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn next_frame_into(&mut self, captured: &mut CapturedFrame) -> Result<bool, CameraError> {
+        self.come_back()?;
+        let State::Streaming {
+            device,
+            format,
+            last_sequence,
+        } = &mut self.state
+        else {
+            return Err(self.away("is being opened".to_owned()));
+        };
+        let stream = device.format();
+        let (decoder, range) = (&mut self.decoder, self.range);
+        let mut decoded: Result<(), String> = Ok(());
+        let mut take = |bytes: &[u8], is_damaged: bool| {
+            decoded = if is_damaged {
+                Err("the driver calls it damaged; check the cable".to_owned())
+            } else {
+                decode(*format, &stream, bytes, decoder, range, &mut captured.frame)
+            };
+        };
+        let sequence = match device.dequeue(FRAME_LIMIT, &mut take) {
+            Ok(Dequeued::Frame { sequence }) => sequence,
+            Ok(Dequeued::TimedOut) => {
+                let seconds = FRAME_LIMIT.as_secs();
+                return Err(self.leave(format!(
+                    "gave no frame for {seconds} s; it is started again"
+                )));
+            }
+            Err(error) => {
+                let reason = explain(&error);
+                return Err(self.leave(reason));
+            }
+        };
+        // The driver's gaps count as frames: nothing is lost unnoticed.
+        let step = last_sequence.map_or(1, |last| sequence.wrapping_sub(last));
+        let step = if (1..=MAX_GAP_FRAMES).contains(&step) {
+            step
+        } else {
+            1
+        };
+        *last_sequence = Some(sequence);
+        self.frames += u64::from(step);
+        captured.sequence = self.frames - 1;
+        captured.name = None;
+        captured.field = None;
+        captured.truth = None;
+        match decoded {
+            Ok(()) => Ok(true),
+            Err(reason) => Err(CameraError::BadFrame {
+                camera: self.name.clone(),
+                sequence: captured.sequence,
+                reason,
+            }),
+        }
+    }
+}
+
+/// Decodes a frame's bytes; the error says why it is dropped.
+fn decode(
+    format: PixelFormat,
+    stream: &StreamFormat,
+    bytes: &[u8],
+    decoder: &mut JpegDecoder,
+    range: LevelRange,
+    frame: &mut Frame,
+) -> Result<(), String> {
+    let size_px = (stream.width_px, stream.height_px);
+    match format {
+        PixelFormat::Mjpg => decoder
+            .decode(bytes, "it", frame)
+            .map_err(|error| error.to_string())?,
+        PixelFormat::Yuyv => decode_yuyv(bytes, size_px, stream.row_bytes, range, frame)
+            .map_err(|error| error.to_string())?,
+    }
+    let found_px = (frame.width_px(), frame.height_px());
+    if found_px != size_px {
+        return Err(format!(
+            "it is {}x{} pixels where {}x{} were agreed; restart the camera",
+            found_px.0, found_px.1, size_px.0, size_px.1
+        ));
+    }
+    Ok(())
+}

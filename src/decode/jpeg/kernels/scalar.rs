@@ -1,0 +1,4 @@
+//! The kernels in plain Rust, for every processor: the reference.
+
+pub mod colour;
+pub mod idct;
