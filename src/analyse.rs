@@ -72,6 +72,19 @@ impl Analyser {
         }
     }
 
+    /// What counts: program, model and kernel with their versions.
+    pub fn self_report(&self) -> String {
+        let network = self.network.network();
+        let manifest = network.manifest();
+        let kernel = network.kernel().map_or("float", |kernel| kernel.name());
+        format!(
+            "hemoscope {}, model {} {}, kernel {kernel}",
+            env!("CARGO_PKG_VERSION"),
+            manifest.name,
+            manifest.version
+        )
+    }
+
     /// Red cell diameter that the network expects in its input, in pixels.
     pub fn network_rbc_diameter_px(&self) -> f64 {
         self.network.network().manifest().input.rbc_diameter_px

@@ -64,7 +64,8 @@ pub fn run(arguments: &CountArguments) -> Result<bool> {
         })?;
     }
     let mut workers = make_workers(arguments, &setup)?;
-    let mut report = Report::new(arguments.json);
+    let self_report = workers.first().map(Analyser::self_report);
+    let mut report = Report::new(arguments.json, self_report.into_iter().collect());
     if let Some(um_per_px) = setup.um_per_px {
         let counter = Counter::new(arguments, &setup, Scales::Given(um_per_px));
         counter.count_all(workers, list_inputs(&arguments.paths), &mut report);
@@ -250,13 +251,13 @@ struct Report {
     output: BufWriter<io::Stdout>,
     progress: ProgressBar,
     smear: SmearTally,
-    scale_notes: Vec<String>,
+    notes: Vec<String>,
     not_counted: u64,
     broken_output: Option<io::Error>,
 }
 
 impl Report {
-    fn new(json: bool) -> Self {
+    fn new(json: bool, notes: Vec<String>) -> Self {
         let progress = ProgressBar::no_length();
         let style = "{spinner} {pos} frames, {per_sec}, {elapsed} {msg}";
         if let Ok(style) = ProgressStyle::with_template(style) {
@@ -267,7 +268,7 @@ impl Report {
             output: BufWriter::new(io::stdout()),
             progress,
             smear: SmearTally::default(),
-            scale_notes: Vec::new(),
+            notes,
             not_counted: 0,
             broken_output: None,
         }
@@ -284,7 +285,7 @@ impl Report {
     fn note_scales(&mut self, scales: &EstimatedScales) {
         for ((width_px, height_px), estimate) in scales {
             let Ok(estimate) = estimate else { continue };
-            self.scale_notes
+            self.notes
                 .push(format!("frames of {width_px}x{height_px}: {estimate}"));
         }
     }
@@ -340,7 +341,7 @@ impl Report {
         }
         if !self.json {
             let summary = self.smear.summary(&setup.count_rules());
-            let text = table::summary_table(&summary, &self.scale_notes, self.not_counted);
+            let text = table::summary_table(&summary, &self.notes, self.not_counted);
             self.output
                 .write_all(text.as_bytes())
                 .and_then(|()| self.output.flush())

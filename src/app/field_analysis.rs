@@ -66,6 +66,11 @@ impl FieldAnalysis {
         })
     }
 
+    /// What counts, as [`Analyser::self_report`] says it.
+    pub fn self_report(&self) -> String {
+        self.analyser.self_report()
+    }
+
     /// Threads that the network may use from the next frame on.
     pub fn set_threads(&mut self, threads: usize) {
         self.analyser.set_threads(threads);

@@ -60,6 +60,7 @@ pub fn run(arguments: &RunArguments) -> Result<bool> {
     let mut display = Display::new(size, panels);
     display.show(&starting)?;
     let analysis = FieldAnalysis::new(&setup, scale)?;
+    let self_report = analysis.self_report();
     let keys = OperatorKeys::start()?;
     let shared = Shared::new(size.preview_px());
     let outcome = count_fields(source, analysis, &shared, &setup, &mut session, |session| {
@@ -69,7 +70,7 @@ pub fn run(arguments: &RunArguments) -> Result<bool> {
     drop(display);
     drop(keys);
     outcome?;
-    say_result(&session)
+    say_result(&session, self_report)
 }
 
 fn screen_size(arguments: &RunArguments, setup: &Setup) -> Result<ScreenSize> {
@@ -344,10 +345,14 @@ fn main_loop(
 }
 
 /// Prints the summary, beside the truth where the source knows it.
-fn say_result(session: &Session) -> Result<bool> {
+fn say_result(session: &Session, self_report: String) -> Result<bool> {
     let summary = session.summary();
     let rejected = session.rejected();
-    let mut text = table::summary_table(summary, &notes(session), u64::from(rejected.fields()));
+    let mut text = table::summary_table(
+        summary,
+        &notes(session, self_report),
+        u64::from(rejected.fields()),
+    );
     if let Some(truth) = session.truth() {
         text.push_str("\nTruth of the simulated fields, by the same border rule:");
         for class in CellClass::ALL {
@@ -366,8 +371,8 @@ fn say_result(session: &Session) -> Result<bool> {
     }
 }
 
-fn notes(session: &Session) -> Vec<String> {
-    let mut notes = Vec::new();
+fn notes(session: &Session, self_report: String) -> Vec<String> {
+    let mut notes = vec![self_report];
     match session.scale() {
         KnownScale::Given { um_per_px } => notes.push(format!("scale {um_per_px} um/px, given")),
         KnownScale::Estimated(estimate) => notes.push(estimate.to_string()),
