@@ -25,7 +25,7 @@ const TILE_WEIGHTS: usize = TILE_BYTES * CHANNEL_BLOCK;
 const WRITE_PIXELS: usize = 4;
 
 /// Whether a convolution multiplies enough for each value that it writes to be worth the way
-/// through the tile registers. Measured: see docs/performance.md.
+/// through the tile registers; see docs/decisions/kernels.md.
 pub(super) fn pays(parameters: &Parameters) -> bool {
     const LEAST_PRODUCTS: usize = 128;
     parameters.kernel_height * parameters.run_length() >= LEAST_PRODUCTS
