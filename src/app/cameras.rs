@@ -70,7 +70,6 @@ mod tests {
                 .iter()
                 .map(|name| OfferedFormat {
                     name: FourCc(**name),
-                    is_emulated: false,
                     sizes: vec![OfferedSize {
                         width_px: 640,
                         height_px: 480,

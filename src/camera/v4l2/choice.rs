@@ -84,8 +84,6 @@ pub struct OfferedSize {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OfferedFormat {
     pub name: FourCc,
-    /// Made by a library from another format, not by the camera.
-    pub is_emulated: bool,
     pub sizes: Vec<OfferedSize>,
 }
 
@@ -196,7 +194,6 @@ mod tests {
     fn format(name: &[u8; 4], sizes: &[(u32, u32, u32)]) -> OfferedFormat {
         OfferedFormat {
             name: FourCc(*name),
-            is_emulated: false,
             sizes: sizes
                 .iter()
                 .map(|&(width_px, height_px, rate_mhz)| OfferedSize {

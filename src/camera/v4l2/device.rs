@@ -12,7 +12,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use v4l::v4l_sys::{
-    V4L2_BUF_FLAG_ERROR, V4L2_CAP_STREAMING, V4L2_CAP_VIDEO_CAPTURE, V4L2_FMT_FLAG_EMULATED,
+    V4L2_BUF_FLAG_ERROR, V4L2_CAP_STREAMING, V4L2_CAP_VIDEO_CAPTURE,
     v4l2_buf_type_V4L2_BUF_TYPE_VIDEO_CAPTURE, v4l2_buffer, v4l2_capability, v4l2_fmtdesc,
     v4l2_format, v4l2_frmivalenum, v4l2_frmivaltypes_V4L2_FRMIVAL_TYPE_DISCRETE, v4l2_frmsizeenum,
     v4l2_frmsizetypes_V4L2_FRMSIZE_TYPE_DISCRETE, v4l2_memory_V4L2_MEMORY_MMAP,
@@ -138,7 +138,6 @@ pub(super) fn node(path: &Path) -> io::Result<Option<CameraNode>> {
         },
         |found| OfferedFormat {
             name: FourCc(found.pixelformat.to_le_bytes()),
-            is_emulated: found.flags & V4L2_FMT_FLAG_EMULATED != 0,
             sizes: sizes(descriptor, found.pixelformat),
         },
     );

@@ -100,7 +100,6 @@ fn camera_node(path: &str, formats: &[&[u8; 4]]) -> CameraNode {
             .iter()
             .map(|name| OfferedFormat {
                 name: FourCc(**name),
-                is_emulated: false,
                 sizes: vec![OfferedSize {
                     width_px: WIDTH_PX,
                     height_px: HEIGHT_PX,
