@@ -69,6 +69,11 @@ pub trait FrameSource: Send {
         false
     }
 
+    /// What the operator should know about how the camera is set; each once.
+    fn take_notices(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Waits for the next frame and puts it in place of what `captured` held, whose memory is
     /// used again; `Ok(false)` when the source has no more.
     ///
