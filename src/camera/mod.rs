@@ -69,6 +69,16 @@ pub trait FrameSource: Send {
         false
     }
 
+    /// The format of its frames, such as `MJPG`, where it is a camera.
+    fn format(&self) -> Option<String> {
+        None
+    }
+
+    /// Each control that the camera has, as it stands.
+    fn controls(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// What the operator should know about how the camera is set; each once.
     fn take_notices(&mut self) -> Vec<String> {
         Vec::new()

@@ -396,6 +396,24 @@ impl<D: Driver> FrameSource for V4l2Camera<D> {
         self.name.clone()
     }
 
+    fn format(&self) -> Option<String> {
+        match &self.state {
+            State::Streaming { format, .. } => Some(format.name().to_string()),
+            State::Away { .. } => None,
+        }
+    }
+
+    fn controls(&mut self) -> Vec<String> {
+        let State::Streaming { device, .. } = &mut self.state else {
+            return Vec::new();
+        };
+        let stands = |control: Control| {
+            let offered = device.control(control).ok()??;
+            Some(format!("{control} {}", control.in_words(offered.value)))
+        };
+        Control::ALL.into_iter().filter_map(stands).collect()
+    }
+
     fn take_notices(&mut self) -> Vec<String> {
         self.controls.take_notices()
     }
