@@ -216,7 +216,9 @@ fn the_selftest_says_what_passes_and_what_to_do() {
 
     let board = folder.path().join("board.toml");
     let pi = include_str!("../board/raspberry-pi-3/board.toml");
-    let other = pi.replace("raspberrypi,", "nobody,").replace("spidev0.0", "nothing0");
+    let other = pi
+        .replace("raspberrypi,", "nobody,")
+        .replace("spidev0.0", "nothing0");
     fs::write(&board, other).unwrap();
     let model = concat!(env!("CARGO_MANIFEST_DIR"), "/models/smear-resnet");
     let mut command = selftest();
