@@ -10,10 +10,11 @@ use super::arguments::RunArguments;
 use super::circulation::{FRAMES, FieldFrame, RESULTS_WAITING, Shared};
 use super::display::Display;
 use super::field_analysis::FieldAnalysis;
+use super::screen_content::{identity_of, missing_camera_of};
 use super::setup::Setup;
 use super::table;
 use crate::board::BoardDescription;
-use crate::camera::{self, CameraError, CapturedFrame, FrameSource};
+use crate::camera::{self, AtStart, CameraError, CapturedFrame, FrameSource};
 use crate::cell::CellClass;
 use crate::health::ThreadPolicy;
 use crate::input::OperatorKeys;
@@ -22,7 +23,8 @@ use crate::quality::Judge;
 use crate::session::{Event, FrameTally, KnownScale, RunState, Session};
 use crate::stage_watch::{Sight, StageWatch};
 use crate::ui::layout::ScreenSize;
-use crate::ui::model::{Screen, Starting};
+use crate::ui::model::{Failure, Screen, Starting};
+use crate::ui::text::TextId;
 use anyhow::{Result, anyhow, bail};
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -31,6 +33,8 @@ use std::time::{Duration, Instant};
 
 /// Time between two looks at input, slot and results.
 const TICK: Duration = Duration::from_millis(100);
+/// How long a device shows what stopped it.
+const FAILURE_SHOWN: Duration = Duration::from_secs(60);
 /// Frames in a row that the camera may lose before the run gives up.
 const MAX_LOST_IN_A_ROW: u32 = 100;
 
@@ -45,37 +49,77 @@ pub fn run(arguments: &RunArguments) -> Result<bool> {
         setup = setup.on_board(&BoardDescription::load_for_this_board(file)?);
     }
     let size = screen_size(arguments, &setup)?;
-    let source = camera::open(
-        arguments
-            .camera
-            .as_deref()
-            .unwrap_or(&setup.config.camera.source),
-        &setup.controls,
-    )?;
     let panels = open_panels(arguments, &setup, size)?;
+    let mut display = Display::new(size, panels);
+    display.show(&Screen::Starting(Starting {
+        language: setup.language(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }))?;
+    let keys = OperatorKeys::start()?;
+    let outcome = run_on(&mut display, &keys, arguments, &setup, size);
+    if let (Err(error), Some(_)) = (&outcome, &arguments.board) {
+        show_failure(&mut display, &keys, &setup, error)?;
+    }
+    drop(display);
+    drop(keys);
+    let (session, self_report) = outcome?;
+    say_result(&session, self_report)
+}
+
+/// Runs the device on an open display; gives the session, and which program and model counted.
+fn run_on(
+    display: &mut Display,
+    keys: &OperatorKeys,
+    arguments: &RunArguments,
+    setup: &Setup,
+    size: ScreenSize,
+) -> Result<(Session, String)> {
+    let configured = &setup.config.camera.source;
+    let camera = arguments.camera.as_deref().unwrap_or(configured);
+    let at_start = match arguments.board {
+        Some(_) => AtStart::MayCome,
+        None => AtStart::MustBeThere,
+    };
+    let source = camera::open(camera, &setup.controls, at_start)?;
     let scale = match setup.um_per_px.or(source.um_per_px()) {
         Some(um_per_px) => KnownScale::Given { um_per_px },
         None => KnownScale::Unknown,
     };
     let mut session = Session::new(setup.count_rules(), arguments.fields, scale);
-    let starting = Screen::Starting(Starting {
-        language: setup.language(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-    });
-    let mut display = Display::new(size, panels);
-    display.show(&starting)?;
-    let analysis = FieldAnalysis::new(&setup, scale)?;
+    let analysis = FieldAnalysis::new(setup, scale)?;
     let self_report = analysis.self_report();
-    let keys = OperatorKeys::start()?;
     let shared = Shared::new(size.preview_px());
-    let outcome = count_fields(source, analysis, &shared, &setup, &mut session, |session| {
-        display.show_session(session, &setup)?;
+    count_fields(source, analysis, &shared, setup, &mut session, |session| {
+        match missing_camera_of(session, setup, camera) {
+            Some(missing) => display.show(&Screen::NoCamera(missing))?,
+            None => display.show_session(session, setup)?,
+        }
         Ok(keys.wants_to_stop())
-    });
-    drop(display);
-    drop(keys);
-    outcome?;
-    say_result(&session, self_report)
+    })?;
+    Ok((session, self_report))
+}
+
+/// Shows what stopped the device until the operator has seen it, or for a minute: then the system
+/// starts the program again.
+fn show_failure(
+    display: &mut Display,
+    keys: &OperatorKeys,
+    setup: &Setup,
+    error: &anyhow::Error,
+) -> Result<()> {
+    let language = setup.language();
+    display.show(&Screen::Failure(Failure {
+        language,
+        identity: identity_of(setup),
+        number: None,
+        what_happened: format!("{error:#}"),
+        what_to_do: TextId::DoSwitchOff.text_in(language).to_owned(),
+    }))?;
+    let until = Instant::now() + FAILURE_SHOWN;
+    while Instant::now() < until && !keys.wants_to_stop() {
+        thread::sleep(TICK);
+    }
+    Ok(())
 }
 
 fn screen_size(arguments: &RunArguments, setup: &Setup) -> Result<ScreenSize> {
@@ -177,7 +221,7 @@ impl Capture<'_> {
 
     fn capture(&mut self) -> Result<()> {
         let mut lost_in_a_row = 0;
-        let mut is_away = false;
+        let mut away = None;
         let Ok(mut captured) = self.idle.recv() else {
             return Ok(());
         };
@@ -185,7 +229,7 @@ impl Capture<'_> {
             match self.source.next_frame_into(&mut captured) {
                 Ok(true) => {
                     lost_in_a_row = 0;
-                    if std::mem::take(&mut is_away) && self.lost.send(Event::CameraBack).is_err() {
+                    if away.take().is_some() && self.lost.send(Event::CameraBack).is_err() {
                         break;
                     }
                 }
@@ -202,12 +246,14 @@ impl Capture<'_> {
                     }
                     continue;
                 }
-                Err(CameraError::Away { reason, .. }) => {
-                    // Said once: a camera may be away for hours.
-                    if !is_away && self.lost.send(Event::CameraAway(reason)).is_err() {
-                        break;
+                Err(CameraError::Away { absence, .. }) => {
+                    // Said once for each reason: a camera may be away for hours.
+                    if away.as_ref() != Some(&absence) {
+                        away = Some(absence.clone());
+                        if self.lost.send(Event::CameraAway(absence)).is_err() {
+                            break;
+                        }
                     }
-                    is_away = true;
                     continue;
                 }
                 Err(error) => return Err(error.into()),
