@@ -2,6 +2,7 @@
 
 mod common;
 
+use assert_cmd::cargo::CommandCargoExt;
 use common::{NOTICE, hemoscope, messages, slide_um_per_px, write_fields};
 use hemoscope::camera;
 use hemoscope::ui::layout::ScreenSize;
@@ -231,7 +232,8 @@ fn expect_screen(board: &str, folder: &Path, expected: &Screen<'_>) {
     let file = folder.join("board.toml");
     fs::write(&file, board).unwrap();
     let picture = folder.join("screen.png");
-    let mut device = std::process::Command::new(assert_cmd::cargo::cargo_bin("hemoscope"))
+    let mut device = std::process::Command::cargo_bin("hemoscope")
+        .unwrap()
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .args(["run", "--size", "480x320", "--panel"])
         .arg(format!("png:{}", picture.display()))
