@@ -10,6 +10,7 @@ use super::arguments::RunArguments;
 use super::circulation::{FRAMES, FieldFrame, RESULTS_WAITING, Shared};
 use super::display::Display;
 use super::field_analysis::FieldAnalysis;
+use super::keeping::Keeper;
 use super::screen_content::{identity_of, missing_camera_of};
 use super::setup::Setup;
 use super::table;
@@ -20,13 +21,16 @@ use crate::health::ThreadPolicy;
 use crate::input::OperatorKeys;
 use crate::panel::{Panel, PanelSettings, panel_from_spec};
 use crate::quality::Judge;
+use crate::record::Closed;
+use crate::service::{Beat, Service, StopSignal};
 use crate::session::{Event, FrameTally, KnownScale, RunState, Session};
 use crate::stage_watch::{Sight, StageWatch};
 use crate::ui::layout::ScreenSize;
 use crate::ui::model::{Failure, Screen, Starting};
 use crate::ui::text::TextId;
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -35,11 +39,14 @@ use std::time::{Duration, Instant};
 const TICK: Duration = Duration::from_millis(100);
 /// How long a device shows what stopped it.
 const FAILURE_SHOWN: Duration = Duration::from_secs(60);
+/// Time after which an analysis without work shows that it is alive.
+const IDLE: Duration = Duration::from_millis(250);
 /// Frames in a row that the camera may lose before the run gives up.
 const MAX_LOST_IN_A_ROW: u32 = 100;
 
-/// Runs the device until the wanted fields are counted, the source ends, or the operator stops;
-/// `Ok(false)` when the run was broken off or something was not counted.
+/// Runs the device until the wanted fields are counted, the source ends, the operator stops it or
+/// the system does; `Ok(false)` when the run was broken off or something was not counted or not
+/// saved.
 ///
 /// # Errors
 /// What keeps the device from running: configuration, model, camera, panel.
@@ -48,28 +55,81 @@ pub fn run(arguments: &RunArguments) -> Result<bool> {
     if let Some(file) = &arguments.board {
         setup = setup.on_board(&BoardDescription::load_for_this_board(file)?);
     }
+    if let Some(data) = &arguments.data {
+        setup.data = Some(data.clone());
+    }
+    let stop = StopSignal::listen().context("signals cannot be listened for")?;
+    // Before the first screen, since it may have something to say.
+    let mut keeper = Keeper::start(setup.data.as_deref());
     let size = screen_size(arguments, &setup)?;
     let panels = open_panels(arguments, &setup, size)?;
-    let mut display = Display::new(size, panels);
-    display.show(&Screen::Starting(Starting {
+    let mut front = Front {
+        display: Display::new(size, panels),
+        keys: OperatorKeys::start()?,
+        stop,
+        service: Service::from_environment(),
+    };
+    front.display.show(&Screen::Starting(Starting {
         language: setup.language(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     }))?;
-    let keys = OperatorKeys::start()?;
-    let outcome = run_on(&mut display, &keys, arguments, &setup, size);
+    let outcome = run_on(&mut front, &mut keeper, arguments, &setup, size);
     if let (Err(error), Some(_)) = (&outcome, &arguments.board) {
-        show_failure(&mut display, &keys, &setup, error)?;
+        front.show_failure(&setup, error)?;
     }
-    drop(display);
-    drop(keys);
-    let (session, self_report) = outcome?;
-    say_result(&session, self_report)
+    front.service.stopping();
+    let (mut session, self_report) = outcome?;
+    let closed = keeper.close(session.state());
+    let not_saved = closed
+        .as_ref()
+        .and_then(|(closed, _)| closed.reason.clone());
+    if let Some(reason) = not_saved {
+        session.step(Event::NotSaved(reason));
+        // The screen stays as it was where it cannot be drawn; the summary says the same.
+        let _ = front.display.show_session(&session, &setup);
+    }
+    let was_told_to_stop = front.stop.is_raised();
+    drop(front);
+    say_result(&session, self_report, closed.as_ref(), was_told_to_stop)
 }
 
-/// Runs the device on an open display; gives the session, and which program and model counted.
+/// What the operator and the system see of a run, and how they stop it.
+struct Front {
+    display: Display,
+    keys: OperatorKeys,
+    stop: StopSignal,
+    service: Service,
+}
+
+impl Front {
+    fn wants_to_stop(&self) -> bool {
+        self.keys.wants_to_stop() || self.stop.is_raised()
+    }
+
+    /// Shows what stopped the device until the operator has seen it, or for a minute: then the
+    /// system starts the program again.
+    fn show_failure(&mut self, setup: &Setup, error: &anyhow::Error) -> Result<()> {
+        let language = setup.language();
+        self.display.show(&Screen::Failure(Failure {
+            language,
+            identity: identity_of(setup),
+            number: None,
+            what_happened: format!("{error:#}"),
+            what_to_do: TextId::DoSwitchOff.text_in(language).to_owned(),
+        }))?;
+        let until = Instant::now() + FAILURE_SHOWN;
+        while Instant::now() < until && !self.wants_to_stop() {
+            self.service.failure_shown();
+            thread::sleep(TICK);
+        }
+        Ok(())
+    }
+}
+
+/// Counts one smear; gives the session, and which program and model counted.
 fn run_on(
-    display: &mut Display,
-    keys: &OperatorKeys,
+    front: &mut Front,
+    keeper: &mut Keeper,
     arguments: &RunArguments,
     setup: &Setup,
     size: ScreenSize,
@@ -88,38 +148,33 @@ fn run_on(
     let mut session = Session::new(setup.count_rules(), arguments.fields, scale);
     let analysis = FieldAnalysis::new(setup, scale)?;
     let self_report = analysis.self_report();
+    keeper.begin(&self_report, &setup.config.sample.id, arguments.fields);
     let shared = Shared::new(size.preview_px());
-    count_fields(source, analysis, &shared, setup, &mut session, |session| {
+    let both = (&mut session, keeper);
+    count_fields(source, analysis, &shared, setup, both, |session| {
         match missing_camera_of(session, setup, camera) {
-            Some(missing) => display.show(&Screen::NoCamera(missing))?,
-            None => display.show_session(session, setup)?,
+            Some(missing) => front.display.show(&Screen::NoCamera(missing))?,
+            None => front.display.show_session(session, setup)?,
         }
-        Ok(keys.wants_to_stop())
+        shared.heartbeats.beat(Beat::Main);
+        front
+            .service
+            .screen_shown(&status_of(session), &shared.heartbeats);
+        Ok(front.wants_to_stop())
     })?;
     Ok((session, self_report))
 }
 
-/// Shows what stopped the device until the operator has seen it, or for a minute: then the system
-/// starts the program again.
-fn show_failure(
-    display: &mut Display,
-    keys: &OperatorKeys,
-    setup: &Setup,
-    error: &anyhow::Error,
-) -> Result<()> {
-    let language = setup.language();
-    display.show(&Screen::Failure(Failure {
-        language,
-        identity: identity_of(setup),
-        number: None,
-        what_happened: format!("{error:#}"),
-        what_to_do: TextId::DoSwitchOff.text_in(language).to_owned(),
-    }))?;
-    let until = Instant::now() + FAILURE_SHOWN;
-    while Instant::now() < until && !keys.wants_to_stop() {
-        thread::sleep(TICK);
-    }
-    Ok(())
+/// One line for the service manager.
+fn status_of(session: &Session) -> String {
+    let camera = session.camera_away().map_or_else(
+        || "camera there".to_owned(),
+        |absence| format!("camera {absence}"),
+    );
+    let saved = session.not_saved().map_or_else(String::new, |reason| {
+        format!("; results are not saved: {reason}")
+    });
+    format!("{} fields counted; {camera}{saved}", session.fields())
 }
 
 fn screen_size(arguments: &RunArguments, setup: &Setup) -> Result<ScreenSize> {
@@ -152,7 +207,7 @@ fn count_fields(
     analysis: FieldAnalysis,
     shared: &Shared,
     setup: &Setup,
-    session: &mut Session,
+    (session, keeper): (&mut Session, &mut Keeper),
     draw: impl FnMut(&Session) -> Result<bool>,
 ) -> Result<()> {
     let (frames_in, frames_out) = sync_channel(1);
@@ -186,7 +241,7 @@ fn count_fields(
                 &results_in,
             )
         });
-        let drawn = main_loop(shared, setup, session, &results_out, draw);
+        let drawn = main_loop(shared, setup, (session, keeper), &results_out, draw);
         shared.stop();
         // Threads that wait to send find nobody there, and end.
         drop(results_out);
@@ -216,6 +271,7 @@ struct Capture<'a> {
 impl Capture<'_> {
     fn run(mut self) -> Result<()> {
         let captured = self.capture();
+        self.shared.heartbeats.end(Beat::Capture);
         self.shared.set_captured(self.tally);
         captured
     }
@@ -227,6 +283,7 @@ impl Capture<'_> {
             return Ok(());
         };
         while !self.shared.is_stopped() {
+            self.shared.heartbeats.beat(Beat::Capture);
             match self.source.next_frame_into(&mut captured) {
                 Ok(true) => {
                     lost_in_a_row = 0;
@@ -329,10 +386,16 @@ fn analyse(
     idle: &SyncSender<Box<CapturedFrame>>,
     results: &SyncSender<Event>,
 ) -> Result<()> {
-    for frame in frames {
+    loop {
+        shared.heartbeats.beat(Beat::Analysis);
         if shared.is_stopped() {
             return Ok(());
         }
+        let frame = match frames.recv_timeout(IDLE) {
+            Ok(frame) => frame,
+            Err(RecvTimeoutError::Timeout) => continue,
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
         if let Some(threads) = threads.look(Instant::now()) {
             analysis.set_threads(threads);
         }
@@ -358,12 +421,12 @@ fn analyse(
 fn main_loop(
     shared: &Shared,
     setup: &Setup,
-    session: &mut Session,
+    (session, keeper): (&mut Session, &mut Keeper),
     results: &Receiver<Event>,
     mut draw: impl FnMut(&Session) -> Result<bool>,
 ) -> Result<()> {
-    let take = |session: &mut Session, event: Event| {
-        if let Some(view) = session.step(event) {
+    let take = |session: &mut Session, keeper: &Keeper, event: Event| {
+        if let Some(view) = keeper.step(session, event) {
             shared.views.give_back(view);
         }
         shared.set_on_screen(session.latest());
@@ -374,7 +437,7 @@ fn main_loop(
         let until = Instant::now() + TICK;
         loop {
             match results.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(event) => take(session, event),
+                Ok(event) => take(session, keeper, event),
                 Err(RecvTimeoutError::Timeout) => break,
                 Err(RecvTimeoutError::Disconnected) => {
                     ended = true;
@@ -386,7 +449,10 @@ fn main_loop(
             }
         }
         if let Some(view) = shared.take_preview() {
-            take(session, Event::Preview(view));
+            take(session, keeper, Event::Preview(view));
+        }
+        if let Some(event) = keeper.look() {
+            session.step(event);
         }
         if draw(session)? || ended {
             session.step(Event::Stopped);
@@ -397,14 +463,18 @@ fn main_loop(
 }
 
 /// Prints the summary, beside the truth where the source knows it.
-fn say_result(session: &Session, self_report: String) -> Result<bool> {
+fn say_result(
+    session: &Session,
+    self_report: String,
+    closed: Option<&(Closed, PathBuf)>,
+    was_told_to_stop: bool,
+) -> Result<bool> {
     let summary = session.summary();
     let rejected = session.rejected();
-    let mut text = table::summary_table(
-        summary,
-        &notes(session, self_report),
-        u64::from(rejected.fields()),
-    );
+    let mut notes = notes(session, self_report);
+    notes.extend(closed.map(note_on_records));
+    let is_saved = closed.is_none_or(|(closed, _)| closed.unsaved == 0);
+    let mut text = table::summary_table(summary, &notes, u64::from(rejected.fields()));
     if let Some(truth) = session.truth() {
         text.push_str("\nTruth of the simulated fields, by the same border rule:");
         for class in CellClass::ALL {
@@ -415,10 +485,24 @@ fn say_result(session: &Session, self_report: String) -> Result<bool> {
     }
     io::stdout().write_all(text.as_bytes())?;
     match session.state() {
-        RunState::Finished => Ok(rejected.lost_frames == 0),
+        RunState::Finished => Ok(rejected.lost_frames == 0 && is_saved),
+        // The system ends the device when it is switched off, which is no fault of the run.
+        _ if was_told_to_stop => Ok(is_saved),
         _ => bail!(
             "the run was broken off after {} fields: these numbers are no result",
             session.fields()
+        ),
+    }
+}
+
+/// Where the records are, or that they are not.
+fn note_on_records((closed, folder): &(Closed, PathBuf)) -> String {
+    let folder = folder.display();
+    match (closed.unsaved, &closed.reason) {
+        (0, _) => format!("smear {} of the records in {folder}", closed.smear),
+        (lines, reason) => format!(
+            "{lines} lines of the records in {folder} are NOT saved: {}; note the result by hand",
+            reason.as_deref().unwrap_or("the disk does not answer")
         ),
     }
 }
@@ -458,4 +542,70 @@ fn notes(session: &Session, self_report: String) -> Vec<String> {
         notes.push(error.to_string());
     }
     notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::arguments::SharedArguments;
+    use crate::service::is_alive;
+    use std::sync::mpsc::channel;
+
+    const LIMIT: Duration = Duration::from_millis(400);
+    /// Far more screens than it takes.
+    const MAX_SCREENS: u32 = 600;
+
+    /// A camera that gives no frame and does not come back either, until it is let go.
+    struct HungCamera(Receiver<()>);
+
+    impl FrameSource for HungCamera {
+        fn name(&self) -> String {
+            "hung".to_owned()
+        }
+
+        fn next_frame_into(&mut self, _: &mut CapturedFrame) -> Result<bool, CameraError> {
+            // Ends with an error when the other end is dropped.
+            let _ = self.0.recv();
+            Ok(false)
+        }
+    }
+
+    #[test]
+    fn a_camera_that_hangs_is_seen_while_screen_and_network_go_on() {
+        let setup = Setup::load(&SharedArguments {
+            config: None,
+            model: Some(concat!(env!("CARGO_MANIFEST_DIR"), "/models/smear-resnet").into()),
+            um_per_px: Some(0.1),
+        })
+        .unwrap();
+        let scale = KnownScale::Given { um_per_px: 0.1 };
+        let mut session = Session::new(setup.count_rules(), None, scale);
+        let analysis = FieldAnalysis::new(&setup, scale).unwrap();
+        let shared = Shared::new((160, 120));
+        let (hold, held) = channel();
+        let mut hold = Some(hold);
+        let mut screens = 0;
+        let mut keeper = Keeper::start(None);
+        let source = Box::new(HungCamera(held));
+        let both = (&mut session, &mut keeper);
+        let mut at_the_end = None;
+        count_fields(source, analysis, &shared, &setup, both, |_| {
+            screens += 1;
+            assert!(screens < MAX_SCREENS, "the hung camera was not seen");
+            shared.heartbeats.beat(Beat::Main);
+            let look = shared.heartbeats.look();
+            if hold.is_none() || is_alive(&look, LIMIT) {
+                return Ok(false);
+            }
+            let [main, capture, analysis] = look;
+            // Another loop may be late once on a busy machine.
+            if is_alive(&[main, None, analysis], LIMIT) {
+                at_the_end = capture;
+                hold = None;
+            }
+            Ok(hold.is_none())
+        })
+        .unwrap();
+        assert!(at_the_end.is_some_and(|silent| silent > LIMIT));
+    }
 }

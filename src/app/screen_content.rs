@@ -194,6 +194,10 @@ fn is_uneven(summary: &Summary) -> bool {
 }
 
 fn warning_of(session: &Session, summary: &Summary) -> Option<Warning> {
+    // First, since an absent camera has its instruction too.
+    if session.not_saved().is_some() {
+        return Some(Warning::NotSaved);
+    }
     if let Some(absence) = session.camera_away() {
         return Some(Warning::Camera(trouble_of(absence)));
     }

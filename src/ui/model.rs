@@ -408,11 +408,13 @@ pub enum Warning {
     NotASmear,
     /// No frames come; the device keeps trying.
     Camera(CameraTrouble),
+    /// What is counted cannot be written down; the device keeps trying.
+    NotSaved,
 }
 
 impl Warning {
     /// Every warning.
-    pub const ALL: [Warning; 11] = [
+    pub const ALL: [Warning; 12] = [
         Warning::TooManyWhiteCells,
         Warning::ManyUncertain,
         Warning::ScaleOutOfRange,
@@ -424,6 +426,7 @@ impl Warning {
         Warning::Camera(CameraTrouble::Unsuitable),
         Warning::Camera(CameraTrouble::Silent),
         Warning::Camera(CameraTrouble::Failed),
+        Warning::NotSaved,
     ];
 }
 

@@ -161,6 +161,10 @@ catalogue! {
         "This does not look like a stained smear",
         "Esto no parece un frotis teñido",
         "Ceci ne ressemble pas à un frottis coloré";
+    WarnNotSaved:
+        "Results not saved: check the card and its space",
+        "Resultados sin guardar: revise tarjeta y espacio",
+        "Résultats non enregistrés : vérifier la carte";
 
     DoWait: "Wait for the first picture", "Espere la primera imagen", "Attendez la première image";
     DoHoldStill: "Hold still: counting", "No mueva: contando", "Ne bougez pas : comptage";
@@ -298,6 +302,7 @@ impl From<Warning> for TextId {
             Warning::ScaleOutOfRange => TextId::WarnScale,
             Warning::NotASmear => TextId::WarnNotASmear,
             Warning::Camera(trouble) => trouble.into(),
+            Warning::NotSaved => TextId::WarnNotSaved,
         }
     }
 }
