@@ -11,6 +11,7 @@ pub mod display;
 pub mod field_analysis;
 pub mod in_order;
 pub mod inputs;
+pub mod power;
 pub mod run;
 pub mod screen_content;
 pub mod setup;

@@ -7,15 +7,16 @@
 //! thread takes memory.
 
 use super::arguments::RunArguments;
-use super::circulation::{FRAMES, FieldFrame, RESULTS_WAITING, Shared};
+use super::circulation::{FRAMES, FieldFrame, RESULTS_WAITING, Shared, SmearEvent};
 use super::display::Display;
 use super::field_analysis::FieldAnalysis;
+use super::power;
 use super::setup::Setup;
 use super::table;
 use crate::camera::{self, CameraError, CapturedFrame, FrameSource};
 use crate::cell::CellClass;
 use crate::health::ThreadPolicy;
-use crate::input::OperatorKeys;
+use crate::input::{Action, Input, InputSettings};
 use crate::panel::{Panel, PanelSettings, panel_from_spec};
 use crate::quality::Judge;
 use crate::session::{Event, FrameTally, KnownScale, RunState, Session};
@@ -24,7 +25,7 @@ use crate::ui::layout::ScreenSize;
 use crate::ui::model::{Screen, Starting};
 use anyhow::{Result, anyhow, bail};
 use std::io::{self, Write};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SendError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -36,9 +37,30 @@ const MAX_LOST_IN_A_ROW: u32 = 100;
 /// Runs the device until the wanted fields are counted, the source ends, or the operator stops;
 /// `Ok(false)` when the run was broken off or something was not counted.
 ///
+/// Without a number of fields, the operator finishes a smear and starts the next one.
+///
 /// # Errors
 /// What keeps the device from running: configuration, model, camera, panel.
 pub fn run(arguments: &RunArguments) -> Result<bool> {
+    run_with(arguments, &mut io::stdout(), |devices| {
+        let mut input = Input::start(devices)?;
+        Ok(move |_: &Session| input.next_action())
+    })
+}
+
+/// As [`run`], with results written to `out` and actions from elsewhere: `listen` is told which
+/// input devices there are to listen to, and what it returns is asked for actions again and again.
+///
+/// # Errors
+/// As for [`run`].
+pub fn run_with<A>(
+    arguments: &RunArguments,
+    out: &mut dyn Write,
+    listen: impl FnOnce(Option<&InputSettings>) -> Result<A>,
+) -> Result<bool>
+where
+    A: FnMut(&Session) -> Option<Action>,
+{
     let setup = Setup::load(&arguments.shared)?;
     let size = screen_size(arguments, &setup)?;
     let source = camera::open(
@@ -47,7 +69,9 @@ pub fn run(arguments: &RunArguments) -> Result<bool> {
             .as_deref()
             .unwrap_or(&setup.config.camera.source),
     )?;
-    let panels = open_panels(arguments, &setup, size)?;
+    let wiring = PanelSettings::default();
+    let buttons = InputSettings::default();
+    let panels = open_panels(arguments, &setup, size, &wiring)?;
     let scale = match setup.um_per_px.or(source.um_per_px()) {
         Some(um_per_px) => KnownScale::Given { um_per_px },
         None => KnownScale::Unknown,
@@ -59,18 +83,77 @@ pub fn run(arguments: &RunArguments) -> Result<bool> {
     });
     let mut display = Display::new(size, panels);
     display.show(&starting)?;
+    if let Some(percent) = wiring.brightness_percent {
+        display.set_brightness(percent);
+    }
     let analysis = FieldAnalysis::new(&setup, scale)?;
     let self_report = analysis.self_report();
-    let keys = OperatorKeys::start()?;
+    let actions = listen(display.is_on_device().then_some(&buttons))?;
     let shared = Shared::new(size.preview_px());
-    let outcome = count_fields(source, analysis, &shared, &setup, &mut session, |session| {
-        display.show_session(session, &setup)?;
-        Ok(keys.wants_to_stop())
-    });
-    drop(display);
-    drop(keys);
-    outcome?;
-    say_result(&session, self_report)
+    let mut operator = Operator {
+        display,
+        actions,
+        setup: &setup,
+        self_report: &self_report,
+        out,
+        results: String::new(),
+    };
+    let ending = count_fields(
+        source,
+        analysis,
+        &shared,
+        &setup,
+        &mut session,
+        &mut operator,
+    );
+    let Operator { out, results, .. } = operator;
+    out.write_all(results.as_bytes())?;
+    let ending = ending?;
+    let said = if ending.on_result {
+        Ok(true)
+    } else {
+        say_result(&session, &self_report, out)
+    };
+    if ending.switches_off {
+        power::switch_off()?;
+    }
+    said
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Ending {
+    /// On a result that was written already.
+    on_result: bool,
+    /// The device is to be switched off.
+    switches_off: bool,
+}
+
+/// The operator's side of a run: the screen, what is asked for, and where results are written.
+struct Operator<'a, A> {
+    display: Display,
+    actions: A,
+    setup: &'a Setup,
+    self_report: &'a str,
+    out: &'a mut dyn Write,
+    /// Results that could not be written yet, since the screen is on the terminal.
+    results: String,
+}
+
+impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
+    fn draw(&mut self, session: &Session) -> Result<()> {
+        Ok(self.display.show_session(session, self.setup)?)
+    }
+
+    fn keep_result(&mut self, session: &Session) -> Result<()> {
+        let text = result_text(session, self.self_report);
+        if self.display.is_on_terminal() {
+            self.results.push_str(&text);
+            return Ok(());
+        }
+        self.out.write_all(text.as_bytes())?;
+        Ok(self.out.flush()?)
+    }
 }
 
 fn screen_size(arguments: &RunArguments, setup: &Setup) -> Result<ScreenSize> {
@@ -84,28 +167,28 @@ fn open_panels(
     arguments: &RunArguments,
     setup: &Setup,
     size: ScreenSize,
+    wiring: &PanelSettings,
 ) -> Result<Vec<Box<dyn Panel>>> {
     let configured = [setup.config.panel.kind.clone()];
     let wanted: &[String] = match arguments.panel.as_slice() {
         [] => &configured,
         named => named,
     };
-    let wiring = PanelSettings::default();
     wanted
         .iter()
-        .map(|text| Ok(panel_from_spec(text, size, &wiring)?))
+        .map(|text| Ok(panel_from_spec(text, size, wiring)?))
         .collect()
 }
 
-/// Runs the threads; `draw` shows the session and returns whether the operator wants to stop.
-fn count_fields(
+/// Runs the threads.
+fn count_fields<A: FnMut(&Session) -> Option<Action>>(
     source: Box<dyn FrameSource>,
     analysis: FieldAnalysis,
     shared: &Shared,
     setup: &Setup,
     session: &mut Session,
-    draw: impl FnMut(&Session) -> Result<bool>,
-) -> Result<()> {
+    operator: &mut Operator<'_, A>,
+) -> Result<Ending> {
     let (frames_in, frames_out) = sync_channel(1);
     let (idle_in, idle_out) = sync_channel(FRAMES);
     for _ in 0..FRAMES {
@@ -123,6 +206,7 @@ fn count_fields(
             idle: idle_out,
             lost: results_in.clone(),
             tally: FrameTally::default(),
+            smear: 0,
             last_sent: None,
         };
         let threads = ThreadPolicy::new(setup.config.run.threads);
@@ -137,16 +221,16 @@ fn count_fields(
                 &results_in,
             )
         });
-        let drawn = main_loop(shared, setup, session, &results_out, draw);
+        let drawn = main_loop(shared, setup, session, &results_out, operator);
         shared.stop();
         // Threads that wait to send find nobody there, and end.
         drop(results_out);
         let captured = capturing.join();
         let analysed = analysing.join();
-        drawn?;
+        let ending = drawn?;
         captured.map_err(|_| anyhow!("the camera's thread failed; please report this"))??;
         analysed.map_err(|_| anyhow!("the analysis thread failed; please report this"))??;
-        Ok(())
+        Ok(ending)
     })
 }
 
@@ -159,8 +243,9 @@ struct Capture<'a> {
     judge: Judge,
     frames: SyncSender<FieldFrame>,
     idle: Receiver<Box<CapturedFrame>>,
-    lost: SyncSender<Event>,
+    lost: SyncSender<SmearEvent>,
     tally: FrameTally,
+    smear: u32,
     last_sent: Option<u64>,
 }
 
@@ -178,10 +263,13 @@ impl Capture<'_> {
             return Ok(());
         };
         while !self.shared.is_stopped() {
+            if self.waits_for_next_smear() {
+                continue;
+            }
             match self.source.next_frame_into(&mut captured) {
                 Ok(true) => {
                     lost_in_a_row = 0;
-                    if std::mem::take(&mut is_away) && self.lost.send(Event::CameraBack).is_err() {
+                    if std::mem::take(&mut is_away) && self.say(Event::CameraBack).is_err() {
                         break;
                     }
                 }
@@ -193,14 +281,14 @@ impl Capture<'_> {
                             "{error}; {lost_in_a_row} frames in a row were lost: check the camera"
                         );
                     }
-                    if self.lost.send(Event::FrameLost(error.to_string())).is_err() {
+                    if self.say(Event::FrameLost(error.to_string())).is_err() {
                         break;
                     }
                     continue;
                 }
                 Err(CameraError::Away { reason, .. }) => {
                     // Said once: a camera may be away for hours.
-                    if !is_away && self.lost.send(Event::CameraAway(reason)).is_err() {
+                    if !is_away && self.say(Event::CameraAway(reason)).is_err() {
                         break;
                     }
                     is_away = true;
@@ -208,6 +296,10 @@ impl Capture<'_> {
                 }
                 Err(error) => return Err(error.into()),
             }
+            if self.shared.has_result() {
+                continue;
+            }
+            self.follow_smear();
             let field = self.field_of(&captured);
             self.preview(&captured, field);
             let Some(field) = self.wanted(field) else {
@@ -218,6 +310,7 @@ impl Capture<'_> {
             let frame = FieldFrame {
                 captured,
                 field,
+                smear: self.smear,
                 frames: self.tally,
             };
             if self.frames.send(frame).is_err() {
@@ -229,6 +322,37 @@ impl Capture<'_> {
             };
         }
         Ok(())
+    }
+
+    fn say(&self, event: Event) -> Result<(), SendError<SmearEvent>> {
+        self.lost.send(SmearEvent {
+            smear: self.smear,
+            event,
+        })
+    }
+
+    /// Waits a moment while a result is on the screen, where the source waits too. A camera does
+    /// not: its frames are taken and left.
+    fn waits_for_next_smear(&self) -> bool {
+        let waits = self.watch.is_none() && self.shared.has_result();
+        if waits {
+            thread::sleep(TICK);
+        }
+        waits
+    }
+
+    /// Forgets the last smear when the next one is on the stage.
+    fn follow_smear(&mut self) {
+        let smear = self.shared.smear();
+        if smear == self.smear {
+            return;
+        }
+        self.smear = smear;
+        self.tally = FrameTally::default();
+        self.last_sent = None;
+        if let Some(watch) = &mut self.watch {
+            watch.forget_fields();
+        }
     }
 
     /// The field that the frame shows at rest.
@@ -276,8 +400,9 @@ fn analyse(
     shared: &Shared,
     frames: &Receiver<FieldFrame>,
     idle: &SyncSender<Box<CapturedFrame>>,
-    results: &SyncSender<Event>,
+    results: &SyncSender<SmearEvent>,
 ) -> Result<()> {
+    let mut smear = 0;
     for frame in frames {
         if shared.is_stopped() {
             return Ok(());
@@ -285,32 +410,37 @@ fn analyse(
         if let Some(threads) = threads.look(Instant::now()) {
             analysis.set_threads(threads);
         }
+        if frame.smear != smear {
+            smear = frame.smear;
+            analysis.start_next_smear(shared);
+        }
         let analysed = analysis.take(&frame, shared);
         shared.frame_done();
         // Nobody is left to capture into it when the camera has ended.
         let _ = idle.send(frame.captured);
         analysed?;
-        if !analysis.events().all(|event| results.send(event).is_ok()) {
+        let mut events = analysis.events().map(|event| SmearEvent { smear, event });
+        if !events.all(|event| results.send(event).is_ok()) {
             return Ok(());
         }
     }
     analysis.finish(shared)?;
     let last = analysis.events().chain([Event::SourceEnded]);
     for event in last {
-        if results.send(event).is_err() {
+        if results.send(SmearEvent { smear, event }).is_err() {
             break;
         }
     }
     Ok(())
 }
 
-fn main_loop(
+fn main_loop<A: FnMut(&Session) -> Option<Action>>(
     shared: &Shared,
     setup: &Setup,
     session: &mut Session,
-    results: &Receiver<Event>,
-    mut draw: impl FnMut(&Session) -> Result<bool>,
-) -> Result<()> {
+    results: &Receiver<SmearEvent>,
+    operator: &mut Operator<'_, A>,
+) -> Result<Ending> {
     let take = |session: &mut Session, event: Event| {
         if let Some(view) = session.step(event) {
             shared.views.give_back(view);
@@ -318,35 +448,74 @@ fn main_loop(
         shared.set_on_screen(session.latest());
         shared.set_rbc_diameter_px(setup.rbc_diameter_px(session.scale()));
     };
-    while session.state() == RunState::Live {
+    let mut switches_off = false;
+    loop {
         let mut ended = false;
         let until = Instant::now() + TICK;
         loop {
             match results.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(event) => take(session, event),
+                Ok(told) if told.smear == shared.smear() || !told.event.is_of_smear() => {
+                    take(session, told.event);
+                }
+                // Of a smear that is over.
+                Ok(told) => {
+                    let view = told.event.into_view();
+                    view.into_iter()
+                        .for_each(|view| shared.views.give_back(view));
+                }
                 Err(RecvTimeoutError::Timeout) => break,
                 Err(RecvTimeoutError::Disconnected) => {
                     ended = true;
                     break;
                 }
             }
-            if session.state() != RunState::Live || Instant::now() >= until {
+            let is_over = session.state() != RunState::Live && !shared.has_result();
+            if is_over || Instant::now() >= until {
                 break;
             }
         }
         if let Some(view) = shared.take_preview() {
             take(session, Event::Preview(view));
         }
-        if draw(session)? || ended {
+        while !ended && let Some(action) = (operator.actions)(session) {
+            match action {
+                Action::Next if session.can_finish() => {
+                    take(session, Event::Finish);
+                    shared.finish_smear();
+                    operator.keep_result(session)?;
+                }
+                Action::Next if shared.has_result() => {
+                    let view = session.start_next();
+                    view.into_iter()
+                        .for_each(|view| shared.views.give_back(view));
+                    shared.set_on_screen(None);
+                    shared.start_next_smear();
+                }
+                Action::Next => {}
+                Action::StepBrightness => operator.display.step_brightness(),
+                Action::Stop => ended = true,
+                Action::ShutDown => {
+                    switches_off = true;
+                    ended = true;
+                }
+            }
+        }
+        if ended {
             session.step(Event::Stopped);
         }
+        operator.draw(session)?;
+        if ended || (session.state() != RunState::Live && !shared.has_result()) {
+            break;
+        }
     }
-    draw(session)?;
-    Ok(())
+    Ok(Ending {
+        on_result: shared.has_result(),
+        switches_off,
+    })
 }
 
-/// Prints the summary, beside the truth where the source knows it.
-fn say_result(session: &Session, self_report: String) -> Result<bool> {
+/// The summary, beside the truth where the source knows it.
+fn result_text(session: &Session, self_report: &str) -> String {
     let summary = session.summary();
     let rejected = session.rejected();
     let mut text = table::summary_table(
@@ -362,7 +531,13 @@ fn say_result(session: &Session, self_report: String) -> Result<bool> {
         }
         text.push('\n');
     }
-    io::stdout().write_all(text.as_bytes())?;
+    text
+}
+
+/// Writes the summary, and tells whether it is a result.
+fn say_result(session: &Session, self_report: &str, out: &mut dyn Write) -> Result<bool> {
+    out.write_all(result_text(session, self_report).as_bytes())?;
+    let rejected = session.rejected();
     match session.state() {
         RunState::Finished => Ok(rejected.lost_frames == 0),
         _ => bail!(
@@ -372,8 +547,8 @@ fn say_result(session: &Session, self_report: String) -> Result<bool> {
     }
 }
 
-fn notes(session: &Session, self_report: String) -> Vec<String> {
-    let mut notes = vec![self_report];
+fn notes(session: &Session, self_report: &str) -> Vec<String> {
+    let mut notes = vec![self_report.to_owned()];
     match session.scale() {
         KnownScale::Given { um_per_px } => notes.push(format!("scale {um_per_px} um/px, given")),
         KnownScale::Estimated(estimate) => notes.push(estimate.to_string()),
