@@ -113,8 +113,48 @@ pub enum Event {
     Saved,
     /// The source has no more frames.
     SourceEnded,
+    /// The operator says that the smear is done.
+    Finish,
     /// The operator, or a failure, ends the run.
     Stopped,
+}
+
+impl Event {
+    /// The view that it holds, for an event that nobody takes in.
+    pub fn into_view(self) -> Option<Box<FrameView>> {
+        match self {
+            Event::Preview(view)
+            | Event::Counted { view, .. }
+            | Event::Rejected { view, .. }
+            | Event::NoCells(view)
+            | Event::Unscaled(view) => Some(view),
+            Event::ScaleKnown(_)
+            | Event::Frames(_)
+            | Event::FrameLost(_)
+            | Event::CameraAway(_)
+            | Event::CameraBack
+            | Event::CameraNotice(_)
+            | Event::NotSaved(_)
+            | Event::Saved
+            | Event::SourceEnded
+            | Event::Finish
+            | Event::Stopped => None,
+        }
+    }
+
+    /// Whether it is about one smear, not about camera, disk, source or run.
+    pub fn is_of_smear(&self) -> bool {
+        !matches!(
+            self,
+            Event::CameraAway(_)
+                | Event::CameraBack
+                | Event::CameraNotice(_)
+                | Event::NotSaved(_)
+                | Event::Saved
+                | Event::SourceEnded
+                | Event::Stopped
+        )
+    }
 }
 
 /// What became of the frames that the camera gave.
@@ -241,24 +281,29 @@ impl Session {
         }
     }
 
-    /// Takes one event in. A run that has ended takes no more.
+    /// Starts the next smear, empty, at the same microscope.
+    ///
+    /// Returns the view that is no longer needed, to be filled again.
+    pub fn start_next(&mut self) -> Option<Box<FrameView>> {
+        let next = Self {
+            camera_away: self.camera_away.take(),
+            not_saved: self.not_saved.take(),
+            camera_notices: std::mem::take(&mut self.camera_notices),
+            view_number: self.view_number + 1,
+            ..Self::new(self.rules, self.wanted_fields, self.scale)
+        };
+        std::mem::replace(self, next).latest
+    }
+
+    /// Takes one event in. A run that has ended takes no more, except whether the camera is there.
     ///
     /// Returns the view that is no longer needed, to be filled again.
     pub fn step(&mut self, event: Event) -> Option<Box<FrameView>> {
-        // Of the disk, not of the smear: told after its end too.
-        match event {
-            Event::NotSaved(reason) => {
-                self.not_saved = Some(reason);
-                return None;
-            }
-            Event::Saved => {
-                self.not_saved = None;
-                return None;
-            }
+        match &event {
+            // Of the device, not of the smear: told after its end too.
+            Event::CameraAway(_) | Event::CameraBack | Event::NotSaved(_) | Event::Saved => {}
+            _ if self.state != RunState::Live => return event.into_view(),
             _ => {}
-        }
-        if self.state != RunState::Live {
-            return None;
         }
         match event {
             Event::Preview(view) => return self.preview(view),
@@ -292,8 +337,9 @@ impl Session {
                     self.camera_notices.push(notice);
                 }
             }
-            Event::NotSaved(_) | Event::Saved => {}
-            Event::SourceEnded => self.end(self.wanted_fields.is_none()),
+            Event::NotSaved(reason) => self.not_saved = Some(reason),
+            Event::Saved => self.not_saved = None,
+            Event::SourceEnded | Event::Finish => self.end(self.wanted_fields.is_none()),
             Event::Stopped => self.end(false),
         }
         None
@@ -347,6 +393,12 @@ impl Session {
         } else {
             RunState::Unfinished
         };
+    }
+
+    /// Whether the operator can finish the smear: how many fields it has was left to them, and
+    /// there is one.
+    pub fn can_finish(&self) -> bool {
+        self.state == RunState::Live && self.wanted_fields.is_none() && self.fields() > 0
     }
 
     /// Where the run stands.
@@ -503,7 +555,7 @@ mod tests {
     fn runs_end_as_they_should() {
         use RunState::{Finished, Live, Unfinished};
         type Case = (&'static str, Option<u32>, Vec<Event>, RunState);
-        let cases: [Case; 7] = [
+        let cases: [Case; 9] = [
             ("nothing yet", Some(2), vec![], Live),
             ("one of two", Some(2), vec![counted(5)], Live),
             (
@@ -525,6 +577,13 @@ mod tests {
                 Finished,
             ),
             ("empty source", None, vec![Event::SourceEnded], Unfinished),
+            ("done", None, vec![counted(5), Event::Finish], Finished),
+            (
+                "done too early",
+                Some(2),
+                vec![counted(5), Event::Finish],
+                Unfinished,
+            ),
             (
                 "stopped",
                 None,
@@ -549,6 +608,32 @@ mod tests {
         session.step(rejected(Reason::Blurred));
         assert_eq!(session.fields(), 1);
         assert_eq!(session.rejected(), &RejectedFields::default());
+    }
+
+    #[test]
+    fn the_next_smear_starts_empty_at_the_same_microscope() {
+        let scale = KnownScale::Given { um_per_px: 0.1 };
+        let mut session = session(None);
+        session.step(Event::ScaleKnown(scale));
+        assert!(!session.can_finish());
+        session.step(counted(5));
+        session.step(rejected(Reason::Blurred));
+        assert!(session.can_finish());
+        session.step(Event::Finish);
+        assert!(!session.can_finish());
+        // What comes too late belongs to no smear, but whether the camera is there matters.
+        assert!(session.step(counted(7)).is_some(), "the view comes back");
+        session.step(Event::CameraAway(Absence::NotConnected));
+        let number = session.view_number();
+        assert!(session.start_next().is_some());
+        assert_eq!(session.state(), RunState::Live);
+        assert_eq!((session.fields(), session.rejected().fields()), (0, 0));
+        assert_eq!(session.summary().class(crate::cell::CellClass::Rbc).seen, 0);
+        assert_eq!((session.scale(), session.truth()), (scale, None));
+        assert_eq!(session.camera_away(), Some(&Absence::NotConnected));
+        assert!(session.latest().is_none() && session.view_number() > number);
+        session.step(counted(3));
+        assert_eq!(session.fields(), 1);
     }
 
     #[test]

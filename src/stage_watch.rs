@@ -118,6 +118,12 @@ impl StageWatch {
         Sight::Resting { field }
     }
 
+    /// Another slide lies on the stage: what was seen before is none of its fields. Numbers go on.
+    pub fn forget_fields(&mut self) {
+        self.resting = None;
+        self.places.iter_mut().for_each(|place| place.field = None);
+    }
+
     /// The number of the field that the stage has come to rest on.
     fn name_field(&mut self, is_settled: impl Fn(u64) -> bool) -> u64 {
         self.detail.of(&self.now);

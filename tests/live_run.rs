@@ -3,8 +3,13 @@
 mod common;
 
 use assert_cmd::cargo::CommandCargoExt;
+use clap::Parser;
 use common::{NOTICE, hemoscope, messages, slide_um_per_px, write_fields};
+use hemoscope::app::arguments::{Arguments, Command};
+use hemoscope::app::run::run_with;
 use hemoscope::camera;
+use hemoscope::input::Action;
+use hemoscope::session::{RunState, Session};
 use hemoscope::ui::layout::ScreenSize;
 use hemoscope::ui::model::{CameraTrouble, Failure, Identity, NoCamera, Screen};
 use hemoscope::ui::screen::render;
@@ -288,4 +293,95 @@ fn a_board_shows_what_keeps_it_from_counting() {
         what_to_do: "Switch the device off and on again.".to_owned(),
     });
     expect_screen(&board, folder.path(), &expected);
+}
+
+/// Runs with an operator who sees the session as the screen does; returns what was written.
+fn run_with_operator(
+    camera: &str,
+    screen: &Path,
+    operator: impl FnMut(&Session) -> Option<Action>,
+) -> (anyhow::Result<bool>, String) {
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/smear-resnet");
+    let panel = format!("png:{}", screen.display());
+    let arguments = [
+        "hemoscope",
+        "run",
+        "--camera",
+        camera,
+        "--panel",
+        &panel,
+        "--model",
+        model.to_str().unwrap(),
+    ];
+    let Command::Run(arguments) = Arguments::parse_from(arguments).command else {
+        panic!("these are the arguments of a run");
+    };
+    let mut out = Vec::new();
+    let ended = run_with(&arguments, &mut out, |_| Ok(operator));
+    (ended, String::from_utf8(out).unwrap())
+}
+
+#[test]
+fn one_button_finishes_a_smear_and_starts_the_next_one() {
+    for camera in ["simulated:31", "simulated:31:unnumbered"] {
+        let folder = tempfile::tempdir().unwrap();
+        let screen = folder.path().join("screen.png");
+        let wanted_fields = [3, 2];
+        // Fields of each smear when it was finished.
+        let mut finished = Vec::new();
+        let mut shown_results = 0;
+        let (ended, text) = run_with_operator(camera, &screen, |session| {
+            let next = match session.state() {
+                RunState::Live => {
+                    let wanted = wanted_fields.get(finished.len())?;
+                    if session.fields() < *wanted {
+                        return None;
+                    }
+                    finished.push(session.fields());
+                    Action::Next
+                }
+                RunState::Finished => {
+                    // The result stays for some looks, and nothing is added to it.
+                    assert_eq!(Some(&session.fields()), finished.last());
+                    shown_results += 1;
+                    if shown_results % 5 != 0 {
+                        return None;
+                    }
+                    match finished.len() {
+                        1 => Action::Next,
+                        _ => Action::Stop,
+                    }
+                }
+                RunState::Unfinished => panic!("no smear is broken off"),
+            };
+            Some(next)
+        });
+        assert!(ended.unwrap(), "{text}");
+        let results: Vec<_> = text.match_indices("fields counted").collect();
+        assert_eq!(results.len(), 2, "each result is written once:\n{text}");
+        for fields in &finished {
+            assert!(text.contains(&format!("{fields} fields counted")), "{text}");
+        }
+        assert!(screen.exists());
+    }
+}
+
+#[test]
+fn a_button_pressed_before_the_first_field_finishes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let screen = folder.path().join("screen.png");
+    let mut presses = 0;
+    let (ended, text) = run_with_operator("simulated:32", &screen, |session| {
+        assert_eq!(session.state(), RunState::Live);
+        presses += 1;
+        match presses {
+            _ if session.fields() > 0 => Some(Action::Stop),
+            1..=3 => Some(Action::Next),
+            4 => Some(Action::StepBrightness),
+            _ => None,
+        }
+    });
+    let message = ended.unwrap_err().to_string();
+    assert!(message.contains("no result"), "{message}");
+    assert!(text.contains("fields counted"), "{text}");
 }

@@ -212,6 +212,7 @@ impl<'a> Loop<'a> {
         let frame = FieldFrame {
             captured,
             field,
+            smear: 0,
             frames: FrameTally {
                 moving: field,
                 ..FrameTally::default()

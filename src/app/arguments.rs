@@ -86,7 +86,7 @@ pub struct RunArguments {
     /// where only the picture tells fields apart.
     #[arg(long, value_name = "SOURCE")]
     pub camera: Option<String>,
-    /// Where the screen is shown: `terminal`, `png:FILE`, or `drm` for a display (`drm:/dev/dri/card0`); may be given several times.
+    /// Where the screen is shown: `terminal`, `png:FILE`, `drm` for a display (or `drm:/dev/dri/card0`), `spi` for the board's small panel; may be given several times.
     #[arg(long, value_name = "PANEL")]
     pub panel: Vec<String>,
     /// Size of the screen: 320x240, 480x320 or 800x480.
@@ -96,7 +96,8 @@ pub struct RunArguments {
     /// cut (see `hemoscope records`).
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Ends after this many counted fields; without it, when the source ends or on q.
+    /// Ends after this many counted fields; without it, the first button (Enter in a terminal) ends
+    /// each smear and starts the next one, until the source ends or on q.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub fields: Option<u32>,
 }

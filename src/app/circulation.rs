@@ -9,7 +9,7 @@ use crate::detect::MAX_CELLS;
 use crate::frame::Frame;
 use crate::quality::Quality;
 use crate::service::Heartbeats;
-use crate::session::{FrameTally, FrameView};
+use crate::session::{Event, FrameTally, FrameView};
 use crate::ui::preview::{fitted_size_px, resize_into};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -29,8 +29,18 @@ const SETTLED_FIELDS: usize = 64;
 pub struct FieldFrame {
     pub captured: Box<CapturedFrame>,
     pub field: u64,
+    /// The smear that it belongs to: one more than the one before.
+    pub smear: u32,
     /// What became of the frames before it that were not sent.
     pub frames: FrameTally,
+}
+
+/// What happened, on its way to the main thread.
+#[derive(Debug)]
+pub struct SmearEvent {
+    /// The smear that it belongs to.
+    pub smear: u32,
+    pub event: Event,
 }
 
 /// The small pictures that no thread has at present.
@@ -100,6 +110,10 @@ pub struct Shared {
     on_screen: AtomicU64,
     /// Zero while it is not known.
     rbc_diameter_px: AtomicU32,
+    /// The smear on the stage.
+    smear: AtomicU32,
+    /// Its result is on the screen, and no frame of it is counted any more.
+    has_result: AtomicBool,
     stop: AtomicBool,
 }
 
@@ -126,6 +140,8 @@ impl Shared {
             under_way: AtomicUsize::new(0),
             on_screen: AtomicU64::new(0),
             rbc_diameter_px: AtomicU32::new(0),
+            smear: AtomicU32::new(0),
+            has_result: AtomicBool::new(false),
             stop: AtomicBool::new(false),
         }
     }
@@ -151,6 +167,27 @@ impl Shared {
     /// Ends the run.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Release);
+    }
+
+    /// The number of the smear on the stage.
+    pub fn smear(&self) -> u32 {
+        self.smear.load(Ordering::Acquire)
+    }
+
+    /// Whether the smear's result is on the screen.
+    pub fn has_result(&self) -> bool {
+        self.has_result.load(Ordering::Acquire)
+    }
+
+    /// No more frames of this smear are counted.
+    pub fn finish_smear(&self) {
+        self.has_result.store(true, Ordering::Release);
+    }
+
+    /// Frames are counted again, for the next smear.
+    pub fn start_next_smear(&self) {
+        self.smear.fetch_add(1, Ordering::AcqRel);
+        self.has_result.store(false, Ordering::Release);
     }
 
     /// Whether a preview of a frame would be shown: the last one was taken, and the field is not

@@ -11,6 +11,9 @@ use crate::ui::model::{Counting, Screen};
 use crate::ui::screen::LiveScreen;
 use std::ops::Range;
 
+/// The light of a panel that was never set.
+const MAX_BRIGHTNESS_PERCENT: u8 = 100;
+
 /// One picture kept for good, and the panels that show it.
 pub struct Display {
     screen: LiveScreen,
@@ -23,6 +26,7 @@ struct WatchedPanel {
     panel: Box<dyn Panel>,
     /// None before the first picture.
     state: Option<PanelState>,
+    brightness_percent: u8,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -33,6 +37,27 @@ enum PanelState {
 }
 
 impl WatchedPanel {
+    fn new(panel: Box<dyn Panel>) -> Self {
+        Self {
+            panel,
+            state: None,
+            brightness_percent: MAX_BRIGHTNESS_PERCENT,
+        }
+    }
+
+    /// The next darker level, or the brightest after the darkest.
+    fn next_brightness(&self) -> Option<u8> {
+        let steps = self.panel.brightness_steps();
+        let darker = steps.iter().find(|step| **step < self.brightness_percent);
+        darker.or(steps.first()).copied()
+    }
+
+    fn set_brightness(&mut self, percent: u8) -> Result<(), PanelError> {
+        self.panel.set_brightness(percent)?;
+        self.brightness_percent = percent;
+        Ok(())
+    }
+
     /// Presents to the panel. One that is away is waited for; what is told of it is what has
     /// changed since it was told last.
     fn present(
@@ -65,10 +90,43 @@ impl Display {
         Self {
             screen: LiveScreen::new(size),
             changed: ChangedRows::new(size.canvas()),
-            panels: panels
-                .into_iter()
-                .map(|panel| WatchedPanel { panel, state: None })
-                .collect(),
+            panels: panels.into_iter().map(WatchedPanel::new).collect(),
+        }
+    }
+
+    /// Whether one of the panels is a device's own, not a terminal or a file.
+    pub fn is_on_device(&self) -> bool {
+        self.panels
+            .iter()
+            .any(|watched| watched.panel.device().is_some())
+    }
+
+    /// Whether one of the panels is the terminal, where nothing else may be written meanwhile.
+    pub fn is_on_terminal(&self) -> bool {
+        self.panels
+            .iter()
+            .any(|watched| watched.panel.wants_caption())
+    }
+
+    /// Sets the light of the device's own panels. Counting goes on where it cannot be set.
+    pub fn set_brightness(&mut self, percent: u8) {
+        for watched in &mut self.panels {
+            if watched.panel.device().is_some()
+                && let Err(error) = watched.set_brightness(percent)
+            {
+                eprintln!("hemoscope: {error}");
+            }
+        }
+    }
+
+    /// Changes the light of panels that have one to the next level.
+    pub fn step_brightness(&mut self) {
+        for watched in &mut self.panels {
+            if let Some(percent) = watched.next_brightness()
+                && let Err(error) = watched.set_brightness(percent)
+            {
+                eprintln!("hemoscope: {error}");
+            }
         }
     }
 
@@ -102,8 +160,7 @@ impl Display {
 
     /// Only panels too coarse to read want words.
     fn caption(&mut self, words: impl FnOnce() -> Vec<String>) {
-        let is_wanted = |watched: &WatchedPanel| watched.panel.wants_caption();
-        if self.panels.iter().any(is_wanted) {
+        if self.is_on_terminal() {
             let lines = words();
             self.panels
                 .iter_mut()
@@ -143,6 +200,14 @@ mod tests {
             Some("bench".to_owned())
         }
 
+        fn brightness_steps(&self) -> &'static [u8] {
+            &[100, 50]
+        }
+
+        fn set_brightness(&mut self, _: u8) -> Result<(), PanelError> {
+            Ok(())
+        }
+
         fn present(&mut self, _: &Canvas, _: &[Range<u32>]) -> Result<(), PanelError> {
             self.0.remove(0).map_err(|reason| PanelError::Away {
                 panel: "bench".to_owned(),
@@ -154,10 +219,7 @@ mod tests {
     #[test]
     fn a_panel_that_goes_and_comes_is_told_once_each_time() {
         let script = vec![Err("is dark"), Err("is dark"), Ok(()), Ok(()), Err("fell")];
-        let mut watched = WatchedPanel {
-            panel: Box::new(Scripted(script)),
-            state: None,
-        };
+        let mut watched = WatchedPanel::new(Box::new(Scripted(script)));
         let canvas = ScreenSize::Small.canvas();
         let mut present = || watched.present(&canvas, &[]).unwrap().unwrap_or_default();
         let told = [(); 5].map(|()| present());
@@ -166,6 +228,20 @@ mod tests {
             assert!(told.contains(expected), "{told:?} for {expected:?}");
             assert_eq!(told.is_empty(), expected.is_empty(), "{told:?}");
         }
+    }
+
+    #[test]
+    fn the_light_goes_down_in_steps_and_up_again() {
+        let mut watched = WatchedPanel::new(Box::new(Scripted(Vec::new())));
+        let mut levels = Vec::new();
+        for _ in 0..3 {
+            let next = watched.next_brightness().unwrap();
+            watched.set_brightness(next).unwrap();
+            levels.push(next);
+        }
+        assert_eq!(levels, [50, 100, 50]);
+        watched.set_brightness(80).unwrap();
+        assert_eq!(watched.next_brightness(), Some(50));
     }
 
     #[test]

@@ -122,6 +122,13 @@ impl FieldAnalysis {
         Ok(())
     }
 
+    /// Starts with the next smear, at the same scale: what is left of the last one is dropped.
+    pub fn start_next_smear(&mut self, shared: &Shared) {
+        self.drop_unsettled(shared);
+        self.waiting.clear();
+        self.tally = FrameTally::default();
+    }
+
     /// What is left to say when no more frames come.
     ///
     /// # Errors

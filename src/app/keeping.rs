@@ -78,15 +78,23 @@ impl Keeper {
         })
     }
 
-    /// The smear has ended; waits until its last line is kept, within a limit.
-    pub fn close(self, state: RunState) -> Option<(Closed, PathBuf)> {
-        let (recorder, folder) = self.kept?;
-        if self.has_begun {
+    /// The smear that was begun, if any, has ended.
+    pub fn end(&mut self, state: RunState) {
+        if !std::mem::take(&mut self.has_begun) {
+            return;
+        }
+        if let Some((recorder, _)) = &self.kept {
             recorder.end(match state {
                 RunState::Finished => Ending::Finished,
                 RunState::Live | RunState::Unfinished => Ending::Stopped,
             });
         }
+    }
+
+    /// Ends the smear, and waits until its last line is kept, within a limit.
+    pub fn close(mut self, state: RunState) -> Option<(Closed, PathBuf)> {
+        self.end(state);
+        let (recorder, folder) = self.kept?;
         Some((recorder.close(CLOSE_LIMIT), folder))
     }
 }

@@ -12,6 +12,7 @@ pub mod field_analysis;
 pub mod in_order;
 pub mod inputs;
 pub mod keeping;
+pub mod power;
 pub mod records;
 pub mod run;
 pub mod screen_content;

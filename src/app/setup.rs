@@ -8,6 +8,7 @@ use crate::config::{self, Config};
 use crate::count::CountRules;
 use crate::frame::Frame;
 use crate::health::ThreadsWanted;
+use crate::input::InputSettings;
 use crate::network::Network;
 use crate::panel::{PanelKind, PanelSettings};
 use crate::preprocess::Steps;
@@ -34,6 +35,8 @@ pub struct Setup {
     pub data: Option<PathBuf>,
     /// How the board's own panel is mounted and wired.
     pub panel: PanelSettings,
+    /// The board's buttons and touch screen.
+    pub input: InputSettings,
     /// What a V4L2 camera is set to.
     pub controls: ControlSettings,
     model: Option<PathBuf>,
@@ -53,6 +56,7 @@ impl Setup {
             um_per_px: arguments.um_per_px.or(config.scale.um_per_px),
             data: None,
             panel: PanelSettings::default(),
+            input: InputSettings::default(),
             controls: ControlSettings::default(),
             model: arguments.model.clone(),
             config,
@@ -83,6 +87,7 @@ impl Setup {
             };
         }
         self.panel = board.panel.clone();
+        self.input = board.input.clone();
         self.controls = board.camera.controls;
         self.data = Some(board.paths.data.clone());
         self

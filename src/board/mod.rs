@@ -11,6 +11,7 @@ mod tests;
 use crate::camera::ControlSettings;
 use crate::config::ConfigError;
 use crate::config::check;
+use crate::input::InputSettings;
 use crate::panel::{PanelKind, PanelSettings, SpiSettings};
 use serde::Deserialize;
 use std::fs::File;
@@ -76,7 +77,7 @@ pub struct BoardDescription {
     pub camera: CameraDescription,
     pub panel: PanelSettings,
     #[serde(default)]
-    pub input: InputDescription,
+    pub input: InputSettings,
     pub paths: Paths,
     #[serde(default)]
     pub limits: Limits,
@@ -89,16 +90,6 @@ pub struct CameraDescription {
     pub source: String,
     #[serde(flatten)]
     pub controls: ControlSettings,
-}
-
-/// `[input]`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct InputDescription {
-    /// Names of input devices; none to take any keyboard.
-    pub buttons: Vec<String>,
-    /// Name of a touch screen; empty for none.
-    pub touch: String,
 }
 
 /// `[paths]`.

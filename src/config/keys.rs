@@ -35,12 +35,7 @@ pub(super) const TABLES: &[Table] = &[
         name: "panel",
         explanation: "The screen",
         keys: &[
-            key(
-                "kind",
-                NAME,
-                "",
-                "terminal, png:FILE, drm, or another panel",
-            ),
+            key("kind", NAME, "", "terminal, png:FILE, drm, drm:CARD or spi"),
             key(
                 "width_px",
                 integer(320, 1920),

@@ -58,7 +58,7 @@ pub struct CameraConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PanelConfig {
-    /// `terminal`, `png:FILE` or another kind of panel.
+    /// One of [`crate::panel::PANEL_SPECS`].
     pub kind: String,
     pub width_px: u32,
     pub height_px: u32,

@@ -1,5 +1,7 @@
 //! Where the screen is shown: a trait, and one file for each kind of panel.
 
+#[cfg(target_os = "linux")]
+mod backlight;
 mod changed_rows;
 #[cfg(target_os = "linux")]
 mod drm;

@@ -241,7 +241,12 @@ mod tests {
         let mut resizer = Resizer::new(plan.frame_px(), plan.scaled_px()).unwrap();
         resizer.run(frame.rgb(), scaled.rgb_mut()).unwrap();
         steps.apply(&mut scaled);
-        let background = crate::histogram::background_colour(&scaled);
+        let rows = scaled.rgb().chunks_exact(width_px as usize * 3);
+        let rows: Vec<_> = rows
+            .step_by((height_px as usize / BACKGROUND_ROWS).max(1))
+            .collect();
+        let sample = Frame::new(width_px, rows.len() as u32, rows.concat()).unwrap();
+        let background = crate::histogram::background_colour(&sample);
         let (padded_width_px, padded_height_px) = plan.padded_px();
         let places = (0..padded_height_px).flat_map(|y| (0..padded_width_px).map(move |x| (x, y)));
         let rgbx = places.flat_map(|(x, y)| {

@@ -223,3 +223,15 @@ fn every_rest_is_counted_exactly_once() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+#[test]
+fn another_slide_has_fields_of_its_own() {
+    let frame = window(&large_field(14), 0, 0);
+    let mut watch = StageWatch::default();
+    let mut settled = BTreeSet::new();
+    assert_eq!(rest_on(&mut watch, &frame, &settled), 0);
+    settled.insert(0);
+    assert_eq!(rest_on(&mut watch, &frame, &settled), 0);
+    watch.forget_fields();
+    assert_eq!(rest_on(&mut watch, &frame, &settled), 1);
+}

@@ -6,6 +6,7 @@ mod placement;
 #[cfg(test)]
 mod tests;
 
+use super::backlight::{BACKLIGHTS, BRIGHTNESS_STEPS, Backlight};
 use super::rotation::Rotation;
 use super::stale_rows::StaleRows;
 use super::{Panel, PanelError};
@@ -25,7 +26,10 @@ const MAX_FLIP: Duration = Duration::from_secs(1);
 const BUFFERS: usize = 2;
 
 /// A display over DRM, which shows the screen enlarged by a whole factor.
-pub struct DrmPanel(Scanout<KernelCard>);
+pub struct DrmPanel {
+    scanout: Scanout<KernelCard>,
+    light: Option<Backlight>,
+}
 
 impl DrmPanel {
     /// Takes the displays of a card for pictures of a size. Without a path such as
@@ -50,7 +54,10 @@ impl DrmPanel {
         };
         let name = format!("drm:{}", path.display());
         let open = Box::new(move || KernelCard::open(&path));
-        Ok(Self(Scanout::new(name, wanted, card, open)))
+        Ok(Self {
+            scanout: Scanout::new(name, wanted, card, open),
+            light: Backlight::find(Path::new(BACKLIGHTS)),
+        })
     }
 }
 
@@ -87,15 +94,35 @@ fn choose_card(
 
 impl Panel for DrmPanel {
     fn size(&self) -> (u32, u32) {
-        self.0.wanted.picture_px
+        self.scanout.wanted.picture_px
     }
 
     fn device(&self) -> Option<String> {
-        Some(self.0.describe())
+        Some(self.scanout.describe())
+    }
+
+    fn brightness_steps(&self) -> &'static [u8] {
+        match self.light {
+            Some(_) => BRIGHTNESS_STEPS,
+            None => &[],
+        }
+    }
+
+    fn set_brightness(&mut self, percent: u8) -> Result<(), PanelError> {
+        let set = match &self.light {
+            Some(light) => light.set(percent),
+            None => Err(format!(
+                "there is no light in {BACKLIGHTS}; set it at the display"
+            )),
+        };
+        set.map_err(|reason| PanelError::Brightness {
+            panel: self.scanout.name.clone(),
+            reason,
+        })
     }
 
     fn present(&mut self, canvas: &Canvas, changed_rows: &[Range<u32>]) -> Result<(), PanelError> {
-        self.0.present(Instant::now(), canvas, changed_rows)
+        self.scanout.present(Instant::now(), canvas, changed_rows)
     }
 }
 

@@ -266,10 +266,11 @@ where
         changed_rows: &[Range<u32>],
     ) -> Result<(), PanelError> {
         self.stale.mark(changed_rows);
-        if self.lit.is_none() && self.next_try.is_none_or(|next_try| now >= next_try) {
-            if let Err(reason) = self.switch_on() {
-                self.give_up(now, reason);
-            }
+        if self.lit.is_none()
+            && self.next_try.is_none_or(|next_try| now >= next_try)
+            && let Err(reason) = self.switch_on()
+        {
+            self.give_up(now, reason);
         }
         if let Some(lit) = &mut self.lit {
             match send(lit, canvas, &mut self.stale, self.is_bright) {

@@ -1,0 +1,376 @@
+//! `hemoscope run`: the device's main loop.
+//!
+//! Three threads: [`capture`] owns the camera, [`analysis`] owns the network, and the main one
+//! draws. The preview goes through a slot of one place that is overwritten; frames to be counted
+//! and results go through bounded channels that block, so that nothing counted is ever lost.
+//! Frames and pictures go round ([`circulation`](super::circulation)): once the run has warmed up,
+//! no thread takes memory.
+
+mod analysis;
+mod capture;
+mod operator;
+mod report;
+
+use super::arguments::RunArguments;
+use super::circulation::{FRAMES, RESULTS_WAITING, Shared, SmearEvent};
+use super::display::Display;
+use super::field_analysis::FieldAnalysis;
+use super::keeping::Keeper;
+use super::setup::Setup;
+use crate::board::BoardDescription;
+use crate::camera::{self, AtStart, CapturedFrame, FrameSource};
+use crate::health::ThreadPolicy;
+use crate::input::{Action, Input, InputSettings};
+use crate::panel::{Panel, panel_from_spec};
+use crate::quality::Judge;
+use crate::service::{Service, StopSignal};
+use crate::session::{Event, FrameTally, KnownScale, RunState, Session};
+use crate::stage_watch::StageWatch;
+use crate::ui::layout::ScreenSize;
+use crate::ui::model::{Screen, Starting};
+use analysis::analyse;
+use anyhow::{Context, Result, anyhow};
+use capture::Capture;
+use operator::Operator;
+use std::io::{self, Write};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Time between two looks at input, slot and results.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Runs the device until the wanted fields are counted, the source ends, the operator stops it or
+/// the system does; `Ok(false)` when the run was broken off or something was not counted or not
+/// saved. Without a number of fields, the operator finishes a smear and starts the next one.
+///
+/// # Errors
+/// What keeps the device from running: configuration, model, camera, panel.
+pub fn run(arguments: &RunArguments) -> Result<bool> {
+    run_with(arguments, &mut io::stdout(), |devices| {
+        let mut input = Input::start(devices)?;
+        Ok(move |_: &Session| input.next_action())
+    })
+}
+
+/// As [`run`], with results written to `out` and actions from elsewhere: `listen` is told which
+/// input devices there are to listen to, and what it returns is asked for actions again and again.
+///
+/// # Errors
+/// As for [`run`].
+pub fn run_with<A>(
+    arguments: &RunArguments,
+    out: &mut dyn Write,
+    listen: impl FnOnce(Option<&InputSettings>) -> Result<A>,
+) -> Result<bool>
+where
+    A: FnMut(&Session) -> Option<Action>,
+{
+    let mut setup = Setup::load(&arguments.shared)?;
+    if let Some(file) = &arguments.board {
+        setup = setup.on_board(&BoardDescription::load_for_this_board(file)?);
+    }
+    if let Some(data) = &arguments.data {
+        setup.data = Some(data.clone());
+    }
+    let stop = StopSignal::listen().context("signals cannot be listened for")?;
+    // Before the first screen, since it may have something to say.
+    let keeper = Keeper::start(setup.data.as_deref());
+    let size = screen_size(arguments, &setup)?;
+    let mut display = Display::new(size, open_panels(arguments, &setup, size)?);
+    display.show(&Screen::Starting(Starting {
+        language: setup.language(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }))?;
+    if let Some(percent) = setup.panel.brightness_percent {
+        display.set_brightness(percent);
+    }
+    let camera = arguments.camera.as_ref();
+    let mut operator = Operator {
+        actions: listen(display.is_on_device().then_some(&setup.input))?,
+        display,
+        stop,
+        service: Service::from_environment(),
+        keeper,
+        setup: &setup,
+        camera: camera.unwrap_or(&setup.config.camera.source),
+        wanted_fields: arguments.fields,
+        self_report: String::new(),
+        out,
+        results: String::new(),
+    };
+    let outcome = count_smears(arguments, size, &mut operator);
+    operator.finish(outcome, arguments.board.is_some())
+}
+
+/// How the counting ended.
+struct Ending {
+    /// The last smear.
+    session: Session,
+    /// Its result was written already.
+    on_result: bool,
+    /// The device is to be switched off.
+    switches_off: bool,
+}
+
+/// Counts smear after smear.
+fn count_smears<A: FnMut(&Session) -> Option<Action>>(
+    arguments: &RunArguments,
+    size: ScreenSize,
+    operator: &mut Operator<'_, A>,
+) -> Result<Ending> {
+    let setup = operator.setup;
+    let at_start = match arguments.board {
+        Some(_) => AtStart::MayCome,
+        None => AtStart::MustBeThere,
+    };
+    let source = camera::open(operator.camera, &setup.controls, at_start)?;
+    let scale = match setup.um_per_px.or(source.um_per_px()) {
+        Some(um_per_px) => KnownScale::Given { um_per_px },
+        None => KnownScale::Unknown,
+    };
+    let session = Session::new(setup.count_rules(), arguments.fields, scale);
+    let analysis = FieldAnalysis::new(setup, scale)?;
+    operator.self_report = analysis.self_report();
+    operator.begin_smear();
+    let shared = Shared::new(size.preview_px());
+    count_fields(source, analysis, &shared, session, operator)
+}
+
+fn screen_size(arguments: &RunArguments, setup: &Setup) -> Result<ScreenSize> {
+    let panel = &setup.config.panel;
+    let configured = || format!("{}x{}", panel.width_px, panel.height_px);
+    let text = arguments.size.clone().unwrap_or_else(configured);
+    Ok(text.parse()?)
+}
+
+fn open_panels(
+    arguments: &RunArguments,
+    setup: &Setup,
+    size: ScreenSize,
+) -> Result<Vec<Box<dyn Panel>>> {
+    let configured = [setup.config.panel.kind.clone()];
+    let wanted: &[String] = match arguments.panel.as_slice() {
+        [] => &configured,
+        named => named,
+    };
+    wanted
+        .iter()
+        .map(|text| Ok(panel_from_spec(text, size, &setup.panel)?))
+        .collect()
+}
+
+/// Runs the threads.
+fn count_fields<A: FnMut(&Session) -> Option<Action>>(
+    source: Box<dyn FrameSource>,
+    analysis: FieldAnalysis,
+    shared: &Shared,
+    mut session: Session,
+    operator: &mut Operator<'_, A>,
+) -> Result<Ending> {
+    let setup = operator.setup;
+    let (frames_in, frames_out) = sync_channel(1);
+    let (idle_in, idle_out) = sync_channel(FRAMES);
+    for _ in 0..FRAMES {
+        idle_in.send(Box::<CapturedFrame>::default())?;
+    }
+    let (results_in, results_out) = sync_channel(RESULTS_WAITING);
+    shared.set_rbc_diameter_px(setup.rbc_diameter_px(session.scale()));
+    thread::scope(|scope| {
+        let capture = Capture {
+            watch: (!source.knows_fields()).then(StageWatch::default),
+            source,
+            shared,
+            judge: Judge::new(setup.quality_settings()),
+            frames: frames_in,
+            idle: idle_out,
+            lost: results_in.clone(),
+            tally: FrameTally::default(),
+            smear: 0,
+            last_sent: None,
+        };
+        let threads = ThreadPolicy::new(setup.config.run.threads);
+        let capturing = scope.spawn(move || capture.run());
+        let analysing = scope.spawn(move || {
+            analyse(
+                analysis,
+                threads,
+                shared,
+                &frames_out,
+                &idle_in,
+                &results_in,
+            )
+        });
+        let drawn = main_loop(shared, &mut session, &results_out, operator);
+        shared.stop();
+        // Threads that wait to send find nobody there, and end.
+        drop(results_out);
+        let captured = capturing.join();
+        let analysed = analysing.join();
+        let switches_off = drawn?;
+        captured.map_err(|_| anyhow!("the camera's thread failed; please report this"))??;
+        analysed.map_err(|_| anyhow!("the analysis thread failed; please report this"))??;
+        Ok(Ending {
+            on_result: shared.has_result(),
+            session,
+            switches_off,
+        })
+    })
+}
+
+/// Takes in what is told, and what is asked for; gives whether the device is to be switched off.
+fn main_loop<A: FnMut(&Session) -> Option<Action>>(
+    shared: &Shared,
+    session: &mut Session,
+    results: &Receiver<SmearEvent>,
+    operator: &mut Operator<'_, A>,
+) -> Result<bool> {
+    let setup = operator.setup;
+    let take = |session: &mut Session, keeper: &Keeper, event: Event| {
+        if let Some(view) = keeper.step(session, event) {
+            shared.views.give_back(view);
+        }
+        shared.set_on_screen(session.latest());
+        shared.set_rbc_diameter_px(setup.rbc_diameter_px(session.scale()));
+    };
+    let mut switches_off = false;
+    loop {
+        let mut ended = false;
+        let until = Instant::now() + TICK;
+        loop {
+            match results.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(told) if told.smear == shared.smear() || !told.event.is_of_smear() => {
+                    take(session, &operator.keeper, told.event);
+                }
+                // Of a smear that is over.
+                Ok(told) => {
+                    let view = told.event.into_view();
+                    view.into_iter()
+                        .for_each(|view| shared.views.give_back(view));
+                }
+                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Disconnected) => {
+                    ended = true;
+                    break;
+                }
+            }
+            let is_over = session.state() != RunState::Live && !shared.has_result();
+            if is_over || Instant::now() >= until {
+                break;
+            }
+        }
+        if let Some(view) = shared.take_preview() {
+            take(session, &operator.keeper, Event::Preview(view));
+        }
+        if let Some(event) = operator.keeper.look() {
+            session.step(event);
+        }
+        while !ended && let Some(action) = operator.next_action(session) {
+            match action {
+                Action::Next if session.can_finish() => {
+                    take(session, &operator.keeper, Event::Finish);
+                    shared.finish_smear();
+                    operator.keep_result(session)?;
+                }
+                Action::Next if shared.has_result() => {
+                    let view = session.start_next();
+                    view.into_iter()
+                        .for_each(|view| shared.views.give_back(view));
+                    shared.set_on_screen(None);
+                    shared.start_next_smear();
+                    operator.begin_smear();
+                }
+                Action::Next => {}
+                Action::StepBrightness => operator.display.step_brightness(),
+                Action::Stop => ended = true,
+                Action::ShutDown => {
+                    switches_off = true;
+                    ended = true;
+                }
+            }
+        }
+        if ended {
+            session.step(Event::Stopped);
+        }
+        operator.draw(session, shared)?;
+        if ended || (session.state() != RunState::Live && !shared.has_result()) {
+            break;
+        }
+    }
+    Ok(switches_off)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::arguments::SharedArguments;
+    use crate::camera::CameraError;
+    use crate::service::is_alive;
+    use std::sync::mpsc::channel;
+
+    const LIMIT: Duration = Duration::from_millis(400);
+    /// Far more than it takes.
+    const MAX_LOOKS: u32 = 600;
+
+    /// A camera that gives no frame and does not come back either, until it is let go.
+    struct HungCamera(Receiver<()>);
+
+    impl FrameSource for HungCamera {
+        fn name(&self) -> String {
+            "hung".to_owned()
+        }
+
+        fn next_frame_into(&mut self, _: &mut CapturedFrame) -> Result<bool, CameraError> {
+            // Ends with an error when the other end is dropped.
+            let _ = self.0.recv();
+            Ok(false)
+        }
+    }
+
+    #[test]
+    fn a_camera_that_hangs_is_seen_while_screen_and_network_go_on() {
+        let setup = Setup::load(&SharedArguments {
+            config: None,
+            model: Some(concat!(env!("CARGO_MANIFEST_DIR"), "/models/smear-resnet").into()),
+            um_per_px: Some(0.1),
+        })
+        .unwrap();
+        let scale = KnownScale::Given { um_per_px: 0.1 };
+        let session = Session::new(setup.count_rules(), None, scale);
+        let analysis = FieldAnalysis::new(&setup, scale).unwrap();
+        let shared = Shared::new((160, 120));
+        let (hold, held) = channel();
+        let mut hold = Some(hold);
+        let mut looks = 0;
+        let mut at_the_end = None;
+        let mut operator = Operator {
+            display: Display::new(ScreenSize::Small, Vec::new()),
+            actions: |_: &Session| {
+                looks += 1;
+                assert!(looks < MAX_LOOKS, "the hung camera was not seen");
+                let look = shared.heartbeats.look();
+                if !is_alive(&look, LIMIT) {
+                    let [main, capture, analysis] = look;
+                    // Another loop may be late once on a busy machine.
+                    if is_alive(&[main, None, analysis], LIMIT) {
+                        at_the_end = capture;
+                        hold = None;
+                    }
+                }
+                hold.is_none().then_some(Action::Stop)
+            },
+            stop: StopSignal::listen().unwrap(),
+            service: Service::from_environment(),
+            keeper: Keeper::start(None),
+            setup: &setup,
+            camera: "hung",
+            wanted_fields: None,
+            self_report: String::new(),
+            out: &mut io::sink(),
+            results: String::new(),
+        };
+        let source = Box::new(HungCamera(held));
+        count_fields(source, analysis, &shared, session, &mut operator).unwrap();
+        assert!(at_the_end.is_some_and(|silent| silent > LIMIT));
+    }
+}
