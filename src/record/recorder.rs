@@ -205,6 +205,7 @@ impl Drop for Recorder {
 /// Writes what waits, one after the other, until there is no more to come.
 fn keep<D: Disk>(mut journal: Journal<D>, clock: &Clock, shared: &Shared, retry: Duration) {
     loop {
+        let is_last_try = shared.lock().is_closing;
         match journal.open(clock.stamp()) {
             Ok(notes) => {
                 let mut state = shared.lock();
@@ -215,7 +216,8 @@ fn keep<D: Disk>(mut journal: Journal<D>, clock: &Clock, shared: &Shared, retry:
                 break;
             }
             Err(error) => {
-                if !failed(shared, error.to_string(), retry) {
+                failed(shared, error.to_string(), retry);
+                if is_last_try {
                     return leave(shared);
                 }
             }
@@ -231,6 +233,7 @@ fn keep<D: Disk>(mut journal: Journal<D>, clock: &Clock, shared: &Shared, retry:
             state = shared.wait(state, RETRY);
             continue;
         };
+        let is_last_try = state.is_closing;
         drop(state);
         if let Event::SmearEnded { totals, .. } = &mut event {
             let lost = totals.lost;
@@ -239,7 +242,8 @@ fn keep<D: Disk>(mut journal: Journal<D>, clock: &Clock, shared: &Shared, retry:
         }
         let written = journal.write(stamp, &event);
         if let Err(error) = written {
-            if !failed(shared, error.to_string(), retry) {
+            failed(shared, error.to_string(), retry);
+            if is_last_try {
                 return leave(shared);
             }
             state = shared.lock();
@@ -255,13 +259,9 @@ fn keep<D: Disk>(mut journal: Journal<D>, clock: &Clock, shared: &Shared, retry:
     }
 }
 
-/// Says why, and waits before the next try; `false` where nobody waits for one any longer.
-fn failed(shared: &Shared, reason: String, retry: Duration) -> bool {
+/// Says why, and waits before the next try, as long as the run goes on.
+fn failed(shared: &Shared, reason: String, retry: Duration) {
     let mut state = shared.lock();
-    if state.is_closing {
-        state.fail(Some(reason));
-        return false;
-    }
     state.fail(Some(reason));
     shared.changed.notify_all();
     let until = Instant::now() + retry;
@@ -272,7 +272,6 @@ fn failed(shared: &Shared, reason: String, retry: Duration) -> bool {
         }
         state = shared.wait(state, left);
     }
-    true
 }
 
 fn leave(shared: &Shared) {
