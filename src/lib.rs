@@ -8,6 +8,7 @@
 
 pub mod analyse;
 pub mod app;
+pub mod board;
 pub mod camera;
 pub mod cell;
 pub mod config;

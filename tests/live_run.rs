@@ -201,3 +201,36 @@ fn sources_and_panels_that_are_none_are_refused_with_what_there_is() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// A description of a machine that runs the simulated slide, with these device tree names.
+fn board(compatible: &str, data: &std::path::Path) -> String {
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/models/smear-resnet");
+    let data = data.display();
+    format!(
+        "format = 1\nname = \"bench\"\ntitle = \"A bench\"\ncompatible = [{compatible}]\n\
+         [camera]\nsource = \"simulated:31\"\n[panel]\nkind = \"drm\"\n\
+         [paths]\nmodel = \"{model}\"\ndata = \"{data}\"\n"
+    )
+}
+
+#[test]
+fn a_board_description_says_where_to_look_and_options_win() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("board.toml");
+    let screen = format!("png:{}", folder.path().join("screen.png").display());
+    let run = |compatible: &str| {
+        fs::write(&file, board(compatible, folder.path())).unwrap();
+        let mut command = hemoscope();
+        command.args(["run", "--fields", "2", "--panel", &screen, "--board"]);
+        command.arg(&file).output().unwrap()
+    };
+    let output = run("");
+    assert!(output.status.success(), "{}", messages(&output));
+    assert!(text(&output).contains("2 fields counted"));
+    let output = run("\"nobody,nothing\"");
+    assert!(!output.status.success());
+    let said = messages(&output);
+    for part in ["board.toml", "A bench", "nobody,nothing"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}

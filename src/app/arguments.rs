@@ -74,6 +74,10 @@ pub struct CountArguments {
 pub struct RunArguments {
     #[command(flatten)]
     pub shared: SharedArguments,
+    /// Description of the board, board.toml: camera, screen, model and data folder as they are on
+    /// it. It stands above the configuration, and the options of this command above it.
+    #[arg(long, value_name = "FILE")]
+    pub board: Option<PathBuf>,
     /// Where frames come from: `v4l2` or `v4l2:PATH` (see `hemoscope cameras`), `replay:PATH`, `simulated[:SEED]`, or `simulated:SEED:unnumbered`,
     /// where only the picture tells fields apart.
     #[arg(long, value_name = "SOURCE")]

@@ -12,6 +12,7 @@ use super::display::Display;
 use super::field_analysis::FieldAnalysis;
 use super::setup::Setup;
 use super::table;
+use crate::board::BoardDescription;
 use crate::camera::{self, CameraError, CapturedFrame, FrameSource};
 use crate::cell::CellClass;
 use crate::health::ThreadPolicy;
@@ -39,13 +40,17 @@ const MAX_LOST_IN_A_ROW: u32 = 100;
 /// # Errors
 /// What keeps the device from running: configuration, model, camera, panel.
 pub fn run(arguments: &RunArguments) -> Result<bool> {
-    let setup = Setup::load(&arguments.shared)?;
+    let mut setup = Setup::load(&arguments.shared)?;
+    if let Some(file) = &arguments.board {
+        setup = setup.on_board(&BoardDescription::load_for_this_board(file)?);
+    }
     let size = screen_size(arguments, &setup)?;
     let source = camera::open(
         arguments
             .camera
             .as_deref()
             .unwrap_or(&setup.config.camera.source),
+        &setup.controls,
     )?;
     let panels = open_panels(arguments, &setup, size)?;
     let scale = match setup.um_per_px.or(source.um_per_px()) {

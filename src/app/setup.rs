@@ -2,9 +2,12 @@
 
 use super::arguments::SharedArguments;
 use crate::analyse::AnalyseSettings;
+use crate::board::{BoardDescription, PanelKind};
+use crate::camera::ControlSettings;
 use crate::config::{self, Config};
 use crate::count::CountRules;
 use crate::frame::Frame;
+use crate::health::ThreadsWanted;
 use crate::network::Network;
 use crate::preprocess::Steps;
 use crate::preprocess::illumination::Illumination;
@@ -26,6 +29,8 @@ pub struct Setup {
     pub config: Config,
     /// Given pixel size, if any.
     pub um_per_px: Option<f64>,
+    /// What a V4L2 camera is set to.
+    pub controls: ControlSettings,
     model: Option<PathBuf>,
 }
 
@@ -41,9 +46,37 @@ impl Setup {
         };
         Ok(Self {
             um_per_px: arguments.um_per_px.or(config.scale.um_per_px),
+            controls: ControlSettings::default(),
             model: arguments.model.clone(),
             config,
         })
+    }
+
+    /// Lays the description of the board over the configuration: the one place where it becomes
+    /// what a command starts from.
+    pub fn on_board(mut self, board: &BoardDescription) -> Self {
+        let config = &mut self.config;
+        config.camera.source.clone_from(&board.camera.source);
+        config.model.folder.clone_from(&board.paths.model);
+        if board.limits.network_threads == 1 {
+            config.run.threads = ThreadsWanted::Fixed(1);
+        }
+        let panel = &board.panel;
+        config.panel.kind = match (panel.kind, &panel.drm.connector) {
+            (PanelKind::Drm, None) => "drm".to_owned(),
+            (PanelKind::Drm, Some(connector)) => format!("drm:{connector}"),
+            (PanelKind::Spi, _) => "spi".to_owned(),
+        };
+        if let Some(spi) = &panel.spi {
+            let is_on_its_side = matches!(panel.rotation_degrees, 90 | 270);
+            (config.panel.width_px, config.panel.height_px) = if is_on_its_side {
+                (spi.height_px, spi.width_px)
+            } else {
+                (spi.width_px, spi.height_px)
+            };
+        }
+        self.controls = board.camera.controls;
+        self
     }
 
     /// Loads the model that was asked for.
@@ -172,6 +205,28 @@ mod tests {
             places.last().unwrap(),
             Path::new("/usr/share/hemoscope/models/x")
         );
+    }
+
+    #[test]
+    fn a_board_stands_above_the_configuration() {
+        let text = include_str!("../../board/raspberry-pi-3/board.toml")
+            .replace("kind = \"spi\"", "kind = \"spi\"\nrotation_degrees = 270")
+            .replace("network_threads = 2", "network_threads = 1")
+            .replace("source = \"v4l2\"", "source = \"simulated:3\"\ngain = 7");
+        let board = BoardDescription::parse(&text, "board.toml").unwrap();
+        let arguments = SharedArguments {
+            config: None,
+            model: None,
+            um_per_px: None,
+        };
+        let setup = Setup::load(&arguments).unwrap().on_board(&board);
+        let config = &setup.config;
+        assert_eq!(config.camera.source, "simulated:3");
+        assert_eq!((config.panel.width_px, config.panel.height_px), (240, 320));
+        assert_eq!(config.panel.kind, "spi");
+        assert_eq!(config.run.threads, ThreadsWanted::Fixed(1));
+        assert_eq!(config.model.folder, board.paths.model);
+        assert_eq!(setup.controls.gain, Some(7));
     }
 
     #[test]

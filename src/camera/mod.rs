@@ -1,9 +1,12 @@
 //! Where frames come from: a trait, and one file for each kind of source.
 
+mod controls;
 pub mod replay;
 pub mod simulated;
 #[cfg(target_os = "linux")]
 pub mod v4l2;
+
+pub use controls::ControlSettings;
 
 use crate::cell::{BoundingBox, CellClass};
 use crate::frame::Frame;
@@ -89,10 +92,11 @@ const SIMULATED_INTERVAL: Duration = Duration::from_millis(40);
 
 /// Opens the source that a specification names: `v4l2` for the only camera there is, `v4l2:PATH` for
 /// one of several, `replay:PATH`, `simulated`, `simulated:SEED` or `simulated:SEED:unnumbered`.
+/// `controls` are for V4L2 cameras; other sources have none.
 ///
 /// # Errors
 /// [`CameraError::Unavailable`] with the reason, or with what can be named.
-pub fn open(spec: &str) -> Result<Box<dyn FrameSource>, CameraError> {
+pub fn open(spec: &str, controls: &ControlSettings) -> Result<Box<dyn FrameSource>, CameraError> {
     if let Some(path) = spec.strip_prefix("replay:") {
         let paths = [PathBuf::from(path)];
         return Ok(Box::new(replay::ReplayCamera::open(&paths, false)?));
@@ -103,7 +107,11 @@ pub fn open(spec: &str) -> Result<Box<dyn FrameSource>, CameraError> {
     }
     #[cfg(target_os = "linux")]
     if let Some(which) = v4l2::Which::from_spec(spec) {
-        let camera = v4l2::V4l2Camera::open(v4l2::Kernel, &which, v4l2::Wanted::default())?;
+        let wanted = v4l2::Wanted {
+            controls: *controls,
+            ..v4l2::Wanted::default()
+        };
+        let camera = v4l2::V4l2Camera::open(v4l2::Kernel, &which, wanted)?;
         return Ok(Box::new(camera));
     }
     Err(CameraError::Unavailable {

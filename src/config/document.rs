@@ -1,7 +1,8 @@
 //! The settings file that explains itself.
 
 use super::Config;
-use super::keys::{Key, TABLES, Table};
+use super::keys::TABLES;
+use super::schema::{Key, Table};
 
 const HEADER: &str = "\
 # Settings of hemoscope. Every key may be left out; it then has the value shown here.

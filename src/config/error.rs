@@ -1,4 +1,4 @@
-//! Why a settings file was refused.
+//! Why a settings file or a board description was refused.
 
 use std::io;
 use thiserror::Error;
@@ -11,11 +11,13 @@ pub const MAX_FILE_BYTES: usize = 64 * 1024;
 #[derive(Debug, Error)]
 pub enum ConfigError {
     /// The file is missing or cannot be read.
-    #[error(
-        "{name} cannot be read: {source}; check the path, or write a new file with \
-         `hemoscope config --print`"
-    )]
-    Unreadable { name: String, source: io::Error },
+    #[error("{name} cannot be read: {source}; check the path{hint}")]
+    Unreadable {
+        name: String,
+        source: io::Error,
+        /// What else may help, after a comma; empty for nothing.
+        hint: &'static str,
+    },
     /// The file is larger than [`MAX_FILE_BYTES`].
     #[error(
         "{name} is larger than {MAX_FILE_BYTES} bytes, which no settings file is; check the path"
@@ -39,27 +41,24 @@ pub enum ConfigError {
         line: usize,
         nearest: &'static str,
     },
-    /// A key before the first table, where none belongs.
-    #[error(
-        "{name}: unknown key `{key}` outside any table, line {line}; did you mean `{nearest}` in \
-         [{nearest_table}]?"
-    )]
-    KeyOutsideTable {
-        name: String,
-        key: String,
-        line: usize,
-        nearest: &'static str,
-        nearest_table: &'static str,
-    },
-    /// A key that its table does not have.
-    #[error("{name}: unknown key `{key}` in [{table}], line {line}; did you mean {suggestion}?")]
+    /// A key that does not exist where it stands.
+    #[error("{name}: unknown key `{key}` {place}, line {line}; did you mean {suggestion}?")]
     UnknownKey {
         name: String,
         key: String,
-        table: String,
+        /// `in [table]`, or `outside any table`.
+        place: String,
         line: usize,
         /// The nearest known key, with its table where that is another one.
         suggestion: String,
+    },
+    /// A key that must be given.
+    #[error("{name}: `{key}` {place} is missing; give {expected}")]
+    MissingKey {
+        name: String,
+        key: &'static str,
+        place: String,
+        expected: String,
     },
     /// A name that stands for a table, with something else in it.
     #[error("{name}: `{table}` is a table, line {line}; write [{table}] and its keys below")]
@@ -69,21 +68,21 @@ pub enum ConfigError {
         line: usize,
     },
     /// A value of the wrong type.
-    #[error("{name}: `{key}` in [{table}], line {line}, is {found}; give {expected}")]
+    #[error("{name}: `{key}` {place}, line {line}, is {found}; give {expected}")]
     WrongType {
         name: String,
         key: &'static str,
-        table: &'static str,
+        place: String,
         line: usize,
         found: &'static str,
         expected: String,
     },
     /// A value that the key does not allow.
-    #[error("{name}: `{key}` in [{table}], line {line}, cannot be {value}; give {expected}")]
+    #[error("{name}: `{key}` {place}, line {line}, cannot be {value}; give {expected}")]
     NotAllowed {
         name: String,
         key: &'static str,
-        table: &'static str,
+        place: String,
         line: usize,
         value: String,
         expected: String,

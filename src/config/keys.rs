@@ -1,104 +1,10 @@
 //! Every key that a settings file may hold: its table, what it allows, and what it means.
 
+use super::schema::{Allowed, Key, NAME, Schema, Table, integer, key, number};
 use crate::count::Confidence;
-use std::fmt;
 
-/// A table of the settings file.
-pub(super) struct Table {
-    pub name: &'static str,
-    pub explanation: &'static str,
-    pub keys: &'static [Key],
-}
-
-/// A key of a table.
-pub(super) struct Key {
-    pub name: &'static str,
-    pub allowed: Allowed,
-    /// Unit of the value; empty where it has none.
-    pub unit: &'static str,
-    pub explanation: &'static str,
-    /// A value to show where the default is to leave the key out.
-    pub example: &'static str,
-}
-
-/// The values that a key allows.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Allowed {
-    /// Text without control characters, from `min_chars` to `max_chars` long.
-    Text { min_chars: usize, max_chars: usize },
-    /// A number from `min` to `max`.
-    Number { min: f64, max: f64 },
-    /// A whole number from `min` to `max`.
-    Integer { min: i64, max: i64 },
-    /// `true` or `false`.
-    Switch,
-    /// One of some words.
-    Choice(&'static [&'static str]),
-    /// A word, or a whole number from `min` to `max`.
-    WordOrInteger {
-        word: &'static str,
-        min: i64,
-        max: i64,
-    },
-}
-
-impl fmt::Display for Allowed {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Allowed::Text {
-                min_chars: 0,
-                max_chars,
-            } => write!(formatter, "text in quotes, at most {max_chars} characters"),
-            Allowed::Text {
-                min_chars,
-                max_chars,
-            } => write!(
-                formatter,
-                "text in quotes, {min_chars} to {max_chars} characters"
-            ),
-            Allowed::Number { min, max } => write!(formatter, "a number from {min} to {max}"),
-            Allowed::Integer { min, max } => {
-                write!(formatter, "a whole number from {min} to {max}")
-            }
-            Allowed::Switch => formatter.write_str("true or false"),
-            Allowed::Choice(words) => write!(formatter, "\"{}\"", words.join("\" or \"")),
-            Allowed::WordOrInteger { word, min, max } => {
-                write!(
-                    formatter,
-                    "\"{word}\" or a whole number from {min} to {max}"
-                )
-            }
-        }
-    }
-}
-
-const NAME: Allowed = Allowed::Text {
-    min_chars: 1,
-    max_chars: 1024,
-};
-
-const fn number(min: f64, max: f64) -> Allowed {
-    Allowed::Number { min, max }
-}
-
-const fn integer(min: i64, max: i64) -> Allowed {
-    Allowed::Integer { min, max }
-}
-
-const fn key(
-    name: &'static str,
-    allowed: Allowed,
-    unit: &'static str,
-    explanation: &'static str,
-) -> Key {
-    Key {
-        name,
-        allowed,
-        unit,
-        explanation,
-        example: "",
-    }
-}
+/// What a settings file may hold.
+pub(super) const SCHEMA: Schema = Schema { tables: TABLES };
 
 /// Every table, in the order of the printed file.
 pub(super) const TABLES: &[Table] = &[
@@ -155,6 +61,7 @@ pub(super) const TABLES: &[Table] = &[
                 explanation: "Size of a pixel of the camera's frame, from a stage micrometer; \
                               left out, it is estimated from the red cells",
                 example: "0.072",
+                is_required: false,
             },
             key(
                 "rbc_diameter_um",
@@ -309,44 +216,3 @@ pub(super) const TABLES: &[Table] = &[
         )],
     },
 ];
-
-/// The table of this name.
-pub(super) fn table(name: &str) -> Option<&'static Table> {
-    TABLES.iter().find(|table| table.name == name)
-}
-
-/// The table whose name is most like `name`.
-pub(super) fn nearest_table(name: &str) -> &'static str {
-    nearest(
-        TABLES
-            .iter()
-            .map(|table| (table.name, likeness(name, table.name))),
-    )
-    .unwrap_or_default()
-}
-
-/// The table and name of the key most like `name`; keys of `home` are preferred a little.
-pub(super) fn nearest_key(name: &str, home: Option<&Table>) -> (&'static str, &'static str) {
-    const PREFERENCE_FOR_HOME: f64 = 0.2;
-    let keys = TABLES.iter().flat_map(|table| {
-        let at_home = home.is_some_and(|home| home.name == table.name);
-        let preference = if at_home { PREFERENCE_FOR_HOME } else { 0.0 };
-        table.keys.iter().map(move |key| {
-            let score = likeness(name, key.name) + preference;
-            ((table.name, key.name), score)
-        })
-    });
-    nearest(keys).unwrap_or_default()
-}
-
-/// The first of the candidates with the highest score.
-fn nearest<T>(candidates: impl Iterator<Item = (T, f64)>) -> Option<T> {
-    let better = |best: (T, f64), next: (T, f64)| if next.1 > best.1 { next } else { best };
-    candidates.reduce(better).map(|(candidate, _)| candidate)
-}
-
-/// Typing errors keep the edit distance small, left-out words keep the pairs of letters.
-fn likeness(typed: &str, known: &str) -> f64 {
-    let typed = typed.to_lowercase();
-    strsim::normalized_damerau_levenshtein(&typed, known) + strsim::sorensen_dice(&typed, known)
-}

@@ -7,10 +7,11 @@
 //! Unknown keys, wrong types and values out of range are refused with the line they stand on;
 //! nothing is silently ignored or bent.
 
-mod check;
+pub(crate) mod check;
 mod document;
 mod error;
 mod keys;
+pub(crate) mod schema;
 
 pub use error::{ConfigError, MAX_FILE_BYTES};
 
@@ -268,12 +269,7 @@ impl Config {
     ///
     /// [`ConfigError`], which names the file, the line, the key and what to do.
     pub fn parse(text: &str, name: &str) -> Result<Self, ConfigError> {
-        if text.len() > MAX_FILE_BYTES {
-            return Err(ConfigError::TooLarge {
-                name: name.to_owned(),
-            });
-        }
-        check::check(text, name)?;
+        check::check(text, name, keys::SCHEMA)?;
         let config: Self =
             toml::from_str(text).map_err(|error| check::syntax_error(&error, text, name))?;
         config.check_brightness(name)?;
@@ -286,22 +282,8 @@ impl Config {
     ///
     /// As [`Config::parse`], or when the file cannot be read.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let name = path.display().to_string();
-        let mut bytes = Vec::new();
-        File::open(path)
-            .and_then(|file| file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes))
-            .map_err(|source| ConfigError::Unreadable {
-                name: name.clone(),
-                source,
-            })?;
-        if bytes.len() > MAX_FILE_BYTES {
-            return Err(ConfigError::TooLarge { name });
-        }
-        let text = std::str::from_utf8(&bytes).map_err(|error| ConfigError::NotUtf8 {
-            name: name.clone(),
-            line: check::line_of(&bytes, error.valid_up_to()),
-        })?;
-        Self::parse(text, &name)
+        let hint = ", or write a new file with `hemoscope config --print`";
+        Self::parse(&read_text(path, hint)?, &path.display().to_string())
     }
 
     /// A settings file with every key at its default, its unit, range and explanation as
@@ -325,6 +307,26 @@ impl Config {
             bright_above,
         })
     }
+}
+
+/// Reads a text file of at most [`MAX_FILE_BYTES`]; `hint` follows where it cannot be read.
+pub(crate) fn read_text(path: &Path, hint: &'static str) -> Result<String, ConfigError> {
+    let name = path.display().to_string();
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes))
+        .map_err(|source| ConfigError::Unreadable {
+            name: name.clone(),
+            source,
+            hint,
+        })?;
+    if bytes.len() > MAX_FILE_BYTES {
+        return Err(ConfigError::TooLarge { name });
+    }
+    String::from_utf8(bytes).map_err(|error| ConfigError::NotUtf8 {
+        line: check::line_of(error.as_bytes(), error.utf8_error().valid_up_to()),
+        name,
+    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Every key documented, every mistake refused with its line.
 
-use super::keys::{Allowed, TABLES};
+use super::keys::TABLES;
+use super::schema::Allowed;
 use super::*;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -89,6 +90,7 @@ fn every_choice_and_both_ends_of_every_range_are_accepted() {
                 Allowed::WordOrInteger { word, min, max } => {
                     vec![format!("{word:?}"), min.to_string(), max.to_string()]
                 }
+                Allowed::OneOf(_) | Allowed::TextList { .. } => panic!("tested with boards"),
                 Allowed::Text {
                     min_chars,
                     max_chars,

@@ -1,5 +1,6 @@
 //! Which of a camera's formats to take, and why not the others.
 
+use crate::camera::ControlSettings;
 use std::fmt;
 
 /// Four characters that name a pixel format (Linux media documentation, V4L2 pixel formats).
@@ -94,6 +95,7 @@ pub struct Wanted {
     pub height_px: u32,
     /// Below this rate, in thousandths of a frame a second, focusing by the screen is a torment.
     pub least_rate_mhz: u32,
+    pub controls: ControlSettings,
 }
 
 impl Default for Wanted {
@@ -102,6 +104,7 @@ impl Default for Wanted {
             width_px: 640,
             height_px: 480,
             least_rate_mhz: 10_000,
+            controls: ControlSettings::default(),
         }
     }
 }

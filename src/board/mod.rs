@@ -1,0 +1,357 @@
+//! A board: which one it is, and what is wired to it, as `board/<name>/board.toml` tells.
+//!
+//! ```text
+//! text -> keys, types, ranges (the settings' checks) -> what belongs together -> BoardDescription
+//! ```
+
+mod keys;
+#[cfg(test)]
+mod tests;
+
+use crate::camera::ControlSettings;
+use crate::config::ConfigError;
+use crate::config::check;
+use serde::Deserialize;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// Where Linux says which board it runs on.
+pub const COMPATIBLE_FILE: &str = "/proc/device-tree/compatible";
+/// The most bytes read from there.
+const MAX_COMPATIBLE_BYTES: u64 = 4096;
+
+/// Why a board description was refused.
+#[derive(Debug, Error)]
+pub enum BoardError {
+    /// A mistake in the file.
+    #[error(transparent)]
+    Mistake(#[from] ConfigError),
+    /// Keys that are right one by one and wrong together.
+    #[error("{name}: {what}; {advice}")]
+    Contradiction {
+        name: String,
+        what: String,
+        advice: &'static str,
+    },
+    /// A description of another board.
+    #[error(
+        "{name} describes {title} ({}), but this board is {}; take the file of this board",
+        .wanted.join(", "), .found.join(", ")
+    )]
+    OtherBoard {
+        name: String,
+        title: String,
+        wanted: Vec<String>,
+        found: Vec<String>,
+    },
+    /// A machine that does not say what it is, as most that are no boards.
+    #[error(
+        "{name} describes {title} ({}), but this machine does not say which board it is \
+         ({COMPATIBLE_FILE} cannot be read: {source}); run it on that board, or leave --board out",
+        .wanted.join(", ")
+    )]
+    NoDeviceTree {
+        name: String,
+        title: String,
+        wanted: Vec<String>,
+        source: io::Error,
+    },
+}
+
+/// What `board.toml` tells.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BoardDescription {
+    /// Format of the file; always 1.
+    pub format: u32,
+    /// Name of the folder it lies in: small letters, digits, hyphens.
+    pub name: String,
+    /// The board as its maker calls it.
+    pub title: String,
+    /// One of these stands in the device tree; none for a description that fits every machine.
+    pub compatible: Vec<String>,
+    pub camera: CameraDescription,
+    pub panel: PanelDescription,
+    #[serde(default)]
+    pub input: InputDescription,
+    pub paths: Paths,
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// `[camera]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct CameraDescription {
+    /// As for [`crate::camera::open`].
+    pub source: String,
+    #[serde(flatten)]
+    pub controls: ControlSettings,
+}
+
+/// `[panel]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PanelDescription {
+    pub kind: PanelKind,
+    /// 0, 90, 180 or 270, clockwise.
+    #[serde(default)]
+    pub rotation_degrees: u16,
+    /// 1 to 100; left as it is without.
+    pub brightness_percent: Option<u8>,
+    #[serde(default)]
+    pub drm: DrmDescription,
+    /// There with [`PanelKind::Spi`], and only then.
+    pub spi: Option<SpiDescription>,
+}
+
+/// How a panel is driven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PanelKind {
+    /// By the kernel: HDMI, DSI, or a panel with a driver of its own.
+    Drm,
+    /// By this program, over the SPI bus.
+    Spi,
+}
+
+/// `[panel.drm]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DrmDescription {
+    /// Such as `HDMI-A-1`; without it, the first that is connected.
+    pub connector: Option<String>,
+}
+
+/// `[panel.spi]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpiDescription {
+    pub controller: SpiController,
+    /// Device file of the bus.
+    pub device: PathBuf,
+    pub clock_hz: u32,
+    /// Device file of the lines' chip.
+    pub gpio_chip: PathBuf,
+    pub data_command_line: u32,
+    pub reset_line: Option<u32>,
+    pub backlight_line: Option<u32>,
+    pub width_px: u32,
+    pub height_px: u32,
+}
+
+/// The controller of a panel on the SPI bus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SpiController {
+    Ili9341,
+    St7789,
+}
+
+/// `[input]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct InputDescription {
+    /// Names of input devices; none to take any keyboard.
+    pub buttons: Vec<String>,
+    /// Name of a touch screen; empty for none.
+    pub touch: String,
+}
+
+/// `[paths]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Paths {
+    /// Folder of the model.
+    pub model: PathBuf,
+    /// Folder that records are kept in.
+    pub data: PathBuf,
+}
+
+/// `[limits]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Memory that the program may take, in megabytes.
+    pub memory_mb: u32,
+    /// Threads of the network: 1 or 2.
+    pub network_threads: u8,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory_mb: 200,
+            network_threads: 2,
+        }
+    }
+}
+
+impl BoardDescription {
+    /// Reads a description from TOML; `name` stands for the file in messages.
+    ///
+    /// # Errors
+    /// A mistake, with its line and what is allowed; or keys that contradict each other.
+    pub fn parse(text: &str, name: &str) -> Result<Self, BoardError> {
+        check::check(text, name, keys::SCHEMA)?;
+        let board: Self =
+            toml::from_str(text).map_err(|error| check::syntax_error(&error, text, name))?;
+        board.check_together(name)?;
+        Ok(board)
+    }
+
+    /// Reads a description from a file of at most [`crate::config::MAX_FILE_BYTES`].
+    ///
+    /// # Errors
+    /// As [`BoardDescription::parse`], or when the file cannot be read.
+    pub fn load(path: &Path) -> Result<Self, BoardError> {
+        let hint = "; boards are described in board/<name>/board.toml";
+        let text = crate::config::read_text(path, hint)?;
+        Self::parse(&text, &path.display().to_string())
+    }
+
+    /// Reads the description of this very board.
+    ///
+    /// # Errors
+    /// As [`BoardDescription::load`], or when it describes another board.
+    pub fn load_for_this_board(path: &Path) -> Result<Self, BoardError> {
+        let board = Self::load(path)?;
+        board.check_compatible(&path.display().to_string(), this_board())?;
+        Ok(board)
+    }
+
+    /// Checks what belongs together.
+    fn check_together(&self, name: &str) -> Result<(), BoardError> {
+        let refuse = |what: String, advice: &'static str| {
+            Err(BoardError::Contradiction {
+                name: name.to_owned(),
+                what,
+                advice,
+            })
+        };
+        let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if !self.name.bytes().all(is_name) {
+            return refuse(
+                format!("`name` cannot be {:?}", self.name),
+                "give small letters, digits and hyphens",
+            );
+        }
+        match (self.panel.kind, &self.panel.spi) {
+            (PanelKind::Spi, None) => {
+                return refuse(
+                    "`kind` in [panel] is \"spi\", but there is no [panel.spi]".to_owned(),
+                    "add [panel.spi] with the panel's wiring",
+                );
+            }
+            (PanelKind::Drm, Some(_)) => {
+                return refuse(
+                    "`kind` in [panel] is \"drm\", but there is a [panel.spi]".to_owned(),
+                    "take [panel.spi] out, or write kind = \"spi\"",
+                );
+            }
+            (PanelKind::Spi, Some(_)) if self.panel.drm != DrmDescription::default() => {
+                return refuse(
+                    "`kind` in [panel] is \"spi\", but there is a [panel.drm]".to_owned(),
+                    "take [panel.drm] out, or write kind = \"drm\"",
+                );
+            }
+            _ => {}
+        }
+        if let Some(line) = self
+            .panel
+            .spi
+            .as_ref()
+            .and_then(SpiDescription::shared_line)
+        {
+            return refuse(
+                format!("two keys in [panel.spi] name line {line}"),
+                "give each its own line",
+            );
+        }
+        for (key, path) in self.absolute_paths() {
+            if !path.is_absolute() {
+                return refuse(
+                    format!("`{key}` cannot be {:?}", path.display().to_string()),
+                    "give a path that begins with /",
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn absolute_paths(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        let spi = self.panel.spi.iter();
+        let of_spi = spi.flat_map(|spi| [("device", &spi.device), ("gpio_chip", &spi.gpio_chip)]);
+        [("model", &self.paths.model), ("data", &self.paths.data)]
+            .into_iter()
+            .chain(of_spi)
+            .map(|(key, path)| (key, path.as_path()))
+    }
+
+    /// Whether the description fits a board that calls itself `found`; `name` stands for the
+    /// file in messages.
+    ///
+    /// # Errors
+    /// It describes another board, or the machine does not say which it is.
+    pub fn check_compatible(
+        &self,
+        name: &str,
+        found: io::Result<Vec<String>>,
+    ) -> Result<(), BoardError> {
+        if self.compatible.is_empty() {
+            return Ok(());
+        }
+        let found = found.map_err(|source| BoardError::NoDeviceTree {
+            name: name.to_owned(),
+            title: self.title.clone(),
+            wanted: self.compatible.clone(),
+            source,
+        })?;
+        if self.compatible.iter().any(|wanted| found.contains(wanted)) {
+            return Ok(());
+        }
+        Err(BoardError::OtherBoard {
+            name: name.to_owned(),
+            title: self.title.clone(),
+            wanted: self.compatible.clone(),
+            found,
+        })
+    }
+}
+
+impl SpiDescription {
+    /// A line that two of the panel's signals share.
+    fn shared_line(&self) -> Option<u32> {
+        let lines = [
+            Some(self.data_command_line),
+            self.reset_line,
+            self.backlight_line,
+        ];
+        let is_shared =
+            |line: &u32| lines.iter().filter(|other| **other == Some(*line)).count() > 1;
+        lines.into_iter().flatten().find(is_shared)
+    }
+}
+
+/// What this board calls itself, the most exact name first.
+///
+/// # Errors
+/// The machine has no device tree.
+pub fn this_board() -> io::Result<Vec<String>> {
+    let mut bytes = Vec::new();
+    File::open(COMPATIBLE_FILE)?
+        .take(MAX_COMPATIBLE_BYTES)
+        .read_to_end(&mut bytes)?;
+    Ok(parse_compatible(&bytes))
+}
+
+/// Texts that end with a zero byte each (Devicetree Specification 0.4, 2.2.4).
+fn parse_compatible(bytes: &[u8]) -> Vec<String> {
+    let texts = bytes
+        .split(|&byte| byte == 0)
+        .filter(|text| !text.is_empty());
+    texts
+        .map(|text| String::from_utf8_lossy(text).into_owned())
+        .collect()
+}
