@@ -82,7 +82,7 @@ pub struct RunArguments {
     /// where only the picture tells fields apart.
     #[arg(long, value_name = "SOURCE")]
     pub camera: Option<String>,
-    /// Where the screen is shown: `terminal` or `png:FILE`; may be given several times.
+    /// Where the screen is shown: `terminal`, `png:FILE`, or `drm` for a display (`drm:/dev/dri/card0`); may be given several times.
     #[arg(long, value_name = "PANEL")]
     pub panel: Vec<String>,
     /// Size of the screen: 320x240, 480x320 or 800x480.

@@ -17,7 +17,7 @@ use crate::camera::{self, CameraError, CapturedFrame, FrameSource};
 use crate::cell::CellClass;
 use crate::health::ThreadPolicy;
 use crate::input::OperatorKeys;
-use crate::panel::{Panel, panel_from_spec};
+use crate::panel::{Panel, PanelSettings, panel_from_spec};
 use crate::quality::Judge;
 use crate::session::{Event, FrameTally, KnownScale, RunState, Session};
 use crate::stage_watch::{Sight, StageWatch};
@@ -95,9 +95,10 @@ fn open_panels(
         [] => &configured,
         named => named,
     };
+    let wiring = PanelSettings::default();
     wanted
         .iter()
-        .map(|text| Ok(panel_from_spec(text, size)?))
+        .map(|text| Ok(panel_from_spec(text, size, &wiring)?))
         .collect()
 }
 

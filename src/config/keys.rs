@@ -35,7 +35,12 @@ pub(super) const TABLES: &[Table] = &[
         name: "panel",
         explanation: "The screen",
         keys: &[
-            key("kind", NAME, "", "terminal, png:FILE, or another panel"),
+            key(
+                "kind",
+                NAME,
+                "",
+                "terminal, png:FILE, drm, or another panel",
+            ),
             key(
                 "width_px",
                 integer(320, 1920),

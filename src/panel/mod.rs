@@ -1,13 +1,21 @@
 //! Where the screen is shown: a trait, and one file for each kind of panel.
 
 mod changed_rows;
+#[cfg(target_os = "linux")]
+mod drm;
 mod memory;
 mod png;
+mod rotation;
+mod settings;
 mod terminal;
 
 pub use changed_rows::ChangedRows;
+#[cfg(target_os = "linux")]
+pub use drm::DrmPanel;
 pub use memory::MemoryPanel;
 pub use png::{PngPanel, write_frame};
+pub use rotation::{Rotation, UnknownRotation};
+pub use settings::{Controller, DrmSettings, PanelKind, PanelSettings, SpiSettings};
 pub use terminal::TerminalPanel;
 
 use crate::ui::canvas::Canvas;
@@ -17,7 +25,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// What [`panel_from_spec`] understands, for help texts.
-pub const PANEL_SPECS: &str = "terminal, png:FILE";
+pub const PANEL_SPECS: &str = "terminal, png:FILE, drm, drm:CARD";
 
 /// Why a panel cannot show a picture.
 #[derive(Debug, Error)]
@@ -46,12 +54,26 @@ pub enum PanelError {
          check that the folder exists, that it can be written to, and that the disk has room"
     )]
     File { path: PathBuf, reason: String },
+    /// The panel is not there at the moment; presented to again, it is tried anew.
+    #[error("panel {panel} {reason}; counting goes on, and the screen is shown when it is back")]
+    Away { panel: String, reason: String },
+    /// The panel cannot be opened.
+    #[error("panel {panel}: {reason}")]
+    Unavailable { panel: String, reason: String },
+    /// The panel's rotation is none.
+    #[error(transparent)]
+    Rotation(#[from] UnknownRotation),
 }
 
 /// A place that shows pictures of one size.
 pub trait Panel: Send {
     /// Width and height in pixels of the pictures that the panel wants.
     fn size(&self) -> (u32, u32);
+
+    /// The hardware that shows the picture, for the log; `None` where there is none to name.
+    fn device(&self) -> Option<String> {
+        None
+    }
 
     /// Whether the picture may be too coarse to read, so that a caption is wanted.
     fn wants_caption(&self) -> bool {
@@ -66,17 +88,39 @@ pub trait Panel: Send {
     /// top; no run when nothing differs. The first picture differs in every row.
     ///
     /// # Errors
-    /// A panel that cannot show the picture.
+    /// A panel that cannot show the picture. After [`PanelError::Away`] it goes on to be presented
+    /// to, and shows whole pictures again as soon as it can.
     fn present(&mut self, canvas: &Canvas, changed_rows: &[Range<u32>]) -> Result<(), PanelError>;
 }
 
-/// Opens a panel by its name: `terminal`, or `png:FILE`.
-pub fn panel_from_spec(spec: &str, size: ScreenSize) -> Result<Box<dyn Panel>, PanelError> {
-    match spec.split_once(':') {
-        None if spec == "terminal" => Ok(Box::new(TerminalPanel::open(size)?)),
-        None if spec == "png" => Err(PanelError::NoFile),
-        Some(("png", "")) => Err(PanelError::NoFile),
-        Some(("png", path)) => Ok(Box::new(PngPanel::new(Path::new(path), size))),
+/// Opens a panel by its name: one of [`PANEL_SPECS`]. How a board's own panel is mounted and wired
+/// is in `settings`.
+///
+/// # Errors
+/// No such panel, or one that cannot be opened.
+pub fn panel_from_spec(
+    spec: &str,
+    size: ScreenSize,
+    settings: &PanelSettings,
+) -> Result<Box<dyn Panel>, PanelError> {
+    let (kind, place) = match spec.split_once(':') {
+        Some((kind, place)) => (kind, Some(place)),
+        None => (spec, None),
+    };
+    match (kind, place) {
+        ("terminal", None) => Ok(Box::new(TerminalPanel::open(size)?)),
+        ("png", None | Some("")) => Err(PanelError::NoFile),
+        ("png", Some(path)) => Ok(Box::new(PngPanel::new(Path::new(path), size))),
+        #[cfg(target_os = "linux")]
+        ("drm", place) if place != Some("") => {
+            let drm = settings.drm.as_ref();
+            Ok(Box::new(DrmPanel::open(
+                place.map(Path::new),
+                drm.and_then(|drm| drm.connector.as_deref()),
+                settings.rotation_degrees.try_into()?,
+                size.pixels(),
+            )?))
+        }
         _ => Err(PanelError::UnknownPanel {
             given: spec.to_owned(),
         }),
@@ -89,19 +133,21 @@ mod tests {
 
     #[test]
     fn panels_are_found_by_name_and_others_listed() {
-        let panel = panel_from_spec("png:C:/screen.png", ScreenSize::Medium).unwrap();
+        let settings = PanelSettings::default();
+        let panel = panel_from_spec("png:C:/screen.png", ScreenSize::Medium, &settings).unwrap();
         assert_eq!(panel.size(), (480, 320));
 
         let cases = [
             ("png", "png:screen.png"),
             ("png:", "png:screen.png"),
             ("", "terminal, png:FILE"),
-            ("drm", "terminal, png:FILE"),
+            ("drm:", "terminal, png:FILE"),
+            ("drm:/dev/dri/none", "/dev/dri/none"),
             ("terminal:", "terminal, png:FILE"),
         ];
         let mut faults = Vec::new();
         for (spec, hint) in cases {
-            match panel_from_spec(spec, ScreenSize::Small) {
+            match panel_from_spec(spec, ScreenSize::Small, &settings) {
                 Err(error) if error.to_string().contains(hint) => {}
                 Err(error) => faults.push(format!("{spec:?}: {error}")),
                 Ok(_) => faults.push(format!("{spec:?} is taken")),

@@ -1,0 +1,360 @@
+//! A display that the kernel drives (HDMI, DSI, and SPI panels with a driver in the kernel), over
+//! DRM. The display may be missing at the start, and may be unplugged and plugged in again.
+
+mod card;
+mod placement;
+#[cfg(test)]
+mod tests;
+
+use super::rotation::Rotation;
+use super::{Panel, PanelError};
+use crate::ui::canvas::Canvas;
+use card::{Card, KernelCard, Showing};
+use placement::{Area, Placement, choose_mode};
+use std::io::{self, ErrorKind};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Time between two looks whether a display has been plugged in or out.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// A flip that takes longer never comes: displays show sixty pictures a second, or thirty.
+const MAX_FLIP: Duration = Duration::from_secs(1);
+/// Buffers of a display that is flipped.
+const BUFFERS: usize = 2;
+
+/// A display over DRM, which shows the screen enlarged by a whole factor.
+pub struct DrmPanel(Scanout<KernelCard>);
+
+impl DrmPanel {
+    /// Takes the displays of a card for pictures of a size. Without a path such as
+    /// `/dev/dri/card0`, the first card with a connected display is taken; without a connector
+    /// such as `HDMI-A-1`, the first connected display.
+    ///
+    /// # Errors
+    /// No card, no right to use it, or another program's hold on it. A display that is not
+    /// connected is none: it is taken when it appears.
+    pub fn open(
+        path: Option<&Path>,
+        connector: Option<&str>,
+        rotation: Rotation,
+        picture_px: (u32, u32),
+    ) -> Result<Self, PanelError> {
+        let paths = path.map_or_else(card::cards, |path| vec![path.to_owned()]);
+        let (path, card) = choose_card(&paths, connector)?;
+        let wanted = Wanted {
+            connector: connector.map(str::to_owned),
+            rotation,
+            picture_px,
+        };
+        let name = format!("drm:{}", path.display());
+        let open = Box::new(move || KernelCard::open(&path));
+        Ok(Self(Scanout::new(name, wanted, card, open)))
+    }
+}
+
+/// The first card with a display, or else the first that could have one.
+fn choose_card(
+    paths: &[PathBuf],
+    connector: Option<&str>,
+) -> Result<(PathBuf, KernelCard), PanelError> {
+    let mut without_display = None;
+    let mut reasons = Vec::new();
+    for path in paths {
+        match KernelCard::open(path) {
+            Ok(mut card) => {
+                let has_display = matches!(card.find(connector), Ok(Some(_)));
+                let opened = (path.clone(), card);
+                if has_display {
+                    return Ok(opened);
+                }
+                without_display.get_or_insert(opened);
+            }
+            Err(error) => reasons.push(format!("{}: {error}", path.display())),
+        }
+    }
+    without_display.ok_or_else(|| PanelError::Unavailable {
+        panel: "drm".to_owned(),
+        reason: if reasons.is_empty() {
+            "there is no card in /dev/dri; does the kernel have a driver for the display?"
+                .to_owned()
+        } else {
+            reasons.join("; ")
+        },
+    })
+}
+
+impl Panel for DrmPanel {
+    fn size(&self) -> (u32, u32) {
+        self.0.wanted.picture_px
+    }
+
+    fn device(&self) -> Option<String> {
+        Some(self.0.describe())
+    }
+
+    fn present(&mut self, canvas: &Canvas, changed_rows: &[Range<u32>]) -> Result<(), PanelError> {
+        self.0.present(Instant::now(), canvas, changed_rows)
+    }
+}
+
+/// What is shown, and where.
+#[derive(Debug, Clone)]
+struct Wanted {
+    connector: Option<String>,
+    rotation: Rotation,
+    picture_px: (u32, u32),
+}
+
+/// A display that is lit.
+struct LitDisplay {
+    /// Its connector and mode.
+    name: String,
+    placement: Placement,
+    showing: Showing,
+    /// The buffer that is on the display, or will be when the flip has happened.
+    front: usize,
+    flipping_since: Option<Instant>,
+    /// Rows of the picture that each buffer does not hold yet.
+    stale: [Vec<bool>; BUFFERS],
+}
+
+/// A picture on its way to a display, whatever becomes of the display.
+struct Scanout<C> {
+    name: String,
+    wanted: Wanted,
+    open: Box<dyn FnMut() -> io::Result<C> + Send>,
+    /// None while it cannot be opened.
+    card: Option<C>,
+    lit: Option<LitDisplay>,
+    /// Why nothing is lit.
+    reason: String,
+    /// None before the first look.
+    next_look: Option<Instant>,
+    areas: Vec<Area>,
+    line: Vec<u8>,
+}
+
+impl<C: Card> Scanout<C> {
+    fn new(
+        name: String,
+        wanted: Wanted,
+        card: C,
+        open: Box<dyn FnMut() -> io::Result<C> + Send>,
+    ) -> Self {
+        Self {
+            name,
+            areas: Vec::with_capacity(wanted.picture_px.1 as usize / 2 + 1),
+            wanted,
+            open,
+            card: Some(card),
+            lit: None,
+            reason: String::new(),
+            next_look: None,
+            line: Vec::new(),
+        }
+    }
+
+    fn describe(&self) -> String {
+        match &self.lit {
+            None => self.name.clone(),
+            Some(lit) => format!("{}, {}", self.name, lit.name),
+        }
+    }
+
+    fn present(
+        &mut self,
+        now: Instant,
+        canvas: &Canvas,
+        changed_rows: &[Range<u32>],
+    ) -> Result<(), PanelError> {
+        if self.next_look.is_none_or(|next_look| now >= next_look) {
+            self.next_look = Some(now + LOOK_INTERVAL);
+            self.look();
+        }
+        if let (Some(card), Some(lit)) = (&mut self.card, &mut self.lit) {
+            lit.mark(changed_rows);
+            match lit.draw(now, card, canvas, &mut self.areas, &mut self.line) {
+                Ok(()) => return Ok(()),
+                Err(error) => self.give_up(error.to_string()),
+            }
+        }
+        Err(PanelError::Away {
+            panel: self.name.clone(),
+            reason: self.reason.clone(),
+        })
+    }
+
+    /// Notices that the display has been unplugged or plugged in.
+    fn look(&mut self) {
+        match (&mut self.card, &self.lit) {
+            (Some(card), Some(lit)) => match card.is_connected() {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.reason = format!("{} was unplugged; plug it in again", lit.name);
+                    card.darken();
+                    self.lit = None;
+                }
+                Err(error) => self.give_up(error.to_string()),
+            },
+            _ => match self.light() {
+                Ok(Ok(lit)) => self.lit = Some(lit),
+                Ok(Err(reason)) => self.reason = reason,
+                Err(error) => self.give_up(error.to_string()),
+            },
+        }
+    }
+
+    /// Lights the display, or says why there is none to light.
+    fn light(&mut self) -> io::Result<Result<LitDisplay, String>> {
+        if self.card.is_none() {
+            self.card = Some((self.open)()?);
+        }
+        let Some(card) = &mut self.card else {
+            return Ok(Err("cannot be opened".to_owned()));
+        };
+        let wanted = &self.wanted;
+        let Some(display) = card.find(wanted.connector.as_deref())? else {
+            let connector = wanted.connector.as_deref();
+            let place = connector.map_or(String::new(), |name| format!(" at {name}"));
+            return Ok(Err(format!(
+                "has no display{place}; check the display's power and cable"
+            )));
+        };
+        let (width_px, height_px) = wanted.rotation.turned_size(wanted.picture_px);
+        let chosen = choose_mode(&display.modes, wanted.picture_px, wanted.rotation);
+        let placed = chosen.and_then(|chosen| {
+            let display_px = display.modes[chosen].size_px;
+            let placement = Placement::new(wanted.picture_px, wanted.rotation, display_px)?;
+            Some((chosen, display_px, placement))
+        });
+        let Some((chosen, display_px, placement)) = placed else {
+            return Ok(Err(format!(
+                "shows nothing, since the display at {} is smaller than the screen of \
+                 {width_px}x{height_px}; choose a smaller screen with --size, or another display",
+                display.connector
+            )));
+        };
+        let showing = card.light(chosen)?;
+        let rows = wanted.picture_px.1 as usize;
+        Ok(Ok(LitDisplay {
+            name: format!(
+                "{} with {}x{}, each pixel {} wide",
+                display.connector, display_px.0, display_px.1, placement.factor
+            ),
+            placement,
+            showing,
+            front: 0,
+            flipping_since: None,
+            stale: [vec![true; rows], vec![true; rows]],
+        }))
+    }
+
+    /// Closes the card after an error; the next look opens it anew.
+    fn give_up(&mut self, reason: String) {
+        self.reason = reason;
+        self.lit = None;
+        self.card = None;
+    }
+}
+
+impl LitDisplay {
+    fn mark(&mut self, changed_rows: &[Range<u32>]) {
+        for rows in changed_rows {
+            for stale in &mut self.stale {
+                let rows = rows.start as usize..(rows.end as usize).min(stale.len());
+                stale[rows].fill(true);
+            }
+        }
+    }
+
+    /// Brings the picture to the display, unless it has not shown the one before yet: then the
+    /// next call does.
+    fn draw(
+        &mut self,
+        now: Instant,
+        card: &mut impl Card,
+        canvas: &Canvas,
+        areas: &mut Vec<Area>,
+        line: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        if let Some(since) = self.flipping_since {
+            if card.has_flipped()? {
+                self.flipping_since = None;
+            } else if now.saturating_duration_since(since) < MAX_FLIP {
+                return Ok(());
+            } else {
+                self.flipping_since = None;
+                self.showing = Showing::InPlace;
+            }
+        }
+        if self.showing == Showing::Flipped {
+            let back = 1 - self.front;
+            if !self.write(back, card, canvas, areas, line)? {
+                return Ok(());
+            }
+            match card.flip(back) {
+                Ok(()) => {
+                    self.stale[back].fill(false);
+                    self.front = back;
+                    self.flipping_since = Some(now);
+                    return Ok(());
+                }
+                Err(error) if error.kind() == ErrorKind::ResourceBusy => return Ok(()),
+                Err(error) if is_unable(&error) => self.showing = Showing::InPlace,
+                Err(error) => return Err(error),
+            }
+        }
+        if self.write(self.front, card, canvas, areas, line)? {
+            if self.showing == Showing::Copied {
+                card.copy(areas)?;
+            }
+            self.stale[self.front].fill(false);
+        }
+        Ok(())
+    }
+
+    /// Writes the rows that a buffer lacks and leaves their areas behind; tells whether there
+    /// were any.
+    fn write(
+        &self,
+        buffer: usize,
+        card: &mut impl Card,
+        canvas: &Canvas,
+        areas: &mut Vec<Area>,
+        line: &mut Vec<u8>,
+    ) -> io::Result<bool> {
+        let stale = &self.stale[buffer];
+        if !stale.contains(&true) {
+            return Ok(false);
+        }
+        areas.clear();
+        card.write(buffer, &mut |memory, pitch| {
+            for rows in runs(stale) {
+                self.placement.write(canvas, &rows, memory, pitch, line);
+                areas.push(self.placement.area(&rows));
+            }
+        })?;
+        Ok(true)
+    }
+}
+
+/// Whether a driver cannot flip at all.
+fn is_unable(error: &io::Error) -> bool {
+    let unable = [libc::ENOSYS, libc::EINVAL, libc::EOPNOTSUPP];
+    error
+        .raw_os_error()
+        .is_some_and(|code| unable.contains(&code))
+}
+
+/// Runs of rows that are marked.
+fn runs(marked: &[bool]) -> impl Iterator<Item = Range<u32>> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let start = at + marked[at..].iter().position(|marked| *marked)?;
+        let length = marked[start..].iter().take_while(|marked| **marked).count();
+        at = start + length;
+        // Rows of a canvas: at most a few thousand.
+        Some(start as u32..at as u32)
+    })
+}
