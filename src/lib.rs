@@ -26,6 +26,7 @@ pub mod preprocess;
 pub mod quality;
 pub mod record;
 pub mod scale;
+pub mod service;
 pub mod session;
 pub mod stage_watch;
 pub mod ui;

@@ -101,6 +101,10 @@ pub enum Event {
     CameraAway(String),
     /// The camera that was away gives frames again.
     CameraBack,
+    /// What is counted cannot be kept at the moment, for this reason.
+    NotSaved(String),
+    /// What is counted is kept again.
+    Saved,
     /// The source has no more frames.
     SourceEnded,
     /// The operator, or a failure, ends the run.
@@ -194,6 +198,7 @@ pub struct Session {
     scale: KnownScale,
     scale_not_found: bool,
     camera_away: Option<String>,
+    not_saved: Option<String>,
     smear: SmearTally,
     truth: Option<SmearTally>,
     rejected: RejectedFields,
@@ -216,6 +221,7 @@ impl Session {
             scale,
             scale_not_found: false,
             camera_away: None,
+            not_saved: None,
             smear: SmearTally::default(),
             truth: None,
             rejected: RejectedFields::default(),
@@ -231,6 +237,18 @@ impl Session {
     ///
     /// Returns the view that is no longer needed, to be filled again.
     pub fn step(&mut self, event: Event) -> Option<Box<FrameView>> {
+        // Of the disk, not of the smear: told after its end too.
+        match event {
+            Event::NotSaved(reason) => {
+                self.not_saved = Some(reason);
+                return None;
+            }
+            Event::Saved => {
+                self.not_saved = None;
+                return None;
+            }
+            _ => {}
+        }
         if self.state != RunState::Live {
             return None;
         }
@@ -261,6 +279,7 @@ impl Session {
             }
             Event::CameraAway(reason) => self.camera_away = Some(reason),
             Event::CameraBack => self.camera_away = None,
+            Event::NotSaved(_) | Event::Saved => {}
             Event::SourceEnded => self.end(self.wanted_fields.is_none()),
             Event::Stopped => self.end(false),
         }
@@ -335,6 +354,11 @@ impl Session {
     /// Why the camera is not there, while it is away.
     pub fn camera_away(&self) -> Option<&str> {
         self.camera_away.as_deref()
+    }
+
+    /// Why what is counted cannot be kept at the moment.
+    pub fn not_saved(&self) -> Option<&str> {
+        self.not_saved.as_deref()
     }
 
     /// Fields counted.
@@ -442,6 +466,19 @@ mod tests {
         assert_eq!(session.state(), RunState::Live);
         session.step(Event::CameraBack);
         assert_eq!(session.camera_away(), None);
+    }
+
+    #[test]
+    fn results_that_are_not_saved_are_told_after_the_end_too() {
+        let mut session = session(Some(1));
+        session.step(Event::NotSaved("no space".to_owned()));
+        assert_eq!(session.not_saved(), Some("no space"));
+        session.step(counted(5));
+        assert_eq!(session.state(), RunState::Finished);
+        session.step(Event::Saved);
+        assert_eq!(session.not_saved(), None);
+        session.step(Event::NotSaved("gone".to_owned()));
+        assert_eq!(session.not_saved(), Some("gone"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The command line.
 
 use super::bench::Stage;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 /// Counts red cells, white cells and platelets in a stained blood smear.
@@ -21,6 +21,8 @@ pub enum Command {
     Count(CountArguments),
     /// Runs the device: camera, counting, live screen.
     Run(RunArguments),
+    /// Reads back what `hemoscope run --data` has written.
+    Records(RecordsArguments),
     /// Lists the cameras there are, what would be taken of each, and why.
     #[cfg(target_os = "linux")]
     Cameras,
@@ -88,9 +90,41 @@ pub struct RunArguments {
     /// Size of the screen: 320x240, 480x320 or 800x480.
     #[arg(long, value_name = "WxH")]
     pub size: Option<String>,
+    /// Folder that what is counted is written into, field by field, so that it survives a power
+    /// cut (see `hemoscope records`).
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
     /// Ends after this many counted fields; without it, when the source ends or on q.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub fields: Option<u32>,
+}
+
+/// `hemoscope records`.
+#[derive(Debug, Args)]
+pub struct RecordsArguments {
+    /// The data folder, as given to `hemoscope run --data`.
+    #[arg(value_name = "DIR")]
+    pub data: PathBuf,
+    /// What to do with the records.
+    #[arg(value_enum, default_value_t = RecordsAction::List)]
+    pub action: RecordsAction,
+    /// This smear only, by its number.
+    #[arg(long, value_name = "N")]
+    pub smear: Option<u64>,
+    /// Configuration file, whose rules the totals follow.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// What to do with records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RecordsAction {
+    /// One line for each smear.
+    List,
+    /// Checks every line; fails where one is torn, altered or missing.
+    Verify,
+    /// The table of each smear, as its run printed it.
+    Total,
 }
 
 /// `hemoscope config`.

@@ -8,6 +8,7 @@ use crate::camera::CapturedFrame;
 use crate::detect::MAX_CELLS;
 use crate::frame::Frame;
 use crate::quality::Quality;
+use crate::service::Heartbeats;
 use crate::session::{FrameTally, FrameView};
 use crate::ui::preview::{fitted_size_px, resize_into};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -89,6 +90,7 @@ impl ViewPool {
 #[derive(Debug)]
 pub struct Shared {
     pub views: ViewPool,
+    pub heartbeats: Heartbeats,
     preview: Mutex<Option<Box<FrameView>>>,
     settled: Mutex<SettledFields>,
     captured: Mutex<FrameTally>,
@@ -114,6 +116,7 @@ impl Shared {
     pub fn new(room_px: (u32, u32)) -> Self {
         Self {
             views: ViewPool::new(room_px),
+            heartbeats: Heartbeats::default(),
             preview: Mutex::new(None),
             settled: Mutex::new(SettledFields {
                 fields: [0; SETTLED_FIELDS],

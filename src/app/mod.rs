@@ -11,6 +11,8 @@ pub mod display;
 pub mod field_analysis;
 pub mod in_order;
 pub mod inputs;
+pub mod keeping;
+pub mod records;
 pub mod run;
 pub mod screen_content;
 pub mod setup;
@@ -27,6 +29,7 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
     match &arguments.command {
         Command::Count(arguments) => count::run(arguments),
         Command::Run(arguments) => run::run(arguments),
+        Command::Records(arguments) => records::run(arguments),
         #[cfg(target_os = "linux")]
         Command::Cameras => cameras::run(),
         Command::Config(arguments) => configuration::run(arguments),

@@ -10,6 +10,7 @@ use super::arguments::RunArguments;
 use super::circulation::{FRAMES, FieldFrame, RESULTS_WAITING, Shared};
 use super::display::Display;
 use super::field_analysis::FieldAnalysis;
+use super::keeping::Keeper;
 use super::setup::Setup;
 use super::table;
 use crate::board::BoardDescription;
@@ -19,18 +20,23 @@ use crate::health::ThreadPolicy;
 use crate::input::OperatorKeys;
 use crate::panel::{Panel, PanelSettings, panel_from_spec};
 use crate::quality::Judge;
+use crate::record::Closed;
+use crate::service::{Beat, Service, StopSignal};
 use crate::session::{Event, FrameTally, KnownScale, RunState, Session};
 use crate::stage_watch::{Sight, StageWatch};
 use crate::ui::layout::ScreenSize;
 use crate::ui::model::{Screen, Starting};
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// Time between two looks at input, slot and results.
 const TICK: Duration = Duration::from_millis(100);
+/// Time after which an analysis without work shows that it is alive.
+const IDLE: Duration = Duration::from_millis(250);
 /// Frames in a row that the camera may lose before the run gives up.
 const MAX_LOST_IN_A_ROW: u32 = 100;
 
@@ -44,6 +50,13 @@ pub fn run(arguments: &RunArguments) -> Result<bool> {
     if let Some(file) = &arguments.board {
         setup = setup.on_board(&BoardDescription::load_for_this_board(file)?);
     }
+    if let Some(data) = &arguments.data {
+        setup.data = Some(data.clone());
+    }
+    let stop = StopSignal::listen().context("signals cannot be listened for")?;
+    let mut service = Service::from_environment();
+    // Before the first screen, since it may have something to say.
+    let mut keeper = Keeper::start(setup.data.as_deref());
     let size = screen_size(arguments, &setup)?;
     let source = camera::open(
         arguments
@@ -66,16 +79,48 @@ pub fn run(arguments: &RunArguments) -> Result<bool> {
     display.show(&starting)?;
     let analysis = FieldAnalysis::new(&setup, scale)?;
     let self_report = analysis.self_report();
+    keeper.begin(&self_report, &setup.config.sample.id, arguments.fields);
     let keys = OperatorKeys::start()?;
     let shared = Shared::new(size.preview_px());
-    let outcome = count_fields(source, analysis, &shared, &setup, &mut session, |session| {
-        display.show_session(session, &setup)?;
-        Ok(keys.wants_to_stop())
-    });
+    let outcome = count_fields(
+        source,
+        analysis,
+        &shared,
+        &setup,
+        (&mut session, &mut keeper),
+        |session| {
+            display.show_session(session, &setup)?;
+            shared.heartbeats.beat(Beat::Main);
+            service.screen_shown(&status_of(session), &shared.heartbeats);
+            Ok(keys.wants_to_stop() || stop.is_raised())
+        },
+    );
+    service.stopping();
+    let closed = keeper.close(session.state());
+    if let Some(reason) = closed
+        .as_ref()
+        .and_then(|(closed, _)| closed.reason.clone())
+    {
+        session.step(Event::NotSaved(reason));
+        // The screen stays as it was where it cannot be drawn; the summary says the same.
+        let _ = display.show_session(&session, &setup);
+    }
     drop(display);
     drop(keys);
     outcome?;
-    say_result(&session, self_report)
+    say_result(&session, self_report, closed.as_ref(), stop.is_raised())
+}
+
+/// One line for the service manager.
+fn status_of(session: &Session) -> String {
+    let camera = session.camera_away().map_or_else(
+        || "camera there".to_owned(),
+        |reason| format!("camera {reason}"),
+    );
+    let saved = session.not_saved().map_or_else(String::new, |reason| {
+        format!("; results are not saved: {reason}")
+    });
+    format!("{} fields counted; {camera}{saved}", session.fields())
 }
 
 fn screen_size(arguments: &RunArguments, setup: &Setup) -> Result<ScreenSize> {
@@ -108,7 +153,7 @@ fn count_fields(
     analysis: FieldAnalysis,
     shared: &Shared,
     setup: &Setup,
-    session: &mut Session,
+    (session, keeper): (&mut Session, &mut Keeper),
     draw: impl FnMut(&Session) -> Result<bool>,
 ) -> Result<()> {
     let (frames_in, frames_out) = sync_channel(1);
@@ -142,7 +187,7 @@ fn count_fields(
                 &results_in,
             )
         });
-        let drawn = main_loop(shared, setup, session, &results_out, draw);
+        let drawn = main_loop(shared, setup, (session, keeper), &results_out, draw);
         shared.stop();
         // Threads that wait to send find nobody there, and end.
         drop(results_out);
@@ -172,6 +217,7 @@ struct Capture<'a> {
 impl Capture<'_> {
     fn run(mut self) -> Result<()> {
         let captured = self.capture();
+        self.shared.heartbeats.end(Beat::Capture);
         self.shared.set_captured(self.tally);
         captured
     }
@@ -183,6 +229,7 @@ impl Capture<'_> {
             return Ok(());
         };
         while !self.shared.is_stopped() {
+            self.shared.heartbeats.beat(Beat::Capture);
             match self.source.next_frame_into(&mut captured) {
                 Ok(true) => {
                     lost_in_a_row = 0;
@@ -283,10 +330,16 @@ fn analyse(
     idle: &SyncSender<Box<CapturedFrame>>,
     results: &SyncSender<Event>,
 ) -> Result<()> {
-    for frame in frames {
+    loop {
+        shared.heartbeats.beat(Beat::Analysis);
         if shared.is_stopped() {
             return Ok(());
         }
+        let frame = match frames.recv_timeout(IDLE) {
+            Ok(frame) => frame,
+            Err(RecvTimeoutError::Timeout) => continue,
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
         if let Some(threads) = threads.look(Instant::now()) {
             analysis.set_threads(threads);
         }
@@ -312,12 +365,12 @@ fn analyse(
 fn main_loop(
     shared: &Shared,
     setup: &Setup,
-    session: &mut Session,
+    (session, keeper): (&mut Session, &mut Keeper),
     results: &Receiver<Event>,
     mut draw: impl FnMut(&Session) -> Result<bool>,
 ) -> Result<()> {
-    let take = |session: &mut Session, event: Event| {
-        if let Some(view) = session.step(event) {
+    let take = |session: &mut Session, keeper: &Keeper, event: Event| {
+        if let Some(view) = keeper.step(session, event) {
             shared.views.give_back(view);
         }
         shared.set_on_screen(session.latest());
@@ -328,7 +381,7 @@ fn main_loop(
         let until = Instant::now() + TICK;
         loop {
             match results.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(event) => take(session, event),
+                Ok(event) => take(session, keeper, event),
                 Err(RecvTimeoutError::Timeout) => break,
                 Err(RecvTimeoutError::Disconnected) => {
                     ended = true;
@@ -340,7 +393,10 @@ fn main_loop(
             }
         }
         if let Some(view) = shared.take_preview() {
-            take(session, Event::Preview(view));
+            take(session, keeper, Event::Preview(view));
+        }
+        if let Some(event) = keeper.look() {
+            session.step(event);
         }
         if draw(session)? || ended {
             session.step(Event::Stopped);
@@ -351,14 +407,18 @@ fn main_loop(
 }
 
 /// Prints the summary, beside the truth where the source knows it.
-fn say_result(session: &Session, self_report: String) -> Result<bool> {
+fn say_result(
+    session: &Session,
+    self_report: String,
+    closed: Option<&(Closed, PathBuf)>,
+    was_told_to_stop: bool,
+) -> Result<bool> {
     let summary = session.summary();
     let rejected = session.rejected();
-    let mut text = table::summary_table(
-        summary,
-        &notes(session, self_report),
-        u64::from(rejected.fields()),
-    );
+    let mut notes = notes(session, self_report);
+    notes.extend(closed.map(note_on_records));
+    let is_saved = closed.is_none_or(|(closed, _)| closed.unsaved == 0);
+    let mut text = table::summary_table(summary, &notes, u64::from(rejected.fields()));
     if let Some(truth) = session.truth() {
         text.push_str("\nTruth of the simulated fields, by the same border rule:");
         for class in CellClass::ALL {
@@ -369,10 +429,24 @@ fn say_result(session: &Session, self_report: String) -> Result<bool> {
     }
     io::stdout().write_all(text.as_bytes())?;
     match session.state() {
-        RunState::Finished => Ok(rejected.lost_frames == 0),
+        RunState::Finished => Ok(rejected.lost_frames == 0 && is_saved),
+        // The system ends the device when it is switched off, which is no fault of the run.
+        _ if was_told_to_stop => Ok(is_saved),
         _ => bail!(
             "the run was broken off after {} fields: these numbers are no result",
             session.fields()
+        ),
+    }
+}
+
+/// Where the records are, or that they are not.
+fn note_on_records((closed, folder): &(Closed, PathBuf)) -> String {
+    let folder = folder.display();
+    match (closed.unsaved, &closed.reason) {
+        (0, _) => format!("smear {} of the records in {folder}", closed.smear),
+        (lines, reason) => format!(
+            "{lines} lines of the records in {folder} are NOT saved: {}; note the result by hand",
+            reason.as_deref().unwrap_or("the disk does not answer")
         ),
     }
 }
@@ -412,4 +486,70 @@ fn notes(session: &Session, self_report: String) -> Vec<String> {
         notes.push(error.to_string());
     }
     notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::arguments::SharedArguments;
+    use crate::service::is_alive;
+    use std::sync::mpsc::channel;
+
+    const LIMIT: Duration = Duration::from_millis(400);
+    /// Far more screens than it takes.
+    const MAX_SCREENS: u32 = 600;
+
+    /// A camera that gives no frame and does not come back either, until it is let go.
+    struct HungCamera(Receiver<()>);
+
+    impl FrameSource for HungCamera {
+        fn name(&self) -> String {
+            "hung".to_owned()
+        }
+
+        fn next_frame_into(&mut self, _: &mut CapturedFrame) -> Result<bool, CameraError> {
+            // Ends with an error when the other end is dropped.
+            let _ = self.0.recv();
+            Ok(false)
+        }
+    }
+
+    #[test]
+    fn a_camera_that_hangs_is_seen_while_screen_and_network_go_on() {
+        let setup = Setup::load(&SharedArguments {
+            config: None,
+            model: Some(concat!(env!("CARGO_MANIFEST_DIR"), "/models/smear-resnet").into()),
+            um_per_px: Some(0.1),
+        })
+        .unwrap();
+        let scale = KnownScale::Given { um_per_px: 0.1 };
+        let mut session = Session::new(setup.count_rules(), None, scale);
+        let analysis = FieldAnalysis::new(&setup, scale).unwrap();
+        let shared = Shared::new((160, 120));
+        let (hold, held) = channel();
+        let mut hold = Some(hold);
+        let mut screens = 0;
+        let mut keeper = Keeper::start(None);
+        let source = Box::new(HungCamera(held));
+        let both = (&mut session, &mut keeper);
+        let mut at_the_end = None;
+        count_fields(source, analysis, &shared, &setup, both, |_| {
+            screens += 1;
+            assert!(screens < MAX_SCREENS, "the hung camera was not seen");
+            shared.heartbeats.beat(Beat::Main);
+            let look = shared.heartbeats.look();
+            if hold.is_none() || is_alive(&look, LIMIT) {
+                return Ok(false);
+            }
+            let [main, capture, analysis] = look;
+            // Another loop may be late once on a busy machine.
+            if is_alive(&[main, None, analysis], LIMIT) {
+                at_the_end = capture;
+                hold = None;
+            }
+            Ok(hold.is_none())
+        })
+        .unwrap();
+        assert!(at_the_end.is_some_and(|silent| silent > LIMIT));
+    }
 }

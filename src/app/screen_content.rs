@@ -160,6 +160,10 @@ fn is_uneven(summary: &Summary) -> bool {
 }
 
 fn warning_of(session: &Session, summary: &Summary) -> Option<Warning> {
+    // First, since an absent camera has its instruction too.
+    if session.not_saved().is_some() {
+        return Some(Warning::NotSaved);
+    }
     if session.camera_away().is_some() {
         return Some(Warning::CameraSilent);
     }

@@ -29,6 +29,8 @@ pub struct Setup {
     pub config: Config,
     /// Given pixel size, if any.
     pub um_per_px: Option<f64>,
+    /// Folder that records are kept in, if any.
+    pub data: Option<PathBuf>,
     /// What a V4L2 camera is set to.
     pub controls: ControlSettings,
     model: Option<PathBuf>,
@@ -46,6 +48,7 @@ impl Setup {
         };
         Ok(Self {
             um_per_px: arguments.um_per_px.or(config.scale.um_per_px),
+            data: None,
             controls: ControlSettings::default(),
             model: arguments.model.clone(),
             config,
@@ -76,6 +79,7 @@ impl Setup {
             };
         }
         self.controls = board.camera.controls;
+        self.data = Some(board.paths.data.clone());
         self
     }
 
@@ -227,6 +231,7 @@ mod tests {
         assert_eq!(config.run.threads, ThreadsWanted::Fixed(1));
         assert_eq!(config.model.folder, board.paths.model);
         assert_eq!(setup.controls.gain, Some(7));
+        assert_eq!(setup.data, Some(PathBuf::from("/data/hemoscope")));
     }
 
     #[test]

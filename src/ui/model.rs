@@ -378,16 +378,19 @@ pub enum Warning {
     NotASmear,
     /// Frames stopped coming; the device keeps trying.
     CameraSilent,
+    /// What is counted cannot be written down; the device keeps trying.
+    NotSaved,
 }
 
 impl Warning {
     /// Every warning.
-    pub const ALL: [Warning; 5] = [
+    pub const ALL: [Warning; 6] = [
         Warning::TooManyWhiteCells,
         Warning::ManyUncertain,
         Warning::ScaleOutOfRange,
         Warning::NotASmear,
         Warning::CameraSilent,
+        Warning::NotSaved,
     ];
 }
 

@@ -164,6 +164,10 @@ catalogue! {
         "The camera is silent: trying again",
         "La cámara no responde: reintentando",
         "La caméra ne répond pas : nouvel essai";
+    WarnNotSaved:
+        "Results not saved: check the card and its space",
+        "Resultados sin guardar: revise tarjeta y espacio",
+        "Résultats non enregistrés : vérifier la carte";
 
     DoWait: "Wait for the first picture", "Espere la primera imagen", "Attendez la première image";
     DoHoldStill: "Hold still: counting", "No mueva: contando", "Ne bougez pas : comptage";
@@ -257,6 +261,7 @@ impl From<Warning> for TextId {
             Warning::ScaleOutOfRange => TextId::WarnScale,
             Warning::NotASmear => TextId::WarnNotASmear,
             Warning::CameraSilent => TextId::WarnCameraSilent,
+            Warning::NotSaved => TextId::WarnNotSaved,
         }
     }
 }

@@ -1,0 +1,197 @@
+//! Reading records back: which smears there are, and what their lines add up to.
+
+use super::entry::{
+    Damage, DamageKind, Ending, Event, Prefix, RECORDS_FORMAT, SmearStarted, Totals, read_prefix,
+};
+use super::journal::RecordError;
+use crate::count::SmearTally;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::{self, File};
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+/// The most files looked at in a folder.
+const MAX_FILES: usize = 100_000;
+const EXTENSION: &str = ".jsonl";
+
+/// The name of a part of a smear's records, both numbered from 1.
+pub fn file_name(smear: u64, part: u32) -> String {
+    format!("{smear:08}-{part:03}{EXTENSION}")
+}
+
+fn parse_file_name(name: &str) -> Option<(u64, u32)> {
+    let (smear, part) = name.strip_suffix(EXTENSION)?.split_once('-')?;
+    let numbers = (smear.parse().ok()?, part.parse().ok()?);
+    // One way only to write a name.
+    (file_name(numbers.0, numbers.1) == name).then_some(numbers)
+}
+
+/// The files of each smear, by number and part.
+pub type SmearFiles = BTreeMap<u64, BTreeMap<u32, PathBuf>>;
+
+/// Lists the files of a folder of records.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn list(folder: &Path) -> Result<SmearFiles, RecordError> {
+    let cannot = |source| RecordError::of("read", folder, source);
+    let mut smears = SmearFiles::new();
+    for entry in fs::read_dir(folder).map_err(cannot)?.take(MAX_FILES) {
+        let path = entry.map_err(cannot)?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        if let Some((smear, part)) = name.and_then(parse_file_name) {
+            smears.entry(smear).or_default().insert(part, path);
+        }
+    }
+    Ok(smears)
+}
+
+/// How a smear stands in the records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SmearState {
+    /// Its last line is missing: it is being counted, or its program died.
+    UnderWay,
+    Ended(Ending),
+    /// A power cut or a crash ended it.
+    Interrupted,
+}
+
+impl fmt::Display for SmearState {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::UnderWay => "under way",
+            Self::Ended(Ending::Finished) => "finished",
+            Self::Ended(Ending::Stopped) => "stopped",
+            Self::Interrupted => "interrupted",
+        })
+    }
+}
+
+/// Something wrong with a smear's records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    pub file: PathBuf,
+    pub what: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.file.display(), self.what)
+    }
+}
+
+/// One smear, read back up to the first fault.
+#[derive(Debug, Clone)]
+pub struct SmearRecords {
+    pub number: u64,
+    pub started: Option<SmearStarted>,
+    pub state: SmearState,
+    /// The counted fields, as the run itself added them up.
+    pub tally: SmearTally,
+    pub totals: Totals,
+    /// Lines read; the number of the next one.
+    pub entries: u64,
+    /// The last file that was read, and how much of it.
+    pub last: Option<(u32, Prefix)>,
+    pub faults: Vec<Fault>,
+}
+
+/// Reads a smear's files.
+///
+/// # Errors
+/// A file cannot be read. Damage is no error: it is told in [`SmearRecords::faults`].
+pub fn read(number: u64, files: &BTreeMap<u32, PathBuf>) -> Result<SmearRecords, RecordError> {
+    let mut smear = SmearRecords {
+        number,
+        started: None,
+        state: SmearState::UnderWay,
+        tally: SmearTally::default(),
+        totals: Totals::default(),
+        entries: 0,
+        last: None,
+        faults: Vec::new(),
+    };
+    for (expected, (&part, path)) in (1..).zip(files) {
+        if part != expected {
+            let name = file_name(number, expected);
+            smear.fault(path, format!("follows on {name}, which is missing"));
+            break;
+        }
+        let file = File::open(path).map_err(|error| RecordError::of("read", path, error))?;
+        let first_seq = smear.entries;
+        let mut wrong = None;
+        let prefix = read_prefix(BufReader::new(file), number, first_seq, |entry| {
+            wrong = wrong.take().or(smear.take(&entry.event));
+        })
+        .map_err(|error| RecordError::of("read", path, error))?;
+        smear.entries += prefix.entries;
+        smear.last = Some((part, prefix));
+        if let Some(wrong) = wrong {
+            smear.fault(path, wrong);
+        }
+        if let Some(damage) = prefix.damage {
+            smear.fault(path, describe(damage, number));
+            break;
+        }
+    }
+    Ok(smear)
+}
+
+fn describe(damage: Damage, number: u64) -> String {
+    let Damage { line, kind } = damage;
+    match kind {
+        DamageKind::Torn => {
+            format!("line {line} is torn or altered; it and what follows is left out")
+        }
+        DamageKind::OutOfOrder => format!(
+            "line {line} does not follow on the line before in smear {number}; it and what \
+             follows is left out"
+        ),
+        DamageKind::Unknown => {
+            format!("line {line} was written by another version of this program; read it with that")
+        }
+    }
+}
+
+impl SmearRecords {
+    fn fault(&mut self, file: &Path, what: String) {
+        self.faults.push(Fault {
+            file: file.to_owned(),
+            what,
+        });
+    }
+
+    /// Takes an entry in; what is wrong with it, if anything.
+    fn take(&mut self, event: &Event) -> Option<String> {
+        let has_ended = self.state != SmearState::UnderWay;
+        let wrong = match event {
+            Event::SmearStarted(started) => {
+                self.started = Some(started.clone());
+                let format = started.format;
+                (format != RECORDS_FORMAT)
+                    .then(|| format!("is of format {format}, this program reads {RECORDS_FORMAT}"))
+            }
+            Event::Field(field) => {
+                self.totals.add(field);
+                let added = field.tally().map_or(Ok(()), |tally| self.tally.add(&tally));
+                added.err().map(|error| error.to_string())
+            }
+            Event::SmearEnded { ending, totals } => {
+                self.state = SmearState::Ended(*ending);
+                // Fields lost after the last line stand only here.
+                self.totals.lost = self.totals.lost.max(totals.lost);
+                self.compare(totals)
+            }
+            Event::SmearInterrupted { totals, .. } => {
+                self.state = SmearState::Interrupted;
+                self.compare(totals)
+            }
+        };
+        wrong.or(has_ended.then(|| "goes on after its last line".to_owned()))
+    }
+
+    fn compare(&self, totals: &Totals) -> Option<String> {
+        (*totals != self.totals).then(|| "its lines do not add up to its totals".to_owned())
+    }
+}

@@ -1,0 +1,271 @@
+//! One line of a record file: JSON that ends with a checksum of the bytes before it.
+//!
+//! ```text
+//! {"smear":12,"seq":3,"boot_id":"...","uptime_ms":..,...,"event":{..},"crc32":"89abcdef"}\n
+//! ```
+
+use super::clock::Stamp;
+use crate::count::FieldTally;
+use crate::quality::Reason;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::io::{self, BufRead, Read, Write};
+
+/// The format of the lines; stands in [`SmearStarted`].
+pub const RECORDS_FORMAT: u32 = 1;
+/// The longest line, in bytes.
+pub const MAX_LINE_BYTES: usize = 64 * 1024;
+
+/// What stands between a line's content and its eight hexadecimal digits (CRC-32 of IEEE 802.3
+/// over all bytes before).
+const CRC_KEY: &[u8] = b",\"crc32\":\"";
+const CRC_DIGITS: usize = 8;
+const CRC_END: &[u8] = b"\"}\n";
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry<'a> {
+    /// Number of the smear, from 1 on.
+    pub smear: u64,
+    /// Place of the line in its smear, from 0 on, without gaps.
+    pub seq: u64,
+    /// The boot in which it was written.
+    pub boot_id: Cow<'a, str>,
+    #[serde(flatten)]
+    pub stamp: Stamp,
+    pub event: Cow<'a, Event>,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// The first line of a smear.
+    SmearStarted(SmearStarted),
+    /// A field was settled.
+    Field(FieldRecord),
+    /// The last line of a smear that ended as it should, or was stopped.
+    SmearEnded { ending: Ending, totals: Totals },
+    /// The last line of a smear that a power cut or a crash ended, written at the next start.
+    SmearInterrupted {
+        totals: Totals,
+        /// Bytes of a torn line that were moved into `side_file`; 0 for none.
+        cut_bytes: u64,
+        side_file: Option<String>,
+    },
+}
+
+/// What counts, and how much is wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SmearStarted {
+    pub format: u32,
+    /// Program, model and kernel with their versions.
+    pub counted_by: String,
+    /// Local sample ID; empty for none.
+    pub sample: String,
+    pub wanted_fields: Option<u32>,
+}
+
+/// How a smear ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// The wanted fields were counted, or the source ended.
+    Finished,
+    /// Broken off: the numbers are no result.
+    Stopped,
+}
+
+/// What became of a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FieldOutcome {
+    Counted,
+    NoCells,
+    Unscaled,
+    Black,
+    White,
+    NoContrast,
+    Blurred,
+    NotASmear,
+}
+
+impl From<Reason> for FieldOutcome {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::Black => Self::Black,
+            Reason::White => Self::White,
+            Reason::NoContrast => Self::NoContrast,
+            Reason::Blurred => Self::Blurred,
+            Reason::NotASmear => Self::NotASmear,
+        }
+    }
+}
+
+/// A settled field.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct FieldRecord {
+    /// The source's number of the field, where it has one.
+    pub field: Option<u64>,
+    pub outcome: FieldOutcome,
+    /// Counted cells; zero unless the field was counted.
+    pub rbc: u32,
+    pub wbc: u32,
+    pub plt: u32,
+    pub uncertain: u32,
+    /// The area that they stand for, in 1/256 of a square pixel.
+    pub area_q8: u64,
+    pub um_per_px: Option<f64>,
+    /// Whether the scale was estimated from the red cells rather than given.
+    pub um_per_px_estimated: bool,
+    /// 0 to 100.
+    pub focus_score: u8,
+    /// Level of the empty background, 0 to 255.
+    pub background_level: u8,
+    /// Fields settled before this one, and after the line before, that could not be kept since
+    /// the records could not be written for too long.
+    pub lost_before: u32,
+}
+
+impl FieldRecord {
+    /// What a counted field adds to its smear; `None` for any other.
+    pub fn tally(&self) -> Option<FieldTally> {
+        (self.outcome == FieldOutcome::Counted).then_some(FieldTally {
+            certain: [self.rbc, self.wbc, self.plt],
+            uncertain: self.uncertain,
+            area_q8: self.area_q8,
+        })
+    }
+}
+
+/// Sums over a smear's lines.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Fields counted.
+    pub fields: u64,
+    /// Fields that were not counted.
+    pub rejected: u64,
+    /// Fields whose lines could not be kept.
+    pub lost: u64,
+    pub rbc: u64,
+    pub wbc: u64,
+    pub plt: u64,
+    pub uncertain: u64,
+}
+
+impl Totals {
+    /// Adds a field.
+    pub fn add(&mut self, field: &FieldRecord) {
+        self.lost += u64::from(field.lost_before);
+        if field.outcome != FieldOutcome::Counted {
+            self.rejected += 1;
+            return;
+        }
+        self.fields += 1;
+        self.rbc += u64::from(field.rbc);
+        self.wbc += u64::from(field.wbc);
+        self.plt += u64::from(field.plt);
+        self.uncertain += u64::from(field.uncertain);
+    }
+}
+
+/// Why a line, and with it all after it, is not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DamageKind {
+    /// It does not end, or its checksum is wrong, as after a power cut.
+    Torn,
+    /// It is whole, but does not follow on the line before.
+    OutOfOrder,
+    /// It is whole, but this program does not know it.
+    Unknown,
+}
+
+/// Where reading ended before the file did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Damage {
+    /// From 1.
+    pub line: u64,
+    pub kind: DamageKind,
+}
+
+/// What was read of a file: everything up to the first damage.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Prefix {
+    pub entries: u64,
+    pub bytes: u64,
+    pub damage: Option<Damage>,
+}
+
+/// Writes an entry as a line in place of what `line` held.
+pub fn encode(entry: &Entry<'_>, line: &mut Vec<u8>) -> io::Result<()> {
+    line.clear();
+    serde_json::to_writer(&mut *line, entry)?;
+    // The closing brace comes after the checksum.
+    line.pop();
+    let crc = crc32fast::hash(line);
+    line.extend_from_slice(CRC_KEY);
+    write!(line, "{crc:08x}")?;
+    line.extend_from_slice(CRC_END);
+    if line.len() > MAX_LINE_BYTES {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "a line would be too long",
+        ));
+    }
+    Ok(())
+}
+
+/// The entry of a line with its end, unless it is damaged.
+pub fn decode(line: &[u8]) -> Result<Entry<'static>, DamageKind> {
+    let content = checked_content(line).ok_or(DamageKind::Torn)?;
+    let mut json = Vec::with_capacity(content.len() + 1);
+    json.extend_from_slice(content);
+    json.push(b'}');
+    serde_json::from_slice(&json).map_err(|_| DamageKind::Unknown)
+}
+
+/// What stands before the checksum, if that is right.
+fn checked_content(line: &[u8]) -> Option<&[u8]> {
+    let rest = line.strip_suffix(CRC_END)?;
+    let (rest, digits) = rest.split_at_checked(rest.len().checked_sub(CRC_DIGITS)?)?;
+    let content = rest.strip_suffix(CRC_KEY)?;
+    // Compared as text: one way only to write a checksum.
+    (format!("{:08x}", crc32fast::hash(content)).as_bytes() == digits).then_some(content)
+}
+
+/// Reads the lines of smear `smear`, the first of which is number `first_seq`, up to the first
+/// that is damaged.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn read_prefix(
+    mut reader: impl BufRead,
+    smear: u64,
+    first_seq: u64,
+    mut take: impl FnMut(&Entry<'_>),
+) -> io::Result<Prefix> {
+    let mut prefix = Prefix::default();
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let mut limited = (&mut reader).take(MAX_LINE_BYTES as u64);
+        if limited.read_until(b'\n', &mut line)? == 0 {
+            return Ok(prefix);
+        }
+        let kind = match decode(&line) {
+            Ok(entry) if entry.smear == smear && entry.seq == first_seq + prefix.entries => {
+                take(&entry);
+                prefix.entries += 1;
+                prefix.bytes += line.len() as u64;
+                continue;
+            }
+            Ok(_) => DamageKind::OutOfOrder,
+            Err(kind) => kind,
+        };
+        prefix.damage = Some(Damage {
+            line: prefix.entries + 1,
+            kind,
+        });
+        return Ok(prefix);
+    }
+}

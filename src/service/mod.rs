@@ -1,0 +1,82 @@
+//! The edge to the service manager: that the device is ready, what it is doing, that it is alive,
+//! and that it is to stop.
+
+mod liveness;
+mod stop;
+
+pub use liveness::{Beat, Heartbeats, Look, is_alive};
+pub use stop::StopSignal;
+
+use sd_notify::NotifyState;
+use std::time::{Duration, Instant};
+
+/// Signs of life in each interval of the watchdog: one may come late.
+const KICKS_PER_INTERVAL: u32 = 3;
+/// Part of the watchdog's interval in which every loop must have gone round. A slow network must
+/// be done with its frame by then: give a board an interval of four times that or more.
+const LOOPS_PER_INTERVAL: u32 = 2;
+
+/// The service manager, where the program was started by one that listens (sd_notify(3)); with
+/// none, nothing happens.
+#[derive(Debug)]
+pub struct Service {
+    watchdog: Option<Duration>,
+    is_ready: bool,
+    status: String,
+    next_kick: Option<Instant>,
+    has_failed: bool,
+}
+
+impl Service {
+    /// What the manager has put into the environment.
+    pub fn from_environment() -> Self {
+        Self {
+            watchdog: sd_notify::watchdog_enabled(),
+            is_ready: false,
+            status: String::new(),
+            next_kick: None,
+            has_failed: false,
+        }
+    }
+
+    /// Tells, after each screen, what has changed, and gives a sign of life where all loops are
+    /// alive.
+    pub fn screen_shown(&mut self, status: &str, heartbeats: &Heartbeats) {
+        if !self.is_ready {
+            self.is_ready = true;
+            self.tell(&[NotifyState::Ready]);
+        }
+        if self.status != status {
+            status.clone_into(&mut self.status);
+            self.tell(&[NotifyState::Status(status)]);
+        }
+        let now = Instant::now();
+        let Some(interval) = self.watchdog else {
+            return;
+        };
+        if self.next_kick.is_some_and(|next| now < next) {
+            return;
+        }
+        if is_alive(&heartbeats.look(), interval / LOOPS_PER_INTERVAL) {
+            self.next_kick = Some(now + interval / KICKS_PER_INTERVAL);
+            self.tell(&[NotifyState::Watchdog]);
+        }
+    }
+
+    /// Tells that the program ends.
+    pub fn stopping(&mut self) {
+        self.tell(&[NotifyState::Stopping]);
+    }
+
+    /// A manager that cannot be told takes the device for dead; the reason is for its log.
+    fn tell(&mut self, what: &[NotifyState<'_>]) {
+        if let Err(error) = sd_notify::notify(what)
+            && !std::mem::replace(&mut self.has_failed, true)
+        {
+            eprintln!(
+                "hemoscope: the service manager cannot be told how the device is: {error}; check \
+                 NOTIFY_SOCKET"
+            );
+        }
+    }
+}
