@@ -7,6 +7,10 @@ mod memory;
 mod png;
 mod rotation;
 mod settings;
+#[cfg(target_os = "linux")]
+mod spi;
+#[cfg(target_os = "linux")]
+mod stale_rows;
 mod terminal;
 
 pub use changed_rows::ChangedRows;
@@ -16,6 +20,8 @@ pub use memory::MemoryPanel;
 pub use png::{PngPanel, write_frame};
 pub use rotation::{Rotation, UnknownRotation};
 pub use settings::{Controller, DrmSettings, PanelKind, PanelSettings, SpiSettings};
+#[cfg(target_os = "linux")]
+pub use spi::SpiPanel;
 pub use terminal::TerminalPanel;
 
 use crate::ui::canvas::Canvas;
@@ -25,7 +31,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// What [`panel_from_spec`] understands, for help texts.
-pub const PANEL_SPECS: &str = "terminal, png:FILE, drm, drm:CARD";
+pub const PANEL_SPECS: &str = "terminal, png:FILE, drm, drm:CARD, spi";
 
 /// Why a panel cannot show a picture.
 #[derive(Debug, Error)]
@@ -60,6 +66,15 @@ pub enum PanelError {
     /// The panel cannot be opened.
     #[error("panel {panel}: {reason}")]
     Unavailable { panel: String, reason: String },
+    /// No board says how its panel is wired.
+    #[error(
+        "the panel spi needs its wiring, which is in the board's description as [panel.spi]; \
+         name a board that has one"
+    )]
+    NoWiring,
+    /// The panel's light cannot be set.
+    #[error("the brightness of panel {panel} cannot be set: {reason}")]
+    Brightness { panel: String, reason: String },
     /// The panel's rotation is none.
     #[error(transparent)]
     Rotation(#[from] UnknownRotation),
@@ -73,6 +88,25 @@ pub trait Panel: Send {
     /// The hardware that shows the picture, for the log; `None` where there is none to name.
     fn device(&self) -> Option<String> {
         None
+    }
+
+    /// Levels that its light can be set to, in percent, the brightest first; none where it cannot
+    /// be set.
+    fn brightness_steps(&self) -> &'static [u8] {
+        &[]
+    }
+
+    /// Sets its light, in percent from 0 to 100.
+    ///
+    /// # Errors
+    /// A panel whose light cannot be set.
+    fn set_brightness(&mut self, _percent: u8) -> Result<(), PanelError> {
+        Err(PanelError::Brightness {
+            panel: self
+                .device()
+                .unwrap_or_else(|| "without hardware".to_owned()),
+            reason: "it has no light of its own".to_owned(),
+        })
     }
 
     /// Whether the picture may be too coarse to read, so that a caption is wanted.
@@ -121,6 +155,8 @@ pub fn panel_from_spec(
                 size.pixels(),
             )?))
         }
+        #[cfg(target_os = "linux")]
+        ("spi", None) => Ok(Box::new(SpiPanel::open(settings, size.pixels())?)),
         _ => Err(PanelError::UnknownPanel {
             given: spec.to_owned(),
         }),
@@ -143,6 +179,7 @@ mod tests {
             ("", "terminal, png:FILE"),
             ("drm:", "terminal, png:FILE"),
             ("drm:/dev/dri/none", "/dev/dri/none"),
+            ("spi", "[panel.spi]"),
             ("terminal:", "terminal, png:FILE"),
         ];
         let mut faults = Vec::new();

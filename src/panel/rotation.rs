@@ -53,6 +53,11 @@ impl Rotation {
         }
     }
 
+    /// This turn, and another after it.
+    pub fn and(self, other: Self) -> Self {
+        Self::ALL[(self as usize + other as usize) % Self::ALL.len()]
+    }
+
     /// Width and height of a turned picture.
     pub fn turned_size(self, (width_px, height_px): (u32, u32)) -> (u32, u32) {
         match self {

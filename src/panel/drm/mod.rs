@@ -7,6 +7,7 @@ mod placement;
 mod tests;
 
 use super::rotation::Rotation;
+use super::stale_rows::StaleRows;
 use super::{Panel, PanelError};
 use crate::ui::canvas::Canvas;
 use card::{Card, KernelCard, Showing};
@@ -116,7 +117,7 @@ struct LitDisplay {
     front: usize,
     flipping_since: Option<Instant>,
     /// Rows of the picture that each buffer does not hold yet.
-    stale: [Vec<bool>; BUFFERS],
+    stale: [StaleRows; BUFFERS],
 }
 
 /// A picture on its way to a display, whatever becomes of the display.
@@ -173,7 +174,9 @@ impl<C: Card> Scanout<C> {
             self.look();
         }
         if let (Some(card), Some(lit)) = (&mut self.card, &mut self.lit) {
-            lit.mark(changed_rows);
+            lit.stale
+                .iter_mut()
+                .for_each(|stale| stale.mark(changed_rows));
             match lit.draw(now, card, canvas, &mut self.areas, &mut self.line) {
                 Ok(()) => return Ok(()),
                 Err(error) => self.give_up(error.to_string()),
@@ -236,7 +239,7 @@ impl<C: Card> Scanout<C> {
             )));
         };
         let showing = card.light(chosen)?;
-        let rows = wanted.picture_px.1 as usize;
+        let stale = StaleRows::all(wanted.picture_px.1);
         Ok(Ok(LitDisplay {
             name: format!(
                 "{} with {}x{}, each pixel {} wide",
@@ -246,7 +249,7 @@ impl<C: Card> Scanout<C> {
             showing,
             front: 0,
             flipping_since: None,
-            stale: [vec![true; rows], vec![true; rows]],
+            stale: [stale.clone(), stale],
         }))
     }
 
@@ -259,15 +262,6 @@ impl<C: Card> Scanout<C> {
 }
 
 impl LitDisplay {
-    fn mark(&mut self, changed_rows: &[Range<u32>]) {
-        for rows in changed_rows {
-            for stale in &mut self.stale {
-                let rows = rows.start as usize..(rows.end as usize).min(stale.len());
-                stale[rows].fill(true);
-            }
-        }
-    }
-
     /// Brings the picture to the display, unless it has not shown the one before yet: then the
     /// next call does.
     fn draw(
@@ -295,7 +289,7 @@ impl LitDisplay {
             }
             match card.flip(back) {
                 Ok(()) => {
-                    self.stale[back].fill(false);
+                    self.stale[back].clear();
                     self.front = back;
                     self.flipping_since = Some(now);
                     return Ok(());
@@ -309,7 +303,7 @@ impl LitDisplay {
             if self.showing == Showing::Copied {
                 card.copy(areas)?;
             }
-            self.stale[self.front].fill(false);
+            self.stale[self.front].clear();
         }
         Ok(())
     }
@@ -325,12 +319,12 @@ impl LitDisplay {
         line: &mut Vec<u8>,
     ) -> io::Result<bool> {
         let stale = &self.stale[buffer];
-        if !stale.contains(&true) {
+        if stale.is_empty() {
             return Ok(false);
         }
         areas.clear();
         card.write(buffer, &mut |memory, pitch| {
-            for rows in runs(stale) {
+            for rows in stale.runs() {
                 self.placement.write(canvas, &rows, memory, pitch, line);
                 areas.push(self.placement.area(&rows));
             }
@@ -345,16 +339,4 @@ fn is_unable(error: &io::Error) -> bool {
     error
         .raw_os_error()
         .is_some_and(|code| unable.contains(&code))
-}
-
-/// Runs of rows that are marked.
-fn runs(marked: &[bool]) -> impl Iterator<Item = Range<u32>> {
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        let start = at + marked[at..].iter().position(|marked| *marked)?;
-        let length = marked[start..].iter().take_while(|marked| **marked).count();
-        at = start + length;
-        // Rows of a canvas: at most a few thousand.
-        Some(start as u32..at as u32)
-    })
 }
