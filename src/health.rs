@@ -88,6 +88,12 @@ impl ThreadPolicy {
     }
 }
 
+/// The temperature of the hottest sensor, in thousandths of a degree Celsius; `None` where there is
+/// none.
+pub fn temperature_millidegrees() -> Option<i32> {
+    TemperatureSensors::list(Path::new(THERMAL_FOLDER)).highest_millidegrees()
+}
+
 /// The files of the board's temperature sensors.
 #[derive(Debug)]
 struct TemperatureSensors {

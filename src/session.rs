@@ -9,6 +9,9 @@ use crate::frame::Frame;
 use crate::quality::{Quality, Reason};
 use crate::scale::ScaleEstimate;
 
+/// Notices about the camera that are kept: one for each of its controls, twice.
+const MAX_CAMERA_NOTICES: usize = 20;
+
 /// How the pixel size is known.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum KnownScale {
@@ -101,6 +104,8 @@ pub enum Event {
     CameraAway(String),
     /// The camera that was away gives frames again.
     CameraBack,
+    /// Something about how the camera is set.
+    CameraNotice(String),
     /// What is counted cannot be kept at the moment, for this reason.
     NotSaved(String),
     /// What is counted is kept again.
@@ -199,6 +204,7 @@ pub struct Session {
     scale_not_found: bool,
     camera_away: Option<String>,
     not_saved: Option<String>,
+    camera_notices: Vec<String>,
     smear: SmearTally,
     truth: Option<SmearTally>,
     rejected: RejectedFields,
@@ -222,6 +228,7 @@ impl Session {
             scale_not_found: false,
             camera_away: None,
             not_saved: None,
+            camera_notices: Vec::new(),
             smear: SmearTally::default(),
             truth: None,
             rejected: RejectedFields::default(),
@@ -279,6 +286,11 @@ impl Session {
             }
             Event::CameraAway(reason) => self.camera_away = Some(reason),
             Event::CameraBack => self.camera_away = None,
+            Event::CameraNotice(notice) => {
+                if self.camera_notices.len() < MAX_CAMERA_NOTICES {
+                    self.camera_notices.push(notice);
+                }
+            }
             Event::NotSaved(_) | Event::Saved => {}
             Event::SourceEnded => self.end(self.wanted_fields.is_none()),
             Event::Stopped => self.end(false),
@@ -354,6 +366,11 @@ impl Session {
     /// Why the camera is not there, while it is away.
     pub fn camera_away(&self) -> Option<&str> {
         self.camera_away.as_deref()
+    }
+
+    /// What there is to know about how the camera is set, the first of it where it is too much.
+    pub fn camera_notices(&self) -> &[String] {
+        &self.camera_notices
     }
 
     /// Why what is counted cannot be kept at the moment.

@@ -190,3 +190,52 @@ fn the_service_manager_is_told_and_a_stop_keeps_what_was_counted() {
     assert!(list.contains("stopped"), "{list}");
     assert!(records(folder.path(), "verify").status.success());
 }
+
+#[test]
+fn the_selftest_says_what_passes_and_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let selftest = || {
+        let mut command = hemoscope();
+        command.args(["selftest", "--camera", "simulated:3", "--data"]);
+        command.arg(folder.path());
+        command
+    };
+    let output = selftest().arg("--json").output().unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let checks = report["checks"].as_array().unwrap();
+    let verdict = |part: &str| {
+        let check = checks.iter().find(|check| check["part"] == part);
+        check.unwrap_or_else(|| panic!("{part}"))["verdict"].clone()
+    };
+    for part in ["processor", "model", "network", "camera", "controls"] {
+        assert_eq!(verdict(part), "pass", "{part}: {report}");
+    }
+    assert_eq!(verdict("board"), "notice");
+    // Temperature and memory are those of the machine that runs this test.
+    assert_eq!(output.status.success(), report["usable"] == true);
+
+    let board = folder.path().join("board.toml");
+    let pi = include_str!("../board/raspberry-pi-3/board.toml");
+    let other = pi
+        .replace("raspberrypi,", "nobody,")
+        .replace("spidev0.0", "nothing0");
+    fs::write(&board, other).unwrap();
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/models/smear-resnet");
+    let mut command = selftest();
+    let output = command
+        .args(["--model", model, "--board"])
+        .arg(&board)
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    let text = text(&output);
+    for part in [
+        "FAIL    board",
+        "nobody,3-model-b",
+        "FAIL    panel",
+        "/dev/nothing0",
+        "can NOT be used",
+    ] {
+        assert!(text.contains(part), "{part}:\n{text}");
+    }
+}

@@ -21,6 +21,8 @@ pub enum Command {
     Count(CountArguments),
     /// Runs the device: camera, counting, live screen.
     Run(RunArguments),
+    /// Tests every part of the device against the hardware that is there.
+    Selftest(SelftestArguments),
     /// Reads back what `hemoscope run --data` has written.
     Records(RecordsArguments),
     /// Lists the cameras there are, what would be taken of each, and why.
@@ -97,6 +99,25 @@ pub struct RunArguments {
     /// Ends after this many counted fields; without it, when the source ends or on q.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub fields: Option<u32>,
+}
+
+/// `hemoscope selftest`.
+#[derive(Debug, Args)]
+pub struct SelftestArguments {
+    #[command(flatten)]
+    pub shared: SharedArguments,
+    /// Description of the board, board.toml: what has to be there.
+    #[arg(long, value_name = "FILE")]
+    pub board: Option<PathBuf>,
+    /// Where frames come from, as for `hemoscope run`.
+    #[arg(long, value_name = "SOURCE")]
+    pub camera: Option<String>,
+    /// Folder that what is counted would be written into.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Writes one line of JSON instead of a table.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `hemoscope records`.

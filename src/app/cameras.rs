@@ -42,6 +42,16 @@ fn describe(nodes: &[CameraNode]) -> (String, bool) {
             };
             line(4, format!("{} {verdict}", format.name));
         }
+        for offered in &node.controls {
+            let control = offered.control;
+            let [value, least, most] =
+                [offered.value, offered.least, offered.most].map(|value| control.in_words(value));
+            let range = match least == most {
+                true => String::new(),
+                false => format!(", from {least} to {most}"),
+            };
+            line(4, format!("{control}: {value}{range}"));
+        }
         match choose(&node.formats, &Wanted::default()) {
             Ok(choice) => {
                 usable = true;
@@ -59,7 +69,7 @@ fn describe(nodes: &[CameraNode]) -> (String, bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::camera::v4l2::{FourCc, OfferedFormat, OfferedSize};
+    use crate::camera::v4l2::{Control, FourCc, OfferedControl, OfferedFormat, OfferedSize};
 
     fn node(names: &[&[u8; 4]]) -> CameraNode {
         CameraNode {
@@ -77,6 +87,22 @@ mod tests {
                     }],
                 })
                 .collect(),
+            controls: vec![
+                OfferedControl {
+                    control: Control::Exposure,
+                    least: 1,
+                    most: 5000,
+                    step: 1,
+                    value: 157,
+                },
+                OfferedControl {
+                    control: Control::WhiteBalanceAuto,
+                    least: 0,
+                    most: 1,
+                    step: 1,
+                    value: 1,
+                },
+            ],
         }
     }
 
@@ -89,6 +115,8 @@ mod tests {
             "Microscope camera (uvcvideo)",
             "MJPG can be decoded, 1 sizes",
             "GREY has no colour",
+            "exposure: 15700 us, from 100 us to 500000 us",
+            "automatic white balance: on, from off to on",
             "taken: MJPG 640x480 at 30.0 fps",
         ] {
             assert!(text.contains(expected), "{expected}: {text}");

@@ -15,6 +15,7 @@ pub mod keeping;
 pub mod records;
 pub mod run;
 pub mod screen_content;
+pub mod selftest;
 pub mod setup;
 pub mod table;
 
@@ -29,6 +30,7 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
     match &arguments.command {
         Command::Count(arguments) => count::run(arguments),
         Command::Run(arguments) => run::run(arguments),
+        Command::Selftest(arguments) => selftest::run(arguments),
         Command::Records(arguments) => records::run(arguments),
         #[cfg(target_os = "linux")]
         Command::Cameras => cameras::run(),

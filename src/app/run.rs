@@ -230,7 +230,12 @@ impl Capture<'_> {
         };
         while !self.shared.is_stopped() {
             self.shared.heartbeats.beat(Beat::Capture);
-            match self.source.next_frame_into(&mut captured) {
+            let given = self.source.next_frame_into(&mut captured);
+            let mut notices = self.source.take_notices().into_iter();
+            if notices.any(|notice| self.lost.send(Event::CameraNotice(notice)).is_err()) {
+                break;
+            }
+            match given {
                 Ok(true) => {
                     lost_in_a_row = 0;
                     if std::mem::take(&mut is_away) && self.lost.send(Event::CameraBack).is_err() {
@@ -458,6 +463,8 @@ fn notes(session: &Session, self_report: String) -> Vec<String> {
         KnownScale::Estimated(estimate) => notes.push(estimate.to_string()),
         KnownScale::Unknown => notes.push("scale unknown: nothing can be counted".to_owned()),
     }
+    let of_camera = session.camera_notices().iter();
+    notes.extend(of_camera.map(|notice| format!("camera: {notice}")));
     let rejected = session.rejected();
     for (reason, count) in &rejected.by_reason {
         notes.push(format!("{count} fields rejected: {reason}"));

@@ -105,7 +105,10 @@ impl Setup {
     }
 
     /// A folder that was named is taken as it is; the default is searched for.
-    fn model_folder(&self) -> Result<PathBuf> {
+    ///
+    /// # Errors
+    /// None of the places that are searched is there.
+    pub fn model_folder(&self) -> Result<PathBuf> {
         if let Some(folder) = &self.model {
             return Ok(folder.clone());
         }

@@ -69,6 +69,21 @@ pub trait FrameSource: Send {
         false
     }
 
+    /// The format of its frames, such as `MJPG`, where it is a camera.
+    fn format(&self) -> Option<String> {
+        None
+    }
+
+    /// Each control that the camera has, as it stands.
+    fn controls(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// What the operator should know about how the camera is set; each once.
+    fn take_notices(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Waits for the next frame and puts it in place of what `captured` held, whose memory is
     /// used again; `Ok(false)` when the source has no more.
     ///

@@ -4,6 +4,7 @@
 //! cannot go on after a timeout, and its conversions panic on what they do not know.
 
 use super::choice::{Choice, FourCc, OfferedFormat, OfferedSize};
+use super::controls::{Control, OfferedControl};
 use super::{CameraNode, CaptureDevice, Dequeued, StreamFormat};
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -12,10 +13,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use v4l::v4l_sys::{
-    V4L2_BUF_FLAG_ERROR, V4L2_CAP_STREAMING, V4L2_CAP_VIDEO_CAPTURE,
-    v4l2_buf_type_V4L2_BUF_TYPE_VIDEO_CAPTURE, v4l2_buffer, v4l2_capability, v4l2_fmtdesc,
-    v4l2_format, v4l2_frmivalenum, v4l2_frmivaltypes_V4L2_FRMIVAL_TYPE_DISCRETE, v4l2_frmsizeenum,
-    v4l2_frmsizetypes_V4L2_FRMSIZE_TYPE_DISCRETE, v4l2_memory_V4L2_MEMORY_MMAP,
+    V4L2_BUF_FLAG_ERROR, V4L2_CAP_STREAMING, V4L2_CAP_VIDEO_CAPTURE, V4L2_CTRL_FLAG_DISABLED,
+    V4L2_CTRL_FLAG_WRITE_ONLY, v4l2_buf_type_V4L2_BUF_TYPE_VIDEO_CAPTURE, v4l2_buffer,
+    v4l2_capability, v4l2_control, v4l2_fmtdesc, v4l2_format, v4l2_frmivalenum,
+    v4l2_frmivaltypes_V4L2_FRMIVAL_TYPE_DISCRETE, v4l2_frmsizeenum,
+    v4l2_frmsizetypes_V4L2_FRMSIZE_TYPE_DISCRETE, v4l2_memory_V4L2_MEMORY_MMAP, v4l2_queryctrl,
     v4l2_requestbuffers, v4l2_streamparm,
 };
 use v4l::v4l2::{self, vidioc};
@@ -47,10 +49,12 @@ trait Argument: Sized {
 
 impl Argument for v4l2_buffer {}
 impl Argument for v4l2_capability {}
+impl Argument for v4l2_control {}
 impl Argument for v4l2_fmtdesc {}
 impl Argument for v4l2_format {}
 impl Argument for v4l2_frmivalenum {}
 impl Argument for v4l2_frmsizeenum {}
+impl Argument for v4l2_queryctrl {}
 impl Argument for v4l2_requestbuffers {}
 impl Argument for v4l2_streamparm {}
 impl Argument for std::ffi::c_int {}
@@ -146,7 +150,49 @@ pub(super) fn node(path: &Path) -> io::Result<Option<CameraNode>> {
         card: text(&capability.card),
         driver: text(&capability.driver),
         formats,
+        controls: Control::ALL
+            .iter()
+            .filter_map(|&of| control(descriptor, of).ok()?)
+            .collect(),
     }))
+}
+
+/// A control as it stands; `None` where the camera has none that can be read.
+///
+/// One at a time, since the crate's call for several gives the kernel a wrong size.
+fn control(descriptor: RawFd, control: Control) -> io::Result<Option<OfferedControl>> {
+    let mut query = v4l2_queryctrl {
+        id: control.id(),
+        ..v4l2_queryctrl::zeroed()
+    };
+    if let Err(error) = call(descriptor, vidioc::VIDIOC_QUERYCTRL, &mut query) {
+        return unless_gone(error);
+    }
+    if query.flags & (V4L2_CTRL_FLAG_DISABLED | V4L2_CTRL_FLAG_WRITE_ONLY) != 0 {
+        return Ok(None);
+    }
+    let mut current = v4l2_control {
+        id: control.id(),
+        value: 0,
+    };
+    if let Err(error) = call(descriptor, vidioc::VIDIOC_G_CTRL, &mut current) {
+        return unless_gone(error);
+    }
+    Ok(Some(OfferedControl {
+        control,
+        least: query.minimum,
+        most: query.maximum,
+        step: query.step,
+        value: current.value,
+    }))
+}
+
+/// A camera that refuses to tell of a control has none; one that was unplugged has gone.
+fn unless_gone<T>(error: io::Error) -> io::Result<Option<T>> {
+    match error.raw_os_error() {
+        Some(libc::ENODEV) => Err(error),
+        _ => Ok(None),
+    }
 }
 
 /// The name under which udev finds this device again wherever it is plugged in.
@@ -367,6 +413,18 @@ fn set_rate(descriptor: RawFd, rate_mhz: u32) {
 impl CaptureDevice for KernelDevice {
     fn format(&self) -> StreamFormat {
         self.format
+    }
+
+    fn control(&mut self, of: Control) -> io::Result<Option<OfferedControl>> {
+        control(self.file.as_raw_fd(), of)
+    }
+
+    fn set_control(&mut self, control: Control, value: i32) -> io::Result<()> {
+        let mut wanted = v4l2_control {
+            id: control.id(),
+            value,
+        };
+        call(self.file.as_raw_fd(), vidioc::VIDIOC_S_CTRL, &mut wanted)
     }
 
     fn dequeue(

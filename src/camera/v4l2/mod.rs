@@ -4,6 +4,7 @@
 //! What decides is pure and is tested on a simulated driver; only `device` calls the kernel.
 
 mod choice;
+mod controls;
 mod device;
 #[cfg(test)]
 mod tests;
@@ -12,10 +13,14 @@ pub use choice::{
     Choice, FourCc, OfferedFormat, OfferedSize, PixelFormat, Refused, Wanted, choose,
 };
 
+pub use super::ControlSettings;
+pub use controls::{Control, OfferedControl};
+
 use super::{CameraError, CapturedFrame, FrameSource};
-use crate::decode::JpegDecoder;
 use crate::decode::yuyv::{LevelRange, decode_yuyv};
+use crate::decode::{DecodeError, JpegDecoder};
 use crate::frame::Frame;
+use controls::ControlPlan;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -27,6 +32,10 @@ const FRAME_LIMIT: Duration = Duration::from_secs(2);
 const MAX_GAP_FRAMES: u32 = 1000;
 /// Time between two tries to open a camera that is away.
 const RETRY: Duration = Duration::from_millis(500);
+/// How long the camera's automatics may settle before they are switched off.
+const SETTLE: Duration = Duration::from_secs(2);
+/// The rate at which frames are counted for that where the camera does not tell its own.
+const USUAL_RATE_MHZ: u32 = 30_000;
 
 /// A camera, as it describes itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +45,7 @@ pub struct CameraNode {
     pub card: String,
     pub driver: String,
     pub formats: Vec<OfferedFormat>,
+    pub controls: Vec<OfferedControl>,
 }
 
 /// What a stream really gives.
@@ -61,6 +71,18 @@ pub enum Dequeued {
 /// A camera that streams.
 pub trait CaptureDevice: Send {
     fn format(&self) -> StreamFormat;
+
+    /// A control as it stands; `None` where the camera has none that can be read.
+    ///
+    /// # Errors
+    /// The camera has gone.
+    fn control(&mut self, control: Control) -> io::Result<Option<OfferedControl>>;
+
+    /// Sets a control.
+    ///
+    /// # Errors
+    /// The camera has gone, or refuses.
+    fn set_control(&mut self, control: Control, value: i32) -> io::Result<()>;
 
     /// Waits for a frame, shows its bytes, and whether the driver calls it damaged, to `take`,
     /// and gives its buffer back at once.
@@ -135,6 +157,7 @@ pub struct V4l2Camera<D> {
     name: String,
     path: PathBuf,
     wanted: Wanted,
+    controls: ControlPlan,
     state: State,
     decoder: JpegDecoder,
     range: LevelRange,
@@ -147,11 +170,34 @@ enum State {
         format: PixelFormat,
         /// The driver's number of the frame before, to notice what it dropped itself.
         last_sequence: Option<u32>,
+        /// Frames that are not shown, since the camera's automatics still settle.
+        settling: Option<Settling>,
     },
     Away {
         reason: String,
         next_try: Instant,
     },
+}
+
+/// Until when automatics may settle.
+#[derive(Debug, Clone, Copy)]
+struct Settling {
+    frames_left: u32,
+    until: Instant,
+}
+
+impl Settling {
+    fn at(rate_mhz: u32) -> Self {
+        let rate_mhz = match rate_mhz {
+            0 => USUAL_RATE_MHZ,
+            rate_mhz => rate_mhz,
+        };
+        let frames = u64::from(rate_mhz) * SETTLE.as_secs() / 1000;
+        Self {
+            frames_left: u32::try_from(frames).unwrap_or(u32::MAX),
+            until: Instant::now() + SETTLE,
+        }
+    }
 }
 
 impl<D: Driver> V4l2Camera<D> {
@@ -166,15 +212,19 @@ impl<D: Driver> V4l2Camera<D> {
             Which::Only => only(driver.nodes())?,
         };
         let name = format!("v4l2:{}", path.display());
-        let state = start(&driver, &path, &wanted).map_err(|reason| CameraError::Unavailable {
-            camera: name.clone(),
-            reason,
+        let mut controls = ControlPlan::new(&wanted.controls);
+        let state = start(&driver, &path, &wanted, &mut controls).map_err(|reason| {
+            CameraError::Unavailable {
+                camera: name.clone(),
+                reason,
+            }
         })?;
         Ok(Self {
             driver,
             name,
             path,
             wanted,
+            controls,
             state,
             decoder: JpegDecoder::default(),
             range: LevelRange::Limited,
@@ -204,7 +254,7 @@ impl<D: Driver> V4l2Camera<D> {
             return Ok(());
         };
         thread::sleep(next_try.saturating_duration_since(Instant::now()));
-        match start(&self.driver, &self.path, &self.wanted) {
+        match start(&self.driver, &self.path, &self.wanted, &mut self.controls) {
             Ok(state) => {
                 self.state = state;
                 Ok(())
@@ -247,13 +297,18 @@ fn only(nodes: Vec<CameraNode>) -> Result<PathBuf, CameraError> {
 }
 
 /// Opens and starts a camera; the error says what is wrong and what to do.
-fn start(driver: &impl Driver, path: &Path, wanted: &Wanted) -> Result<State, String> {
+fn start(
+    driver: &impl Driver,
+    path: &Path,
+    wanted: &Wanted,
+    controls: &mut ControlPlan,
+) -> Result<State, String> {
     let node = driver
         .node(path)
         .map_err(|error| explain(&error))?
         .ok_or("is no camera; see `hemoscope cameras` for those there are")?;
     let choice = choose(&node.formats, wanted).map_err(|refused| explain_refusal(&refused))?;
-    let device = driver
+    let mut device = driver
         .start(path, &choice)
         .map_err(|error| explain(&error))?;
     let given = device.format();
@@ -265,10 +320,14 @@ fn start(driver: &impl Driver, path: &Path, wanted: &Wanted) -> Result<State, St
         ));
     }
     Frame::check_size(given.width_px, given.height_px).map_err(|error| error.to_string())?;
+    let must_settle = controls
+        .apply(&mut *device)
+        .map_err(|error| explain(&error))?;
     Ok(State::Streaming {
         device,
         format: choice.format,
         last_sequence: None,
+        settling: must_settle.then(|| Settling::at(choice.size.rate_mhz)),
     })
 }
 
@@ -299,17 +358,74 @@ fn explain_refusal(refused: &[(FourCc, Refused)]) -> String {
     )
 }
 
+impl<D: Driver> V4l2Camera<D> {
+    /// Lets frames go by until the automatics have settled, and switches them off then.
+    fn settle(&mut self) -> Result<(), CameraError> {
+        let State::Streaming {
+            device,
+            last_sequence,
+            settling,
+            ..
+        } = &mut self.state
+        else {
+            return Ok(());
+        };
+        let Some(mut settling) = settling.take() else {
+            return Ok(());
+        };
+        let mut waited = Ok(Dequeued::TimedOut);
+        while settling.frames_left > 0 && Instant::now() < settling.until {
+            waited = device.dequeue(FRAME_LIMIT, &mut |_, _| {});
+            let Ok(Dequeued::Frame { sequence }) = waited else {
+                break;
+            };
+            self.frames += 1;
+            *last_sequence = Some(sequence);
+            settling.frames_left -= 1;
+        }
+        let frozen = match waited {
+            Ok(_) => self.controls.freeze(&mut **device),
+            Err(error) => Err(error),
+        };
+        frozen.map_err(|error| self.leave(explain(&error)))
+    }
+}
+
 impl<D: Driver> FrameSource for V4l2Camera<D> {
     fn name(&self) -> String {
         self.name.clone()
     }
 
+    fn format(&self) -> Option<String> {
+        match &self.state {
+            State::Streaming { format, .. } => Some(format.name().to_string()),
+            State::Away { .. } => None,
+        }
+    }
+
+    fn controls(&mut self) -> Vec<String> {
+        let State::Streaming { device, .. } = &mut self.state else {
+            return Vec::new();
+        };
+        let stands = |control: Control| {
+            let offered = device.control(control).ok()??;
+            Some(format!("{control} {}", control.in_words(offered.value)))
+        };
+        Control::ALL.into_iter().filter_map(stands).collect()
+    }
+
+    fn take_notices(&mut self) -> Vec<String> {
+        self.controls.take_notices()
+    }
+
     fn next_frame_into(&mut self, captured: &mut CapturedFrame) -> Result<bool, CameraError> {
         self.come_back()?;
+        self.settle()?;
         let State::Streaming {
             device,
             format,
             last_sequence,
+            ..
         } = &mut self.state
         else {
             return Err(self.away("is being opened".to_owned()));
@@ -361,6 +477,28 @@ impl<D: Driver> FrameSource for V4l2Camera<D> {
     }
 }
 
+/// Why a camera's JPEG picture is dropped; what helps a file does not help here.
+fn explain_frame(error: &DecodeError) -> String {
+    const ON_THE_WAY: &str = "plug the camera in directly, with a shorter cable";
+    match error {
+        DecodeError::EmptyFile { .. } => format!("it is empty; {ON_THE_WAY}"),
+        DecodeError::Truncated { .. } => format!("it was cut off on its way; {ON_THE_WAY}"),
+        DecodeError::Damaged { reason, .. } => {
+            format!("it was damaged on its way ({reason}); {ON_THE_WAY}")
+        }
+        DecodeError::OtherFormat { .. } => "it is no JPEG picture; restart the camera".to_owned(),
+        DecodeError::Grey { .. } => {
+            "it has no colour, which cells are told apart by; set the camera to colour".to_owned()
+        }
+        DecodeError::UnsupportedCoding { coding, .. } => {
+            format!("it uses {coding}, which is not supported; use another camera")
+        }
+        DecodeError::Size { source, .. } => source.to_string(),
+        // What is left can only be told of files.
+        other => format!("it cannot be decoded ({other}); use another camera"),
+    }
+}
+
 /// Decodes a frame's bytes; the error says why it is dropped.
 fn decode(
     format: PixelFormat,
@@ -374,7 +512,7 @@ fn decode(
     match format {
         PixelFormat::Mjpg => decoder
             .decode(bytes, "it", frame)
-            .map_err(|error| error.to_string())?,
+            .map_err(|error| explain_frame(&error))?,
         PixelFormat::Yuyv => decode_yuyv(bytes, size_px, stream.row_bytes, range, frame)
             .map_err(|error| error.to_string())?,
     }

@@ -3,7 +3,7 @@
 use super::*;
 use image::ExtendedColorType;
 use image::codecs::jpeg::JpegEncoder;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 const WIDTH_PX: u32 = 32;
@@ -24,6 +24,15 @@ struct Bench {
     start_errors: VecDeque<i32>,
     starts: usize,
     sequence: u32,
+    /// Controls as they stand; a reopened camera has them as they were at first.
+    controls: HashMap<Control, OfferedControl>,
+    controls_at_first: HashMap<Control, OfferedControl>,
+    /// What was set, in order.
+    set: Vec<(Control, i32)>,
+    /// What the camera makes of an automatic that is switched off.
+    falls_back_to: HashMap<Control, (Control, i32)>,
+    /// Frames until the automatics have found another exposure.
+    frames_until_found: Option<(u32, i32)>,
 }
 
 /// A driver and its devices share what is to happen.
@@ -53,6 +62,7 @@ impl Driver for SimulatedDriver {
             return Err(io::Error::from_raw_os_error(error));
         }
         bench.starts += 1;
+        bench.controls = bench.controls_at_first.clone();
         Ok(Box::new(SimulatedDevice {
             bench: Arc::clone(&self.0),
             format: StreamFormat {
@@ -70,6 +80,25 @@ impl CaptureDevice for SimulatedDevice {
         self.format
     }
 
+    fn control(&mut self, control: Control) -> io::Result<Option<OfferedControl>> {
+        Ok(self.bench.lock().unwrap().controls.get(&control).copied())
+    }
+
+    fn set_control(&mut self, control: Control, value: i32) -> io::Result<()> {
+        let mut bench = self.bench.lock().unwrap();
+        bench.set.push((control, value));
+        let offered = bench.controls.get_mut(&control).expect("a control it has");
+        if !(offered.least..=offered.most).contains(&value) {
+            return Err(io::Error::from_raw_os_error(libc::ERANGE));
+        }
+        // As drivers do: to the step below.
+        offered.value = value - (value - offered.least) % offered.step.max(1);
+        if let Some(&(fallen, to)) = bench.falls_back_to.get(&control) {
+            bench.controls.get_mut(&fallen).unwrap().value = to;
+        }
+        Ok(())
+    }
+
     fn dequeue(
         &mut self,
         _limit: Duration,
@@ -80,6 +109,13 @@ impl CaptureDevice for SimulatedDevice {
             Some(Happening::Frame { bytes, is_damaged }) => {
                 take(&bytes, is_damaged);
                 bench.sequence += 1;
+                if let Some((frames, value)) = &mut bench.frames_until_found {
+                    *frames = frames.saturating_sub(1);
+                    if *frames == 0 {
+                        let value = *value;
+                        bench.controls.get_mut(&Control::Exposure).unwrap().value = value;
+                    }
+                }
                 Ok(Dequeued::Frame {
                     sequence: bench.sequence,
                 })
@@ -107,6 +143,7 @@ fn camera_node(path: &str, formats: &[&[u8; 4]]) -> CameraNode {
                 }],
             })
             .collect(),
+        controls: Vec::new(),
     }
 }
 
@@ -197,7 +234,68 @@ fn damaged_short_and_strange_frames_are_dropped_and_the_next_are_taken() {
             said.starts_with("dropped") && said.contains(expected),
             "{said}"
         );
+        // There is no file that could be copied again.
+        assert!(!said.contains("file") && !said.contains("copy"), "{said}");
     }
+}
+
+/// The picture without its Huffman tables, as the USB video class allows.
+fn without_huffman_tables(jpeg: &[u8]) -> Vec<u8> {
+    const HUFFMAN: u8 = 0xC4;
+    const SCAN: u8 = 0xDA;
+    let mut kept = jpeg[..2].to_vec();
+    let mut at = 2;
+    let mut dropped = 0;
+    while jpeg[at + 1] != SCAN {
+        let length = 2 + usize::from(u16::from_be_bytes([jpeg[at + 2], jpeg[at + 3]]));
+        if jpeg[at + 1] == HUFFMAN {
+            dropped += 1;
+        } else {
+            kept.extend_from_slice(&jpeg[at..at + length]);
+        }
+        at += length;
+    }
+    assert!(dropped > 0);
+    kept.extend_from_slice(&jpeg[at..]);
+    kept
+}
+
+#[test]
+fn pictures_are_taken_as_usb_cameras_send_them() {
+    let whole = jpeg(WIDTH_PX, HEIGHT_PX);
+    let bare = without_huffman_tables(&whole);
+    let padded = |bytes: &[u8], end: &[u8]| [bytes, end].concat();
+    let cases = [
+        ("as a file", whole.clone()),
+        ("without Huffman tables", bare.clone()),
+        ("padded with zeros", padded(&bare, &[0; 512])),
+        ("padded with ones", padded(&whole, &[0xFF; 3])),
+        ("followed by another's rest", padded(&bare, &whole[200..])),
+    ];
+    let happenings = cases.iter().map(|(_, bytes)| good(bytes.clone())).collect();
+    let driver = driver(vec![camera_node("/dev/video0", &[b"MJPG"])], happenings);
+    let mut camera = open(&driver);
+    let first = camera.next_frame().unwrap().unwrap().frame;
+    for (name, _) in &cases[1..] {
+        let frame = camera.next_frame().unwrap().unwrap().frame;
+        assert_eq!(frame, first, "{name}");
+    }
+}
+
+#[test]
+fn a_picture_cut_off_anywhere_is_dropped() {
+    let bare = without_huffman_tables(&jpeg(WIDTH_PX, HEIGHT_PX));
+    let happenings = (0..bare.len()).map(|end| good(bare[..end].to_vec()));
+    let driver = driver(
+        vec![camera_node("/dev/video0", &[b"MJPG"])],
+        happenings.collect(),
+    );
+    let said = outcomes(&mut open(&driver), bare.len());
+    let taken: Vec<_> = said
+        .iter()
+        .filter(|said| !said.starts_with("dropped"))
+        .collect();
+    assert!(taken.is_empty(), "{taken:?}");
 }
 
 #[test]
@@ -298,4 +396,158 @@ fn cameras_that_cannot_be_used_are_refused_with_what_to_do() {
         message.as_deref(),
         Some("camera v4l2:/dev/v4l/by-id/gone: is not connected; check its cable")
     );
+}
+
+fn offered(
+    control: Control,
+    least: i32,
+    most: i32,
+    step: i32,
+    value: i32,
+) -> (Control, OfferedControl) {
+    let offered = OfferedControl {
+        control,
+        least,
+        most,
+        step,
+        value,
+    };
+    (control, offered)
+}
+
+/// A camera whose automatics are on, as after power on; it gives two frames a second.
+fn adjustable(frames: usize) -> SimulatedDriver {
+    let mut node = camera_node("/dev/video0", &[b"YUYV"]);
+    node.formats[0].sizes[0].rate_mhz = 2_000;
+    let driver = driver(vec![node], (0..frames).map(|_| good(yuyv(90))).collect());
+    let mut bench = driver.0.lock().unwrap();
+    bench.controls_at_first = HashMap::from([
+        offered(Control::ExposureAuto, 0, 3, 1, 3),
+        offered(Control::Exposure, 1, 5_000, 3, 157),
+        offered(Control::GainAuto, 0, 1, 1, 1),
+        offered(Control::Gain, 0, 64, 1, 12),
+        offered(Control::WhiteBalanceAuto, 0, 1, 1, 1),
+        offered(Control::WhiteBalance, 2_800, 6_500, 1, 4_600),
+        offered(Control::HueAuto, 0, 1, 1, 1),
+    ]);
+    drop(bench);
+    driver
+}
+
+fn open_with(driver: &SimulatedDriver, controls: ControlSettings) -> V4l2Camera<SimulatedDriver> {
+    let wanted = Wanted {
+        controls,
+        ..Wanted::default()
+    };
+    V4l2Camera::open(driver.clone(), &Which::Only, wanted).unwrap()
+}
+
+const CONFIGURED: ControlSettings = ControlSettings {
+    exposure_us: Some(10_000),
+    gain: Some(99),
+    white_balance_kelvin: Some(5_000),
+    focus: Some(7),
+};
+
+#[test]
+fn what_is_configured_is_set_and_read_back_and_set_again() {
+    let driver = adjustable(1);
+    let mut camera = open_with(&driver, CONFIGURED);
+    let expected = [
+        (Control::ExposureAuto, 1),
+        (Control::Exposure, 100),
+        (Control::GainAuto, 0),
+        (Control::Gain, 64),
+        (Control::WhiteBalanceAuto, 0),
+        (Control::WhiteBalance, 5_000),
+        (Control::HueAuto, 0),
+    ];
+    assert_eq!(driver.0.lock().unwrap().set, expected);
+    assert_eq!(
+        camera.take_notices(),
+        [
+            "gain: the camera took 64 instead of 99",
+            "focus: the camera has no such control, 7 is not set",
+        ]
+    );
+    assert!(camera.take_notices().is_empty());
+    // Nothing has to settle, so that the first frame counts; then it is unplugged.
+    assert_eq!(outcomes(&mut camera, 1), ["frame 0"]);
+    assert!(outcomes(&mut camera, 1)[0].starts_with("away"));
+    driver
+        .0
+        .lock()
+        .unwrap()
+        .happenings
+        .push_back(good(yuyv(90)));
+    driver.0.lock().unwrap().set.clear();
+    assert_eq!(outcomes(&mut camera, 1), ["frame 1"]);
+    assert_eq!(driver.0.lock().unwrap().set, expected);
+}
+
+#[test]
+fn a_value_between_two_steps_is_told() {
+    let driver = adjustable(0);
+    let settings = ControlSettings {
+        exposure_us: Some(10_149),
+        ..ControlSettings::default()
+    };
+    let mut camera = open_with(&driver, settings);
+    assert_eq!(
+        driver.0.lock().unwrap().controls[&Control::Exposure].value,
+        100
+    );
+    assert_eq!(
+        camera.take_notices(),
+        ["exposure: the camera took 10000 us instead of 10100 us"]
+    );
+}
+
+#[test]
+fn without_settings_the_automatics_settle_once_and_are_switched_off() {
+    let driver = adjustable(5);
+    {
+        let mut bench = driver.0.lock().unwrap();
+        bench.frames_until_found = Some((3, 220));
+        // This camera forgets what it found.
+        bench.falls_back_to = HashMap::from([(Control::ExposureAuto, (Control::Exposure, 157))]);
+    }
+    let mut camera = open_with(&driver, ControlSettings::default());
+    assert_eq!(driver.0.lock().unwrap().set, [(Control::HueAuto, 0)]);
+    // Two seconds are four of its frames.
+    assert_eq!(outcomes(&mut camera, 1), ["frame 4"]);
+    {
+        let bench = driver.0.lock().unwrap();
+        let values = [
+            (Control::ExposureAuto, 1),
+            (Control::Exposure, 220),
+            (Control::GainAuto, 0),
+            (Control::Gain, 12),
+            (Control::WhiteBalanceAuto, 0),
+            (Control::WhiteBalance, 4_600),
+        ];
+        for (control, value) in values {
+            assert_eq!(bench.controls[&control].value, value, "{control}");
+        }
+    }
+    assert_eq!(camera.take_notices(), Vec::<String>::new());
+    // Unplugged and back: at once as it was, without settling anew.
+    assert!(outcomes(&mut camera, 1)[0].starts_with("away"));
+    driver
+        .0
+        .lock()
+        .unwrap()
+        .happenings
+        .push_back(good(yuyv(90)));
+    assert_eq!(outcomes(&mut camera, 1), ["frame 5"]);
+    let bench = driver.0.lock().unwrap();
+    assert_eq!(bench.controls[&Control::Exposure].value, 220);
+    assert_eq!(bench.controls[&Control::GainAuto].value, 0);
+}
+
+#[test]
+fn a_camera_that_goes_while_it_settles_is_away() {
+    let driver = adjustable(2);
+    let mut camera = open_with(&driver, ControlSettings::default());
+    assert!(outcomes(&mut camera, 1)[0].starts_with("away: is not connected"));
 }
