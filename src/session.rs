@@ -3,6 +3,7 @@
 //! It owns no thread, camera or clock. Every event is handed to [`Session::step`]; everything
 //! that a screen or a report needs is read from the session afterwards.
 
+use crate::camera::Absence;
 use crate::cell::Cell;
 use crate::count::{CountRules, FieldTally, SmearTally, Summary, TallyError};
 use crate::frame::Frame;
@@ -101,7 +102,7 @@ pub enum Event {
     /// The camera lost a frame, for this reason.
     FrameLost(String),
     /// The camera is not there at the moment, for this reason.
-    CameraAway(String),
+    CameraAway(Absence),
     /// The camera that was away gives frames again.
     CameraBack,
     /// Something about how the camera is set.
@@ -202,7 +203,7 @@ pub struct Session {
     state: RunState,
     scale: KnownScale,
     scale_not_found: bool,
-    camera_away: Option<String>,
+    camera_away: Option<Absence>,
     not_saved: Option<String>,
     camera_notices: Vec<String>,
     smear: SmearTally,
@@ -284,7 +285,7 @@ impl Session {
                 self.rejected.lost_frames = self.rejected.lost_frames.saturating_add(1);
                 self.rejected.last_lost = Some(reason);
             }
-            Event::CameraAway(reason) => self.camera_away = Some(reason),
+            Event::CameraAway(absence) => self.camera_away = Some(absence),
             Event::CameraBack => self.camera_away = None,
             Event::CameraNotice(notice) => {
                 if self.camera_notices.len() < MAX_CAMERA_NOTICES {
@@ -364,8 +365,8 @@ impl Session {
     }
 
     /// Why the camera is not there, while it is away.
-    pub fn camera_away(&self) -> Option<&str> {
-        self.camera_away.as_deref()
+    pub fn camera_away(&self) -> Option<&Absence> {
+        self.camera_away.as_ref()
     }
 
     /// What there is to know about how the camera is set, the first of it where it is too much.
@@ -478,8 +479,8 @@ mod tests {
     #[test]
     fn a_camera_that_is_away_is_told_until_it_is_back() {
         let mut session = session(None);
-        session.step(Event::CameraAway("is not connected".to_owned()));
-        assert_eq!(session.camera_away(), Some("is not connected"));
+        session.step(Event::CameraAway(Absence::NotConnected));
+        assert_eq!(session.camera_away(), Some(&Absence::NotConnected));
         assert_eq!(session.state(), RunState::Live);
         session.step(Event::CameraBack);
         assert_eq!(session.camera_away(), None);

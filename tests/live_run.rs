@@ -2,8 +2,16 @@
 
 mod common;
 
+use assert_cmd::cargo::CommandCargoExt;
 use common::{NOTICE, hemoscope, messages, slide_um_per_px, write_fields};
+use hemoscope::camera;
+use hemoscope::ui::layout::ScreenSize;
+use hemoscope::ui::model::{CameraTrouble, Failure, Identity, NoCamera, Screen};
+use hemoscope::ui::screen::render;
+use hemoscope::ui::text::Language;
 use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 fn text(output: &std::process::Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
@@ -162,37 +170,18 @@ fn a_damaged_file_among_replayed_ones_is_lost_visibly() {
 
 #[test]
 fn sources_and_panels_that_are_none_are_refused_with_what_there_is() {
-    let cases: [(&[&str], &str); 5] = [
-        (
-            &["--camera", "telescope", "--panel", "png:x.png"],
-            "simulated",
-        ),
-        (
-            &["--camera", "replay:/nowhere", "--panel", "png:x.png"],
-            "/nowhere",
-        ),
-        (
-            &["--camera", "simulated:7", "--panel", "hologram"],
-            "png:FILE",
-        ),
-        (
-            &["--camera", "simulated:7", "--panel", "terminal"],
-            "png:FILE",
-        ),
-        (
-            &[
-                "--camera",
-                "simulated:7",
-                "--size",
-                "1x1",
-                "--panel",
-                "png:x.png",
-            ],
-            "320x240",
-        ),
+    let folder = tempfile::tempdir().unwrap();
+    let screen = format!("png:{}", folder.path().join("screen.png").display());
+    let cases = [
+        ("telescope", &*screen, "320x240", "simulated"),
+        ("replay:/nowhere", &screen, "320x240", "/nowhere"),
+        ("simulated:7", "hologram", "320x240", "png:FILE"),
+        ("simulated:7", "terminal", "320x240", "png:FILE"),
+        ("simulated:7", &screen, "1x1", "320x240"),
     ];
     let mut wrong = Vec::new();
-    for (arguments, says) in cases {
+    for (camera, panel, size, says) in cases {
+        let arguments = ["--camera", camera, "--panel", panel, "--size", size];
         let output = hemoscope().arg("run").args(arguments).output().unwrap();
         let text = messages(&output);
         if output.status.success() || !text.contains(says) || text.contains("panicked") {
@@ -233,4 +222,70 @@ fn a_board_description_says_where_to_look_and_options_win() {
     for part in ["board.toml", "A bench", "nobody,nothing"] {
         assert!(said.contains(part), "{part}: {said}");
     }
+}
+
+/// How long a started program may take to show something.
+const SHOWN_WITHIN: Duration = Duration::from_secs(60);
+
+/// Starts a device on a board and waits until its screen is the expected one.
+fn expect_screen(board: &str, folder: &Path, expected: &Screen<'_>) {
+    let file = folder.join("board.toml");
+    fs::write(&file, board).unwrap();
+    let picture = folder.join("screen.png");
+    let mut device = std::process::Command::cargo_bin("hemoscope")
+        .unwrap()
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["run", "--size", "480x320", "--panel"])
+        .arg(format!("png:{}", picture.display()))
+        .arg("--board")
+        .arg(&file)
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let expected = render(expected, ScreenSize::Medium);
+    let until = Instant::now() + SHOWN_WITHIN;
+    let mut is_shown = false;
+    while !is_shown && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(50));
+        let shown = image::open(&picture).map(|shown| shown.to_rgb8().into_raw());
+        is_shown = shown.is_ok_and(|shown| shown == expected.rgb());
+    }
+    let is_running = device.try_wait().unwrap().is_none();
+    device.kill().unwrap();
+    device.wait().unwrap();
+    assert!(is_shown, "see {}", picture.display());
+    assert!(is_running, "the device ended by itself");
+}
+
+#[test]
+fn a_board_waits_for_its_camera_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let camera = "v4l2:/dev/there-is-no-such-camera";
+    let board = board("", folder.path()).replace("simulated:31", camera);
+    let expected = Screen::NoCamera(NoCamera {
+        language: Language::English,
+        identity: Identity::default(),
+        camera: camera.to_owned(),
+        trouble: CameraTrouble::NotConnected,
+    });
+    expect_screen(&board, folder.path(), &expected);
+}
+
+#[test]
+fn a_board_shows_what_keeps_it_from_counting() {
+    let folder = tempfile::tempdir().unwrap();
+    let board = board("", folder.path()).replace("simulated:31", "simulated:three");
+    let error = camera::open(
+        "simulated:three",
+        &camera::ControlSettings::default(),
+        camera::AtStart::MayCome,
+    );
+    let expected = Screen::Failure(Failure {
+        language: Language::English,
+        identity: Identity::default(),
+        number: None,
+        what_happened: error.err().unwrap().to_string(),
+        what_to_do: "Switch the device off and on again.".to_owned(),
+    });
+    expect_screen(&board, folder.path(), &expected);
 }

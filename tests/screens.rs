@@ -304,6 +304,7 @@ fn screens(field: &Field, language: Language) -> Vec<(&'static str, Screen<'_>)>
                 language,
                 identity: identity(),
                 camera: "v4l2:/dev/video0".to_owned(),
+                trouble: CameraTrouble::NotConnected,
             }),
         ),
         (
@@ -311,7 +312,7 @@ fn screens(field: &Field, language: Language) -> Vec<(&'static str, Screen<'_>)>
             Screen::Failure(Failure {
                 language,
                 identity: identity(),
-                number: 7,
+                number: Some(7),
                 what_happened: "The model file /var/lib/hemoscope/model.onnx does not have the \
                                 content that its manifest promises: it was cut or changed."
                     .to_owned(),
@@ -624,7 +625,7 @@ fn hostile_content_is_drawn_without_panic() {
     let failure = Failure {
         language: Language::French,
         identity: model.identity,
-        number: u16::MAX,
+        number: Some(u16::MAX),
         what_happened: "x".repeat(5000),
         what_to_do: String::new(),
     };

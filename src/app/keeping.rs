@@ -15,6 +15,7 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 pub struct Keeper {
     kept: Option<(Recorder, PathBuf)>,
     known_failure: u64,
+    has_begun: bool,
 }
 
 impl Keeper {
@@ -32,11 +33,13 @@ impl Keeper {
         Self {
             kept,
             known_failure: 0,
+            has_begun: false,
         }
     }
 
     /// A smear begins.
-    pub fn begin(&self, counted_by: &str, sample: &str, wanted_fields: Option<u32>) {
+    pub fn begin(&mut self, counted_by: &str, sample: &str, wanted_fields: Option<u32>) {
+        self.has_begun = true;
         if let Some((recorder, _)) = &self.kept {
             recorder.begin(SmearStarted {
                 format: RECORDS_FORMAT,
@@ -78,10 +81,12 @@ impl Keeper {
     /// The smear has ended; waits until its last line is kept, within a limit.
     pub fn close(self, state: RunState) -> Option<(Closed, PathBuf)> {
         let (recorder, folder) = self.kept?;
-        recorder.end(match state {
-            RunState::Finished => Ending::Finished,
-            RunState::Live | RunState::Unfinished => Ending::Stopped,
-        });
+        if self.has_begun {
+            recorder.end(match state {
+                RunState::Finished => Ending::Finished,
+                RunState::Live | RunState::Unfinished => Ending::Stopped,
+            });
+        }
         Some((recorder.close(CLOSE_LIMIT), folder))
     }
 }
@@ -171,6 +176,15 @@ mod tests {
         assert_eq!((totals.fields, totals.rejected, totals.rbc), (2, 3, 90));
         let rules = CountRules::default();
         assert_eq!(&smear.tally.summary(&rules), session.summary());
+    }
+
+    #[test]
+    fn a_run_that_fails_before_its_smear_begins_leaves_none() {
+        let data = tempfile::tempdir().unwrap();
+        let keeper = Keeper::start(Some(data.path()));
+        let (closed, folder) = keeper.close(RunState::Unfinished).unwrap();
+        assert_eq!((closed.smear, closed.unsaved), (0, 0));
+        assert!(archive::list(&folder).unwrap().is_empty());
     }
 
     #[test]

@@ -11,21 +11,23 @@ use super::circulation::{FRAMES, FieldFrame, RESULTS_WAITING, Shared};
 use super::display::Display;
 use super::field_analysis::FieldAnalysis;
 use super::keeping::Keeper;
+use super::screen_content::{identity_of, missing_camera_of};
 use super::setup::Setup;
 use super::table;
 use crate::board::BoardDescription;
-use crate::camera::{self, CameraError, CapturedFrame, FrameSource};
+use crate::camera::{self, AtStart, CameraError, CapturedFrame, FrameSource};
 use crate::cell::CellClass;
 use crate::health::ThreadPolicy;
 use crate::input::OperatorKeys;
-use crate::panel::{Panel, PanelSettings, panel_from_spec};
+use crate::panel::{Panel, panel_from_spec};
 use crate::quality::Judge;
 use crate::record::Closed;
 use crate::service::{Beat, Service, StopSignal};
 use crate::session::{Event, FrameTally, KnownScale, RunState, Session};
 use crate::stage_watch::{Sight, StageWatch};
 use crate::ui::layout::ScreenSize;
-use crate::ui::model::{Screen, Starting};
+use crate::ui::model::{Failure, Screen, Starting};
+use crate::ui::text::TextId;
 use anyhow::{Context, Result, anyhow, bail};
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -35,13 +37,16 @@ use std::time::{Duration, Instant};
 
 /// Time between two looks at input, slot and results.
 const TICK: Duration = Duration::from_millis(100);
+/// How long a device shows what stopped it.
+const FAILURE_SHOWN: Duration = Duration::from_secs(60);
 /// Time after which an analysis without work shows that it is alive.
 const IDLE: Duration = Duration::from_millis(250);
 /// Frames in a row that the camera may lose before the run gives up.
 const MAX_LOST_IN_A_ROW: u32 = 100;
 
-/// Runs the device until the wanted fields are counted, the source ends, or the operator stops;
-/// `Ok(false)` when the run was broken off or something was not counted.
+/// Runs the device until the wanted fields are counted, the source ends, the operator stops it or
+/// the system does; `Ok(false)` when the run was broken off or something was not counted or not
+/// saved.
 ///
 /// # Errors
 /// What keeps the device from running: configuration, model, camera, panel.
@@ -54,68 +59,122 @@ pub fn run(arguments: &RunArguments) -> Result<bool> {
         setup.data = Some(data.clone());
     }
     let stop = StopSignal::listen().context("signals cannot be listened for")?;
-    let mut service = Service::from_environment();
     // Before the first screen, since it may have something to say.
     let mut keeper = Keeper::start(setup.data.as_deref());
     let size = screen_size(arguments, &setup)?;
-    let source = camera::open(
-        arguments
-            .camera
-            .as_deref()
-            .unwrap_or(&setup.config.camera.source),
-        &setup.controls,
-    )?;
     let panels = open_panels(arguments, &setup, size)?;
+    let mut front = Front {
+        display: Display::new(size, panels),
+        keys: OperatorKeys::start()?,
+        stop,
+        service: Service::from_environment(),
+    };
+    front.display.show(&Screen::Starting(Starting {
+        language: setup.language(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }))?;
+    let mut outcome = run_on(&mut front, &mut keeper, arguments, &setup, size);
+    let state = match &outcome {
+        Ok((session, _)) => session.state(),
+        Err(_) => RunState::Unfinished,
+    };
+    // What was counted is kept first, whatever became of the run.
+    let closed = keeper.close(state);
+    let not_saved = closed
+        .as_ref()
+        .and_then(|(closed, _)| closed.reason.clone());
+    if let (Ok((session, _)), Some(reason)) = (&mut outcome, not_saved) {
+        session.step(Event::NotSaved(reason));
+        // The screen stays as it was where it cannot be drawn; the summary says the same.
+        let _ = front.display.show_session(session, &setup);
+    }
+    if let (Err(error), Some(_)) = (&outcome, &arguments.board) {
+        front.show_failure(&setup, error)?;
+    }
+    front.service.stopping();
+    let was_told_to_stop = front.stop.is_raised();
+    drop(front);
+    let (session, self_report) = outcome?;
+    say_result(&session, self_report, closed.as_ref(), was_told_to_stop)
+}
+
+/// What the operator and the system see of a run, and how they stop it.
+struct Front {
+    display: Display,
+    keys: OperatorKeys,
+    stop: StopSignal,
+    service: Service,
+}
+
+impl Front {
+    fn wants_to_stop(&self) -> bool {
+        self.keys.wants_to_stop() || self.stop.is_raised()
+    }
+
+    /// Shows what stopped the device until the operator has seen it, or for a minute: then the
+    /// system starts the program again.
+    fn show_failure(&mut self, setup: &Setup, error: &anyhow::Error) -> Result<()> {
+        let language = setup.language();
+        self.display.show(&Screen::Failure(Failure {
+            language,
+            identity: identity_of(setup),
+            number: None,
+            what_happened: format!("{error:#}"),
+            what_to_do: TextId::DoSwitchOff.text_in(language).to_owned(),
+        }))?;
+        let until = Instant::now() + FAILURE_SHOWN;
+        while Instant::now() < until && !self.wants_to_stop() {
+            self.service.failure_shown();
+            thread::sleep(TICK);
+        }
+        Ok(())
+    }
+}
+
+/// Counts one smear; gives the session, and which program and model counted.
+fn run_on(
+    front: &mut Front,
+    keeper: &mut Keeper,
+    arguments: &RunArguments,
+    setup: &Setup,
+    size: ScreenSize,
+) -> Result<(Session, String)> {
+    let configured = &setup.config.camera.source;
+    let camera = arguments.camera.as_deref().unwrap_or(configured);
+    let at_start = match arguments.board {
+        Some(_) => AtStart::MayCome,
+        None => AtStart::MustBeThere,
+    };
+    let source = camera::open(camera, &setup.controls, at_start)?;
     let scale = match setup.um_per_px.or(source.um_per_px()) {
         Some(um_per_px) => KnownScale::Given { um_per_px },
         None => KnownScale::Unknown,
     };
     let mut session = Session::new(setup.count_rules(), arguments.fields, scale);
-    let starting = Screen::Starting(Starting {
-        language: setup.language(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-    });
-    let mut display = Display::new(size, panels);
-    display.show(&starting)?;
-    let analysis = FieldAnalysis::new(&setup, scale)?;
+    let analysis = FieldAnalysis::new(setup, scale)?;
     let self_report = analysis.self_report();
     keeper.begin(&self_report, &setup.config.sample.id, arguments.fields);
-    let keys = OperatorKeys::start()?;
     let shared = Shared::new(size.preview_px());
-    let outcome = count_fields(
-        source,
-        analysis,
-        &shared,
-        &setup,
-        (&mut session, &mut keeper),
-        |session| {
-            display.show_session(session, &setup)?;
-            shared.heartbeats.beat(Beat::Main);
-            service.screen_shown(&status_of(session), &shared.heartbeats);
-            Ok(keys.wants_to_stop() || stop.is_raised())
-        },
-    );
-    service.stopping();
-    let closed = keeper.close(session.state());
-    if let Some(reason) = closed
-        .as_ref()
-        .and_then(|(closed, _)| closed.reason.clone())
-    {
-        session.step(Event::NotSaved(reason));
-        // The screen stays as it was where it cannot be drawn; the summary says the same.
-        let _ = display.show_session(&session, &setup);
-    }
-    drop(display);
-    drop(keys);
-    outcome?;
-    say_result(&session, self_report, closed.as_ref(), stop.is_raised())
+    let both = (&mut session, keeper);
+    count_fields(source, analysis, &shared, setup, both, |session| {
+        match missing_camera_of(session, setup, camera) {
+            Some(missing) => front.display.show(&Screen::NoCamera(missing))?,
+            None => front.display.show_session(session, setup)?,
+        }
+        shared.heartbeats.beat(Beat::Main);
+        front
+            .service
+            .screen_shown(&status_of(session), &shared.heartbeats);
+        Ok(front.wants_to_stop())
+    })?;
+    Ok((session, self_report))
 }
 
 /// One line for the service manager.
 fn status_of(session: &Session) -> String {
     let camera = session.camera_away().map_or_else(
         || "camera there".to_owned(),
-        |reason| format!("camera {reason}"),
+        |absence| format!("camera {absence}"),
     );
     let saved = session.not_saved().map_or_else(String::new, |reason| {
         format!("; results are not saved: {reason}")
@@ -140,10 +199,9 @@ fn open_panels(
         [] => &configured,
         named => named,
     };
-    let wiring = PanelSettings::default();
     wanted
         .iter()
-        .map(|text| Ok(panel_from_spec(text, size, &wiring)?))
+        .map(|text| Ok(panel_from_spec(text, size, &setup.panel)?))
         .collect()
 }
 
@@ -224,7 +282,7 @@ impl Capture<'_> {
 
     fn capture(&mut self) -> Result<()> {
         let mut lost_in_a_row = 0;
-        let mut is_away = false;
+        let mut away = None;
         let Ok(mut captured) = self.idle.recv() else {
             return Ok(());
         };
@@ -238,7 +296,7 @@ impl Capture<'_> {
             match given {
                 Ok(true) => {
                     lost_in_a_row = 0;
-                    if std::mem::take(&mut is_away) && self.lost.send(Event::CameraBack).is_err() {
+                    if away.take().is_some() && self.lost.send(Event::CameraBack).is_err() {
                         break;
                     }
                 }
@@ -255,12 +313,14 @@ impl Capture<'_> {
                     }
                     continue;
                 }
-                Err(CameraError::Away { reason, .. }) => {
-                    // Said once: a camera may be away for hours.
-                    if !is_away && self.lost.send(Event::CameraAway(reason)).is_err() {
-                        break;
+                Err(CameraError::Away { absence, .. }) => {
+                    // Said once for each reason: a camera may be away for hours.
+                    if away.as_ref() != Some(&absence) {
+                        away = Some(absence.clone());
+                        if self.lost.send(Event::CameraAway(absence)).is_err() {
+                            break;
+                        }
                     }
-                    is_away = true;
                     continue;
                 }
                 Err(error) => return Err(error.into()),

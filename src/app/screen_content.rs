@@ -1,18 +1,55 @@
 //! A session as the content of a screen: which numbers, which warning, which next step.
 
 use super::setup::Setup;
+use crate::camera::Absence;
 use crate::count::{self, ClassSummary, Summary};
 use crate::quality::{self, Quality, Reason, Verdict};
 use crate::session::{self, KnownScale, Session};
 use crate::ui::model::{
-    Brightness, Counting, Decimal, Density, Estimate, Fields, Focus, Identity, Instruction,
-    Preview, Reading, RejectedCounts, Rejection, RunState, Scale, Sharpness, Warning,
+    Brightness, CameraTrouble, Counting, Decimal, Density, Estimate, Fields, Focus, Identity,
+    Instruction, NoCamera, Preview, Reading, RejectedCounts, Rejection, RunState, Scale, Sharpness,
+    Warning,
 };
 
 /// Nanometres in a micrometre.
 const NM_PER_UM: f64 = 1000.0;
 /// Focus score from which a frame is called sharp rather than soft.
 const SHARP_FROM: u8 = 50;
+
+/// What stands in place of the counting screen while a camera is away that has shown nothing yet.
+pub fn missing_camera_of<'a>(
+    session: &Session,
+    setup: &'a Setup,
+    camera: &str,
+) -> Option<NoCamera<'a>> {
+    let absence = session.camera_away()?;
+    session.latest().is_none().then(|| NoCamera {
+        language: setup.language(),
+        identity: identity_of(setup),
+        camera: camera.to_owned(),
+        trouble: trouble_of(absence),
+    })
+}
+
+fn trouble_of(absence: &Absence) -> CameraTrouble {
+    match absence {
+        Absence::NotConnected => CameraTrouble::NotConnected,
+        Absence::Several { .. } => CameraTrouble::Several,
+        Absence::InUse => CameraTrouble::InUse,
+        Absence::NotAllowed => CameraTrouble::NotAllowed,
+        Absence::Unsuitable { .. } => CameraTrouble::Unsuitable,
+        Absence::Silent { .. } => CameraTrouble::Silent,
+        Absence::Failed { .. } => CameraTrouble::Failed,
+    }
+}
+
+/// Which sample a picture belongs to.
+pub fn identity_of(setup: &Setup) -> Identity<'_> {
+    Identity {
+        sample: Some(setup.config.sample.id.as_str()).filter(|id| !id.is_empty()),
+        ..Identity::default()
+    }
+}
 
 /// The screen of a run at this moment.
 pub fn counting_of<'a>(session: &'a Session, setup: &'a Setup) -> Counting<'a> {
@@ -23,10 +60,7 @@ pub fn counting_of<'a>(session: &'a Session, setup: &'a Setup) -> Counting<'a> {
     let [_, wbc, plt] = &summary.classes;
     Counting {
         language: setup.language(),
-        identity: Identity {
-            sample: Some(setup.config.sample.id.as_str()).filter(|id| !id.is_empty()),
-            ..Identity::default()
-        },
+        identity: identity_of(setup),
         run: match session.state() {
             session::RunState::Live => RunState::Live,
             session::RunState::Finished => RunState::Finished,
@@ -164,8 +198,8 @@ fn warning_of(session: &Session, summary: &Summary) -> Option<Warning> {
     if session.not_saved().is_some() {
         return Some(Warning::NotSaved);
     }
-    if session.camera_away().is_some() {
-        return Some(Warning::CameraSilent);
+    if let Some(absence) = session.camera_away() {
+        return Some(Warning::Camera(trouble_of(absence)));
     }
     if session.scale_not_found() {
         return Some(Warning::ScaleOutOfRange);

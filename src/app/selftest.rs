@@ -7,7 +7,8 @@ mod tests;
 
 use super::arguments::SelftestArguments;
 use super::setup::Setup;
-use crate::board::{self, BoardDescription, PanelKind};
+use crate::board::{self, BoardDescription};
+use crate::panel::PanelKind;
 use crate::record::Clock;
 use anyhow::{Context, Result};
 use report::{Check, Report};

@@ -2,13 +2,14 @@
 
 use super::arguments::SharedArguments;
 use crate::analyse::AnalyseSettings;
-use crate::board::{BoardDescription, PanelKind};
+use crate::board::BoardDescription;
 use crate::camera::ControlSettings;
 use crate::config::{self, Config};
 use crate::count::CountRules;
 use crate::frame::Frame;
 use crate::health::ThreadsWanted;
 use crate::network::Network;
+use crate::panel::{PanelKind, PanelSettings};
 use crate::preprocess::Steps;
 use crate::preprocess::illumination::Illumination;
 use crate::preprocess::tone::{Contrast, WhiteBalance};
@@ -31,6 +32,8 @@ pub struct Setup {
     pub um_per_px: Option<f64>,
     /// Folder that records are kept in, if any.
     pub data: Option<PathBuf>,
+    /// How the board's own panel is mounted and wired.
+    pub panel: PanelSettings,
     /// What a V4L2 camera is set to.
     pub controls: ControlSettings,
     model: Option<PathBuf>,
@@ -49,6 +52,7 @@ impl Setup {
         Ok(Self {
             um_per_px: arguments.um_per_px.or(config.scale.um_per_px),
             data: None,
+            panel: PanelSettings::default(),
             controls: ControlSettings::default(),
             model: arguments.model.clone(),
             config,
@@ -65,19 +69,20 @@ impl Setup {
             config.run.threads = ThreadsWanted::Fixed(1);
         }
         let panel = &board.panel;
-        config.panel.kind = match (panel.kind, &panel.drm.connector) {
-            (PanelKind::Drm, None) => "drm".to_owned(),
-            (PanelKind::Drm, Some(connector)) => format!("drm:{connector}"),
-            (PanelKind::Spi, _) => "spi".to_owned(),
+        let kind = match panel.kind {
+            PanelKind::Drm => "drm",
+            PanelKind::Spi => "spi",
         };
+        kind.clone_into(&mut config.panel.kind);
         if let Some(spi) = &panel.spi {
             let is_on_its_side = matches!(panel.rotation_degrees, 90 | 270);
             (config.panel.width_px, config.panel.height_px) = if is_on_its_side {
-                (spi.height_px, spi.width_px)
+                (spi.height_px.into(), spi.width_px.into())
             } else {
-                (spi.width_px, spi.height_px)
+                (spi.width_px.into(), spi.height_px.into())
             };
         }
+        self.panel = board.panel.clone();
         self.controls = board.camera.controls;
         self.data = Some(board.paths.data.clone());
         self
@@ -231,6 +236,7 @@ mod tests {
         assert_eq!(config.camera.source, "simulated:3");
         assert_eq!((config.panel.width_px, config.panel.height_px), (240, 320));
         assert_eq!(config.panel.kind, "spi");
+        assert_eq!(setup.panel, board.panel);
         assert_eq!(config.run.threads, ThreadsWanted::Fixed(1));
         assert_eq!(config.model.folder, board.paths.model);
         assert_eq!(setup.controls.gain, Some(7));

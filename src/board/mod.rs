@@ -11,6 +11,7 @@ mod tests;
 use crate::camera::ControlSettings;
 use crate::config::ConfigError;
 use crate::config::check;
+use crate::panel::{PanelKind, PanelSettings, SpiSettings};
 use serde::Deserialize;
 use std::fs::File;
 use std::io::{self, Read};
@@ -73,7 +74,7 @@ pub struct BoardDescription {
     /// One of these stands in the device tree; none for a description that fits every machine.
     pub compatible: Vec<String>,
     pub camera: CameraDescription,
-    pub panel: PanelDescription,
+    pub panel: PanelSettings,
     #[serde(default)]
     pub input: InputDescription,
     pub paths: Paths,
@@ -88,65 +89,6 @@ pub struct CameraDescription {
     pub source: String,
     #[serde(flatten)]
     pub controls: ControlSettings,
-}
-
-/// `[panel]`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PanelDescription {
-    pub kind: PanelKind,
-    /// 0, 90, 180 or 270, clockwise.
-    #[serde(default)]
-    pub rotation_degrees: u16,
-    /// 1 to 100; left as it is without.
-    pub brightness_percent: Option<u8>,
-    #[serde(default)]
-    pub drm: DrmDescription,
-    /// There with [`PanelKind::Spi`], and only then.
-    pub spi: Option<SpiDescription>,
-}
-
-/// How a panel is driven.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PanelKind {
-    /// By the kernel: HDMI, DSI, or a panel with a driver of its own.
-    Drm,
-    /// By this program, over the SPI bus.
-    Spi,
-}
-
-/// `[panel.drm]`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DrmDescription {
-    /// Such as `HDMI-A-1`; without it, the first that is connected.
-    pub connector: Option<String>,
-}
-
-/// `[panel.spi]`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SpiDescription {
-    pub controller: SpiController,
-    /// Device file of the bus.
-    pub device: PathBuf,
-    pub clock_hz: u32,
-    /// Device file of the lines' chip.
-    pub gpio_chip: PathBuf,
-    pub data_command_line: u32,
-    pub reset_line: Option<u32>,
-    pub backlight_line: Option<u32>,
-    pub width_px: u32,
-    pub height_px: u32,
-}
-
-/// The controller of a panel on the SPI bus.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SpiController {
-    Ili9341,
-    St7789,
 }
 
 /// `[input]`.
@@ -250,7 +192,7 @@ impl BoardDescription {
                     "take [panel.spi] out, or write kind = \"spi\"",
                 );
             }
-            (PanelKind::Spi, Some(_)) if self.panel.drm != DrmDescription::default() => {
+            (PanelKind::Spi, Some(_)) if self.panel.drm.is_some() => {
                 return refuse(
                     "`kind` in [panel] is \"spi\", but there is a [panel.drm]".to_owned(),
                     "take [panel.drm] out, or write kind = \"drm\"",
@@ -258,12 +200,7 @@ impl BoardDescription {
             }
             _ => {}
         }
-        if let Some(line) = self
-            .panel
-            .spi
-            .as_ref()
-            .and_then(SpiDescription::shared_line)
-        {
+        if let Some(line) = self.panel.spi.as_ref().and_then(shared_line) {
             return refuse(
                 format!("two keys in [panel.spi] name line {line}"),
                 "give each its own line",
@@ -320,18 +257,18 @@ impl BoardDescription {
     }
 }
 
-impl SpiDescription {
-    /// A line that two of the panel's signals share.
-    fn shared_line(&self) -> Option<u32> {
-        let lines = [
-            Some(self.data_command_line),
-            self.reset_line,
-            self.backlight_line,
-        ];
-        let is_shared =
-            |line: &u32| lines.iter().filter(|other| **other == Some(*line)).count() > 1;
-        lines.into_iter().flatten().find(is_shared)
-    }
+/// A line that two of a panel's signals share.
+fn shared_line(spi: &SpiSettings) -> Option<u32> {
+    let lines = [
+        Some(spi.data_command_line),
+        spi.reset_line,
+        spi.backlight_line,
+    ];
+    let is_shared = |line: &u32| {
+        let same = lines.iter().filter(|other| **other == Some(*line));
+        same.count() > 1
+    };
+    lines.into_iter().flatten().find(is_shared)
 }
 
 /// What this board calls itself, the most exact name first.

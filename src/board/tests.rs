@@ -1,6 +1,7 @@
 //! Every board's file parses; every mistake is refused with what is allowed.
 
 use super::*;
+use crate::panel::Controller;
 use proptest::prelude::*;
 use std::fs;
 
@@ -44,7 +45,7 @@ fn a_description_is_read_whole() {
     assert_eq!(board.camera.controls.gain, None);
     assert_eq!(board.panel.rotation_degrees, 90);
     let spi = board.panel.spi.as_ref().unwrap();
-    assert_eq!(spi.controller, SpiController::St7789);
+    assert_eq!(spi.controller, Controller::St7789);
     assert_eq!((spi.reset_line, spi.backlight_line), (Some(24), None));
     assert_eq!(board.input.buttons, ["gpio-keys"]);
     assert_eq!(board.limits, Limits::default());

@@ -1,11 +1,13 @@
 //! Where frames come from: a trait, and one file for each kind of source.
 
+mod absence;
 mod controls;
 pub mod replay;
 pub mod simulated;
 #[cfg(target_os = "linux")]
 pub mod v4l2;
 
+pub use absence::Absence;
 pub use controls::ControlSettings;
 
 use crate::cell::{BoundingBox, CellClass};
@@ -21,8 +23,8 @@ pub enum CameraError {
     #[error("camera {camera}: {reason}")]
     Unavailable { camera: String, reason: String },
     /// The camera is not there at the moment; asked again, the source tries to open it anew.
-    #[error("camera {camera} {reason}; counting goes on when it is back")]
-    Away { camera: String, reason: String },
+    #[error("camera {camera} {absence}; counting goes on when it is back")]
+    Away { camera: String, absence: Absence },
     /// This frame is lost, the next may be good.
     #[error("frame {sequence} of camera {camera} was dropped: {reason}")]
     BadFrame {
@@ -105,13 +107,26 @@ pub trait FrameSource: Send {
 /// The simulated camera gives 25 frames a second, as a small real one does.
 const SIMULATED_INTERVAL: Duration = Duration::from_millis(40);
 
+/// What to do about a V4L2 camera that cannot be opened at the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AtStart {
+    /// Say so and give up, as a command on the desk does.
+    MustBeThere,
+    /// Wait for it and say so on the screen, as a device does.
+    MayCome,
+}
+
 /// Opens the source that a specification names: `v4l2` for the only camera there is, `v4l2:PATH` for
 /// one of several, `replay:PATH`, `simulated`, `simulated:SEED` or `simulated:SEED:unnumbered`.
 /// `controls` are for V4L2 cameras; other sources have none.
 ///
 /// # Errors
 /// [`CameraError::Unavailable`] with the reason, or with what can be named.
-pub fn open(spec: &str, controls: &ControlSettings) -> Result<Box<dyn FrameSource>, CameraError> {
+pub fn open(
+    spec: &str,
+    controls: &ControlSettings,
+    at_start: AtStart,
+) -> Result<Box<dyn FrameSource>, CameraError> {
     if let Some(path) = spec.strip_prefix("replay:") {
         let paths = [PathBuf::from(path)];
         return Ok(Box::new(replay::ReplayCamera::open(&paths, false)?));
@@ -126,7 +141,10 @@ pub fn open(spec: &str, controls: &ControlSettings) -> Result<Box<dyn FrameSourc
             controls: *controls,
             ..v4l2::Wanted::default()
         };
-        let camera = v4l2::V4l2Camera::open(v4l2::Kernel, &which, wanted)?;
+        let mut camera = v4l2::V4l2Camera::new(v4l2::Kernel, which, wanted);
+        if at_start == AtStart::MustBeThere {
+            camera.open()?;
+        }
         return Ok(Box::new(camera));
     }
     Err(CameraError::Unavailable {

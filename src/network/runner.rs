@@ -14,8 +14,11 @@ use super::{HEAD_CHANNELS, Network, NetworkOutput, STRIDE_PX, optimized};
 
 /// Input sizes that are kept ready; photographs come in few sizes at a time.
 const MAX_SIZES: usize = 4;
-/// Rows of the input that flow through the network at a time, where one thread runs it.
-const BAND_ROWS: usize = 64;
+/// Pixels of the input that flow through the network at a time, where one thread runs it: what
+/// they become on their way stays in a processor's second cache.
+const BAND_PIXELS: usize = 64 * 320;
+/// The most rows of such a band. The fewest are those of one output row.
+const MAX_BAND_ROWS: usize = 64;
 
 /// The network, ready for frames of the sizes that it has seen last.
 ///
@@ -138,7 +141,8 @@ impl Runner {
                 self.streams.pop_back();
             }
             let band_rows = if self.threads == 1 {
-                BAND_ROWS
+                let rows = (BAND_PIXELS / size.width).clamp(STRIDE_PX as usize, MAX_BAND_ROWS);
+                rows - rows % STRIDE_PX as usize
             } else {
                 size.height
             };

@@ -6,6 +6,7 @@
 
 pub mod denoise;
 pub mod illumination;
+mod kernels;
 pub mod resize;
 pub mod scale;
 pub mod tone;
@@ -172,12 +173,18 @@ fn pack(scaled: &Frame, rgbx: &mut [u8], row_bytes: usize) {
     }
 }
 
+/// Rows, evenly spread, that are enough to find the background's colour; up to twice as many are
+/// looked at.
+const BACKGROUND_ROWS: usize = 64;
+
 /// Fills what lies at the right of the picture and below it with the background's colour. Halving
 /// keeps the order of values, so the percentile of halves is the half of the percentile.
 fn pad(rgbx: &mut [u8], row_bytes: usize, (width_px, height_px): (u32, u32)) {
     let picture_bytes = width_px as usize * INPUT_PIXEL_BYTES;
     let mut channels = [const { Histogram::EMPTY }; 3];
-    for row in rgbx.chunks_exact(row_bytes).take(height_px as usize) {
+    let step = (height_px as usize / BACKGROUND_ROWS).max(1);
+    let rows = rgbx.chunks_exact(row_bytes).take(height_px as usize);
+    for row in rows.step_by(step) {
         for pixel in row[..picture_bytes].chunks_exact(INPUT_PIXEL_BYTES) {
             for (channel, &value) in channels.iter_mut().zip(pixel) {
                 channel.add(value);

@@ -5,20 +5,15 @@
 //! Integers only: weights in 1/16384, computed once for a pair of sizes.
 
 use super::INPUT_PIXEL_BYTES;
+use super::kernels::{
+    CHANNELS, ColumnTaps, HALVING, Kernel, MOST_PADDED_TAPS, MixedPixel, ROW_SLACK_BYTES,
+    WEIGHT_BITS,
+};
 use crate::frame::{Frame, FrameError};
 use std::ops::Range;
 use thiserror::Error;
 
-const CHANNELS: usize = 3;
-/// Weights are in 1/2^14: an `i16` holds them, and a 32-bit sum of weighted bytes cannot overflow.
-const WEIGHT_BITS: u32 = 14;
 const ONE: i64 = 1 << WEIGHT_BITS;
-const HALF: i32 = 1 << (WEIGHT_BITS - 1);
-/// The weights of a reduction to one half, away from the border: an eighth, three, three and one.
-const HALVING: [i16; 4] = [2048, 6144, 6144, 2048];
-
-/// Most taps of a pixel that are mixed in a loop of fixed length, weights of zero at its end.
-const MOST_PADDED_TAPS: usize = 8;
 
 /// Why nothing was resized.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
@@ -41,9 +36,10 @@ pub enum ResizeError {
 /// Resizes RGB pictures of one size to another; keeps its tables and its rows of scratch.
 #[derive(Debug, Clone)]
 pub struct Resizer {
+    kernel: Kernel,
     columns: AxisTaps,
     rows: AxisTaps,
-    /// Target pixels that [`mix_halved_columns`] makes, a part of all.
+    /// Target pixels that are made by [`HALVING`], a part of all.
     halved: Range<usize>,
     source_bytes: usize,
     target_px: (usize, usize),
@@ -58,6 +54,8 @@ struct Scratch {
     columns: Vec<u8>,
     /// Sums of a mix of many rows.
     sums: Vec<i32>,
+    /// One target row.
+    pixels: Vec<MixedPixel>,
 }
 
 impl Resizer {
@@ -71,15 +69,17 @@ impl Resizer {
         let row_bytes = source.0 as usize * CHANNELS;
         let columns = AxisTaps::new(source.0, target.0);
         Ok(Self {
+            kernel: Kernel::default(),
             halved: columns.halved(),
             columns,
             rows: AxisTaps::new(source.1, target.1),
             source_bytes: row_bytes * source.1 as usize,
             target_px: (target.0 as usize, target.1 as usize),
             scratch: Scratch {
-                row: vec![0; row_bytes + MOST_PADDED_TAPS * CHANNELS + 1],
+                row: vec![0; row_bytes + ROW_SLACK_BYTES],
                 columns: vec![0; row_bytes + 1],
                 sums: vec![0; row_bytes],
+                pixels: vec![[0; 4]; target.0 as usize],
             },
         })
     }
@@ -132,18 +132,26 @@ impl Resizer {
         finish: impl Fn([u8; 4]) -> [u8; PIXEL_BYTES],
     ) -> Result<(), ResizeError> {
         check_length("the source", self.source_bytes, rgb.len())?;
-        let Scratch { row, columns, sums } = &mut self.scratch;
+        let kernel = self.kernel;
+        let Scratch {
+            row,
+            columns,
+            sums,
+            pixels,
+        } = &mut self.scratch;
         let source_row_bytes = sums.len();
         let target_rows = out.chunks_exact_mut(out_row_bytes);
         for ((first, weights), target_row) in self.rows.iter().zip(target_rows) {
             let source_rows = &rgb[first * source_row_bytes..];
-            mix_rows(source_rows, weights, sums, &mut row[..source_row_bytes]);
-            let (pixels, _) = target_row.as_chunks_mut::<PIXEL_BYTES>();
-            let pixels = &mut pixels[..self.target_px.0];
+            kernel.mix_rows(source_rows, weights, sums, &mut row[..source_row_bytes]);
             let Range { start, end } = self.halved;
-            mix_columns(row, &self.columns, 0, &mut pixels[..start], &finish);
-            mix_columns(row, &self.columns, end, &mut pixels[end..], &finish);
-            mix_halved_columns(row, columns, start, &mut pixels[start..end], &finish);
+            self.columns.mix(kernel, row, 0, &mut pixels[..start]);
+            self.columns.mix(kernel, row, end, &mut pixels[end..]);
+            kernel.mix_halved_columns(row, columns, start, &mut pixels[start..end]);
+            let (target_pixels, _) = target_row.as_chunks_mut::<PIXEL_BYTES>();
+            for (target, pixel) in target_pixels.iter_mut().zip(&*pixels) {
+                *target = finish(*pixel);
+            }
         }
         Ok(())
     }
@@ -170,185 +178,17 @@ fn check_length(
     })
 }
 
-/// The weighted sum of whole rows, the first of which starts `rows`.
-fn mix_rows(rows: &[u8], weights: &[i16], sums: &mut [i32], mixed: &mut [u8]) {
-    match weights.len() {
-        1 => mixed.copy_from_slice(&rows[..mixed.len()]),
-        2 => mix_few_rows::<2>(rows, weights, mixed),
-        3 => mix_few_rows::<3>(rows, weights, mixed),
-        4 if *weights == HALVING => {
-            let length = mixed.len();
-            mix_by_halving(
-                std::array::from_fn(|row| &rows[row * length..][..length]),
-                mixed,
-            );
-        }
-        4 => mix_few_rows::<4>(rows, weights, mixed),
-        5 => mix_few_rows::<5>(rows, weights, mixed),
-        6 => mix_few_rows::<6>(rows, weights, mixed),
-        _ => mix_many_rows(rows, weights, sums, mixed),
-    }
-}
-
-/// Sums stay in registers; where the weights are multiples of a power of two that leaves sums of
-/// 16 bits, as they are at whole reductions, in half the space.
-fn mix_few_rows<const COUNT: usize>(rows: &[u8], weights: &[i16], mixed: &mut [u8]) {
-    let length = mixed.len();
-    let rows: [&[u8]; COUNT] = std::array::from_fn(|row| &rows[row * length..][..length]);
-    let weights: [i16; COUNT] = std::array::from_fn(|row| weights[row]);
-    let zeros = weights
-        .iter()
-        .fold(0, |all, weight| all | weight)
-        .trailing_zeros();
-    if zeros < WEIGHT_BITS - 8 {
-        for (at, byte) in mixed.iter_mut().enumerate() {
-            let products = (0..COUNT).map(|row| i32::from(weights[row]) * i32::from(rows[row][at]));
-            *byte = to_byte(HALF + products.sum::<i32>());
-        }
-        return;
-    }
-    let shift = WEIGHT_BITS - zeros;
-    let weights = weights.map(|weight| (weight >> zeros) as u16);
-    let half = (1_u16 << shift) >> 1;
-    for (at, byte) in mixed.iter_mut().enumerate() {
-        let products = (0..COUNT).map(|row| weights[row] * u16::from(rows[row][at]));
-        *byte = ((half + products.sum::<u16>()) >> shift) as u8;
-    }
-}
-
-fn mix_many_rows(rows: &[u8], weights: &[i16], sums: &mut [i32], mixed: &mut [u8]) {
-    sums.fill(HALF);
-    for (row, &weight) in rows.chunks_exact(mixed.len()).zip(weights) {
-        for (sum, &value) in sums.iter_mut().zip(row) {
-            *sum += i32::from(weight) * i32::from(value);
-        }
-    }
-    for (byte, &sum) in mixed.iter_mut().zip(&*sums) {
-        *byte = to_byte(sum);
-    }
-}
-
-/// The weighted sums of neighbouring pixels of one row, for target pixels from `first` on. Behind
-/// the row lie [`MOST_PADDED_TAPS`] pixels, which are read, and a byte, so that four bytes can be
-/// read wherever a pixel starts.
-fn mix_columns<const PIXEL_BYTES: usize>(
-    row: &[u8],
-    taps: &AxisTaps,
-    first: usize,
-    out: &mut [[u8; PIXEL_BYTES]],
-    finish: impl Fn([u8; 4]) -> [u8; PIXEL_BYTES],
-) {
-    match taps.most_taps {
-        1 => mix_few_columns::<1, PIXEL_BYTES>(row, taps, first, out, finish),
-        2 => mix_few_columns::<2, PIXEL_BYTES>(row, taps, first, out, finish),
-        3 => mix_few_columns::<3, PIXEL_BYTES>(row, taps, first, out, finish),
-        4 => mix_few_columns::<4, PIXEL_BYTES>(row, taps, first, out, finish),
-        5 => mix_few_columns::<5, PIXEL_BYTES>(row, taps, first, out, finish),
-        6 => mix_few_columns::<6, PIXEL_BYTES>(row, taps, first, out, finish),
-        7 => mix_few_columns::<7, PIXEL_BYTES>(row, taps, first, out, finish),
-        MOST_PADDED_TAPS => mix_few_columns::<8, PIXEL_BYTES>(row, taps, first, out, finish),
-        _ => mix_many_columns(row, taps, first, out, finish),
-    }
-}
-
-fn mix_few_columns<const COUNT: usize, const PIXEL_BYTES: usize>(
-    row: &[u8],
-    taps: &AxisTaps,
-    first: usize,
-    out: &mut [[u8; PIXEL_BYTES]],
-    finish: impl Fn([u8; 4]) -> [u8; PIXEL_BYTES],
-) {
-    let (weights, _) = taps.weights.as_chunks::<COUNT>();
-    let outputs = taps.spans[first..].iter().zip(&weights[first..]);
-    for ((span, weights), out_pixel) in outputs.zip(out) {
-        let mut sums = [HALF; 4];
-        let inputs = &row[span.first_input * CHANNELS..][..COUNT * CHANNELS + 1];
-        for (at, &weight) in weights.iter().enumerate() {
-            if let Some(pixel) = inputs[at * CHANNELS..].first_chunk::<4>() {
-                for (sum, &value) in sums.iter_mut().zip(pixel) {
-                    *sum += i32::from(weight) * i32::from(value);
-                }
-            }
-        }
-        *out_pixel = finish(sums.map(to_byte));
-    }
-}
-
-fn mix_many_columns<const PIXEL_BYTES: usize>(
-    row: &[u8],
-    taps: &AxisTaps,
-    first: usize,
-    out: &mut [[u8; PIXEL_BYTES]],
-    finish: impl Fn([u8; 4]) -> [u8; PIXEL_BYTES],
-) {
-    for ((first_input, weights), out_pixel) in taps.iter_from(first).zip(out) {
-        let mut sums = [HALF; 4];
-        let inputs = &row[first_input * CHANNELS..][..weights.len() * CHANNELS + 1];
-        for (at, &weight) in weights.iter().enumerate() {
-            if let Some(pixel) = inputs[at * CHANNELS..].first_chunk::<4>() {
-                for (sum, &value) in sums.iter_mut().zip(pixel) {
-                    *sum += i32::from(weight) * i32::from(value);
-                }
-            }
-        }
-        *out_pixel = finish(sums.map(to_byte));
-    }
-}
-
-/// As [`mix_columns`] for target pixels from `first` on whose taps are all [`HALVING`]: mixes at
-/// every column of the row, in vector units, and takes every other one.
-fn mix_halved_columns<const PIXEL_BYTES: usize>(
-    row: &[u8],
-    columns: &mut [u8],
-    first: usize,
-    out: &mut [[u8; PIXEL_BYTES]],
-    finish: impl Fn([u8; 4]) -> [u8; PIXEL_BYTES],
-) {
-    if out.is_empty() {
-        return;
-    }
-    let row = &row[(2 * first - 1) * CHANNELS..];
-    let count = (2 * out.len() - 1) * CHANNELS;
-    let columns = &mut columns[..count + 1];
-    let inputs = std::array::from_fn(|tap| &row[tap * CHANNELS..][..count]);
-    mix_by_halving(inputs, &mut columns[..count]);
-    let every_other = columns.chunks(2 * CHANNELS);
-    for (out_pixel, pixel) in out.iter_mut().zip(every_other) {
-        if let Some(pixel) = pixel.first_chunk() {
-            *out_pixel = finish(*pixel);
-        }
-    }
-}
-
-/// Values of four rows or columns, weighted by [`HALVING`].
-fn mix_by_halving([a, b, c, d]: [&[u8]; 4], mixed: &mut [u8]) {
-    let inputs = a.iter().zip(b).zip(c.iter().zip(d));
-    for (mixed, ((&a, &b), (&c, &d))) in mixed.iter_mut().zip(inputs) {
-        let inner = u16::from(b) + u16::from(c);
-        let sum = u16::from(a) + u16::from(d) + 3 * inner;
-        *mixed = ((sum + 4) >> 3) as u8;
-    }
-}
-
-/// Weights are at least zero and add up to one, so the sum never leaves a byte's range.
-fn to_byte(sum: i32) -> u8 {
-    (sum >> WEIGHT_BITS) as u8
-}
-
 /// For every output place along one axis, which input places it mixes and how much of each.
 #[derive(Debug, Clone)]
 struct AxisTaps {
-    spans: Vec<Span>,
-    /// Those of each output, zeros after them up to `most_taps`.
+    first_inputs: Vec<usize>,
+    taps: Vec<usize>,
+    /// Those of each output, zeros after them up to `padded_taps`.
     weights: Vec<i16>,
     /// Of any output.
     most_taps: usize,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Span {
-    first_input: usize,
-    taps: usize,
+    /// [`MOST_PADDED_TAPS`], or as many as any output has.
+    padded_taps: usize,
 }
 
 impl AxisTaps {
@@ -359,20 +199,36 @@ impl AxisTaps {
             .collect();
         let most_taps = outputs.iter().map(|(_, weights)| weights.len()).max();
         let most_taps = most_taps.unwrap_or(0);
+        let padded_taps = most_taps.max(MOST_PADDED_TAPS);
         let mut taps = Self {
-            spans: Vec::with_capacity(outputs.len()),
-            weights: Vec::with_capacity(outputs.len() * most_taps),
+            first_inputs: Vec::with_capacity(outputs.len()),
+            taps: Vec::with_capacity(outputs.len()),
+            weights: Vec::with_capacity(outputs.len() * padded_taps),
             most_taps,
+            padded_taps,
         };
         for (first_input, weights) in outputs {
-            taps.spans.push(Span {
-                first_input,
-                taps: weights.len(),
-            });
+            taps.first_inputs.push(first_input);
+            taps.taps.push(weights.len());
             taps.weights.extend(weights);
-            taps.weights.resize(taps.spans.len() * most_taps, 0);
+            taps.weights
+                .resize(taps.first_inputs.len() * padded_taps, 0);
         }
         taps
+    }
+
+    /// The outputs from `first` on, of a row of inputs with [`ROW_SLACK_BYTES`] behind it.
+    fn mix(&self, kernel: Kernel, row: &[u8], first: usize, out: &mut [MixedPixel]) {
+        if self.most_taps > MOST_PADDED_TAPS {
+            return kernel.mix_many_columns(row, self.iter().skip(first), out);
+        }
+        let (weights, _) = self.weights.as_chunks();
+        let taps = ColumnTaps {
+            first_inputs: &self.first_inputs[first..][..out.len()],
+            weights: &weights[first..][..out.len()],
+            most_taps: self.most_taps,
+        };
+        kernel.mix_columns(row, taps, out);
     }
 
     /// The first input of an output, and the weights.
@@ -403,15 +259,11 @@ impl AxisTaps {
         first..first + count.count()
     }
 
+    /// For each output the first input and the weights.
     fn iter(&self) -> impl Iterator<Item = (usize, &[i16])> {
-        self.iter_from(0)
-    }
-
-    /// Those of the outputs from `first` on.
-    fn iter_from(&self, first: usize) -> impl Iterator<Item = (usize, &[i16])> {
-        let padded = self.weights.chunks(self.most_taps.max(1));
-        let outputs = self.spans.iter().zip(padded).skip(first);
-        outputs.map(|(span, weights)| (span.first_input, &weights[..span.taps]))
+        let padded = self.weights.chunks(self.padded_taps);
+        let outputs = self.first_inputs.iter().zip(&self.taps).zip(padded);
+        outputs.map(|((&first_input, &taps), weights)| (first_input, &weights[..taps]))
     }
 }
 
@@ -432,6 +284,7 @@ fn normalized(heights: &[i64]) -> impl Iterator<Item = i16> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::kernels::HALF;
     use super::*;
     use proptest::prelude::*;
 
@@ -513,7 +366,8 @@ mod tests {
                     *sum += i32::from(weight) * i32::from(value);
                 }
             }
-            let row: Vec<u8> = sums.into_iter().map(to_byte).collect();
+            let byte = |sum: i32| (sum >> WEIGHT_BITS) as u8;
+            let row: Vec<u8> = sums.into_iter().map(byte).collect();
             for (first, weights) in columns.iter() {
                 let mut sums = [HALF; CHANNELS];
                 for (pixel, &weight) in row[first * CHANNELS..].chunks_exact(CHANNELS).zip(weights)
@@ -522,7 +376,7 @@ mod tests {
                         *sum += i32::from(weight) * i32::from(value);
                     }
                 }
-                out.extend(sums.map(to_byte));
+                out.extend(sums.map(byte));
             }
         }
         out

@@ -50,6 +50,15 @@ impl Service {
             status.clone_into(&mut self.status);
             self.tell(&[NotifyState::Status(status)]);
         }
+        self.kick_if(|interval| is_alive(&heartbeats.look(), interval / LOOPS_PER_INTERVAL));
+    }
+
+    /// Gives a sign of life while nothing runs any more but a message is on the screen.
+    pub fn failure_shown(&mut self) {
+        self.kick_if(|_| true);
+    }
+
+    fn kick_if(&mut self, is_alive: impl FnOnce(Duration) -> bool) {
         let now = Instant::now();
         let Some(interval) = self.watchdog else {
             return;
@@ -57,7 +66,7 @@ impl Service {
         if self.next_kick.is_some_and(|next| now < next) {
             return;
         }
-        if is_alive(&heartbeats.look(), interval / LOOPS_PER_INTERVAL) {
+        if is_alive(interval) {
             self.next_kick = Some(now + interval / KICKS_PER_INTERVAL);
             self.tell(&[NotifyState::Watchdog]);
         }

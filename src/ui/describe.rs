@@ -27,8 +27,8 @@ fn of_starting(starting: &Starting) -> Vec<String> {
 fn of_missing_camera(missing: &NoCamera<'_>) -> Vec<String> {
     let words = |id: TextId| id.text_in(missing.language);
     vec![
-        format!("{} {}", words(TextId::NoCameraWhat), missing.camera),
-        words(TextId::NoCameraDo).to_owned(),
+        format!("{} ({})", words(missing.trouble.into()), missing.camera),
+        words(text::camera_help(missing.trouble)).to_owned(),
         words(TextId::ResearchUse).to_owned(),
     ]
 }
@@ -36,7 +36,7 @@ fn of_missing_camera(missing: &NoCamera<'_>) -> Vec<String> {
 fn of_failure(failure: &Failure<'_>) -> Vec<String> {
     let words = |id: TextId| id.text_in(failure.language);
     vec![
-        format!("{} E-{:02}", words(TextId::Error), failure.number),
+        text::error_title(failure.number, failure.language),
         failure.what_happened.clone(),
         failure.what_to_do.clone(),
         words(TextId::ResearchUse).to_owned(),

@@ -34,6 +34,36 @@ pub struct NoCamera<'a> {
     pub identity: Identity<'a>,
     /// The source that was asked for, such as `v4l2:/dev/video0`.
     pub camera: String,
+    pub trouble: CameraTrouble,
+}
+
+/// Why no pictures come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CameraTrouble {
+    NotConnected,
+    /// Several are connected, and it was not said which to take.
+    Several,
+    /// Another program has it.
+    InUse,
+    NotAllowed,
+    /// It gives nothing that can be used.
+    Unsuitable,
+    /// It is there, but no pictures come.
+    Silent,
+    Failed,
+}
+
+impl CameraTrouble {
+    /// Every trouble.
+    pub const ALL: [CameraTrouble; 7] = [
+        CameraTrouble::NotConnected,
+        CameraTrouble::Several,
+        CameraTrouble::InUse,
+        CameraTrouble::NotAllowed,
+        CameraTrouble::Unsuitable,
+        CameraTrouble::Silent,
+        CameraTrouble::Failed,
+    ];
 }
 
 /// An error that the operator has to deal with.
@@ -41,8 +71,8 @@ pub struct NoCamera<'a> {
 pub struct Failure<'a> {
     pub language: Language,
     pub identity: Identity<'a>,
-    /// Shown as `E-07`.
-    pub number: u16,
+    /// Shown as `E-07`; many errors have none.
+    pub number: Option<u16>,
     /// What happened, to what: one sentence or two.
     pub what_happened: String,
     /// What the operator can do about it: one sentence or two.
@@ -376,20 +406,26 @@ pub enum Warning {
     ScaleOutOfRange,
     /// The picture is no stained smear.
     NotASmear,
-    /// Frames stopped coming; the device keeps trying.
-    CameraSilent,
+    /// No frames come; the device keeps trying.
+    Camera(CameraTrouble),
     /// What is counted cannot be written down; the device keeps trying.
     NotSaved,
 }
 
 impl Warning {
     /// Every warning.
-    pub const ALL: [Warning; 6] = [
+    pub const ALL: [Warning; 12] = [
         Warning::TooManyWhiteCells,
         Warning::ManyUncertain,
         Warning::ScaleOutOfRange,
         Warning::NotASmear,
-        Warning::CameraSilent,
+        Warning::Camera(CameraTrouble::NotConnected),
+        Warning::Camera(CameraTrouble::Several),
+        Warning::Camera(CameraTrouble::InUse),
+        Warning::Camera(CameraTrouble::NotAllowed),
+        Warning::Camera(CameraTrouble::Unsuitable),
+        Warning::Camera(CameraTrouble::Silent),
+        Warning::Camera(CameraTrouble::Failed),
         Warning::NotSaved,
     ];
 }

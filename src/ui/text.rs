@@ -2,7 +2,8 @@
 
 use super::line::{Line, line};
 use super::model::{
-    Brightness, Clock, Decimal, Density, Instruction, Rejection, RunState, Sharpness, Warning,
+    Brightness, CameraTrouble, Clock, Decimal, Density, Instruction, Rejection, RunState,
+    Sharpness, Warning,
 };
 use std::fmt;
 use std::str::FromStr;
@@ -160,10 +161,6 @@ catalogue! {
         "This does not look like a stained smear",
         "Esto no parece un frotis teñido",
         "Ceci ne ressemble pas à un frottis coloré";
-    WarnCameraSilent:
-        "The camera is silent: trying again",
-        "La cámara no responde: reintentando",
-        "La caméra ne répond pas : nouvel essai";
     WarnNotSaved:
         "Results not saved: check the card and its space",
         "Resultados sin guardar: revise tarjeta y espacio",
@@ -179,7 +176,7 @@ catalogue! {
     DoFindCells: "Few cells: move to a denser area", "Pocas células: vaya a más densa", "Peu de cellules : zone plus dense";
     DoCheckStain: "Check stain and slide", "Revise tinción y muestra", "Vérifiez lame et coloration";
     DoSetScale: "Set the scale of the microscope", "Ajuste la escala", "Réglez l'échelle";
-    DoCheckCamera: "Check the camera's cable", "Revise el cable de la cámara", "Vérifiez le câble de la caméra";
+    DoCheckCamera: "Check camera and cable", "Revise la cámara y su cable", "Vérifiez caméra et câble";
     DoResume: "Paused: resume to count on", "En pausa: reanude para contar", "En pause : reprenez le comptage";
     DoComplete: "Done: note the result", "Listo: anote el resultado", "Fini : notez le résultat";
     DoStartAgain: "Broken off: start the run again", "Interrumpido: empiece de nuevo", "Interrompu : recommencez";
@@ -187,11 +184,55 @@ catalogue! {
     Starting: "Starting: loading the network", "Iniciando: cargando la red", "Démarrage : chargement du réseau";
     Tagline: "Counts cells in a blood smear", "Cuenta células en un frotis", "Compte les cellules d'un frottis";
     NoCamera: "No camera", "Sin cámara", "Sans caméra";
-    NoCameraWhat: "No picture comes from", "No llega imagen de", "Aucune image ne vient de";
-    NoCameraDo:
+    CameraNotConnected:
+        "No camera is connected",
+        "No hay cámara conectada",
+        "Aucune caméra n'est branchée";
+    CameraSeveral:
+        "More than one camera is connected",
+        "Hay más de una cámara conectada",
+        "Plus d'une caméra est branchée";
+    CameraInUse:
+        "Another program uses the camera",
+        "Otro programa usa la cámara",
+        "Un autre programme utilise la caméra";
+    CameraNotAllowed:
+        "The program may not open the camera",
+        "El programa no puede abrir la cámara",
+        "Le programme ne peut pas ouvrir la caméra";
+    CameraUnsuitable:
+        "This camera's pictures cannot be used",
+        "Las imágenes de esta cámara no sirven",
+        "Les images de cette caméra ne conviennent pas";
+    CameraSilent:
+        "The camera gives no pictures",
+        "La cámara no da imágenes",
+        "La caméra ne donne pas d'images";
+    CameraFailed: "The camera failed", "La cámara falló", "La caméra est en panne";
+    DoPlugIn:
         "Plug the camera in. Counting goes on by itself.",
         "Conecte la cámara. El recuento sigue solo.",
         "Branchez la caméra. Le comptage reprend seul.";
+    DoLeaveOne:
+        "Leave only the microscope's camera plugged in.",
+        "Deje conectada solo la cámara del microscopio.",
+        "Ne laissez branchée que la caméra du microscope.";
+    DoSwitchOff:
+        "Switch the device off and on again.",
+        "Apague y encienda el aparato.",
+        "Éteignez puis rallumez l'appareil.";
+    DoAskInstaller:
+        "Tell whoever set the device up.",
+        "Avise a quien instaló el aparato.",
+        "Prévenez qui a installé l'appareil.";
+    DoOtherCamera:
+        "Use a camera with MJPG or YUYV.",
+        "Use una cámara con MJPG o YUYV.",
+        "Prenez une caméra MJPG ou YUYV.";
+    DoReplug:
+        "Unplug the camera and plug it in again.",
+        "Desconecte la cámara y conéctela de nuevo.",
+        "Débranchez la caméra, puis rebranchez-la.";
     Error: "Error", "Error", "Erreur";
     WhatHappened: "What happened", "Qué ocurrió", "Ce qui s'est passé";
     WhatToDo: "What to do", "Qué hacer", "Que faire";
@@ -260,9 +301,45 @@ impl From<Warning> for TextId {
             Warning::ManyUncertain => TextId::WarnManyUncertain,
             Warning::ScaleOutOfRange => TextId::WarnScale,
             Warning::NotASmear => TextId::WarnNotASmear,
-            Warning::CameraSilent => TextId::WarnCameraSilent,
+            Warning::Camera(trouble) => trouble.into(),
             Warning::NotSaved => TextId::WarnNotSaved,
         }
+    }
+}
+
+/// What happened.
+impl From<CameraTrouble> for TextId {
+    fn from(trouble: CameraTrouble) -> Self {
+        match trouble {
+            CameraTrouble::NotConnected => TextId::CameraNotConnected,
+            CameraTrouble::Several => TextId::CameraSeveral,
+            CameraTrouble::InUse => TextId::CameraInUse,
+            CameraTrouble::NotAllowed => TextId::CameraNotAllowed,
+            CameraTrouble::Unsuitable => TextId::CameraUnsuitable,
+            CameraTrouble::Silent => TextId::CameraSilent,
+            CameraTrouble::Failed => TextId::CameraFailed,
+        }
+    }
+}
+
+/// An error's name.
+pub fn error_title(number: Option<u16>, language: Language) -> String {
+    let error = TextId::Error.text_in(language);
+    match number {
+        Some(number) => format!("{error} E-{number:02}"),
+        None => error.to_owned(),
+    }
+}
+
+/// What to do about a camera.
+pub fn camera_help(trouble: CameraTrouble) -> TextId {
+    match trouble {
+        CameraTrouble::NotConnected => TextId::DoPlugIn,
+        CameraTrouble::Several => TextId::DoLeaveOne,
+        CameraTrouble::InUse => TextId::DoSwitchOff,
+        CameraTrouble::NotAllowed => TextId::DoAskInstaller,
+        CameraTrouble::Unsuitable => TextId::DoOtherCamera,
+        CameraTrouble::Silent | CameraTrouble::Failed => TextId::DoReplug,
     }
 }
 

@@ -4,7 +4,7 @@ use super::report::CapturedOne;
 use crate::analyse::Analyser;
 use crate::app::setup::Setup;
 use crate::camera::simulated::{SimulatedSlide, SimulatedSlideSettings};
-use crate::camera::{self, CameraError, CapturedFrame};
+use crate::camera::{self, AtStart, CameraError, CapturedFrame};
 use crate::network::{GoldenReport, Network};
 use rustix::fs::statvfs;
 use std::fs::{self, File};
@@ -130,7 +130,8 @@ fn capture(
     controls: &camera::ControlSettings,
     quality: &crate::quality::QualitySettings,
 ) -> Result<CapturedOne, String> {
-    let mut source = camera::open(spec, controls).map_err(|error| error.to_string())?;
+    let mut source =
+        camera::open(spec, controls, AtStart::MustBeThere).map_err(|error| error.to_string())?;
     let start = Instant::now();
     let mut captured = CapturedFrame::default();
     loop {

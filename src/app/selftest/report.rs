@@ -1,7 +1,8 @@
 //! What a selftest found, judged: pure functions from findings to lines.
 
-use crate::board::{BoardDescription, PanelKind};
+use crate::board::BoardDescription;
 use crate::network::GoldenReport;
+use crate::panel::PanelKind;
 use crate::record::Stamp;
 use serde::Serialize;
 use std::fmt::Write as _;

@@ -2,8 +2,9 @@
 
 use super::probes;
 use super::report::*;
-use crate::board::{BoardDescription, PanelKind};
+use crate::board::BoardDescription;
 use crate::network::{GoldenCaseResult, GoldenReport};
+use crate::panel::PanelKind;
 use crate::record::Stamp;
 use std::path::PathBuf;
 

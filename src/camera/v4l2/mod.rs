@@ -16,7 +16,7 @@ pub use choice::{
 pub use super::ControlSettings;
 pub use controls::{Control, OfferedControl};
 
-use super::{CameraError, CapturedFrame, FrameSource};
+use super::{Absence, CameraError, CapturedFrame, FrameSource};
 use crate::decode::yuyv::{LevelRange, decode_yuyv};
 use crate::decode::{DecodeError, JpegDecoder};
 use crate::frame::Frame;
@@ -155,7 +155,7 @@ impl Which {
 pub struct V4l2Camera<D> {
     driver: D,
     name: String,
-    path: PathBuf,
+    which: Which,
     wanted: Wanted,
     controls: ControlPlan,
     state: State,
@@ -174,7 +174,7 @@ enum State {
         settling: Option<Settling>,
     },
     Away {
-        reason: String,
+        absence: Absence,
         next_try: Instant,
     },
 }
@@ -201,128 +201,124 @@ impl Settling {
 }
 
 impl<D: Driver> V4l2Camera<D> {
-    /// Finds and opens a camera.
+    /// A camera that is opened when the first frame is asked for, and looked for as long as it
+    /// is not there.
+    pub fn new(driver: D, which: Which, wanted: Wanted) -> Self {
+        let name = match &which {
+            Which::Only => "v4l2".to_owned(),
+            Which::At(path) => format!("v4l2:{}", path.display()),
+        };
+        Self {
+            driver,
+            name,
+            which,
+            controls: ControlPlan::new(&wanted.controls),
+            wanted,
+            state: State::Away {
+                absence: Absence::NotConnected,
+                next_try: Instant::now(),
+            },
+            decoder: JpegDecoder::default(),
+            range: LevelRange::Limited,
+            frames: 0,
+        }
+    }
+
+    /// Opens the camera now.
     ///
     /// # Errors
     /// None is there, several are and none was named, none of its formats can be decoded, or it
     /// cannot be opened.
-    pub fn open(driver: D, which: &Which, wanted: Wanted) -> Result<Self, CameraError> {
-        let path = match which {
-            Which::At(path) => path.clone(),
-            Which::Only => only(driver.nodes())?,
-        };
-        let name = format!("v4l2:{}", path.display());
-        let mut controls = ControlPlan::new(&wanted.controls);
-        let state = start(&driver, &path, &wanted, &mut controls).map_err(|reason| {
-            CameraError::Unavailable {
-                camera: name.clone(),
-                reason,
-            }
-        })?;
-        Ok(Self {
-            driver,
-            name,
-            path,
-            wanted,
-            controls,
-            state,
-            decoder: JpegDecoder::default(),
-            range: LevelRange::Limited,
-            frames: 0,
+    pub fn open(&mut self) -> Result<(), CameraError> {
+        self.start().map_err(|absence| CameraError::Unavailable {
+            camera: self.name.clone(),
+            reason: absence.to_string(),
         })
     }
 
-    /// Closes the camera; it will be tried again.
-    fn leave(&mut self, reason: String) -> CameraError {
-        self.state = State::Away {
-            reason: reason.clone(),
-            next_try: Instant::now(),
+    fn start(&mut self) -> Result<(), Absence> {
+        let path = match &self.which {
+            Which::At(path) => path.clone(),
+            Which::Only => only(self.driver.nodes())?,
         };
-        self.away(reason)
+        self.state = start(&self.driver, &path, &self.wanted, &mut self.controls)?;
+        self.name = format!("v4l2:{}", path.display());
+        Ok(())
     }
 
-    fn away(&self, reason: String) -> CameraError {
+    /// Closes the camera; it will be tried again.
+    fn leave(&mut self, absence: Absence, next_try: Instant) -> CameraError {
+        self.state = State::Away {
+            absence: absence.clone(),
+            next_try,
+        };
         CameraError::Away {
             camera: self.name.clone(),
-            reason,
+            absence,
         }
     }
 
     /// Tries to open a camera that is away, once it is time to.
     fn come_back(&mut self) -> Result<(), CameraError> {
-        let State::Away { reason, next_try } = &self.state else {
+        let State::Away { absence, next_try } = &self.state else {
             return Ok(());
         };
+        let left_for = absence.clone();
         thread::sleep(next_try.saturating_duration_since(Instant::now()));
-        match start(&self.driver, &self.path, &self.wanted, &mut self.controls) {
-            Ok(state) => {
-                self.state = state;
-                Ok(())
-            }
-            Err(_) => {
-                let reason = reason.clone();
-                self.state = State::Away {
-                    reason: reason.clone(),
-                    next_try: Instant::now() + RETRY,
-                };
-                Err(self.away(reason))
-            }
-        }
+        self.start().map_err(|absence| {
+            // A camera that hung is often still held by its driver for a moment.
+            let is_held = matches!(left_for, Absence::Silent { .. }) && absence == Absence::InUse;
+            let absence = if is_held { left_for } else { absence };
+            self.leave(absence, Instant::now() + RETRY)
+        })
     }
 }
 
 /// The only camera there is.
-fn only(nodes: Vec<CameraNode>) -> Result<PathBuf, CameraError> {
-    let unavailable = |reason: String| CameraError::Unavailable {
-        camera: "v4l2".to_owned(),
-        reason,
-    };
-    match nodes.as_slice() {
-        [] => Err(unavailable(
-            "no camera is connected; plug one in, and see `hemoscope cameras`".to_owned(),
-        )),
-        [node] => Ok(node.path.clone()),
-        several => {
-            let names = several
-                .iter()
-                .map(|node| format!("v4l2:{}", node.path.display()));
-            let names: Vec<String> = names.collect();
-            Err(unavailable(format!(
-                "{} cameras are connected; name one of {}",
-                several.len(),
-                names.join(", ")
-            )))
+fn only(nodes: Vec<CameraNode>) -> Result<PathBuf, Absence> {
+    let mut paths: Vec<PathBuf> = nodes.into_iter().map(|node| node.path).collect();
+    match (paths.pop(), paths.is_empty()) {
+        (None, _) => Err(Absence::NotConnected),
+        (Some(path), true) => Ok(path),
+        (Some(path), false) => {
+            paths.push(path);
+            Err(Absence::Several { paths })
         }
     }
 }
 
-/// Opens and starts a camera; the error says what is wrong and what to do.
+/// Opens and starts a camera.
 fn start(
     driver: &impl Driver,
     path: &Path,
     wanted: &Wanted,
     controls: &mut ControlPlan,
-) -> Result<State, String> {
+) -> Result<State, Absence> {
+    let unsuitable = |reason: String| Absence::Unsuitable { reason };
     let node = driver
         .node(path)
-        .map_err(|error| explain(&error))?
-        .ok_or("is no camera; see `hemoscope cameras` for those there are")?;
-    let choice = choose(&node.formats, wanted).map_err(|refused| explain_refusal(&refused))?;
+        .map_err(|error| absence_of(&error))?
+        .ok_or_else(|| {
+            unsuitable("is no camera; see `hemoscope cameras` for those there are".to_owned())
+        })?;
+    let choice =
+        choose(&node.formats, wanted).map_err(|refused| unsuitable(explain_refusal(&refused)))?;
     let mut device = driver
         .start(path, &choice)
-        .map_err(|error| explain(&error))?;
+        .map_err(|error| absence_of(&error))?;
     let given = device.format();
     if given.name != choice.format.name() {
-        return Err(format!(
+        return Err(unsuitable(format!(
             "gives {} where {} was asked for; use another camera",
             given.name,
             choice.format.name()
-        ));
+        )));
     }
-    Frame::check_size(given.width_px, given.height_px).map_err(|error| error.to_string())?;
+    Frame::check_size(given.width_px, given.height_px)
+        .map_err(|error| unsuitable(format!("gives frames of a wrong size: {error}")))?;
     let must_settle = controls
         .apply(&mut *device)
-        .map_err(|error| explain(&error))?;
+        .map_err(|error| absence_of(&error))?;
     Ok(State::Streaming {
         device,
         format: choice.format,
@@ -331,16 +327,14 @@ fn start(
     })
 }
 
-fn explain(error: &io::Error) -> String {
+fn absence_of(error: &io::Error) -> Absence {
     match error.raw_os_error() {
-        Some(libc::ENOENT | libc::ENODEV | libc::ENXIO) => {
-            "is not connected; check its cable".to_owned()
-        }
-        Some(libc::EBUSY) => "is used by another program; stop that program".to_owned(),
-        Some(libc::EACCES | libc::EPERM) => {
-            "may not be used; give this user access to video devices (group video)".to_owned()
-        }
-        _ => format!("failed ({error}); unplug it and plug it in again"),
+        Some(libc::ENOENT | libc::ENODEV | libc::ENXIO) => Absence::NotConnected,
+        Some(libc::EBUSY) => Absence::InUse,
+        Some(libc::EACCES | libc::EPERM) => Absence::NotAllowed,
+        _ => Absence::Failed {
+            reason: error.to_string(),
+        },
     }
 }
 
@@ -387,7 +381,7 @@ impl<D: Driver> V4l2Camera<D> {
             Ok(_) => self.controls.freeze(&mut **device),
             Err(error) => Err(error),
         };
-        frozen.map_err(|error| self.leave(explain(&error)))
+        frozen.map_err(|error| self.leave(absence_of(&error), Instant::now()))
     }
 }
 
@@ -428,7 +422,8 @@ impl<D: Driver> FrameSource for V4l2Camera<D> {
             ..
         } = &mut self.state
         else {
-            return Err(self.away("is being opened".to_owned()));
+            let absence = Absence::NotConnected;
+            return Err(self.leave(absence, Instant::now() + RETRY));
         };
         let stream = device.format();
         let (decoder, range) = (&mut self.decoder, self.range);
@@ -444,13 +439,10 @@ impl<D: Driver> FrameSource for V4l2Camera<D> {
             Ok(Dequeued::Frame { sequence }) => sequence,
             Ok(Dequeued::TimedOut) => {
                 let seconds = FRAME_LIMIT.as_secs();
-                return Err(self.leave(format!(
-                    "gave no frame for {seconds} s; it is started again"
-                )));
+                return Err(self.leave(Absence::Silent { seconds }, Instant::now()));
             }
             Err(error) => {
-                let reason = explain(&error);
-                return Err(self.leave(reason));
+                return Err(self.leave(absence_of(&error), Instant::now()));
             }
         };
         // The driver's gaps count as frames: nothing is lost unnoticed.

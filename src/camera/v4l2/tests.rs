@@ -156,7 +156,9 @@ fn driver(nodes: Vec<CameraNode>, happenings: Vec<Happening>) -> SimulatedDriver
 }
 
 fn open(driver: &SimulatedDriver) -> V4l2Camera<SimulatedDriver> {
-    V4l2Camera::open(driver.clone(), &Which::Only, Wanted::default()).unwrap()
+    let mut camera = V4l2Camera::new(driver.clone(), Which::Only, Wanted::default());
+    camera.open().unwrap();
+    camera
 }
 
 fn good(bytes: Vec<u8>) -> Happening {
@@ -188,7 +190,7 @@ fn outcomes(camera: &mut V4l2Camera<SimulatedDriver>, count: usize) -> Vec<Strin
             Ok(true) => format!("frame {}", captured.sequence),
             Ok(false) => "the end".to_owned(),
             Err(CameraError::BadFrame { reason, .. }) => format!("dropped: {reason}"),
-            Err(CameraError::Away { reason, .. }) => format!("away: {reason}"),
+            Err(CameraError::Away { absence, .. }) => format!("away: {absence}"),
             Err(CameraError::Unavailable { reason, .. }) => format!("over: {reason}"),
         })
         .collect()
@@ -359,7 +361,7 @@ fn gaps_in_the_drivers_numbers_count() {
 #[test]
 fn cameras_that_cannot_be_used_are_refused_with_what_to_do() {
     let cases = [
-        ("none", vec![], "no camera is connected"),
+        ("none", vec![], "is not connected"),
         (
             "two",
             vec![
@@ -380,8 +382,8 @@ fn cameras_that_cannot_be_used_are_refused_with_what_to_do() {
         ),
     ];
     for (name, nodes, expected) in cases {
-        let result = V4l2Camera::open(driver(nodes, vec![]), &Which::Only, Wanted::default());
-        let message = result.err().map(|error| error.to_string());
+        let mut camera = V4l2Camera::new(driver(nodes, vec![]), Which::Only, Wanted::default());
+        let message = camera.open().err().map(|error| error.to_string());
         assert!(
             message
                 .as_ref()
@@ -390,8 +392,8 @@ fn cameras_that_cannot_be_used_are_refused_with_what_to_do() {
         );
     }
     let named = Which::At("/dev/v4l/by-id/gone".into());
-    let result = V4l2Camera::open(driver(vec![], vec![]), &named, Wanted::default());
-    let message = result.err().map(|error| error.to_string());
+    let mut camera = V4l2Camera::new(driver(vec![], vec![]), named, Wanted::default());
+    let message = camera.open().err().map(|error| error.to_string());
     assert_eq!(
         message.as_deref(),
         Some("camera v4l2:/dev/v4l/by-id/gone: is not connected; check its cable")
@@ -439,7 +441,9 @@ fn open_with(driver: &SimulatedDriver, controls: ControlSettings) -> V4l2Camera<
         controls,
         ..Wanted::default()
     };
-    V4l2Camera::open(driver.clone(), &Which::Only, wanted).unwrap()
+    let mut camera = V4l2Camera::new(driver.clone(), Which::Only, wanted);
+    camera.open().unwrap();
+    camera
 }
 
 const CONFIGURED: ControlSettings = ControlSettings {
@@ -550,4 +554,28 @@ fn a_camera_that_goes_while_it_settles_is_away() {
     let driver = adjustable(2);
     let mut camera = open_with(&driver, ControlSettings::default());
     assert!(outcomes(&mut camera, 1)[0].starts_with("away: is not connected"));
+}
+
+#[test]
+fn a_camera_that_comes_later_is_found() {
+    let one = camera_node("/dev/video0", &[b"YUYV"]);
+    let other = camera_node("/dev/video2", &[b"YUYV"]);
+    let grey = camera_node("/dev/video0", &[b"GREY"]);
+    let driver = driver(vec![], vec![good(yuyv(90))]);
+    let mut camera = V4l2Camera::new(driver.clone(), Which::Only, Wanted::default());
+    let mut said = Vec::new();
+    for nodes in [
+        vec![],
+        vec![one.clone(), other.clone()],
+        vec![grey],
+        vec![other],
+    ] {
+        driver.0.lock().unwrap().nodes = nodes;
+        said.extend(outcomes(&mut camera, 1));
+    }
+    let expected = ["not connected", "one of 2", "GREY has no colour", "frame 0"];
+    for (said, expected) in said.iter().zip(expected) {
+        assert!(said.contains(expected), "{said}");
+    }
+    assert_eq!(camera.name(), "v4l2:/dev/video2");
 }

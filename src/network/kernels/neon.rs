@@ -3,6 +3,7 @@
 //! As many of the former as fit are added before they are widened.
 
 use std::arch::aarch64::*;
+use std::arch::asm;
 
 use super::chunks::Runs;
 use super::neon_write::{BLOCKS, LANES, Sums};
@@ -196,6 +197,13 @@ impl Packed {
                 }
                 // SAFETY: past the last register this is one past what has been checked.
                 (window, weights) = unsafe { (window.add(REGISTER), weights.add(STEP)) };
+                // Keeps the compiler from working both out again after the loop, which costs more
+                // than counting on: most loops have one or two steps.
+                // SAFETY: no instruction, and the values stay what they are.
+                unsafe {
+                    asm!("/* {0} {1} */", inout(reg) window, inout(reg) weights,
+                        options(pure, nomem, nostack, preserves_flags));
+                }
             };
         }
         for segment in &self.runs[four].segments {

@@ -9,7 +9,7 @@ use crate::ui::layout::{Budget, ScreenSize, Space, bar_place, research_place, si
 use crate::ui::mark::MIN_MARK_SIDE_PX;
 use crate::ui::model::{Failure, NoCamera, Starting};
 use crate::ui::surface::{Align, Surface, TextStyle};
-use crate::ui::text::TextId;
+use crate::ui::text::{self, TextId};
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 
@@ -66,8 +66,8 @@ pub(super) fn no_camera(missing: &NoCamera<'_>, size: ScreenSize, surface: &mut 
     let words = |id: TextId| id.text_in(language);
     let message = Message {
         title: words(TextId::NoCamera).to_owned(),
-        what_happened: format!("{} {}", words(TextId::NoCameraWhat), missing.camera),
-        what_to_do: words(TextId::NoCameraDo).to_owned(),
+        what_happened: format!("{} ({})", words(missing.trouble.into()), missing.camera),
+        what_to_do: words(text::camera_help(missing.trouble)).to_owned(),
     };
     let mut space = Space::of_screen(size);
     let budget = size.budget();
@@ -92,7 +92,7 @@ pub(super) fn failure(failure: &Failure<'_>, size: ScreenSize, surface: &mut dyn
     let language = failure.language;
     let words = |id: TextId| id.text_in(language);
     let message = Message {
-        title: format!("{} E-{:02}", words(TextId::Error), failure.number),
+        title: text::error_title(failure.number, language),
         what_happened: failure.what_happened.clone(),
         what_to_do: failure.what_to_do.clone(),
     };
