@@ -55,7 +55,8 @@ def make_test_disk(arguments: argparse.Namespace) -> Path:
     with disk.open("wb") as file:
         file.truncate(TEST_DISK_MB << 20)
     os.environ["PATH"] += ":/usr/sbin:/sbin"
-    subprocess.run([require("mke2fs"), "-q", "-t", "ext4", "-d", str(tree), str(disk)], check=True)
+    command = [require("mke2fs"), "-q", "-t", "ext4", "-L", "hemo-test", "-d", str(tree), str(disk)]
+    subprocess.run(command, check=True)
     return disk
 
 

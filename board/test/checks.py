@@ -74,7 +74,7 @@ class Bench:
         folder = kind.lower()
         self.machine.shell(
             "mountpoint -q /run/test || { mkdir -p /run/test;"
-            " mount -o ro /dev/disk/by-id/virtio-test /run/test; }"
+            " mount -o ro LABEL=hemo-test /run/test; }"
         )
         self.machine.shell(
             "grep -q v4l2loopback /proc/modules || insmod /run/test/v4l2loopback.ko"
@@ -123,7 +123,7 @@ def check_boot(bench: Bench) -> str:
         "program_started_s": started_us / 1e6,
         "ready_s": ready_us / 1e6,
     }
-    if " ro," not in machine.shell("findmnt -n -o OPTIONS / | sed 's/^/ /'"):
+    if not machine.shell("findmnt -n -o OPTIONS /").startswith("ro,"):
         raise BoardError("the root is not mounted read-only")
     return (
         f"kernel {loader_s:.1f} s after power-on; program started {started_us / 1e6:.1f} s and"

@@ -63,7 +63,7 @@ class Machine:
         ]
         if test_disk is not None:
             drive = f"file={test_disk},if=none,id=test,format=raw,readonly=on"
-            command += ["-drive", drive, "-device", "virtio-blk-pci,drive=test,serial=test"]
+            command += ["-drive", drive, "-device", "virtio-blk-pci,drive=test"]
         if device_tree is not None:
             command += ["-dtb", str(device_tree)]
         if trace is not None:
@@ -156,7 +156,7 @@ class Machine:
         start = len(self.console)
         mark = os.urandom(4).hex()
         # Written in two halves, so that an echo of the command is not taken for its end.
-        line = f"{{ {command}\n}} 2>&1; echo; echo end-$((0))-{mark}-$?\n"
+        line = f"{{ {command}\n}} 2>&1; code=$?; echo; echo end-$((0))-{mark}-$code\n"
         self._serial.setblocking(True)
         self._serial.sendall(line.encode())
         self._serial.setblocking(False)
