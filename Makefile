@@ -13,6 +13,8 @@ ARM := aarch64-unknown-linux-gnu
 # With its symbols, and stripped.
 BOARD_BUILD := target/$(ARM)/dist/hemoscope
 BOARD_PROGRAM := target/board/hemoscope
+BOARD ?= qemu-aarch64
+BOARDS := $(patsubst board/%/image.env,%,$(wildcard board/*/image.env))
 FRAMES_PROGRAM := target/release/examples/simulated_frames
 CONTENDERS := target/contenders/release/contenders
 BOARD_CONTENDERS := target/contenders/$(ARM)/release/contenders
@@ -43,6 +45,20 @@ cross: setup ## Builds target/board/hemoscope, the program for 64-bit ARM boards
 	mkdir -p $(dir $(BOARD_PROGRAM))
 	aarch64-linux-gnu-strip -o $(BOARD_PROGRAM) $(BOARD_BUILD)
 
+.PHONY: image
+image: cross ## Builds a board's bootable image in target/board/: make image BOARD=raspberry-pi-4
+	scripts/setup-board
+	scripts/board-image $(BOARD) $(BOARD_PROGRAM) $(MODEL) target/board/$(BOARD)
+
+.PHONY: images
+images: $(addprefix image-,$(BOARDS)) ## Builds the images of all boards
+image-%:
+	$(MAKE) image BOARD=$*
+
+.PHONY: image-refresh
+image-refresh: ## Lets the next image take the newest packages of Debian
+	rm -f $(CACHE)/board/fetched
+
 ##@ Check it
 .PHONY: test
 test: setup ## Runs every test, those of the ARM kernels under emulation too
@@ -56,6 +72,17 @@ check: format-check clippy deny doc lint-python ## Formatting, lints, licences, 
 sanitize: setup ## Runs the kernels with checks of every memory access and of every shared one
 	scripts/kernel-sanitize
 
+.PHONY: image-reproducible
+image-reproducible: cross ## Builds an image twice and compares the two bit by bit
+	scripts/setup-board
+	scripts/board-image-reproducible $(BOARD) $(BOARD_PROGRAM) $(MODEL) target/board/reproducible
+
+.PHONY: board-test
+board-test: image ## Boots the emulated board's image and checks camera, screen, faults: ONLY="boot camera_jpeg"
+	scripts/setup-board --test
+	cargo build --release --locked --example simulated_frames
+	scripts/board-test target/board/qemu-aarch64 $(BOARD_PROGRAM) $(MODEL) $(FRAMES_PROGRAM) target/board-test $(ONLY)
+
 .PHONY: fuzz
 fuzz: ## Compares the kernels on CASES random convolutions from SEED_FROM on (20000 from the clock)
 	cd tests/kernel_parity && KERNEL_PARITY_CASES=$(or $(CASES),20000) \
@@ -65,6 +92,7 @@ fuzz: ## Compares the kernels on CASES random convolutions from SEED_FROM on (20
 format: $(VENV)/ruff-installed ## Formats Rust and Python
 	cargo fmt
 	$(VENV)/bin/ruff format models/training
+	$(VENV)/bin/ruff format --config models/training/pyproject.toml board/test
 
 .PHONY: format-check
 format-check:
@@ -87,8 +115,10 @@ doc: setup ## Builds the documentation; a warning is an error
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 
 .PHONY: lint-python
-lint-python: $(VENV)/ruff-installed ## Lints the training code
+lint-python: $(VENV)/ruff-installed ## Lints the training code and the board's test
 	cd models/training && $(VENV)/bin/ruff format --check . && $(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check --config models/training/pyproject.toml board/test
+	$(VENV)/bin/ruff check --config models/training/pyproject.toml board/test
 
 .PHONY: bless
 bless: ## Rewrites the golden screens from what the program draws now; look at them before you commit

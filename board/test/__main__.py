@@ -1,0 +1,145 @@
+"""Boots the image of the emulated board and checks it from outside.
+
+python3 board/test --image IMAGE --loader U-BOOT --program HEMOSCOPE --model MODEL --camera FOLDER
+--frames FOLDER --out FOLDER [--only NAME]... [--list]
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from checks import BOARD_CHECKS, UM_PER_PX, Bench
+from machine import BoardError, Machine, put_on_boot_partition, require
+
+# The shell of a development image, on the serial console.
+DEVELOPMENT = b"extra_arguments=systemd.debug_shell=ttyAMA0\n"
+# A card as a user has it is larger than the image.
+DISK_BYTES = 1280 << 20
+TEST_DISK_MB = 64
+Check = Callable[[Bench], str]
+
+
+def name_of(check: Check) -> str:
+    """The name of a check, as `--only` takes it."""
+    return check.__name__.removeprefix("check_")
+
+
+def counts_of(arguments: argparse.Namespace, pictures: list[Path]) -> list[tuple[int, ...]]:
+    """What `hemoscope count` says of pictures, run on an emulated processor of the board's kind."""
+    runner = [require("qemu-aarch64-static"), "-cpu", "cortex-a72", "-L", "/usr/aarch64-linux-gnu"]
+    command = [str(arguments.program), "count", "--json", "--workers", "1", "--um-per-px"]
+    command += [UM_PER_PX, "--model", str(arguments.model), *map(str, pictures)]
+    done = subprocess.run([*runner, *command], check=True, stdout=subprocess.PIPE)
+    counts = [json.loads(line)["counts"] for line in done.stdout.splitlines()]
+    return [tuple(each[key] for key in ("RBC", "WBC", "PLT", "uncertain")) for each in counts]
+
+
+def make_test_disk(arguments: argparse.Namespace) -> Path:
+    """A disk with what plays the camera; the image itself has nothing of it."""
+    tree = arguments.out / "test-disk"
+    shutil.rmtree(tree, ignore_errors=True)
+    shutil.copytree(arguments.camera, tree)
+    for kind, ending in (("mjpg", "jpg"), ("yuyv", "yuyv")):
+        (tree / kind).mkdir()
+        for path in sorted(arguments.frames.glob(f"{kind}/*.{ending}")):
+            shutil.copy(path, tree / kind)
+    disk = arguments.out / "test-disk.ext4"
+    disk.unlink(missing_ok=True)
+    with disk.open("wb") as file:
+        file.truncate(TEST_DISK_MB << 20)
+    os.environ["PATH"] += ":/usr/sbin:/sbin"
+    command = [require("mke2fs"), "-q", "-t", "ext4", "-L", "hemo-test", "-d", str(tree), str(disk)]
+    subprocess.run(command, check=True)
+    return disk
+
+
+def copy_image(arguments: argparse.Namespace, name: str) -> Path:
+    """The image on a card of its own, with the development shell switched on."""
+    disk = arguments.out / f"{name}.img"
+    command = ["cp", "--sparse=always", str(arguments.image), str(disk)]
+    subprocess.run(command, check=True)
+    os.truncate(disk, DISK_BYTES)
+    put_on_boot_partition(disk, {"extra.env": DEVELOPMENT}, arguments.out)
+    return disk
+
+
+def run_checks(bench: Bench, checks: list[Check], only: list[str], results: list) -> None:
+    """Runs checks one after the other; the first one has to hold for the rest."""
+    for check in checks:
+        name = name_of(check)
+        if only and name not in only and check is not checks[0]:
+            continue
+        start = time.monotonic()
+        try:
+            said, passed = check(bench), True
+        except BoardError as error:
+            said, passed = str(error), False
+        except Exception:
+            said, passed = traceback.format_exc(), False
+        seconds = time.monotonic() - start
+        results.append((name, passed, seconds, said))
+        print(f"{'pass' if passed else 'FAIL'}  {name:16} {seconds:6.1f} s  {said}", flush=True)
+        if not passed and check is checks[0]:
+            return
+
+
+def save_journal(bench: Bench) -> None:
+    """Keeps the board's journal beside the results."""
+    try:
+        bench.machine.shell("journalctl -b -o short-monotonic >/run/journal.txt", limit_s=60)
+        bench.machine.fetch("/run/journal.txt", bench.folder / f"{bench.machine.name}-journal.txt")
+    except (BoardError, OSError) as error:
+        print(f"the journal could not be fetched: {error}", file=sys.stderr)
+
+
+def main() -> int:
+    """Runs what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for option in ("image", "loader", "program", "model", "camera", "frames", "out"):
+        parser.add_argument(f"--{option}", type=Path, required=True)
+    names = [name_of(check) for check in BOARD_CHECKS]
+    parser.add_argument("--only", action="append", default=[], choices=names)
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    arguments.out = arguments.out.resolve()
+
+    expected = {
+        "MJPG": counts_of(arguments, sorted(arguments.frames.glob("mjpg/*.jpg"))),
+        "YUYV": counts_of(arguments, sorted(arguments.frames.glob("yuyv/*.png"))),
+    }
+    test_disk = make_test_disk(arguments)
+    results: list[tuple[str, bool, float, str]] = []
+    disk = copy_image(arguments, "board")
+    machine = Machine(arguments.out, disk, arguments.loader, test_disk)
+    bench = Bench(machine, arguments.out, expected)
+    try:
+        run_checks(bench, BOARD_CHECKS[:-1], arguments.only, results)
+        save_journal(bench)
+        if not arguments.only or name_of(BOARD_CHECKS[-1]) in arguments.only:
+            run_checks(bench, BOARD_CHECKS[-1:], [], results)
+    finally:
+        machine.cut_power()
+        disk.unlink(missing_ok=True)
+    lines = [f"{'check':16} {'':4} {'s':>6}  what was measured"]
+    lines += [
+        f"{name:16} {'pass' if passed else 'FAIL'} {seconds:6.1f}  {said.splitlines()[0]}"
+        for name, passed, seconds, said in results
+    ]
+    failed = sum(not passed for _, passed, _, _ in results)
+    lines.append(f"{len(results) - failed} passed, {failed} failed")
+    table = "\n".join(lines)
+    (arguments.out / "results.txt").write_text(table + "\n")
+    (arguments.out / "figures.json").write_text(json.dumps(bench.figures, indent=1) + "\n")
+    print("\n" + table)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,422 @@
+"""What is checked on the emulated board, one function a check.
+
+A check takes the `Bench`, says what it measured, and raises `BoardError` where the board did not do
+what it should.
+"""
+
+import json
+import re
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from machine import BoardError, Machine
+from png import Picture, read_png
+
+# As of the simulated slide that the camera shows.
+UM_PER_PX = "0.0725"
+CAMERA = "/dev/video9"
+RECORDS = "/data/hemoscope/records"
+# Times at which the camera shows one field: four seconds at five frames a second.
+REPEAT = 20
+# systemd-analyze security: the unit's exposure, 0 to 10.
+MOST_EXPOSURE = 3.0
+
+
+@dataclass
+class Bench:
+    """The board under test, and what is known of it."""
+
+    machine: Machine
+    # Results go here.
+    folder: Path
+    # What `hemoscope count` says of each frame: RBC, WBC, PLT, uncertain.
+    expected: dict[str, list[tuple[int, ...]]]
+    figures: dict[str, float] = field(default_factory=dict)
+
+    def show(self, unit: str, name: str) -> str:
+        """One property of a unit."""
+        return self.machine.shell(f"systemctl show --value -p {name} {unit}")
+
+    def wait_until(self, what: str, limit_s: float, happened) -> float:
+        """Waits for a condition; gives the seconds that it took."""
+        start = time.monotonic()
+        while not happened():
+            if time.monotonic() - start > limit_s:
+                status = self.machine.shell("systemctl status hemoscope", check=False)
+                raise BoardError(f"not within {limit_s} s: {what}\n{status}")
+            time.sleep(0.5)
+        return time.monotonic() - start
+
+    def records(self) -> list[dict]:
+        """All lines of the records, oldest first."""
+        text = self.machine.shell(f"cat {RECORDS}/*.jsonl", check=False)
+        return [json.loads(line) for line in text.splitlines() if line.startswith('{"smear"')]
+
+    def counted(self, smear: int | None = None) -> list[tuple[int, ...]]:
+        """The counted fields of a smear, the newest one without a number."""
+        lines = self.records()
+        newest = max((line["smear"] for line in lines), default=0)
+        wanted = newest if smear is None else smear
+        fields = [
+            line["event"]["field"]
+            for line in lines
+            if line["smear"] == wanted and "field" in line["event"]
+        ]
+        return [
+            (each["rbc"], each["wbc"], each["plt"], each["uncertain"])
+            for each in fields
+            if each["outcome"] == "counted"
+        ]
+
+    def start_camera(self, kind: str) -> None:
+        """Plugs the camera in and lets it show the frames of a kind, MJPG or YUYV."""
+        folder = kind.lower()
+        self.machine.shell(
+            "mountpoint -q /run/test || { mkdir -p /run/test;"
+            " mount -o ro LABEL=hemo-test /run/test; }"
+        )
+        self.machine.shell(
+            "grep -q v4l2loopback /proc/modules || insmod /run/test/v4l2loopback.ko"
+            f" video_nr={CAMERA[-1]} exclusive_caps=1 max_buffers=4 card_label=Microscope"
+        )
+        self.machine.shell(
+            f"(setsid /run/test/camera-feeder {CAMERA} {kind} 640 480 5 {REPEAT}"
+            f" /run/test/{folder}/* >/run/feeder.log 2>&1 </dev/null &) ; sleep 1;"
+            " cat /run/feeder.log; pidof camera-feeder"
+        )
+
+    def stop_camera(self) -> None:
+        """Unplugs the camera."""
+        self.machine.shell("kill $(pidof camera-feeder); sleep 1", check=False)
+
+    def restart(self, options: str) -> None:
+        """Starts the program again with more options than the image gives it."""
+        unit = "/run/systemd/system/hemoscope.service.d"
+        self.machine.shell(
+            f"mkdir -p {unit}; printf '[Service]\\nExecStart=\\nExecStart=/usr/bin/hemoscope run"
+            f" --board /usr/share/hemoscope/board.toml {options}\\n' >{unit}/test.conf;"
+            " systemctl daemon-reload; systemctl restart hemoscope",
+            limit_s=180,
+        )
+
+    def status(self) -> str:
+        """What the program last told the service manager."""
+        return self.show("hemoscope", "StatusText")
+
+
+def check_boot(bench: Bench) -> str:
+    """The image boots to a shell, with its services, read-only, within its limits."""
+    machine = bench.machine
+    machine.wait_for("hemoscope: slot A", 120)
+    loader_s = machine.seconds()
+    machine.log_in(240)
+    bench.wait_until(
+        "the program says that it is ready",
+        120,
+        lambda: bench.show("hemoscope", "ActiveState") == "active",
+    )
+    ready_us = int(bench.show("hemoscope", "ActiveEnterTimestampMonotonic"))
+    started_us = int(bench.show("hemoscope", "ExecMainStartTimestampMonotonic"))
+    bench.figures |= {
+        "loader_s": loader_s,
+        "program_started_s": started_us / 1e6,
+        "ready_s": ready_us / 1e6,
+    }
+    if not machine.shell("findmnt -n -o OPTIONS /").startswith("ro,"):
+        raise BoardError("the root is not mounted read-only")
+    return (
+        f"kernel {loader_s:.1f} s after power-on; program started {started_us / 1e6:.1f} s and"
+        f" live {ready_us / 1e6:.1f} s later"
+    )
+
+
+def check_security(bench: Bench) -> str:
+    """The program's service is shut in: systemd's exposure is at most 3.0."""
+    said = bench.machine.shell("systemd-analyze security --no-pager hemoscope.service")
+    found = re.search(r"Overall exposure level for hemoscope.service: ([0-9.]+)", said)
+    if not found:
+        raise BoardError(f"systemd-analyze says no exposure: {said[-300:]}")
+    (bench.folder / "security.txt").write_text(said)
+    if float(found[1]) > MOST_EXPOSURE:
+        raise BoardError(f"the exposure is {found[1]}, more than {MOST_EXPOSURE}")
+    listening = bench.machine.shell("cat /proc/net/tcp /proc/net/udp | grep -c ' 0A ' || true")
+    if listening.strip() != "0":
+        raise BoardError(f"something listens on the network: {listening}")
+    return f"exposure {found[1]}"
+
+
+def check_units(bench: Bench) -> str:
+    """No unit has failed, the data partition has grown, the slot is good, nothing else runs."""
+    machine = bench.machine
+    bench.wait_until(
+        "the boot is over",
+        180,
+        lambda: "running" in machine.shell("systemctl is-system-running", check=False),
+    )
+    failed = machine.shell("systemctl --failed --plain --no-legend")
+    if failed:
+        raise BoardError(f"units have failed: {failed}")
+    size_mb = int(machine.shell("findmnt -n -b -o SIZE /data")) >> 20
+    if size_mb < 100:
+        raise BoardError(f"the data partition has not grown: {size_mb} MiB")
+    if "slot A works" not in machine.shell("journalctl -b -u hemoscope-boot-good -o cat"):
+        raise BoardError("the boot counters were not set back")
+    watchdog = machine.shell("systemctl show --value -p RuntimeWatchdogUSec -p WatchdogDevice")
+    if "/dev/watchdog" not in watchdog:
+        raise BoardError(f"systemd feeds no hardware watchdog: {watchdog}")
+    memory = machine.shell("grep -E 'MemTotal|MemAvailable' /proc/meminfo")
+    total_mb, free_mb = (int(each) >> 10 for each in re.findall(r"(\d+) kB", memory))
+    return f"data {size_mb} MiB, {free_mb} of {total_mb} MiB of memory free"
+
+
+def check_starting_screen(bench: Bench) -> str:
+    """The display shows the program's screen."""
+    picture = read_png(bench.machine.photograph(bench.folder / "boot.png"))
+    if picture.colours() < 3:
+        raise BoardError("the display is empty; see boot.png")
+    return f"{picture.width_px}x{picture.height_px}, {picture.colours()} colours"
+
+
+def _count(bench: Bench, kind: str, wanted: int) -> str:
+    started = time.monotonic()
+    bench.restart(f"--um-per-px {UM_PER_PX}")
+    bench.start_camera(kind)
+    bench.wait_until(
+        "the first field is counted", 120, lambda: not bench.status().startswith("0 fields")
+    )
+    first_s = time.monotonic() - started
+    bench.wait_until(
+        f"{wanted} fields are counted",
+        240,
+        lambda: int((re.match(r"(\d+) fields", bench.status()) or ["", "0"])[1]) >= wanted,
+    )
+    counted = bench.counted()
+    expected = bench.expected[kind]
+    # Starting anywhere, the fields come in the camera's order; a slow board may miss some.
+    places = [expected.index(each) if each in expected else -1 for each in counted]
+    if len(counted) < wanted or -1 in places:
+        raise BoardError(f"counted {counted}, but `hemoscope count` says {expected}")
+    for before, after in zip(places, places[1:], strict=False):
+        if (after - before) % len(expected) not in (1, 2, 3):
+            raise BoardError(f"the fields came in the order {places}")
+    bench.machine.photograph(bench.folder / f"counting-{kind.lower()}.png")
+    bench.figures[f"first_count_{kind.lower()}_s"] = first_s
+    return f"{len(counted)} fields as `hemoscope count` says, the first after {first_s:.1f} s"
+
+
+def check_camera_jpeg(bench: Bench) -> str:
+    """Fields from a camera that sends JPEG are counted as `hemoscope count` counts its frames."""
+    return _count(bench, "MJPG", 4)
+
+
+def check_camera_yuyv(bench: Bench) -> str:
+    """The same of a camera that sends YUYV."""
+    bench.stop_camera()
+    said = _count(bench, "YUYV", 4)
+    bench.stop_camera()
+    return said
+
+
+def check_photograph(bench: Bench) -> str:
+    """The display shows, pixel for pixel, what the program draws into a file."""
+    machine = bench.machine
+    bench.restart(f"--um-per-px {UM_PER_PX} --panel drm --panel png:/run/hemoscope/screen.png")
+    bench.wait_until("a field is counted", 120, lambda: not bench.status().startswith("0 fields"))
+    drawn, shown = bench.folder / "drawn.png", bench.folder / "shown.png"
+    differing = -1
+    for _ in range(3):
+        # It stands still between two screens, since both are written one after the other.
+        machine.shell("kill -STOP $(pidof hemoscope); sleep 1")
+        machine.fetch("/run/hemoscope/screen.png", drawn)
+        machine.photograph(shown)
+        machine.shell("kill -CONT $(pidof hemoscope)")
+        want, have = read_png(drawn), read_png(shown)
+        differing = _enlarged(want, have).differing_pixels(have)
+        if differing == 0:
+            break
+    if differing != 0:
+        raise BoardError(f"{differing} pixels differ between drawn.png and shown.png")
+    return f"{have.width_px}x{have.height_px}, no pixel differs"
+
+
+def _enlarged(picture: Picture, display: Picture) -> Picture:
+    """A picture as it stands on a display: a whole factor larger, in the middle, on black."""
+    factor = min(display.width_px // picture.width_px, display.height_px // picture.height_px)
+    if factor < 1:
+        raise BoardError("the display is smaller than the picture")
+    left_px = (display.width_px - picture.width_px * factor) // 2
+    top_px = (display.height_px - picture.height_px * factor) // 2
+    stride = display.width_px * 3
+    rgb = bytearray(stride * display.height_px)
+    for y_px in range(picture.height_px):
+        start = y_px * picture.width_px * 3
+        row = picture.rgb[start : start + picture.width_px * 3]
+        row = b"".join(row[at : at + 3] * factor for at in range(0, len(row), 3))
+        for copy in range(factor):
+            at = (top_px + y_px * factor + copy) * stride + left_px * 3
+            rgb[at : at + len(row)] = row
+    return Picture(display.width_px, display.height_px, bytes(rgb))
+
+
+def check_camera_lost(bench: Bench) -> str:
+    """A camera that is unplugged is said to be away, and counted again when it is back."""
+    restarts = bench.show("hemoscope", "NRestarts")
+    bench.stop_camera()
+    away_s = bench.wait_until(
+        "the screen says that the camera is away", 60, lambda: "camera there" not in bench.status()
+    )
+    status = bench.status()
+    bench.machine.photograph(bench.folder / "camera-away.png")
+    fields = re.match(r"(\d+) fields", status)[1]
+    bench.start_camera("MJPG")
+    back_s = bench.wait_until(
+        "counting goes on",
+        120,
+        lambda: "camera there" in bench.status() and bench.status().split()[0] != fields,
+    )
+    if bench.show("hemoscope", "NRestarts") != restarts:
+        raise BoardError("the program was started again because of the camera")
+    return f"away after {away_s:.1f} s ({status}); counting again {back_s:.1f} s after its return"
+
+
+def _main_process(bench: Bench) -> str:
+    return bench.show("hemoscope", "MainPID")
+
+
+def check_killed(bench: Bench) -> str:
+    """A program that was killed is there again, and its smear is marked as interrupted."""
+    before = _main_process(bench)
+    newest = max(line["smear"] for line in bench.records())
+    bench.machine.shell("kill -KILL $(pidof hemoscope)")
+    back_s = bench.wait_until(
+        "the program is ready again",
+        60,
+        lambda: (
+            _main_process(bench) not in ("0", before)
+            and bench.show("hemoscope", "ActiveState") == "active"
+        ),
+    )
+    _expect_interrupted(bench, newest)
+    return f"ready again after {back_s:.1f} s, smear {newest} marked as interrupted"
+
+
+def _expect_interrupted(bench: Bench, smear: int) -> None:
+    lines = [line for line in bench.records() if line["smear"] == smear]
+    numbers = [line["seq"] for line in lines]
+    if numbers != list(range(len(numbers))):
+        raise BoardError(f"lines of smear {smear} are missing: {numbers}")
+    if not lines or "smear_interrupted" not in lines[-1]["event"]:
+        raise BoardError(f"smear {smear} is not marked as interrupted: {lines[-1:]}")
+
+
+def check_hung(bench: Bench) -> str:
+    """A program that hangs is started again by the watchdog within 30 s."""
+    before = _main_process(bench)
+    bench.machine.shell("kill -STOP $(pidof hemoscope)")
+    back_s = bench.wait_until(
+        "the watchdog brings the program back",
+        90,
+        lambda: (
+            _main_process(bench) not in ("0", before)
+            and bench.show("hemoscope", "ActiveState") == "active"
+        ),
+    )
+    if back_s > 30:
+        raise BoardError(f"the program was back after {back_s:.1f} s, more than 30")
+    return f"ready again after {back_s:.1f} s"
+
+
+def check_data_full(bench: Bench) -> str:
+    """A full card stops neither the program nor its counting, and the screen says so."""
+    machine = bench.machine
+    restarts = bench.show("hemoscope", "NRestarts")
+    machine.shell(
+        "fallocate -l $(df --output=avail -B1 /data | tail -n 1) /data/filler || true;"
+        " dd if=/dev/zero of=/data/filler2 bs=4k 2>/dev/null; sync; true"
+    )
+    bench.wait_until(
+        "the program says that results are not saved",
+        120,
+        lambda: "not saved" in bench.status(),
+    )
+    status = bench.status()
+    machine.photograph(bench.folder / "data-full.png")
+    machine.shell("rm -f /data/filler /data/filler2")
+    bench.wait_until("results are saved again", 120, lambda: "not saved" not in bench.status())
+    if bench.show("hemoscope", "NRestarts") != restarts:
+        raise BoardError("the program was started again because of the full card")
+    return status
+
+
+def check_reset(bench: Bench) -> str:
+    """A board that is reset while it counts keeps its records and marks the smear."""
+    machine = bench.machine
+    if not bench.machine.shell("pidof camera-feeder", check=False):
+        bench.start_camera("MJPG")
+    bench.wait_until(
+        "two fields are counted",
+        120,
+        lambda: int((re.match(r"(\d+) fields", bench.status()) or ["", "0"])[1]) >= 2,
+    )
+    kept = bench.counted()
+    newest = max(line["smear"] for line in bench.records())
+    start = len(machine.console)
+    machine.qmp("system_reset")
+    reset_at = time.monotonic()
+    machine.wait_for("hemoscope: slot A", 120, start)
+    machine.log_in(240)
+    bench.wait_until(
+        "the program is ready again",
+        120,
+        lambda: bench.show("hemoscope", "ActiveState") == "active",
+    )
+    ready_s = int(bench.show("hemoscope", "ActiveEnterTimestampMonotonic")) / 1e6
+    _expect_interrupted(bench, newest)
+    again = bench.counted(newest)
+    if again[: len(kept)] != kept:
+        raise BoardError(f"counted fields were lost: {kept} became {again}")
+    wall_s = time.monotonic() - reset_at
+    bench.figures["second_boot_ready_s"] = ready_s
+    return (
+        f"{len(kept)} fields kept, smear {newest} marked; second boot live {ready_s:.1f} s after"
+        f" the kernel, looked at after {wall_s:.1f} s"
+    )
+
+
+def check_power_key(bench: Bench) -> str:
+    """The power button switches the board off cleanly; the journal has been copied by then."""
+    machine = bench.machine
+    start = time.monotonic()
+    machine.qmp("system_powerdown")
+    if not machine.wait_until_off(60):
+        raise BoardError("the board was still on 60 s after its power button was pressed")
+    return f"off after {time.monotonic() - start:.1f} s"
+
+
+def check_clock_unset(bench: Bench) -> str:
+    """A board without a clock says in its records that the time is not known."""
+    machine = bench.machine
+    lines = bench.records()
+    newest = lines[-1]
+    if newest.get("clock_set", True):
+        raise BoardError(f"the records take the clock for set: {newest}")
+    return f"date {machine.shell('date +%F')}, clock_set {newest.get('clock_set')}"
+
+
+# In this order; each group is one power-on.
+BOARD_CHECKS = [
+    check_boot,
+    check_starting_screen,
+    check_security,
+    check_units,
+    check_camera_jpeg,
+    check_photograph,
+    check_camera_lost,
+    check_killed,
+    check_hung,
+    check_data_full,
+    check_reset,
+    check_camera_yuyv,
+    check_power_key,
+]

@@ -1,0 +1,214 @@
+"""The emulated board, seen from outside: its power, its serial console, its screen."""
+
+import base64
+import gzip
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+# Where U-Boot keeps the boot partition: one MiB into the disk.
+BOOT_PARTITION = "@@1M"
+SHELL_LIMIT_S = 120
+
+
+class BoardError(Exception):
+    """The board did not do what a check needs."""
+
+
+def require(command: str) -> str:
+    """The path of a program that the test needs."""
+    path = shutil.which(command)
+    if path is None:
+        raise BoardError(f"{command} is missing; install it with: scripts/setup-board --test")
+    return path
+
+
+class Machine:
+    """One run of QEMU, from power-on to power-off."""
+
+    def __init__(
+        self,
+        folder: Path,
+        disk: Path,
+        loader: Path,
+        test_disk: Path | None = None,
+        device_tree: Path | None = None,
+        trace: Path | None = None,
+        rtc: str | None = None,
+        name: str = "board",
+    ):
+        self.folder = folder
+        self.name = name
+        self.serial_log = folder / f"{name}-serial.log"
+        self._serial_at = 0
+        self._sockets = {kind: folder / f"{name}-{kind}.socket" for kind in ("serial", "qmp")}
+        for path in [*self._sockets.values(), self.serial_log]:
+            path.unlink(missing_ok=True)
+        command = [
+            *[require("qemu-system-aarch64"), "-M", "virt,gic-version=3", "-cpu", "cortex-a72"],
+            *["-smp", "2", "-m", "512", "-accel", "tcg,thread=multi", "-bios", str(loader)],
+            *["-drive", f"file={disk},if=none,id=card,format=raw,cache=unsafe"],
+            *["-device", "virtio-blk-pci,drive=card,bootindex=0", "-nic", "none"],
+            *["-display", "none", "-device", "virtio-gpu-pci,xres=800,yres=480"],
+            *["-device", "i6300esb", "-device", "virtio-keyboard-pci"],
+            *["-device", "virtio-rng-pci", "-monitor", "none"],
+            *["-chardev", f"socket,id=serial,path={self._sockets['serial']},server=on,wait=off"],
+            *["-serial", "chardev:serial"],
+            *["-qmp", f"unix:{self._sockets['qmp']},server=on,wait=off"],
+        ]
+        if test_disk is not None:
+            drive = f"file={test_disk},if=none,id=test,format=raw,readonly=on"
+            command += ["-drive", drive, "-device", "virtio-blk-pci,drive=test"]
+        if device_tree is not None:
+            command += ["-dtb", str(device_tree)]
+        if trace is not None:
+            trace.unlink(missing_ok=True)
+            command += ["-trace", "pl061_set_output", "-D", str(trace)]
+        if rtc is not None:
+            command += ["-rtc", f"base={rtc}"]
+        self.started_at = time.monotonic()
+        log = (folder / f"{name}-qemu.log").open("w")
+        self._process = subprocess.Popen(command, stdout=log, stderr=log)
+        self._serial = self._connect("serial")
+        self._serial.setblocking(False)
+        self._qmp = self._connect("qmp")
+        self._answers = self._qmp.makefile("r")
+        self._answers.readline()
+        self.qmp("qmp_capabilities")
+        self.console = b""
+
+    def _connect(self, kind: str) -> socket.socket:
+        for _ in range(200):
+            if self._process.poll() is not None:
+                log = (self.folder / f"{self.name}-qemu.log").read_text()
+                raise BoardError(f"qemu-system-aarch64 ended at once: {log}")
+            try:
+                connection = socket.socket(socket.AF_UNIX)
+                connection.connect(str(self._sockets[kind]))
+                return connection
+            except OSError:
+                connection.close()
+                time.sleep(0.05)
+        raise BoardError(f"QEMU does not open {self._sockets[kind]}")
+
+    def seconds(self) -> float:
+        """Time since power-on."""
+        return time.monotonic() - self.started_at
+
+    def qmp(self, command: str, **arguments: object) -> object:
+        """One command to QEMU, and its answer."""
+        request = {"execute": command, "arguments": arguments}
+        self._qmp.sendall(json.dumps(request).encode() + b"\n")
+        while True:
+            line = self._answers.readline()
+            if not line:
+                raise BoardError(f"QEMU ended during {command}")
+            answer = json.loads(line)
+            if "error" in answer:
+                raise BoardError(f"QEMU refused {command}: {answer['error']['desc']}")
+            if "return" in answer:
+                return answer["return"]
+
+    def _read_console(self) -> None:
+        try:
+            while data := self._serial.recv(65536):
+                self.console += data
+        except BlockingIOError:
+            pass
+        with self.serial_log.open("ab") as log:
+            log.write(self.console[self._serial_at :])
+        self._serial_at = len(self.console)
+
+    def wait_for(self, pattern: str, limit_s: float, start: int = 0) -> re.Match[bytes]:
+        """Waits until the console has said a pattern behind the place `start`."""
+        end = time.monotonic() + limit_s
+        expression = re.compile(pattern.encode())
+        while True:
+            self._read_console()
+            if found := expression.search(self.console, start):
+                return found
+            if time.monotonic() > end:
+                tail = self.console[-400:].decode(errors="replace")
+                raise BoardError(f"no {pattern!r} on the console after {limit_s} s: ...{tail}")
+            time.sleep(0.05)
+
+    def log_in(self, limit_s: float = 180) -> None:
+        """Waits for the development image's root shell."""
+        start = len(self.console)
+        self.wait_for(r"root@[^\r\n]*# ", limit_s, start)
+        self._serial.setblocking(True)
+        self._serial.sendall(
+            b"stty -echo cols 200; export PS1= TERM=dumb PAGER=cat SYSTEMD_COLORS=0;"
+            b" bind 'set enable-bracketed-paste off'\n"
+        )
+        self._serial.setblocking(False)
+        time.sleep(0.5)
+        self.shell("true")
+
+    def shell(self, command: str, limit_s: float = SHELL_LIMIT_S, check: bool = True) -> str:
+        """What a command says on the board; one that fails is an error."""
+        self._read_console()
+        start = len(self.console)
+        mark = os.urandom(4).hex()
+        # Written in two halves, so that an echo of the command is not taken for its end.
+        line = f"{{ {command}\n}} 2>&1; code=$?; echo; echo end-$((0))-{mark}-$code\n"
+        self._serial.setblocking(True)
+        self._serial.sendall(line.encode())
+        self._serial.setblocking(False)
+        found = self.wait_for(rf"end-0-{mark}-(\d+)", limit_s, start)
+        said = self.console[start : found.start()].decode(errors="replace").replace("\r", "")
+        said = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|> ", "", said).strip()
+        if check and found[1] != b"0":
+            raise BoardError(f"{command!r} failed on the board: {said[-600:]}")
+        return said
+
+    def fetch(self, path: str, to: Path) -> bool:
+        """Copies a file of the board; False where there is none."""
+        text = self.shell(f"gzip -c {path} | base64 -w 180", check=False, limit_s=240)
+        lines = re.findall(r"^[A-Za-z0-9+/=]+$", text, re.MULTILINE)
+        packed = base64.b64decode("".join(lines))
+        if not packed:
+            return False
+        to.write_bytes(gzip.decompress(packed))
+        return True
+
+    def photograph(self, path: Path) -> Path:
+        """What the display shows, as a PNG."""
+        path.unlink(missing_ok=True)
+        self.qmp("screendump", filename=str(path), format="png")
+        return path
+
+    def press(self, key: str) -> None:
+        """Presses a key and lets it go."""
+        self.qmp("send-key", keys=[{"type": "qcode", "data": key}])
+
+    def wait_until_off(self, limit_s: float) -> bool:
+        """Whether the board has switched itself off."""
+        try:
+            self._process.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def cut_power(self) -> None:
+        """Ends QEMU at once."""
+        self._read_console()
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        self._serial.close()
+        self._qmp.close()
+
+
+def put_on_boot_partition(disk: Path, files: dict[str, bytes], folder: Path) -> None:
+    """Copies files onto the FAT partition of a disk."""
+    for name, content in files.items():
+        path = folder / name
+        path.write_bytes(content)
+        command = [require("mcopy"), "-o", "-i", f"{disk}{BOOT_PARTITION}", str(path), "::"]
+        subprocess.run(command, check=True)
