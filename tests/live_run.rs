@@ -9,6 +9,8 @@ use hemoscope::app::arguments::{Arguments, Command};
 use hemoscope::app::run::run_with;
 use hemoscope::camera;
 use hemoscope::input::Action;
+use hemoscope::record::archive::{self, SmearState};
+use hemoscope::record::{Ending, records_folder};
 use hemoscope::session::{RunState, Session};
 use hemoscope::ui::layout::ScreenSize;
 use hemoscope::ui::model::{CameraTrouble, Failure, Identity, NoCamera, Screen};
@@ -295,7 +297,8 @@ fn a_board_shows_what_keeps_it_from_counting() {
     expect_screen(&board, folder.path(), &expected);
 }
 
-/// Runs with an operator who sees the session as the screen does; returns what was written.
+/// Runs with an operator who sees the session as the screen does, with its records beside the
+/// screen's file; returns what was written.
 fn run_with_operator(
     camera: &str,
     screen: &Path,
@@ -312,6 +315,8 @@ fn run_with_operator(
         &panel,
         "--model",
         model.to_str().unwrap(),
+        "--data",
+        screen.parent().unwrap().to_str().unwrap(),
     ];
     let Command::Run(arguments) = Arguments::parse_from(arguments).command else {
         panic!("these are the arguments of a run");
@@ -363,6 +368,17 @@ fn one_button_finishes_a_smear_and_starts_the_next_one() {
             assert!(text.contains(&format!("{fields} fields counted")), "{text}");
         }
         assert!(screen.exists());
+        let files = archive::list(&records_folder(folder.path())).unwrap();
+        let kept: Vec<_> = files
+            .iter()
+            .map(|(smear, files)| {
+                let smear = archive::read(*smear, files).unwrap();
+                assert_eq!(smear.state, SmearState::Ended(Ending::Finished));
+                smear.totals.fields
+            })
+            .collect();
+        let finished: Vec<_> = finished.into_iter().map(u64::from).collect();
+        assert_eq!(kept, finished, "each smear is kept by itself");
     }
 }
 

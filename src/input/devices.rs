@@ -398,6 +398,7 @@ mod tests {
         unplug(&bench, "event0");
         assert_eq!(look(&mut reader, start + LOOK_INTERVAL), []);
         assert!(reader.news.iter().any(|news| news.contains("has gone")));
+        assert!(reader.open.is_empty());
         // It comes back under another path.
         let back = start + SEARCH_INTERVAL + LOOK_INTERVAL;
         look(&mut reader, back);

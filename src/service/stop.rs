@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Raised once the system has asked the program to end (SIGTERM) or the user has (SIGINT). A
-/// second signal ends it on the spot.
-#[derive(Debug, Clone)]
+/// second signal ends it on the spot. By default one that no signal raises.
+#[derive(Debug, Clone, Default)]
 pub struct StopSignal(Arc<AtomicBool>);
 
 impl StopSignal {

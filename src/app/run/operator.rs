@@ -83,9 +83,10 @@ impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
     /// The run is over: what was counted is kept first, whatever became of it; then what stopped
     /// a device is shown, and results are written.
     pub(super) fn finish(mut self, outcome: Result<Ending>, is_device: bool) -> Result<bool> {
+        let mut switches_off = outcome.as_ref().is_ok_and(|ending| ending.switches_off);
         if let (Err(error), true) = (&outcome, is_device) {
             self.keeper.end(RunState::Unfinished);
-            self.show_failure(error)?;
+            switches_off = self.show_failure(error)?;
         }
         self.service.stopping();
         let state = match &outcome {
@@ -108,7 +109,13 @@ impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
         drop(self.display);
         drop(self.actions);
         self.out.write_all(self.results.as_bytes())?;
-        let ending = outcome?;
+        let ending = match outcome {
+            Err(error) if switches_off => {
+                power::switch_off()?;
+                return Err(error);
+            }
+            outcome => outcome?,
+        };
         let is_saved = closed
             .as_ref()
             .is_none_or(|(closed, _)| closed.unsaved == 0);
@@ -118,17 +125,17 @@ impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
             let records = closed.as_ref().map(note_on_records);
             let text = result_text(&ending.session, &self.self_report, records);
             self.out.write_all(text.as_bytes())?;
-            is_whole(&ending.session, was_told_to_stop || ending.switches_off)
+            is_whole(&ending.session, was_told_to_stop || switches_off)
         };
-        if ending.switches_off {
+        if switches_off {
             power::switch_off()?;
         }
         Ok(is_whole? && is_saved)
     }
 
     /// Shows what stopped the device until the operator has seen it, or for a minute: then the
-    /// system starts the program again.
-    fn show_failure(&mut self, error: &anyhow::Error) -> Result<()> {
+    /// system starts the program again. Tells whether the device is to be switched off.
+    fn show_failure(&mut self, error: &anyhow::Error) -> Result<bool> {
         let language = self.setup.language();
         self.display.show(&Screen::Failure(Failure {
             language,
@@ -139,11 +146,16 @@ impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
         }))?;
         let nothing = Session::new(self.setup.count_rules(), None, KnownScale::Unknown);
         let until = Instant::now() + FAILURE_SHOWN;
-        while Instant::now() < until && self.next_action(&nothing).is_none() {
+        while Instant::now() < until {
+            match self.next_action(&nothing) {
+                Some(Action::StepBrightness) => self.display.step_brightness(),
+                Some(action) => return Ok(action == Action::ShutDown),
+                None => {}
+            }
             self.service.failure_shown();
             thread::sleep(TICK);
         }
-        Ok(())
+        Ok(false)
     }
 }
 
