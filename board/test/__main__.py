@@ -15,14 +15,31 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from checks import BOARD_CHECKS, UM_PER_PX, Bench
-from machine import BoardError, Machine, put_on_boot_partition, require
+from checks import BOARD_CHECKS, SPI_CHECKS, UM_PER_PX, Bench
+from machine import BoardError, Machine, device_tree_with, put_on_boot_partition, require
 
 # The shell of a development image, on the serial console.
 DEVELOPMENT = b"extra_arguments=systemd.debug_shell=ttyAMA0\n"
 # A card as a user has it is larger than the image.
 DISK_BYTES = 1280 << 20
 TEST_DISK_MB = 64
+# A panel on the lines of the machine's PL061. Line 3 is its power button.
+SPI_NODES = """
+	spi {
+		compatible = "spi-gpio";
+		#address-cells = <1>;
+		#size-cells = <0>;
+		sck-gpios = <LINES 0 0>;
+		mosi-gpios = <LINES 1 0>;
+		cs-gpios = <LINES 2 1>;
+		num-chipselects = <1>;
+		panel@0 {
+			compatible = "rohm,dh2228fv";
+			reg = <0>;
+			spi-max-frequency = <32000000>;
+		};
+	};
+"""
 Check = Callable[[Bench], str]
 
 
@@ -50,6 +67,7 @@ def make_test_disk(arguments: argparse.Namespace) -> Path:
         (tree / kind).mkdir()
         for path in sorted(arguments.frames.glob(f"{kind}/*.{ending}")):
             shutil.copy(path, tree / kind)
+    shutil.copy(Path(__file__).with_name("board-spi.toml"), tree)
     disk = arguments.out / "test-disk.ext4"
     disk.unlink(missing_ok=True)
     with disk.open("wb") as file:
@@ -70,12 +88,23 @@ def copy_image(arguments: argparse.Namespace, name: str) -> Path:
     return disk
 
 
+def save_journal(bench: Bench) -> None:
+    """Keeps the board's journal beside the results."""
+    try:
+        bench.machine.shell("journalctl -b -o short-monotonic >/run/journal.txt", limit_s=60)
+        bench.machine.fetch("/run/journal.txt", bench.folder / f"{bench.machine.name}-journal.txt")
+    except (BoardError, OSError) as error:
+        print(f"the journal could not be fetched: {error}", file=sys.stderr)
+
+
 def run_checks(bench: Bench, checks: list[Check], only: list[str], results: list) -> None:
     """Runs checks one after the other; the first one has to hold for the rest."""
     for check in checks:
         name = name_of(check)
         if only and name not in only and check is not checks[0]:
             continue
+        if check is checks[-1]:
+            save_journal(bench)
         start = time.monotonic()
         try:
             said, passed = check(bench), True
@@ -90,22 +119,13 @@ def run_checks(bench: Bench, checks: list[Check], only: list[str], results: list
             return
 
 
-def save_journal(bench: Bench) -> None:
-    """Keeps the board's journal beside the results."""
-    try:
-        bench.machine.shell("journalctl -b -o short-monotonic >/run/journal.txt", limit_s=60)
-        bench.machine.fetch("/run/journal.txt", bench.folder / f"{bench.machine.name}-journal.txt")
-    except (BoardError, OSError) as error:
-        print(f"the journal could not be fetched: {error}", file=sys.stderr)
-
-
 def main() -> int:
     """Runs what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for option in ("image", "loader", "program", "model", "camera", "frames", "out"):
         parser.add_argument(f"--{option}", type=Path, required=True)
-    names = [name_of(check) for check in BOARD_CHECKS]
-    parser.add_argument("--only", action="append", default=[], choices=names)
+    names = dict.fromkeys(name_of(check) for check in [*BOARD_CHECKS, *SPI_CHECKS])
+    parser.add_argument("--only", action="append", default=[], choices=list(names))
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     arguments.out = arguments.out.resolve()
@@ -116,17 +136,32 @@ def main() -> int:
     }
     test_disk = make_test_disk(arguments)
     results: list[tuple[str, bool, float, str]] = []
-    disk = copy_image(arguments, "board")
-    machine = Machine(arguments.out, disk, arguments.loader, test_disk)
-    bench = Bench(machine, arguments.out, expected)
-    try:
-        run_checks(bench, BOARD_CHECKS[:-1], arguments.only, results)
-        save_journal(bench)
-        if not arguments.only or name_of(BOARD_CHECKS[-1]) in arguments.only:
-            run_checks(bench, BOARD_CHECKS[-1:], [], results)
-    finally:
-        machine.cut_power()
-        disk.unlink(missing_ok=True)
+    figures: dict[str, float] = {}
+    for name, checks in (("board", BOARD_CHECKS), ("spi", SPI_CHECKS)):
+        wanted = [
+            check for check in checks if not arguments.only or name_of(check) in arguments.only
+        ]
+        if not wanted or (wanted == [checks[0]] and name == "spi"):
+            continue
+        disk = copy_image(arguments, name)
+        options = {}
+        if name == "spi":
+            options = {
+                "device_tree": device_tree_with(arguments.out, SPI_NODES),
+                "trace": arguments.out / "spi-edges.log",
+                "rtc": "1970-01-01T00:00:00",
+            }
+        machine = Machine(arguments.out, disk, arguments.loader, test_disk, name=name, **options)
+        bench = Bench(machine, arguments.out, expected)
+        try:
+            run_checks(bench, checks, arguments.only, results)
+        finally:
+            machine.cut_power()
+            disk.unlink(missing_ok=True)
+            if machine.trace is not None:
+                machine.trace.unlink(missing_ok=True)
+        if name == "board":
+            figures = bench.figures
     lines = [f"{'check':16} {'':4} {'s':>6}  what was measured"]
     lines += [
         f"{name:16} {'pass' if passed else 'FAIL'} {seconds:6.1f}  {said.splitlines()[0]}"
@@ -136,7 +171,7 @@ def main() -> int:
     lines.append(f"{len(results) - failed} passed, {failed} failed")
     table = "\n".join(lines)
     (arguments.out / "results.txt").write_text(table + "\n")
-    (arguments.out / "figures.json").write_text(json.dumps(bench.figures, indent=1) + "\n")
+    (arguments.out / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
     print("\n" + table)
     return 1 if failed else 0
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from machine import BoardError, Machine
-from png import Picture, read_png
+from png import Picture, read_png, write_png
+from spi_screen import read_picture
 
 # As of the simulated slide that the camera shows.
 UM_PER_PX = "0.0725"
@@ -90,12 +91,12 @@ class Bench:
         """Unplugs the camera."""
         self.machine.shell("kill $(pidof camera-feeder); sleep 1", check=False)
 
-    def restart(self, options: str) -> None:
+    def restart(self, options: str, board: str = "/usr/share/hemoscope/board.toml") -> None:
         """Starts the program again with more options than the image gives it."""
         unit = "/run/systemd/system/hemoscope.service.d"
         self.machine.shell(
             f"mkdir -p {unit}; printf '[Service]\\nExecStart=\\nExecStart=/usr/bin/hemoscope run"
-            f" --board /usr/share/hemoscope/board.toml {options}\\n' >{unit}/test.conf;"
+            f" --board {board} {options}\\n' >{unit}/test.conf;"
             " systemctl daemon-reload; systemctl restart hemoscope",
             limit_s=180,
         )
@@ -397,11 +398,40 @@ def check_power_key(bench: Bench) -> str:
 def check_clock_unset(bench: Bench) -> str:
     """A board without a clock says in its records that the time is not known."""
     machine = bench.machine
-    lines = bench.records()
-    newest = lines[-1]
+    bench.wait_until("the first line is kept", 60, bench.records)
+    newest = bench.records()[-1]
     if newest.get("clock_set", True):
         raise BoardError(f"the records take the clock for set: {newest}")
     return f"date {machine.shell('date +%F')}, clock_set {newest.get('clock_set')}"
+
+
+def check_spi_panel(bench: Bench) -> str:
+    """A panel on SPI is sent, bit by bit, what the program draws into a file."""
+    machine = bench.machine
+    machine.shell("mkdir -p /run/test; mount -o ro LABEL=hemo-test /run/test")
+    bench.restart(
+        "--panel spi --panel png:/run/hemoscope/screen.png", board="/run/test/board-spi.toml"
+    )
+    drawn = bench.folder / "spi-drawn.png"
+    differing = -1
+    for _ in range(3):
+        # The bus stands still once nothing on the screen changes any more.
+        size, quiet = -1, 0
+        while quiet < 4:
+            time.sleep(1)
+            quiet = quiet + 1 if machine.trace.stat().st_size == size else 0
+            size = machine.trace.stat().st_size
+        machine.fetch("/run/hemoscope/screen.png", drawn)
+        want = read_png(drawn)
+        have = read_picture(machine.trace, want.width_px, want.height_px)
+        write_png(bench.folder / "spi-shown.png", have)
+        # The panel has five bits of red and blue and six of green.
+        masks = (0xF8, 0xFC, 0xF8)
+        coarse = bytes(value & masks[at % 3] for at, value in enumerate(want.rgb))
+        differing = Picture(want.width_px, want.height_px, coarse).differing_pixels(have)
+        if differing == 0 and have.colours() > 2:
+            return f"{have.width_px}x{have.height_px}, no pixel differs, {size >> 20} MiB of edges"
+    raise BoardError(f"{differing} pixels differ between spi-drawn.png and spi-shown.png")
 
 
 # In this order; each group is one power-on.
@@ -420,3 +450,5 @@ BOARD_CHECKS = [
     check_camera_yuyv,
     check_power_key,
 ]
+# With a panel on SPI, and a clock that was never set.
+SPI_CHECKS = [check_boot, check_clock_unset, check_spi_panel]

@@ -44,6 +44,7 @@ class Machine:
     ):
         self.folder = folder
         self.name = name
+        self.trace = trace
         self.serial_log = folder / f"{name}-serial.log"
         self._serial_at = 0
         self._sockets = {kind: folder / f"{name}-{kind}.socket" for kind in ("serial", "qmp")}
@@ -203,6 +204,28 @@ class Machine:
             self._process.wait()
         self._serial.close()
         self._qmp.close()
+
+
+def device_tree_with(folder: Path, source: str) -> Path:
+    """The device tree of QEMU's machine, with more in it."""
+    plain, whole = folder / "virt.dtb", folder / "board.dtb"
+    machine = f"virt,gic-version=3,dumpdtb={plain}"
+    command = [require("qemu-system-aarch64"), "-M", machine, "-cpu", "cortex-a72"]
+    command += ["-smp", "2", "-m", "512", "-display", "none", "-nic", "none"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    dtc = [require("dtc"), "-q"]
+    done = subprocess.run(
+        [*dtc, "-I", "dtb", "-O", "dts", str(plain)], check=True, stdout=subprocess.PIPE
+    )
+    text = done.stdout.decode()
+    found = re.search(r"pl061@[0-9a-f]+ \{[^}]*?phandle = <(0x[0-9a-f]+)>", text)
+    if found is None:
+        raise BoardError("QEMU's machine has no PL061 lines")
+    end = text.rindex("};")
+    text = text[:end] + source.replace("LINES", found[1]) + text[end:]
+    command = [*dtc, "-I", "dts", "-O", "dtb", "-o", str(whole)]
+    subprocess.run(command, check=True, input=text.encode())
+    return whole
 
 
 def put_on_boot_partition(disk: Path, files: dict[str, bytes], folder: Path) -> None:
