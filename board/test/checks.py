@@ -425,9 +425,12 @@ def check_spi_panel(bench: Bench) -> str:
         want = read_png(drawn)
         have = read_picture(machine.trace, want.width_px, want.height_px)
         write_png(bench.folder / "spi-shown.png", have)
-        # The panel has five bits of red and blue and six of green.
-        masks = (0xF8, 0xFC, 0xF8)
-        coarse = bytes(value & masks[at % 3] for at, value in enumerate(want.rgb))
+        # The panel has five bits of red and blue and six of green; the nearest level is sent.
+        tops, shifts = (31, 63, 31), (3, 2, 3)
+        coarse = bytes(
+            (value * tops[at % 3] + 127) // 255 << shifts[at % 3]
+            for at, value in enumerate(want.rgb)
+        )
         differing = Picture(want.width_px, want.height_px, coarse).differing_pixels(have)
         if differing == 0 and have.colours() > 2:
             return f"{have.width_px}x{have.height_px}, no pixel differs, {size >> 20} MiB of edges"

@@ -51,7 +51,13 @@ class Machine:
         for path in [*self._sockets.values(), self.serial_log]:
             path.unlink(missing_ok=True)
         command = [
-            *[require("qemu-system-aarch64"), "-M", "virt,gic-version=3", "-cpu", "cortex-a72"],
+            *[
+                require("qemu-system-aarch64"),
+                "-M",
+                "virt,gic-version=3,acpi=off",
+                "-cpu",
+                "cortex-a72",
+            ],
             *["-smp", "2", "-m", "512", "-accel", "tcg,thread=multi", "-bios", str(loader)],
             *["-drive", f"file={disk},if=none,id=card,format=raw,cache=unsafe"],
             *["-device", "virtio-blk-pci,drive=card,bootindex=0", "-nic", "none"],
@@ -209,7 +215,7 @@ class Machine:
 def device_tree_with(folder: Path, source: str) -> Path:
     """The device tree of QEMU's machine, with more in it."""
     plain, whole = folder / "virt.dtb", folder / "board.dtb"
-    machine = f"virt,gic-version=3,dumpdtb={plain}"
+    machine = f"virt,gic-version=3,acpi=off,dumpdtb={plain}"
     command = [require("qemu-system-aarch64"), "-M", machine, "-cpu", "cortex-a72"]
     command += ["-smp", "2", "-m", "512", "-display", "none", "-nic", "none"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
