@@ -111,7 +111,7 @@ impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
         self.out.write_all(self.results.as_bytes())?;
         let ending = match outcome {
             Err(error) if switches_off => {
-                power::switch_off()?;
+                power::switch_off(|| self.stop.is_raised())?;
                 return Err(error);
             }
             outcome => outcome?,
@@ -128,7 +128,7 @@ impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
             is_whole(&ending.session, was_told_to_stop || switches_off)
         };
         if switches_off {
-            power::switch_off()?;
+            power::switch_off(|| self.stop.is_raised())?;
         }
         Ok(is_whole? && is_saved)
     }
