@@ -271,14 +271,43 @@ def check_camera_lost(bench: Bench) -> str:
     bench.machine.photograph(bench.folder / "camera-away.png")
     fields = re.match(r"(\d+) fields", status)[1]
     bench.start_camera("MJPG")
-    back_s = bench.wait_until(
-        "counting goes on",
-        120,
-        lambda: "camera there" in bench.status() and bench.status().split()[0] != fields,
+    back_s = bench.wait_until("the camera is back", 60, lambda: "camera there" in bench.status())
+    counting_s = back_s + bench.wait_until(
+        "counting goes on", 120, lambda: bench.status().split()[0] != fields
     )
     if bench.show("hemoscope", "NRestarts") != restarts:
         raise BoardError("the program was started again because of the camera")
-    return f"away after {away_s:.1f} s ({status}); counting again {back_s:.1f} s after its return"
+    return (
+        f"away after {away_s:.1f} s ({status}); back {back_s:.1f} s after its return, counting"
+        f" again after {counting_s:.1f} s"
+    )
+
+
+def check_buttons(bench: Bench) -> str:
+    """The first button finishes a smear, shows its result, and starts the next one."""
+    bench.wait_until("a field is counted", 120, lambda: not bench.status().startswith("0 fields"))
+    smear = max(line["smear"] for line in bench.records())
+
+    def last_event() -> dict:
+        return [line["event"] for line in bench.records() if line["smear"] == smear][-1]
+
+    bench.machine.press("ret")
+    bench.wait_until("the smear is finished", 30, lambda: "smear_ended" in last_event())
+    if last_event()["smear_ended"]["ending"] != "finished":
+        raise BoardError(f"the smear did not end as finished: {last_event()}")
+    bench.machine.photograph(bench.folder / "result.png")
+    bench.machine.press("ret")
+    bench.wait_until("the next smear begins", 30, lambda: bench.records()[-1]["smear"] == smear + 1)
+    return f"smear {smear} finished and smear {smear + 1} begun"
+
+
+def check_held_button(bench: Bench) -> str:
+    """The first button, held, switches the board off cleanly."""
+    start = time.monotonic()
+    bench.machine.press("ret", hold_ms=4000)
+    if not bench.machine.wait_until_off(60):
+        raise BoardError("the board was still on 60 s after its first button was held")
+    return f"off after {time.monotonic() - start:.1f} s"
 
 
 def _main_process(bench: Bench) -> str:
@@ -446,6 +475,7 @@ BOARD_CHECKS = [
     check_camera_jpeg,
     check_photograph,
     check_camera_lost,
+    check_buttons,
     check_killed,
     check_hung,
     check_data_full,
@@ -454,4 +484,4 @@ BOARD_CHECKS = [
     check_power_key,
 ]
 # With a panel on SPI, and a clock that was never set.
-SPI_CHECKS = [check_boot, check_clock_unset, check_spi_panel]
+SPI_CHECKS = [check_boot, check_clock_unset, check_spi_panel, check_held_button]

@@ -190,9 +190,10 @@ class Machine:
         self.qmp("screendump", filename=str(path), format="png")
         return path
 
-    def press(self, key: str) -> None:
+    def press(self, key: str, hold_ms: int = 100) -> None:
         """Presses a key and lets it go."""
-        self.qmp("send-key", keys=[{"type": "qcode", "data": key}])
+        keys = [{"type": "qcode", "data": key}]
+        self.qmp("send-key", keys=keys, **{"hold-time": hold_ms})
 
     def wait_until_off(self, limit_s: float) -> bool:
         """Whether the board has switched itself off."""

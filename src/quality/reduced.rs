@@ -7,9 +7,9 @@ use super::{ClassMeans, Edges, LEVEL};
 use crate::frame::Frame;
 use crate::histogram::Histogram;
 
-/// The most pixels of a copy: those of a frame of 1920x1080, which takes some 30 MB in all. Larger
-/// frames are reduced further than their cells ask for.
-const MAX_PIXELS: u64 = 1920 * 1080;
+/// The most pixels of a copy, which takes some 15 MB in all then. Larger frames are reduced further
+/// than their cells ask for.
+const MAX_PIXELS: u64 = 1 << 20;
 
 const CHANNELS: usize = 3;
 /// Values that can be counted in a byte.
@@ -462,11 +462,12 @@ mod tests {
     fn copies_are_as_fine_as_the_cells_ask_for_up_to_a_limit() {
         let cases = [
             ((640, 480), Some(62), (640, 480)),
-            ((1920, 1080), Some(62), (1920, 1080)),
+            ((1280, 800), Some(62), (1280, 800)),
+            ((1920, 1080), Some(62), (960, 540)),
             ((1920, 1080), None, (384, 216)),
-            ((4056, 3040), Some(62), (1352, 1013)),
+            ((4056, 3040), Some(62), (1014, 760)),
             ((4056, 3040), Some(200), (676, 506)),
-            ((8192, 2900), Some(8), (2048, 725)),
+            ((8192, 2900), Some(8), (1638, 580)),
         ];
         let mut view = ReducedView::default();
         for (size_px, rbc_diameter_px, expected) in cases {

@@ -6,6 +6,8 @@ use super::{CHANNELS, ColumnTaps, HALF, MOST_PADDED_TAPS, MixedPixel, WEIGHT_BIT
 
 /// Bytes of a row mixed at a time.
 const STEP: usize = 32;
+/// Bytes that memory is read in.
+const CACHE_LINE: usize = 64;
 /// Pixels made at a time.
 const PIXELS: usize = 8;
 /// Pixels in one register.
@@ -42,7 +44,8 @@ fn mix_bytes(rows: &[u8], length: usize, weights: &[i16], first: usize, mixed: &
     }
 }
 
-/// Mixes twice `PAIRS` rows, or one fewer, as far as whole registers go.
+/// Mixes twice `PAIRS` rows, or one fewer, as far as whole registers go. Meanwhile the rows behind
+/// them, which come next, are brought near: those of a large frame lie in memory.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn mix_row_pairs<const PAIRS: usize>(rows: &[u8], weights: &[i16], mixed: &mut [u8]) {
@@ -59,8 +62,18 @@ fn mix_row_pairs<const PAIRS: usize>(rows: &[u8], weights: &[i16], mixed: &mut [
         let together = u32::from(weights[0] as u16) | u32::from(other as u16) << 16;
         factors[pair] = _mm256_set1_epi32(together as i32);
     }
+    let next_rows = [0, 1].map(|row| {
+        let first = (weights.len() + row) * length;
+        rows.as_ptr().wrapping_add(first)
+    });
     let (steps, _) = mixed.as_chunks_mut::<STEP>();
     for (step, mixed) in steps.iter_mut().enumerate() {
+        if step % (CACHE_LINE / STEP) == 0 {
+            for row in next_rows {
+                // SAFETY: bringing near what cannot be read does nothing.
+                unsafe { _mm_prefetch::<_MM_HINT_T0>(row.wrapping_add(step * STEP).cast()) };
+            }
+        }
         let mut sums = [_mm256_set1_epi32(HALF); 4];
         for ([one, other], factors) in pairs.iter().zip(factors) {
             // SAFETY: each row is as long as the mixed one, of which this is a whole step.
