@@ -1,6 +1,6 @@
 //! `hemoscope run`: the device's main loop.
 //!
-//! Three threads: [`capture`] owns the camera, [`analysis`] owns the network, and the main one
+//! Three threads: `capture` owns the camera, `analysis` owns the network, and the main one
 //! draws. The preview goes through a slot of one place that is overwritten; frames to be counted
 //! and results go through bounded channels that block, so that nothing counted is ever lost.
 //! Frames and pictures go round ([`circulation`](super::circulation)): once the run has warmed up,
