@@ -70,8 +70,11 @@ fn mix_row_pairs<const PAIRS: usize>(rows: &[u8], weights: &[i16], mixed: &mut [
     for (step, mixed) in steps.iter_mut().enumerate() {
         if step % (CACHE_LINE / STEP) == 0 {
             for row in next_rows {
-                // SAFETY: bringing near what cannot be read does nothing.
-                unsafe { _mm_prefetch::<_MM_HINT_T0>(row.wrapping_add(step * STEP).cast()) };
+                // SAFETY: bringing near what cannot be read does nothing; newer compilers know so.
+                #[allow(unused_unsafe)]
+                unsafe {
+                    _mm_prefetch::<_MM_HINT_T0>(row.wrapping_add(step * STEP).cast())
+                };
             }
         }
         let mut sums = [_mm256_set1_epi32(HALF); 4];
