@@ -4,4 +4,16 @@
 pub mod jpeg_kernels;
 #[path = "../../../src/network/kernels/mod.rs"]
 pub mod kernels;
+#[path = "../../../src/preprocess/kernels/mod.rs"]
+pub mod mixing_kernels;
 pub mod random;
+
+/// A number from the environment.
+pub fn setting(name: &str, default: u64) -> u64 {
+    match std::env::var(name) {
+        Ok(text) => text
+            .parse()
+            .unwrap_or_else(|_| panic!("{name} is {text:?}, no number")),
+        Err(_) => default,
+    }
+}

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use kernel_parity::jpeg_kernels::{BLOCK, Kernel, PIXEL_BYTES, SIDE, STEP};
 use kernel_parity::random::Random;
+use kernel_parity::setting;
 
 /// Random blocks and rows: few enough for an emulated processor.
 const RANDOM_CASES: u64 = 20_000;
@@ -76,16 +77,6 @@ fn rows_differ(seed: u64) -> bool {
 
 /// Whether the kernels differ on the case of a seed.
 type Differ = fn(u64) -> bool;
-
-/// A number from the environment.
-fn setting(name: &str, default: u64) -> u64 {
-    match std::env::var(name) {
-        Ok(text) => text
-            .parse()
-            .unwrap_or_else(|_| panic!("{name} is {text:?}, no number")),
-        Err(_) => default,
-    }
-}
 
 fn main() -> ExitCode {
     let kernel = Kernel::default();

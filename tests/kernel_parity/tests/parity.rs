@@ -12,6 +12,7 @@ use kernel_parity::kernels::{
     Program, Quantization, Residual, Size, Source, Step, Stream,
 };
 use kernel_parity::random::Random;
+use kernel_parity::setting;
 
 /// Random cases for each kernel: few enough for an emulated processor.
 const RANDOM_CASES: u64 = 400;
@@ -219,16 +220,6 @@ fn random_shape(random: &mut Random) -> Shape {
         shape.upsample = None;
     }
     shape
-}
-
-/// A number from the environment.
-fn setting(name: &str, default: u64) -> u64 {
-    match std::env::var(name) {
-        Ok(text) => text
-            .parse()
-            .unwrap_or_else(|_| panic!("{name} is {text:?}, no number")),
-        Err(_) => default,
-    }
 }
 
 fn kernels_agree_on_random_convolutions() -> Vec<String> {
