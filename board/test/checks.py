@@ -314,20 +314,26 @@ def _main_process(bench: Bench) -> str:
     return bench.show("hemoscope", "MainPID")
 
 
-def check_killed(bench: Bench) -> str:
-    """A program that was killed is there again, and its smear is marked as interrupted."""
+def _interrupt(bench: Bench, signal: str) -> tuple[int, float]:
+    """Sends the program a signal; gives the smear that it ended and how long it was away."""
     before = _main_process(bench)
     newest = max(line["smear"] for line in bench.records())
-    bench.machine.shell("kill -KILL $(pidof hemoscope)")
+    bench.machine.shell(f"kill -{signal} $(pidof hemoscope)")
     back_s = bench.wait_until(
         "the program is ready again",
-        60,
+        90,
         lambda: (
             _main_process(bench) not in ("0", before)
             and bench.show("hemoscope", "ActiveState") == "active"
         ),
     )
     _expect_interrupted(bench, newest)
+    return newest, back_s
+
+
+def check_killed(bench: Bench) -> str:
+    """A program that was killed is there again, and its smear is marked as interrupted."""
+    newest, back_s = _interrupt(bench, "KILL")
     return f"ready again after {back_s:.1f} s, smear {newest} marked as interrupted"
 
 
@@ -341,20 +347,11 @@ def _expect_interrupted(bench: Bench, smear: int) -> None:
 
 
 def check_hung(bench: Bench) -> str:
-    """A program that hangs is started again by the watchdog within 30 s."""
-    before = _main_process(bench)
-    bench.machine.shell("kill -STOP $(pidof hemoscope)")
-    back_s = bench.wait_until(
-        "the watchdog brings the program back",
-        90,
-        lambda: (
-            _main_process(bench) not in ("0", before)
-            and bench.show("hemoscope", "ActiveState") == "active"
-        ),
-    )
+    """A program that hangs is started again by the watchdog within 30 s, its smear marked."""
+    newest, back_s = _interrupt(bench, "STOP")
     if back_s > 30:
         raise BoardError(f"the program was back after {back_s:.1f} s, more than 30")
-    return f"ready again after {back_s:.1f} s"
+    return f"ready again after {back_s:.1f} s, smear {newest} marked as interrupted"
 
 
 def check_data_full(bench: Bench) -> str:

@@ -37,8 +37,7 @@ enum Instructions {
 }
 
 impl Default for Kernel {
-    /// The fastest that runs here. On 64-bit ARM that is the plain form: what the compiler makes
-    /// of it is as short as what NEON offers.
+    /// The fastest that runs here. 64-bit ARM has the plain form only.
     fn default() -> Self {
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx2") {

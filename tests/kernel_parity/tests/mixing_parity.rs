@@ -86,7 +86,7 @@ fn columns_differ(seed: u64) -> bool {
 
 fn main() -> ExitCode {
     if Kernel::default() == Kernel::SCALAR {
-        // As on ARM, where compilers make of it what NEON offers.
+        // As on ARM.
         println!("mixing: the scalar kernel is the only one here, so there is nothing to compare");
         return ExitCode::SUCCESS;
     }
