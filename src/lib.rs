@@ -30,3 +30,4 @@ pub mod service;
 pub mod session;
 pub mod stage_watch;
 pub mod ui;
+pub mod update;
