@@ -1,26 +1,22 @@
 //! The operator's side of a run, and the system's: the screen, what is asked for, what is kept,
 //! and where results are written.
 
+use super::Ending;
+use super::failure::{failure_of, show_until_seen};
 use super::report::{is_whole, note_on_records, result_text};
-use super::{Ending, TICK};
 use crate::app::circulation::Shared;
 use crate::app::display::Display;
 use crate::app::keeping::Keeper;
 use crate::app::power;
-use crate::app::screen_content::{identity_of, missing_camera_of};
+use crate::app::screen_content::missing_camera_of;
 use crate::app::setup::Setup;
 use crate::input::Action;
 use crate::service::{Beat, Service, StopSignal};
 use crate::session::{Event, KnownScale, RunState, Session};
-use crate::ui::model::{Failure, Screen};
+use crate::ui::model::Screen;
 use crate::ui::text::TextId;
 use anyhow::Result;
 use std::io::Write;
-use std::thread;
-use std::time::{Duration, Instant};
-
-/// How long a device shows what stopped it.
-const FAILURE_SHOWN: Duration = Duration::from_secs(60);
 
 /// `actions` gives what the operator asks for.
 pub(super) struct Operator<'a, A> {
@@ -41,12 +37,9 @@ pub(super) struct Operator<'a, A> {
 }
 
 impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
-    /// What is asked for, by the operator or by the system.
+    /// What is asked for, by the system or by the operator.
     pub(super) fn next_action(&mut self, session: &Session) -> Option<Action> {
-        if self.stop.is_raised() {
-            return Some(Action::Stop);
-        }
-        (self.actions)(session)
+        next_action(&self.stop, || (self.actions)(session))
     }
 
     /// Shows the run, and tells the system that it is alive.
@@ -133,30 +126,33 @@ impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
         Ok(is_whole? && is_saved)
     }
 
-    /// Shows what stopped the device until the operator has seen it, or for a minute: then the
-    /// system starts the program again. Tells whether the device is to be switched off.
+    /// Shows what stopped the device. Tells whether it is to be switched off.
     fn show_failure(&mut self, error: &anyhow::Error) -> Result<bool> {
-        let language = self.setup.language();
-        self.display.show(&Screen::Failure(Failure {
-            language,
-            identity: identity_of(self.setup),
-            number: None,
-            what_happened: format!("{error:#}"),
-            what_to_do: TextId::DoSwitchOff.text_in(language).to_owned(),
-        }))?;
-        let nothing = Session::new(self.setup.count_rules(), None, KnownScale::Unknown);
-        let until = Instant::now() + FAILURE_SHOWN;
-        while Instant::now() < until {
-            match self.next_action(&nothing) {
-                Some(Action::StepBrightness) => self.display.step_brightness(),
-                Some(action) => return Ok(action == Action::ShutDown),
-                None => {}
-            }
-            self.service.failure_shown();
-            thread::sleep(TICK);
-        }
-        Ok(false)
+        let Self {
+            display,
+            service,
+            actions,
+            stop,
+            setup,
+            ..
+        } = self;
+        let nothing = Session::new(setup.count_rules(), None, KnownScale::Unknown);
+        let failure = failure_of(setup, format!("{error:#}"), TextId::DoSwitchOff);
+        show_until_seen(display, service, failure, || {
+            next_action(stop, || actions(&nothing))
+        })
     }
+}
+
+/// What is asked for, by the system or by the operator.
+pub(super) fn next_action(
+    stop: &StopSignal,
+    mut of_operator: impl FnMut() -> Option<Action>,
+) -> Option<Action> {
+    if stop.is_raised() {
+        return Some(Action::Stop);
+    }
+    of_operator()
 }
 
 /// One line for the service manager.
