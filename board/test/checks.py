@@ -209,9 +209,7 @@ def _count(bench: Bench, kind: str, wanted: int) -> str:
     started = time.monotonic()
     bench.restart(f"--um-per-px {UM_PER_PX}")
     bench.start_camera(kind)
-    bench.wait_until(
-        "the first field is counted", 120, lambda: bench.fields() > 0
-    )
+    bench.wait_until("the first field is counted", 120, lambda: bench.fields() > 0)
     first_s = time.monotonic() - started
     bench.wait_until(
         f"{wanted} fields are counted",
@@ -433,7 +431,7 @@ def check_wrong_board(bench: Bench) -> str:
     """A description with a mistake, or of another board, is refused on the screen."""
     machine = bench.machine
     mistakes = {
-        "typo": ("s/^source = .*/sauce = \"v4l2\"/", "sauce"),
+        "typo": ('s/^source = .*/sauce = "v4l2"/', "sauce"),
         "other": ("s/linux,dummy-virt/raspberrypi,5-model-b/", "raspberrypi,5-model-b"),
     }
     for name, (edit, expected) in mistakes.items():

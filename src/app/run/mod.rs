@@ -17,6 +17,7 @@ use super::circulation::{FRAMES, RESULTS_WAITING, Shared, SmearEvent};
 use super::display::Display;
 use super::field_analysis::FieldAnalysis;
 use super::keeping::Keeper;
+use super::message_of;
 use super::power;
 use super::setup::Setup;
 use crate::board::BoardDescription;
@@ -74,7 +75,7 @@ where
     let setup = match prepare(arguments) {
         Err(error) if arguments.board.is_some() => {
             // On the log first, since there may be no display.
-            eprintln!("hemoscope: {error:#}");
+            eprintln!("hemoscope: {}", message_of(&error));
             show_refusal(&error, arguments, &stop, listen)?;
             return Ok(false);
         }
@@ -136,7 +137,7 @@ where
     let mut display = Display::new(size, open_panels(arguments, &setup, size)?);
     let mut actions = listen(display.is_on_device().then_some(&setup.input))?;
     let nothing = Session::new(setup.count_rules(), None, KnownScale::Unknown);
-    let failure = failure_of(&setup, format!("{refusal:#}"), TextId::DoAskInstaller);
+    let failure = failure_of(&setup, message_of(refusal), TextId::DoAskInstaller);
     let mut service = Service::from_environment();
     let switches_off = show_until_seen(&mut display, &mut service, failure, || {
         next_action(stop, || actions(&nothing))

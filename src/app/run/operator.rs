@@ -7,6 +7,7 @@ use super::report::{is_whole, note_on_records, result_text};
 use crate::app::circulation::Shared;
 use crate::app::display::Display;
 use crate::app::keeping::Keeper;
+use crate::app::message_of;
 use crate::app::power;
 use crate::app::screen_content::missing_camera_of;
 use crate::app::setup::Setup;
@@ -137,7 +138,7 @@ impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
             ..
         } = self;
         let nothing = Session::new(setup.count_rules(), None, KnownScale::Unknown);
-        let failure = failure_of(setup, format!("{error:#}"), TextId::DoSwitchOff);
+        let failure = failure_of(setup, message_of(error), TextId::DoSwitchOff);
         show_until_seen(display, service, failure, || {
             next_action(stop, || actions(&nothing))
         })
