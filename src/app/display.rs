@@ -1,6 +1,6 @@
 //! The screen of a run on its panels.
 
-use super::screen_content::counting_of;
+use super::screen_content::{Surroundings, counting_of};
 use super::setup::Setup;
 use crate::panel::{ChangedRows, Panel, PanelError};
 use crate::session::Session;
@@ -144,8 +144,13 @@ impl Display {
     ///
     /// # Errors
     /// A panel that cannot show it.
-    pub fn show_session(&mut self, session: &Session, setup: &Setup) -> Result<(), PanelError> {
-        self.show_counting(&counting_of(session, setup))
+    pub fn show_session(
+        &mut self,
+        session: &Session,
+        setup: &Setup,
+        surroundings: Surroundings,
+    ) -> Result<(), PanelError> {
+        self.show_counting(&counting_of(session, setup, surroundings))
     }
 
     /// As [`Display::show_session`], from the screen's content.

@@ -2,13 +2,15 @@
 
 use super::setup::Setup;
 use crate::camera::Absence;
+use crate::civil_time::CivilTime;
 use crate::count::{self, ClassSummary, Summary};
 use crate::quality::{self, Quality, Reason, Verdict};
+use crate::record::Stamp;
 use crate::session::{self, KnownScale, Session};
 use crate::ui::model::{
-    Brightness, CameraTrouble, Counting, Decimal, Density, Estimate, Fields, Focus, Identity,
-    Instruction, NoCamera, Preview, Reading, RejectedCounts, Rejection, RunState, Scale, Sharpness,
-    Warning,
+    Brightness, CameraTrouble, Clock, Counting, Decimal, Density, Estimate, Fields, Focus,
+    Identity, Instruction, NoCamera, Notice, Preview, Reading, RejectedCounts, Rejection, RunState,
+    Scale, Sharpness, Warning,
 };
 
 /// Nanometres in a micrometre.
@@ -16,18 +18,30 @@ const NM_PER_UM: f64 = 1000.0;
 /// Focus score from which a frame is called sharp rather than soft.
 const SHARP_FROM: u8 = 50;
 
+/// What a screen shows beside the session. By default nothing, with a clock that is not set.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    pub clock: Clock,
+    /// The first button, held, switches the device off.
+    pub can_switch_off: bool,
+    /// Shown where nothing is wrong.
+    pub notice: Option<Notice>,
+}
+
 /// What stands in place of the counting screen while a camera is away that has shown nothing yet.
 pub fn missing_camera_of<'a>(
     session: &Session,
     setup: &'a Setup,
     camera: &str,
+    surroundings: Surroundings,
 ) -> Option<NoCamera<'a>> {
     let absence = session.camera_away()?;
     session.latest().is_none().then(|| NoCamera {
         language: setup.language(),
-        identity: identity_of(setup),
+        identity: identity_of(setup, surroundings),
         camera: camera.to_owned(),
         trouble: trouble_of(absence),
+        can_switch_off: surroundings.can_switch_off,
     })
 }
 
@@ -43,16 +57,29 @@ fn trouble_of(absence: &Absence) -> CameraTrouble {
     }
 }
 
-/// Which sample a picture belongs to.
-pub fn identity_of(setup: &Setup) -> Identity<'_> {
+/// Which sample a picture belongs to, and when it was.
+pub fn identity_of(setup: &Setup, surroundings: Surroundings) -> Identity<'_> {
     Identity {
         sample: Some(setup.config.sample.id.as_str()).filter(|id| !id.is_empty()),
-        ..Identity::default()
+        clock: surroundings.clock,
     }
 }
 
+/// The time of a place whose clocks are ahead of UTC by so much.
+pub fn clock_of(stamp: Stamp, utc_offset_minutes: i16) -> Clock {
+    let time = CivilTime::at(stamp.unix_ms, utc_offset_minutes).filter(|_| stamp.clock_set);
+    time.map_or(Clock::NotSet, |time| Clock::Set {
+        time,
+        is_utc: utc_offset_minutes == 0,
+    })
+}
+
 /// The screen of a run at this moment.
-pub fn counting_of<'a>(session: &'a Session, setup: &'a Setup) -> Counting<'a> {
+pub fn counting_of<'a>(
+    session: &'a Session,
+    setup: &'a Setup,
+    surroundings: Surroundings,
+) -> Counting<'a> {
     let summary = session.summary();
     let latest = session.latest();
     let quality = latest.map(|latest| latest.quality);
@@ -60,7 +87,7 @@ pub fn counting_of<'a>(session: &'a Session, setup: &'a Setup) -> Counting<'a> {
     let [_, wbc, plt] = &summary.classes;
     Counting {
         language: setup.language(),
-        identity: identity_of(setup),
+        identity: identity_of(setup, surroundings),
         run: match session.state() {
             session::RunState::Live => RunState::Live,
             session::RunState::Finished => RunState::Finished,
@@ -95,6 +122,7 @@ pub fn counting_of<'a>(session: &'a Session, setup: &'a Setup) -> Counting<'a> {
         },
         over_dispersed: is_uneven(summary),
         warning: warning_of(session, summary),
+        notice: surroundings.notice,
         instruction: instruction_of(session, quality),
     }
 }
@@ -239,5 +267,40 @@ fn instruction_of(session: &Session, quality: Option<Quality>) -> Instruction {
             Instruction::NextField
         }
         _ => Instruction::HoldStill,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_clock_that_was_set_is_shown() {
+        // 2026-05-31T07:00:00Z.
+        let stamp = |clock_set| Stamp {
+            uptime_ms: 1,
+            unix_ms: 1_780_210_800_000,
+            clock_set,
+        };
+        let cases = [
+            (stamp(false), 0, None),
+            (stamp(true), 0, Some((7, true))),
+            (stamp(true), 120, Some((9, false))),
+            (
+                Stamp {
+                    unix_ms: u64::MAX,
+                    ..stamp(true)
+                },
+                0,
+                None,
+            ),
+        ];
+        for (stamp, utc_offset_minutes, expected) in cases {
+            let shown = match clock_of(stamp, utc_offset_minutes) {
+                Clock::Set { time, is_utc } => Some((time.hour, is_utc)),
+                Clock::NotSet => None,
+            };
+            assert_eq!(shown, expected, "{stamp:?} {utc_offset_minutes}");
+        }
     }
 }

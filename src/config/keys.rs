@@ -215,4 +215,15 @@ pub(super) const TABLES: &[Table] = &[
             "Language of the screen: English, Spanish or French",
         )],
     },
+    Table {
+        name: "site",
+        explanation: "Where the device stands",
+        keys: &[key(
+            "utc_offset_minutes",
+            integer(-720, 840),
+            "minutes",
+            "How far local time is ahead of UTC, for the screen; behind it, a negative number; \
+             with 0 the screen shows UTC and says so",
+        )],
+    },
 ];

@@ -36,6 +36,7 @@ pub struct Config {
     pub quality: QualityConfig,
     pub run: RunConfig,
     pub display: DisplayConfig,
+    pub site: SiteConfig,
 }
 
 /// The sample on the stage.
@@ -171,6 +172,14 @@ mod threads {
 #[serde(default, deny_unknown_fields)]
 pub struct DisplayConfig {
     pub language: Language,
+}
+
+/// Where the device stands.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SiteConfig {
+    /// Minutes that local time is ahead of UTC.
+    pub utc_offset_minutes: i16,
 }
 
 /// The language of the screen.

@@ -114,7 +114,8 @@ fn every_choice_and_both_ends_of_every_range_are_accepted() {
 #[test]
 fn given_keys_change_and_the_others_stay() {
     let text = "scale.um_per_px = 1\n[count]\nborder_rule = \"two_borders\"\nconfidence = 0.9\n\
-                [display]\nlanguage = \"fr\"\n[model]\nfolder = \"models/own\"\n[run]\nthreads = 2\n";
+                [display]\nlanguage = \"fr\"\n[model]\nfolder = \"models/own\"\n[run]\nthreads = 2\n\
+                [site]\nutc_offset_minutes = -270\n";
     let config = Config::parse(text, "site.toml").unwrap();
     let mut expected = Config::default();
     expected.scale.um_per_px = Some(1.0);
@@ -123,6 +124,7 @@ fn given_keys_change_and_the_others_stay() {
     expected.display.language = Language::Fr;
     expected.model.folder = PathBuf::from("models/own");
     expected.run.threads = ThreadsWanted::Fixed(2);
+    expected.site.utc_offset_minutes = -270;
     assert_eq!(config, expected);
     assert_eq!(config.count.rules().confidence.value(), 0.9);
     assert_eq!(Config::default().count.rules(), CountRules::default());

@@ -425,7 +425,7 @@ pub(super) fn bar_place(screen: &mut Space, budget: Budget) -> BarPlace {
     let state_sign = state.square_at_left(budget.sign);
     state.cut_left(state_sign_gap);
     let mut inside = inside.inset_sides(budget.margin);
-    let clock = inside.cut_right(inside.hundredths(43)).area();
+    let clock = inside.cut_right(inside.hundredths(50)).area();
     BarPlace {
         ground: row.area(),
         sample: inside.area(),

@@ -23,6 +23,7 @@ use crate::health::ThreadPolicy;
 use crate::input::{Action, Input, InputSettings};
 use crate::panel::{Panel, panel_from_spec};
 use crate::quality::Judge;
+use crate::record::Clock;
 use crate::service::{Service, StopSignal};
 use crate::session::{Event, FrameTally, KnownScale, RunState, Session};
 use crate::stage_watch::StageWatch;
@@ -92,6 +93,8 @@ where
         stop,
         service: Service::from_environment(),
         keeper,
+        clock: Clock::start(),
+        is_device: arguments.board.is_some(),
         setup: &setup,
         camera: camera.unwrap_or(&setup.config.camera.source),
         wanted_fields: arguments.fields,
@@ -363,6 +366,8 @@ mod tests {
             stop: StopSignal::default(),
             service: Service::from_environment(),
             keeper: Keeper::start(None),
+            clock: Clock::start(),
+            is_device: false,
             setup: &setup,
             camera: "hung",
             wanted_fields: None,

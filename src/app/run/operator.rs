@@ -7,9 +7,10 @@ use crate::app::circulation::Shared;
 use crate::app::display::Display;
 use crate::app::keeping::Keeper;
 use crate::app::power;
-use crate::app::screen_content::{identity_of, missing_camera_of};
+use crate::app::screen_content::{Surroundings, clock_of, identity_of, missing_camera_of};
 use crate::app::setup::Setup;
 use crate::input::Action;
+use crate::record::Clock;
 use crate::service::{Beat, Service, StopSignal};
 use crate::session::{Event, KnownScale, RunState, Session};
 use crate::ui::model::{Failure, Screen};
@@ -29,6 +30,9 @@ pub(super) struct Operator<'a, A> {
     pub(super) stop: StopSignal,
     pub(super) service: Service,
     pub(super) keeper: Keeper,
+    pub(super) clock: Clock,
+    /// On a board, which the first button switches off.
+    pub(super) is_device: bool,
     pub(super) setup: &'a Setup,
     /// The source of frames.
     pub(super) camera: &'a str,
@@ -49,11 +53,24 @@ impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
         (self.actions)(session)
     }
 
+    /// What the screen shows beside the session now.
+    fn surroundings(&self) -> Surroundings {
+        let utc_offset_minutes = self.setup.config.site.utc_offset_minutes;
+        Surroundings {
+            clock: clock_of(self.clock.stamp(), utc_offset_minutes),
+            can_switch_off: self.is_device,
+            notice: None,
+        }
+    }
+
     /// Shows the run, and tells the system that it is alive.
     pub(super) fn draw(&mut self, session: &Session, shared: &Shared) -> Result<()> {
-        match missing_camera_of(session, self.setup, self.camera) {
+        let surroundings = self.surroundings();
+        match missing_camera_of(session, self.setup, self.camera, surroundings) {
             Some(missing) => self.display.show(&Screen::NoCamera(missing))?,
-            None => self.display.show_session(session, self.setup)?,
+            None => self
+                .display
+                .show_session(session, self.setup, surroundings)?,
         }
         shared.heartbeats.beat(Beat::Main);
         self.service
@@ -93,6 +110,7 @@ impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
             Ok(ending) => ending.session.state(),
             Err(_) => RunState::Unfinished,
         };
+        let surroundings = self.surroundings();
         let closed = self.keeper.close(state);
         let not_saved = closed
             .as_ref()
@@ -101,7 +119,9 @@ impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
             if let Some(reason) = not_saved {
                 ending.session.step(Event::NotSaved(reason));
                 // The screen stays as it was where it cannot be drawn; the summary says the same.
-                let _ = self.display.show_session(&ending.session, self.setup);
+                let _ = self
+                    .display
+                    .show_session(&ending.session, self.setup, surroundings);
             }
             ending
         });
@@ -139,10 +159,11 @@ impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
         let language = self.setup.language();
         self.display.show(&Screen::Failure(Failure {
             language,
-            identity: identity_of(self.setup),
+            identity: identity_of(self.setup, self.surroundings()),
             number: None,
             what_happened: format!("{error:#}"),
             what_to_do: TextId::DoSwitchOff.text_in(language).to_owned(),
+            can_switch_off: true,
         }))?;
         let nothing = Session::new(self.setup.count_rules(), None, KnownScale::Unknown);
         let until = Instant::now() + FAILURE_SHOWN;
