@@ -5,7 +5,7 @@ use hemoscope::app::arguments::SharedArguments;
 use hemoscope::app::circulation::{FieldFrame, Shared};
 use hemoscope::app::display::Display;
 use hemoscope::app::field_analysis::FieldAnalysis;
-use hemoscope::app::screen_content::{Surroundings, clock_of};
+use hemoscope::app::screen_content::surroundings_of;
 use hemoscope::app::setup::Setup;
 use hemoscope::camera::CapturedFrame;
 use hemoscope::camera::simulated::{SimulatedSlide, SimulatedSlideSettings};
@@ -22,6 +22,7 @@ use hemoscope::record::Stamp;
 use hemoscope::session::{Event, FrameTally, FrameView, KnownScale, Session};
 use hemoscope::stage_watch::{Sight, StageWatch};
 use hemoscope::ui::layout::ScreenSize;
+use hemoscope::ui::model::Notice;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -188,17 +189,18 @@ impl<'a> Loop<'a> {
         });
     }
 
-    /// Every field takes a minute.
+    /// Every field takes a minute, while an update is installed.
     fn draw(&mut self, stages: &mut Stages) {
+        let notice = Notice::UpdateInstalling {
+            percent: self.next_field as u8,
+        };
         let stamp = Stamp {
-            uptime_ms: 0,
+            uptime_ms: self.next_field * 1000,
             unix_ms: MORNING_UNIX_MS + self.next_field * 60_000,
             clock_set: true,
         };
         stages.run("screen", || {
-            let surroundings = Surroundings {
-                clock: clock_of(stamp, 0),
-            };
+            let surroundings = surroundings_of(stamp, 0, Some(notice), true);
             self.display
                 .show_session(&self.session, self.setup, surroundings)
                 .unwrap();

@@ -326,7 +326,7 @@ fn screens(field: &Field, language: Language) -> Vec<(&'static str, Screen<'_>)>
                 identity: identity(),
                 camera: "v4l2:/dev/video0".to_owned(),
                 trouble: CameraTrouble::NotConnected,
-                can_switch_off: true,
+                notice: Some(Notice::HoldToSwitchOff),
             }),
         ),
         (
@@ -341,7 +341,7 @@ fn screens(field: &Field, language: Language) -> Vec<(&'static str, Screen<'_>)>
                 what_to_do: "Switch the device off, copy the model again from the card, and \
                              switch it on. The counts so far are kept."
                     .to_owned(),
-                can_switch_off: true,
+                notice: Some(Notice::HoldToSwitchOff),
             }),
         ),
     ]
@@ -792,7 +792,7 @@ fn hostile_content_is_drawn_without_panic() {
         number: Some(u16::MAX),
         what_happened: "x".repeat(5000),
         what_to_do: String::new(),
-        can_switch_off: true,
+        notice: Some(Notice::HoldToSwitchOff),
     };
     let page = |page| update_screen(page, Language::Spanish);
     for size in ScreenSize::ALL {

@@ -22,10 +22,29 @@ const SHARP_FROM: u8 = 50;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Surroundings {
     pub clock: Clock,
-    /// The first button, held, switches the device off.
-    pub can_switch_off: bool,
-    /// Shown where nothing is wrong.
     pub notice: Option<Notice>,
+    /// The notice is shown even where there is a warning, which follows.
+    pub is_notices_turn: bool,
+}
+
+/// What tells of an update and what warns have the line in turns of this length.
+const TURN_MS: u64 = 4_000;
+
+/// A notice about an update, or, where `can_switch_off`, how to do so, between two smears; beside
+/// a warning, the first has its turns.
+pub fn surroundings_of(
+    stamp: Stamp,
+    utc_offset_minutes: i16,
+    about_update: Option<Notice>,
+    can_switch_off: bool,
+) -> Surroundings {
+    let hint = can_switch_off.then_some(Notice::HoldToSwitchOff);
+    let is_second_turn = !(stamp.uptime_ms / TURN_MS).is_multiple_of(2);
+    Surroundings {
+        clock: clock_of(stamp, utc_offset_minutes),
+        notice: about_update.or(hint),
+        is_notices_turn: about_update.is_some() && is_second_turn,
+    }
 }
 
 /// What stands in place of the counting screen while a camera is away that has shown nothing yet.
@@ -41,7 +60,7 @@ pub fn missing_camera_of<'a>(
         identity: identity_of(setup, surroundings),
         camera: camera.to_owned(),
         trouble: trouble_of(absence),
-        can_switch_off: surroundings.can_switch_off,
+        notice: surroundings.notice,
     })
 }
 
@@ -121,7 +140,7 @@ pub fn counting_of<'a>(
             skipped_percent: session.frames().skipped_percent(),
         },
         over_dispersed: is_uneven(summary),
-        warning: warning_of(session, summary),
+        warning: warning_of(session, summary).filter(|_| !surroundings.is_notices_turn),
         notice: surroundings.notice,
         instruction: instruction_of(session, quality),
     }

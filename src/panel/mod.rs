@@ -87,6 +87,11 @@ pub trait Panel: Send {
     /// Width and height in pixels of the pictures that the panel wants.
     fn size(&self) -> (u32, u32);
 
+    /// What kind of hardware shows the picture, as in [`PANEL_SPECS`]; `None` where there is none.
+    fn kind(&self) -> Option<&'static str> {
+        None
+    }
+
     /// The hardware that shows the picture, for the log; `None` where there is none to name.
     fn device(&self) -> Option<String> {
         None

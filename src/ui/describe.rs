@@ -1,7 +1,7 @@
 //! A screen in a few lines of plain text, for a terminal too coarse to read the picture on and
 //! for whoever cannot see it.
 
-use super::model::{Counting, Failure, NoCamera, Reading, Screen, Starting, Update};
+use super::model::{Counting, Failure, NoCamera, Notice, Reading, Screen, Starting, Update};
 use super::text::{self, Language, TextId};
 use super::update_page::{Said, buttons, content, title};
 use crate::cell::CellClass;
@@ -32,13 +32,13 @@ fn of_missing_camera(missing: &NoCamera<'_>) -> Vec<String> {
         format!("{} ({})", words(missing.trouble.into()), missing.camera),
         words(text::camera_help(missing.trouble)).to_owned(),
     ];
-    lines.extend(switch_off_line(missing.can_switch_off, missing.language));
+    lines.extend(of_notice(missing.notice, missing.language));
     lines.push(words(TextId::ResearchUse).to_owned());
     lines
 }
 
-fn switch_off_line(can_switch_off: bool, language: Language) -> Option<String> {
-    can_switch_off.then(|| TextId::HoldToSwitchOff.text_in(language).to_owned())
+fn of_notice(notice: Option<Notice>, language: Language) -> Option<String> {
+    notice.map(|notice| text::notice(notice, language).to_string())
 }
 
 fn of_update(update: &Update<'_>) -> Vec<String> {
@@ -65,7 +65,7 @@ fn of_failure(failure: &Failure<'_>) -> Vec<String> {
         failure.what_happened.clone(),
         failure.what_to_do.clone(),
     ];
-    lines.extend(switch_off_line(failure.can_switch_off, failure.language));
+    lines.extend(of_notice(failure.notice, failure.language));
     lines.push(words(TextId::ResearchUse).to_owned());
     lines
 }
@@ -81,11 +81,7 @@ pub fn of_counting(counting: &Counting<'_>) -> Vec<String> {
             .warning
             .map(|warning| words(warning.into()).to_owned()),
     );
-    lines.extend(
-        counting
-            .notice
-            .map(|notice| text::notice(notice, language).to_string()),
-    );
+    lines.extend(of_notice(counting.notice, language));
     let classes = CellClass::ALL.into_iter().zip(counting.counts);
     lines.extend(
         classes.map(|(class, reading)| format!("{class}  {}", of_reading(reading, language))),

@@ -38,8 +38,8 @@ pub struct NoCamera<'a> {
     /// The source that was asked for, such as `v4l2:/dev/video0`.
     pub camera: String,
     pub trouble: CameraTrouble,
-    /// The first button, held, switches the device off.
-    pub can_switch_off: bool,
+    /// Stands in a line of its own.
+    pub notice: Option<Notice>,
 }
 
 /// Why no pictures come.
@@ -82,8 +82,8 @@ pub struct Failure<'a> {
     pub what_happened: String,
     /// What the operator can do about it: one sentence or two.
     pub what_to_do: String,
-    /// The first button, held, switches the device off.
-    pub can_switch_off: bool,
+    /// Stands in a line of its own.
+    pub notice: Option<Notice>,
 }
 
 /// A page about a firmware update.

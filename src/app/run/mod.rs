@@ -8,8 +8,12 @@
 
 mod analysis;
 mod capture;
+mod dialog;
 mod operator;
 mod report;
+mod updates;
+
+pub use updates::TalkFiles;
 
 use super::arguments::RunArguments;
 use super::circulation::{FRAMES, RESULTS_WAITING, Shared, SmearEvent};
@@ -32,11 +36,12 @@ use crate::ui::model::{Screen, Starting};
 use analysis::analyse;
 use anyhow::{Context, Result, anyhow};
 use capture::Capture;
-use operator::Operator;
+use operator::{Operator, moment_of};
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
+use updates::Updates;
 
 /// Time between two looks at input, slot and results.
 const TICK: Duration = Duration::from_millis(100);
@@ -48,19 +53,22 @@ const TICK: Duration = Duration::from_millis(100);
 /// # Errors
 /// What keeps the device from running: configuration, model, camera, panel.
 pub fn run(arguments: &RunArguments) -> Result<bool> {
-    run_with(arguments, &mut io::stdout(), |devices| {
+    let files = TalkFiles::of_system();
+    run_with(arguments, files, &mut io::stdout(), |devices| {
         let mut input = Input::start(devices)?;
         Ok(move |_: &Session| input.next_action())
     })
 }
 
-/// As [`run`], with results written to `out` and actions from elsewhere: `listen` is told which
-/// input devices there are to listen to, and what it returns is asked for actions again and again.
+/// As [`run`], with the files of an updater in `files`, results written to `out` and actions from
+/// elsewhere: `listen` is told which input devices there are to listen to, and what it returns is
+/// asked for actions again and again. Without a board there is no updater.
 ///
 /// # Errors
 /// As for [`run`].
 pub fn run_with<A>(
     arguments: &RunArguments,
+    files: TalkFiles,
     out: &mut dyn Write,
     listen: impl FnOnce(Option<&InputSettings>) -> Result<A>,
 ) -> Result<bool>
@@ -94,7 +102,7 @@ where
         service: Service::from_environment(),
         keeper,
         clock: Clock::start(),
-        is_device: arguments.board.is_some(),
+        updates: arguments.board.is_some().then(|| Updates::new(files)),
         setup: &setup,
         camera: camera.unwrap_or(&setup.config.camera.source),
         wanted_fields: arguments.fields,
@@ -179,6 +187,9 @@ fn count_fields<A: FnMut(&Session) -> Option<Action>>(
     }
     let (results_in, results_out) = sync_channel(RESULTS_WAITING);
     shared.set_rbc_diameter_px(setup.rbc_diameter_px(session.scale()));
+    // Before the first frame, so that no field is counted behind a question.
+    let moment = moment_of(&session, shared);
+    shared.hold(operator.look_at_updates(moment, false));
     thread::scope(|scope| {
         let capture = Capture {
             watch: (!source.knows_fields()).then(StageWatch::default),
@@ -283,7 +294,7 @@ fn main_loop<A: FnMut(&Session) -> Option<Action>>(
                     shared.start_next_smear();
                     operator.begin_smear();
                 }
-                Action::Next => {}
+                Action::Next | Action::Third => {}
                 Action::StepBrightness => operator.display.step_brightness(),
                 Action::Stop => ended = true,
                 Action::ShutDown => {
@@ -295,6 +306,8 @@ fn main_loop<A: FnMut(&Session) -> Option<Action>>(
         if ended {
             session.step(Event::Stopped);
         }
+        let moment = moment_of(session, shared);
+        shared.hold(operator.look_at_updates(moment, shared.has_camera()));
         operator.draw(session, shared)?;
         if ended || (session.state() != RunState::Live && !shared.has_result()) {
             break;
@@ -367,7 +380,7 @@ mod tests {
             service: Service::from_environment(),
             keeper: Keeper::start(None),
             clock: Clock::start(),
-            is_device: false,
+            updates: None,
             setup: &setup,
             camera: "hung",
             wanted_fields: None,

@@ -97,6 +97,10 @@ impl Panel for DrmPanel {
         self.scanout.wanted.picture_px
     }
 
+    fn kind(&self) -> Option<&'static str> {
+        Some("drm")
+    }
+
     fn device(&self) -> Option<String> {
         Some(self.scanout.describe())
     }

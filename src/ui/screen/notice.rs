@@ -7,7 +7,7 @@ use crate::ui::font::Role;
 use crate::ui::icon::Sign;
 use crate::ui::layout::{Budget, ScreenSize, Space, bar_place, research_place, signed_line};
 use crate::ui::mark::MIN_MARK_SIDE_PX;
-use crate::ui::model::{Failure, NoCamera, Starting};
+use crate::ui::model::{Failure, NoCamera, Notice, Starting};
 use crate::ui::surface::{Align, Surface, TextStyle};
 use crate::ui::text::{self, Language, TextId};
 use embedded_graphics::prelude::*;
@@ -80,8 +80,8 @@ pub(super) fn no_camera(missing: &NoCamera<'_>, size: ScreenSize, surface: &mut 
     let bar = bar_place(&mut space, budget);
     top_bar(bar, &missing.identity, state, language, surface);
     research_line(research_place(&mut space, budget), language, surface);
-    if missing.can_switch_off {
-        switch_off_line(&mut space, budget, language, surface);
+    if let Some(notice) = missing.notice {
+        notice_line(notice, &mut space, budget, language, surface);
     }
     message.compose(
         space,
@@ -110,8 +110,8 @@ pub(super) fn failure(failure: &Failure<'_>, size: ScreenSize, surface: &mut dyn
     let bar = bar_place(&mut space, budget);
     top_bar(bar, &failure.identity, state, language, surface);
     research_line(research_place(&mut space, budget), language, surface);
-    if failure.can_switch_off {
-        switch_off_line(&mut space, budget, language, surface);
+    if let Some(notice) = failure.notice {
+        notice_line(notice, &mut space, budget, language, surface);
     }
     message.compose(
         space,
@@ -121,17 +121,17 @@ pub(super) fn failure(failure: &Failure<'_>, size: ScreenSize, surface: &mut dyn
     );
 }
 
-/// How to switch the device off, at the bottom of what is left.
-fn switch_off_line(
+/// A notice at the bottom of what is left.
+fn notice_line(
+    notice: Notice,
     space: &mut Space,
     budget: Budget,
     language: Language,
     surface: &mut dyn Surface<'_>,
 ) {
     let place = space.cut_bottom(budget.row + budget.margin);
-    let words = TextId::HoldToSwitchOff.text_in(language);
     let place = place.inset_sides(budget.margin * 3).area();
-    surface.text(place, words, LABEL);
+    surface.text(place, &text::notice(notice, language), LABEL);
 }
 
 /// A title, what happened and what to do.
