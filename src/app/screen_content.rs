@@ -27,7 +27,8 @@ pub struct Surroundings {
     pub is_notices_turn: bool,
 }
 
-/// What tells of an update and what warns have the line in turns of this length.
+/// What tells of an update and what warns have the line in turns of this length, so that each is
+/// seen within five seconds.
 const TURN_MS: u64 = 4_000;
 
 /// A notice about an update, or, where `can_switch_off`, how to do so, between two smears; beside
@@ -292,6 +293,33 @@ fn instruction_of(session: &Session, quality: Option<Quality>) -> Instruction {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_update_is_told_in_turns_with_a_warning_and_a_hint_never() {
+        let update = Notice::UpdateChecking;
+        let hint = Notice::HoldToSwitchOff;
+        let cases = [
+            (0, Some(update), true, Some(update), false),
+            (TURN_MS, Some(update), true, Some(update), true),
+            (2 * TURN_MS, Some(update), false, Some(update), false),
+            (TURN_MS, None, true, Some(hint), false),
+            (TURN_MS, None, false, None, false),
+        ];
+        for (uptime_ms, about_update, can_switch_off, notice, is_notices_turn) in cases {
+            let stamp = Stamp {
+                uptime_ms,
+                unix_ms: 0,
+                clock_set: false,
+            };
+            let expected = Surroundings {
+                clock: Clock::NotSet,
+                notice,
+                is_notices_turn,
+            };
+            let got = surroundings_of(stamp, 0, about_update, can_switch_off);
+            assert_eq!(got, expected, "{uptime_ms} {about_update:?}");
+        }
+    }
 
     #[test]
     fn only_a_clock_that_was_set_is_shown() {

@@ -36,18 +36,23 @@ pub(super) const TABLES: &[Table] = &[
         explanation: "The screen",
         keys: &[
             key("kind", NAME, "", "terminal, png:FILE, drm, drm:CARD or spi"),
-            key(
-                "width_px",
-                integer(320, 1920),
-                "pixels",
-                "Width of the screen",
-            ),
-            key(
-                "height_px",
-                integer(240, 1080),
-                "pixels",
-                "Height of the screen",
-            ),
+            Key {
+                name: "width_px",
+                allowed: integer(320, 1920),
+                unit: "pixels",
+                explanation: "Width of the screen; left out with the height, 320, or on a board's \
+                              display the one that covers most of it",
+                example: "320",
+                is_required: false,
+            },
+            Key {
+                name: "height_px",
+                allowed: integer(240, 1080),
+                unit: "pixels",
+                explanation: "Height of the screen, given with its width",
+                example: "240",
+                is_required: false,
+            },
         ],
     },
     Table {

@@ -61,8 +61,10 @@ pub struct CameraConfig {
 pub struct PanelConfig {
     /// One of [`crate::panel::PANEL_SPECS`].
     pub kind: String,
-    pub width_px: u32,
-    pub height_px: u32,
+    /// `None` for the screen that fits.
+    pub width_px: Option<u32>,
+    /// `None` for the screen that fits.
+    pub height_px: Option<u32>,
 }
 
 /// How large things are in a frame.
@@ -207,8 +209,8 @@ impl Default for PanelConfig {
     fn default() -> Self {
         Self {
             kind: "terminal".to_owned(),
-            width_px: 320,
-            height_px: 240,
+            width_px: None,
+            height_px: None,
         }
     }
 }

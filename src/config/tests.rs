@@ -72,9 +72,14 @@ fn the_documented_file_explains_every_key() {
         let line = line.unwrap_or_else(|| panic!("{key} is missing in [{table}]"));
         assert!(lines[..line].iter().any(|line| line.contains("Allowed: ")));
     }
-    let uncommented = text.replace("# um_per_px", "um_per_px");
+    let mut uncommented = text;
+    for key in ["um_per_px", "width_px", "height_px"] {
+        uncommented = uncommented.replace(&format!("# {key}"), key);
+    }
     let config = Config::parse(&uncommented, "printed").unwrap();
     assert_eq!(config.scale.um_per_px, Some(0.072));
+    let panel_px = (config.panel.width_px, config.panel.height_px);
+    assert_eq!(panel_px, (Some(320), Some(240)));
 }
 
 #[test]

@@ -25,7 +25,7 @@ use crate::board::BoardDescription;
 use crate::camera::{self, AtStart, CapturedFrame, FrameSource};
 use crate::health::ThreadPolicy;
 use crate::input::{Action, Input, InputSettings};
-use crate::panel::{Panel, panel_from_spec};
+use crate::panel::{Panel, display_px, panel_from_spec};
 use crate::quality::Judge;
 use crate::record::Clock;
 use crate::service::{Service, StopSignal};
@@ -148,11 +148,36 @@ fn count_smears<A: FnMut(&Session) -> Option<Action>>(
     count_fields(source, analysis, &shared, session, operator)
 }
 
+/// The size that was named, or else the one that fits a board's display.
 fn screen_size(arguments: &RunArguments, setup: &Setup) -> Result<ScreenSize> {
     let panel = &setup.config.panel;
-    let configured = || format!("{}x{}", panel.width_px, panel.height_px);
-    let text = arguments.size.clone().unwrap_or_else(configured);
-    Ok(text.parse()?)
+    let smallest = ScreenSize::default();
+    let size = match (&arguments.size, panel.width_px, panel.height_px) {
+        (Some(size), ..) => size.parse()?,
+        (None, None, None) => {
+            let specs = panel_specs(arguments, setup);
+            let mut displays = specs.iter().filter_map(|spec| {
+                let is_on_board = arguments.board.is_some();
+                is_on_board.then(|| display_px(spec, &setup.panel, smallest.pixels()))?
+            });
+            displays.next().map_or(smallest, ScreenSize::for_display)
+        }
+        (None, width_px, height_px) => {
+            let (width, height) = smallest.pixels();
+            let width_px = width_px.unwrap_or(width);
+            let height_px = height_px.unwrap_or(height);
+            format!("{width_px}x{height_px}").parse()?
+        }
+    };
+    Ok(size)
+}
+
+/// The panels that were named, or else the configured one.
+fn panel_specs<'a>(arguments: &'a RunArguments, setup: &'a Setup) -> &'a [String] {
+    match arguments.panel.as_slice() {
+        [] => std::slice::from_ref(&setup.config.panel.kind),
+        named => named,
+    }
 }
 
 fn open_panels(
@@ -160,12 +185,7 @@ fn open_panels(
     setup: &Setup,
     size: ScreenSize,
 ) -> Result<Vec<Box<dyn Panel>>> {
-    let configured = [setup.config.panel.kind.clone()];
-    let wanted: &[String] = match arguments.panel.as_slice() {
-        [] => &configured,
-        named => named,
-    };
-    wanted
+    panel_specs(arguments, setup)
         .iter()
         .map(|text| Ok(panel_from_spec(text, size, &setup.panel)?))
         .collect()
