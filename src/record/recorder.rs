@@ -3,7 +3,7 @@
 
 use super::clock::{Clock, Stamp};
 use super::entry::{Ending, Event, FieldRecord, SmearStarted, Totals};
-use super::journal::{Disk, Journal, MAX_FILE_BYTES, RealDisk};
+use super::journal::{Disk, Journal, MAX_FILE_BYTES, RealDisk, RecordError};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -51,6 +51,8 @@ struct State {
     is_gone: bool,
     /// Why nothing can be written at the moment.
     failure: Option<String>,
+    /// Only room is lacking.
+    lacks_room: bool,
     /// Another one whenever `failure` is.
     failure_number: u64,
     notes: Vec<String>,
@@ -167,6 +169,15 @@ impl Recorder {
         Some(state.failure.clone())
     }
 
+    /// Whether what is kept can be read, and written but for a lack of room.
+    pub fn is_usable(&self) -> bool {
+        let state = self.shared.lock();
+        match state.failure {
+            Some(_) => state.lacks_room,
+            None => state.is_open,
+        }
+    }
+
     /// Waits until everything is kept, no longer than `limit`.
     pub fn close(mut self, limit: Duration) -> Closed {
         let until = Instant::now() + limit;
@@ -216,7 +227,7 @@ fn keep<D: Disk>(mut journal: Journal<D>, clock: &Clock, shared: &Shared, retry:
                 break;
             }
             Err(error) => {
-                failed(shared, error.to_string(), retry);
+                failed(shared, &error, retry);
                 if is_last_try {
                     return leave(shared);
                 }
@@ -242,7 +253,7 @@ fn keep<D: Disk>(mut journal: Journal<D>, clock: &Clock, shared: &Shared, retry:
         }
         let written = journal.write(stamp, &event);
         if let Err(error) = written {
-            failed(shared, error.to_string(), retry);
+            failed(shared, &error, retry);
             if is_last_try {
                 return leave(shared);
             }
@@ -260,9 +271,10 @@ fn keep<D: Disk>(mut journal: Journal<D>, clock: &Clock, shared: &Shared, retry:
 }
 
 /// Says why, and waits before the next try, as long as the run goes on.
-fn failed(shared: &Shared, reason: String, retry: Duration) {
+fn failed(shared: &Shared, error: &RecordError, retry: Duration) {
     let mut state = shared.lock();
-    state.fail(Some(reason));
+    state.lacks_room = error.is_lack_of_room();
+    state.fail(Some(error.to_string()));
     shared.changed.notify_all();
     let until = Instant::now() + retry;
     while !state.is_closing {

@@ -8,9 +8,12 @@
 
 mod analysis;
 mod capture;
-mod failure;
+mod dialog;
 mod operator;
 mod report;
+mod updates;
+
+pub use updates::TalkFiles;
 
 use super::arguments::RunArguments;
 use super::circulation::{FRAMES, RESULTS_WAITING, Shared, SmearEvent};
@@ -18,29 +21,28 @@ use super::display::Display;
 use super::field_analysis::FieldAnalysis;
 use super::keeping::Keeper;
 use super::message_of;
-use super::power;
 use super::setup::Setup;
 use crate::board::BoardDescription;
 use crate::camera::{self, AtStart, CapturedFrame, FrameSource};
 use crate::health::ThreadPolicy;
 use crate::input::{Action, Input, InputSettings};
-use crate::panel::{Panel, panel_from_spec};
+use crate::panel::{Panel, display_px, panel_from_spec};
 use crate::quality::Judge;
+use crate::record::Clock;
 use crate::service::{Service, StopSignal};
 use crate::session::{Event, FrameTally, KnownScale, RunState, Session};
 use crate::stage_watch::StageWatch;
 use crate::ui::layout::ScreenSize;
 use crate::ui::model::{Screen, Starting};
-use crate::ui::text::TextId;
 use analysis::analyse;
 use anyhow::{Context, Result, anyhow};
 use capture::Capture;
-use failure::{failure_of, show_until_seen};
-use operator::{Operator, next_action};
+use operator::{Operator, moment_of};
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
+use updates::Updates;
 
 /// Time between two looks at input, slot and results.
 const TICK: Duration = Duration::from_millis(100);
@@ -52,35 +54,38 @@ const TICK: Duration = Duration::from_millis(100);
 /// # Errors
 /// What keeps the device from running: configuration, model, camera, panel.
 pub fn run(arguments: &RunArguments) -> Result<bool> {
-    run_with(arguments, &mut io::stdout(), |devices| {
+    let files = TalkFiles::of_system();
+    run_with(arguments, files, &mut io::stdout(), |devices| {
         let mut input = Input::start(devices)?;
         Ok(move |_: &Session| input.next_action())
     })
 }
 
-/// As [`run`], with results written to `out` and actions from elsewhere: `listen` is told which
-/// input devices there are to listen to, and what it returns is asked for actions again and again.
+/// As [`run`], with the files of an updater in `files`, results written to `out` and actions from
+/// elsewhere: `listen` is told which input devices there are to listen to, and what it returns is
+/// asked for actions again and again. Without a board there is no updater.
 ///
 /// # Errors
 /// As for [`run`].
 pub fn run_with<A>(
     arguments: &RunArguments,
+    files: TalkFiles,
     out: &mut dyn Write,
     listen: impl FnOnce(Option<&InputSettings>) -> Result<A>,
 ) -> Result<bool>
 where
     A: FnMut(&Session) -> Option<Action>,
 {
-    let stop = StopSignal::listen().context("signals cannot be listened for")?;
-    let setup = match prepare(arguments) {
+    let (setup, refusal) = match prepare(arguments) {
+        Ok(setup) => (setup, None),
         Err(error) if arguments.board.is_some() => {
-            // On the log first, since there may be no display.
+            // On the log at once, since there may be no display to show it on.
             eprintln!("hemoscope: {}", message_of(&error));
-            show_refusal(&error, arguments, &stop, listen)?;
-            return Ok(false);
+            (Setup::without_board(&arguments.shared), Some(error))
         }
-        prepared => prepared?,
+        Err(error) => return Err(error),
     };
+    let stop = StopSignal::listen().context("signals cannot be listened for")?;
     // Before the first screen, since it may have something to say.
     let keeper = Keeper::start(setup.data.as_deref());
     let size = screen_size(arguments, &setup)?;
@@ -99,6 +104,8 @@ where
         stop,
         service: Service::from_environment(),
         keeper,
+        clock: Clock::start(),
+        updates: arguments.board.is_some().then(|| Updates::new(files)),
         setup: &setup,
         camera: camera.unwrap_or(&setup.config.camera.source),
         wanted_fields: arguments.fields,
@@ -106,7 +113,10 @@ where
         out,
         results: String::new(),
     };
-    let outcome = count_smears(arguments, size, &mut operator);
+    let outcome = match refusal {
+        Some(error) => Err(error),
+        None => count_smears(arguments, size, &mut operator),
+    };
     operator.finish(outcome, arguments.board.is_some())
 }
 
@@ -120,32 +130,6 @@ fn prepare(arguments: &RunArguments) -> Result<Setup> {
         setup.data = Some(data.clone());
     }
     Ok(setup)
-}
-
-/// Shows why a device does not know what it runs on, where a display can be found.
-fn show_refusal<A>(
-    refusal: &anyhow::Error,
-    arguments: &RunArguments,
-    stop: &StopSignal,
-    listen: impl FnOnce(Option<&InputSettings>) -> Result<A>,
-) -> Result<()>
-where
-    A: FnMut(&Session) -> Option<Action>,
-{
-    let setup = Setup::without_board(&arguments.shared);
-    let size = screen_size(arguments, &setup)?;
-    let mut display = Display::new(size, open_panels(arguments, &setup, size)?);
-    let mut actions = listen(display.is_on_device().then_some(&setup.input))?;
-    let nothing = Session::new(setup.count_rules(), None, KnownScale::Unknown);
-    let failure = failure_of(&setup, message_of(refusal), TextId::DoAskInstaller);
-    let mut service = Service::from_environment();
-    let switches_off = show_until_seen(&mut display, &mut service, failure, || {
-        next_action(stop, || actions(&nothing))
-    })?;
-    if switches_off {
-        power::switch_off(|| stop.is_raised())?;
-    }
-    Ok(())
 }
 
 /// How the counting ended.
@@ -182,11 +166,36 @@ fn count_smears<A: FnMut(&Session) -> Option<Action>>(
     count_fields(source, analysis, &shared, session, operator)
 }
 
+/// The size that was named, or else the one that fits a board's display.
 fn screen_size(arguments: &RunArguments, setup: &Setup) -> Result<ScreenSize> {
     let panel = &setup.config.panel;
-    let configured = || format!("{}x{}", panel.width_px, panel.height_px);
-    let text = arguments.size.clone().unwrap_or_else(configured);
-    Ok(text.parse()?)
+    let smallest = ScreenSize::default();
+    let size = match (&arguments.size, panel.width_px, panel.height_px) {
+        (Some(size), ..) => size.parse()?,
+        (None, None, None) => {
+            let specs = panel_specs(arguments, setup);
+            let mut displays = specs.iter().filter_map(|spec| {
+                let is_on_board = arguments.board.is_some();
+                is_on_board.then(|| display_px(spec, &setup.panel, smallest.pixels()))?
+            });
+            displays.next().map_or(smallest, ScreenSize::for_display)
+        }
+        (None, width_px, height_px) => {
+            let (width, height) = smallest.pixels();
+            let width_px = width_px.unwrap_or(width);
+            let height_px = height_px.unwrap_or(height);
+            format!("{width_px}x{height_px}").parse()?
+        }
+    };
+    Ok(size)
+}
+
+/// The panels that were named, or else the configured one.
+fn panel_specs<'a>(arguments: &'a RunArguments, setup: &'a Setup) -> &'a [String] {
+    match arguments.panel.as_slice() {
+        [] => std::slice::from_ref(&setup.config.panel.kind),
+        named => named,
+    }
 }
 
 fn open_panels(
@@ -194,12 +203,7 @@ fn open_panels(
     setup: &Setup,
     size: ScreenSize,
 ) -> Result<Vec<Box<dyn Panel>>> {
-    let configured = [setup.config.panel.kind.clone()];
-    let wanted: &[String] = match arguments.panel.as_slice() {
-        [] => &configured,
-        named => named,
-    };
-    wanted
+    panel_specs(arguments, setup)
         .iter()
         .map(|text| Ok(panel_from_spec(text, size, &setup.panel)?))
         .collect()
@@ -221,6 +225,9 @@ fn count_fields<A: FnMut(&Session) -> Option<Action>>(
     }
     let (results_in, results_out) = sync_channel(RESULTS_WAITING);
     shared.set_rbc_diameter_px(setup.rbc_diameter_px(session.scale()));
+    // Before the first frame, so that no field is counted behind a question.
+    let moment = moment_of(&session, shared);
+    shared.hold(operator.look_at_updates(moment, false));
     thread::scope(|scope| {
         let capture = Capture {
             watch: (!source.knows_fields()).then(StageWatch::default),
@@ -325,7 +332,7 @@ fn main_loop<A: FnMut(&Session) -> Option<Action>>(
                     shared.start_next_smear();
                     operator.begin_smear();
                 }
-                Action::Next => {}
+                Action::Next | Action::Third => {}
                 Action::StepBrightness => operator.display.step_brightness(),
                 Action::Stop => ended = true,
                 Action::ShutDown => {
@@ -337,6 +344,8 @@ fn main_loop<A: FnMut(&Session) -> Option<Action>>(
         if ended {
             session.step(Event::Stopped);
         }
+        let moment = moment_of(session, shared);
+        shared.hold(operator.look_at_updates(moment, shared.has_camera()));
         operator.draw(session, shared)?;
         if ended || (session.state() != RunState::Live && !shared.has_result()) {
             break;
@@ -408,6 +417,8 @@ mod tests {
             stop: StopSignal::default(),
             service: Service::from_environment(),
             keeper: Keeper::start(None),
+            clock: Clock::start(),
+            updates: None,
             setup: &setup,
             camera: "hung",
             wanted_fields: None,

@@ -1,23 +1,32 @@
 //! The operator's side of a run, and the system's: the screen, what is asked for, what is kept,
 //! and where results are written.
 
-use super::Ending;
-use super::failure::{failure_of, show_until_seen};
+use super::dialog::Moment;
 use super::report::{is_whole, note_on_records, result_text};
+use super::updates::{Facts, Updates};
+use super::{Ending, TICK};
 use crate::app::circulation::Shared;
 use crate::app::display::Display;
 use crate::app::keeping::Keeper;
 use crate::app::message_of;
 use crate::app::power;
-use crate::app::screen_content::missing_camera_of;
+use crate::app::screen_content::{Surroundings, identity_of, missing_camera_of, surroundings_of};
 use crate::app::setup::Setup;
+use crate::board::BoardError;
+use crate::config::ConfigError;
 use crate::input::Action;
+use crate::record::Clock;
 use crate::service::{Beat, Service, StopSignal};
 use crate::session::{Event, KnownScale, RunState, Session};
-use crate::ui::model::Screen;
+use crate::ui::model::{Failure, Screen, Update};
 use crate::ui::text::TextId;
 use anyhow::Result;
 use std::io::Write;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a device shows what stopped it.
+const FAILURE_SHOWN: Duration = Duration::from_secs(60);
 
 /// `actions` gives what the operator asks for.
 pub(super) struct Operator<'a, A> {
@@ -26,6 +35,9 @@ pub(super) struct Operator<'a, A> {
     pub(super) stop: StopSignal,
     pub(super) service: Service,
     pub(super) keeper: Keeper,
+    pub(super) clock: Clock,
+    /// On a board: what is told and asked about an update.
+    pub(super) updates: Option<Updates>,
     pub(super) setup: &'a Setup,
     /// The source of frames.
     pub(super) camera: &'a str,
@@ -38,16 +50,71 @@ pub(super) struct Operator<'a, A> {
 }
 
 impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
-    /// What is asked for, by the system or by the operator.
+    /// What is asked for, by the operator or by the system; what is said about an update is told
+    /// the updater.
     pub(super) fn next_action(&mut self, session: &Session) -> Option<Action> {
-        next_action(&self.stop, || (self.actions)(session))
+        if self.stop.is_raised() {
+            return Some(Action::Stop);
+        }
+        let action = (self.actions)(session)?;
+        match &mut self.updates {
+            Some(updates) => updates.press(action, Instant::now()),
+            None if action == Action::Third => Some(Action::Stop),
+            None => Some(action),
+        }
+    }
+
+    /// Hears the updater; gives whether something about an update has the screen.
+    pub(super) fn look_at_updates(&mut self, moment: Moment, has_camera: bool) -> bool {
+        let Some(updates) = &mut self.updates else {
+            return false;
+        };
+        let facts = Facts {
+            camera: has_camera.then_some(self.camera),
+            display: self.display.shown_on(),
+            is_data_readable: self.keeper.is_usable(),
+        };
+        updates.look(moment, facts, Instant::now());
+        updates.is_open()
+    }
+
+    /// What the screen shows beside the session now.
+    fn surroundings(&self, is_counting: bool) -> Surroundings {
+        let updates = self.updates.as_ref();
+        surroundings_of(
+            self.clock.stamp(),
+            self.setup.config.site.utc_offset_minutes,
+            updates.and_then(Updates::notice),
+            updates.is_some() && !is_counting,
+        )
+    }
+
+    /// Shows what is to be told or asked about an update; gives whether there is anything.
+    fn show_update(&mut self) -> Result<bool> {
+        let language = self.setup.language();
+        let identity = identity_of(self.setup, self.surroundings(false));
+        let updates = self.updates.as_ref();
+        let Some(page) = updates.and_then(|updates| updates.page(language)) else {
+            return Ok(false);
+        };
+        self.display.show(&Screen::Update(Update {
+            language,
+            identity,
+            page,
+        }))?;
+        Ok(true)
     }
 
     /// Shows the run, and tells the system that it is alive.
     pub(super) fn draw(&mut self, session: &Session, shared: &Shared) -> Result<()> {
-        match missing_camera_of(session, self.setup, self.camera) {
-            Some(missing) => self.display.show(&Screen::NoCamera(missing))?,
-            None => self.display.show_session(session, self.setup)?,
+        if !self.show_update()? {
+            let surroundings = self.surroundings(moment_of(session, shared).is_counting);
+            match missing_camera_of(session, self.setup, self.camera, surroundings) {
+                Some(missing) => self.display.show(&Screen::NoCamera(missing))?,
+                None => self
+                    .display
+                    .show_session(session, self.setup, surroundings)?,
+            }
         }
         shared.heartbeats.beat(Beat::Main);
         self.service
@@ -87,6 +154,7 @@ impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
             Ok(ending) => ending.session.state(),
             Err(_) => RunState::Unfinished,
         };
+        let surroundings = self.surroundings(false);
         let closed = self.keeper.close(state);
         let not_saved = closed
             .as_ref()
@@ -95,7 +163,9 @@ impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
             if let Some(reason) = not_saved {
                 ending.session.step(Event::NotSaved(reason));
                 // The screen stays as it was where it cannot be drawn; the summary says the same.
-                let _ = self.display.show_session(&ending.session, self.setup);
+                let _ = self
+                    .display
+                    .show_session(&ending.session, self.setup, surroundings);
             }
             ending
         });
@@ -127,33 +197,56 @@ impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
         Ok(is_whole? && is_saved)
     }
 
-    /// Shows what stopped the device. Tells whether it is to be switched off.
+    /// Shows what stopped the device until the operator has seen it, or for a minute: then the
+    /// system starts the program again. Tells whether the device is to be switched off.
     fn show_failure(&mut self, error: &anyhow::Error) -> Result<bool> {
-        let Self {
-            display,
-            service,
-            actions,
-            stop,
-            setup,
-            ..
-        } = self;
-        let nothing = Session::new(setup.count_rules(), None, KnownScale::Unknown);
-        let failure = failure_of(setup, message_of(error), TextId::DoSwitchOff);
-        show_until_seen(display, service, failure, || {
-            next_action(stop, || actions(&nothing))
-        })
+        let language = self.setup.language();
+        let what_happened = message_of(error);
+        let nothing = Session::new(self.setup.count_rules(), None, KnownScale::Unknown);
+        let mut until = Instant::now() + FAILURE_SHOWN;
+        while Instant::now() < until {
+            match self.next_action(&nothing) {
+                Some(Action::StepBrightness) => self.display.step_brightness(),
+                Some(action) => return Ok(action == Action::ShutDown),
+                None => {}
+            }
+            if self.look_at_updates(Moment::default(), false) {
+                // An update may be what helps.
+                until = Instant::now() + FAILURE_SHOWN;
+            }
+            if !self.show_update()? {
+                let surroundings = self.surroundings(false);
+                self.display.show(&Screen::Failure(Failure {
+                    language,
+                    identity: identity_of(self.setup, surroundings),
+                    number: None,
+                    what_happened: what_happened.clone(),
+                    what_to_do: remedy_of(error).text_in(language).to_owned(),
+                    notice: surroundings.notice,
+                }))?;
+            }
+            self.service.failure_shown();
+            thread::sleep(TICK);
+        }
+        Ok(false)
     }
 }
 
-/// What is asked for, by the system or by the operator.
-pub(super) fn next_action(
-    stop: &StopSignal,
-    mut of_operator: impl FnMut() -> Option<Action>,
-) -> Option<Action> {
-    if stop.is_raised() {
-        return Some(Action::Stop);
+/// What the operator can do about what stopped the device.
+fn remedy_of(error: &anyhow::Error) -> TextId {
+    if error.is::<BoardError>() || error.is::<ConfigError>() {
+        TextId::DoAskInstaller
+    } else {
+        TextId::DoSwitchOff
     }
-    of_operator()
+}
+
+/// How the run stands.
+pub(super) fn moment_of(session: &Session, shared: &Shared) -> Moment {
+    Moment {
+        is_counting: session.state() == RunState::Live && session.fields() > 0,
+        has_result: shared.has_result(),
+    }
 }
 
 /// One line for the service manager.
