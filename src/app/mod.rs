@@ -19,6 +19,7 @@ pub mod screen_content;
 pub mod selftest;
 pub mod setup;
 pub mod table;
+pub mod update;
 
 use anyhow::Result;
 use arguments::{Arguments, Command};
@@ -37,5 +38,6 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
         Command::Cameras => cameras::run(),
         Command::Config(arguments) => configuration::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),
+        Command::Update(arguments) => update::run(arguments),
     }
 }

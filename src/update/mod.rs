@@ -3,6 +3,8 @@
 //! The updater runs as root, the program as a user of its own. They talk through two small files,
 //! so that neither needs the other to be there.
 
+pub mod boot_disk;
+pub mod slots;
 mod talk;
 
 pub use talk::{
