@@ -11,6 +11,7 @@
 //! starts, since a slot might be half-written. Whoever writes begins with the copy that was *not*
 //! read: the one that counts is never touched before the other one is whole.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::io;
 use std::str::{self, FromStr};
@@ -32,7 +33,7 @@ const RESCUE_NAME: &str = "R";
 pub type Sector = [u8; SECTOR_BYTES];
 
 /// A partition that takes a system.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Slot {
     A,
     B,
