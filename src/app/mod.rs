@@ -12,6 +12,7 @@ pub mod field_analysis;
 pub mod in_order;
 pub mod inputs;
 pub mod keeping;
+pub mod known_answer;
 pub mod power;
 pub mod records;
 pub mod run;

@@ -14,11 +14,14 @@ pub mod bundle;
 pub mod card;
 pub mod folder;
 pub mod history;
+pub mod machine;
 pub mod pending;
 pub mod prove;
 pub mod slots;
 pub mod system;
 mod talk;
+pub mod talk_files;
+pub mod updater;
 pub mod verity;
 pub mod version;
 

@@ -129,8 +129,11 @@ pub trait RunningSystem {
     /// Why it has not, as one sentence.
     fn prove(&mut self, before: Option<&DeviceFacts>) -> Result<DeviceFacts, String>;
 
-    /// What the program found, once it runs; `None` where it does not.
-    fn facts_once_up(&mut self) -> Option<DeviceFacts>;
+    /// Waits until the program runs, and has for long enough; `false` where it does not.
+    fn is_up(&mut self) -> bool;
+
+    /// What the program has found, where it tells.
+    fn facts(&mut self) -> Option<DeviceFacts>;
 
     /// Removes the copy of the data as the version before read them.
     fn forget_older_data(&mut self);
@@ -274,15 +277,16 @@ impl<F: Folder, S: BootSectors, R: RunningSystem> Steps<'_, F, S, R> {
     /// A system that is not on trial has all its attempts again once its program runs; `false`
     /// where that does not. The rescue system marks nothing.
     fn settle(&mut self, running: Running) -> io::Result<bool> {
-        let Some(facts) = self.system.facts_once_up() else {
+        if !self.system.is_up() {
             return Ok(false);
-        };
-        let Some(slot) = running.slot() else {
-            return Ok(true);
-        };
-        let stored = Proven::store(self.folder, &facts);
-        self.said(stored);
-        self.mark(|state| settle_slot(state, slot))?;
+        }
+        if let Some(slot) = running.slot() {
+            self.mark(|state| settle_slot(state, slot))?;
+            if let Some(facts) = self.system.facts() {
+                let stored = Proven::store(self.folder, &facts);
+                self.said(stored);
+            }
+        }
         Ok(true)
     }
 }
