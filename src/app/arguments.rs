@@ -1,6 +1,7 @@
 //! The command line.
 
 use super::bench::Stage;
+use crate::update::slots::Slot;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -32,6 +33,9 @@ pub enum Command {
     Config(ConfigArguments),
     /// Times each stage from camera to screen on this processor.
     Bench(BenchArguments),
+    /// Keeps the device's system up to date: checks and installs update bundles, and tells how
+    /// that went.
+    Update(UpdateArguments),
 }
 
 /// Options that several commands share.
@@ -186,6 +190,64 @@ pub struct BenchArguments {
     /// Writes one line of JSON instead of a table.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `hemoscope update`.
+#[derive(Debug, Args)]
+pub struct UpdateArguments {
+    #[command(subcommand)]
+    pub command: UpdateCommand,
+}
+
+/// What to do about updates.
+#[derive(Debug, Subcommand)]
+pub enum UpdateCommand {
+    /// Reads or marks the boot state of the two slots; RAUC calls this.
+    Slots(SlotsArguments),
+}
+
+/// `hemoscope update slots`.
+#[derive(Debug, Args)]
+pub struct SlotsArguments {
+    /// A disk, or a file that plays one, instead of the disk of the running system.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub disk: Option<PathBuf>,
+    #[command(subcommand)]
+    pub command: SlotsCommand,
+}
+
+/// What to do with the boot state. All but the first are RAUC's.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum SlotsCommand {
+    /// Prints the order of the slots and the attempts that are left.
+    Show,
+    /// Prints the slot that is started next.
+    GetPrimary,
+    /// Has a slot started next, on trial with three attempts.
+    SetPrimary {
+        /// A or B.
+        slot: Slot,
+    },
+    /// Prints `good` where a slot may be started, else `bad`.
+    GetState {
+        /// A or B.
+        slot: Slot,
+    },
+    /// Marks a slot as working, with nine attempts, or as not to be started.
+    SetState {
+        /// A or B.
+        slot: Slot,
+        mark: SlotMark,
+    },
+    /// Prints the slot that runs.
+    GetCurrent,
+}
+
+/// What a slot is marked as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SlotMark {
+    Good,
+    Bad,
 }
 
 /// The widest range that any microscope with a camera has, in micrometres a pixel.

@@ -11,17 +11,18 @@ mod clock;
 mod entry;
 mod frame;
 mod journal;
+pub mod line;
 mod recorder;
 #[cfg(test)]
 mod tests;
 
 pub use clock::{Clock, Stamp, is_set};
 pub use entry::{
-    Ending, Entry, Event, FieldOutcome, FieldRecord, MAX_LINE_BYTES, RECORDS_FORMAT, SmearStarted,
-    Totals,
+    Ending, Entry, Event, FieldOutcome, FieldRecord, RECORDS_FORMAT, SmearStarted, Totals,
 };
 pub use frame::{CellRecord, CountsRecord, FrameRecord};
 pub use journal::{MAX_FILE_BYTES, RecordError};
+pub use line::MAX_LINE_BYTES;
 pub use recorder::{Closed, Recorder};
 
 use std::path::{Path, PathBuf};
