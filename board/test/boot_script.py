@@ -94,6 +94,13 @@ def cases() -> list[Case]:
     both("nothing left, B first", "B A", 0, 0, ALL, "R", ("B A", 0, 0))
     for left in (2, 4, 5, 6, 7, 8):
         both(f"counter {left}", "A B", left, left, ALL, "A", ("A B", left - 1, left))
+    # A slot that is being written is not in the order.
+    both("B being written", "A", 9, 0, ALL, "A", ("A", 8, 0))
+    both("A being written", "B", 0, 9, ALL, "B", ("B", 0, 8))
+    both("not in the order", "A", 9, 9, ALL, "A", ("A", 8, 9))
+    both("A used up, B not in the order", "A", 0, 9, ALL, "R", ("A", 0, 9))
+    both("no slot is whole", "R", 9, 9, ALL, "R", ("R", 9, 9))
+    both("B being written, A missing", "A", 9, 0, "BR", "R", ("A", 8, 0))
     # Copies.
     for name, broken in (
         ("torn", TORN),
