@@ -20,8 +20,9 @@ BLOCK_BYTES = 4096
 DIGEST_BYTES = 32
 # The first image keeps this name in every bundle.
 IMAGE_NAME = "rootfs.img"
-SQUASHFS = ["-comp", "zstd", "-Xcompression-level", "22", "-b", "1M", "-all-root", "-no-xattrs"]
-SQUASHFS += ["-quiet", "-no-progress", "-noappend"]
+SQUASHFS = ["-b", "1M", "-all-root", "-no-xattrs", "-quiet", "-no-progress", "-noappend"]
+# Of zstd; the smallest bundle takes a minute.
+BEST_LEVEL = 22
 
 
 class BundleError(Exception):
@@ -85,15 +86,11 @@ def seal(payload: Path, tree: bytes, signature: bytes, out: Path) -> None:
         os.fsync(file.fileno())
 
 
-def make(
-    manifest: str, image: Path, cert: str, key: str, intermediate: list[str], out: Path
-) -> None:
-    """Makes a bundle of an image."""
-    # Beside the image, since it can be larger than a temporary file system.
+def pack(image: Path, out: Path, level: int = BEST_LEVEL) -> None:
+    """Packs an image into a squashfs."""
+    # Beside the bundle, since an image can be larger than a temporary file system.
     with tempfile.TemporaryDirectory(dir=out.parent) as name:
-        folder = Path(name)
-        content = folder / "content"
-        content.mkdir()
+        content = Path(name)
         subprocess.run(
             ["cp", "--sparse=always", "--preserve=timestamps", image, content / IMAGE_NAME],
             check=True,
@@ -101,15 +98,31 @@ def make(
         moment = int(os.environ.get("SOURCE_DATE_EPOCH", image.stat().st_mtime))
         for path in (content / IMAGE_NAME, content):
             os.utime(path, (moment, moment))
+        command = ["mksquashfs", str(content), str(out), "-comp", "zstd"]
+        run([*command, "-Xcompression-level", str(level), *SQUASHFS], "the image cannot be packed")
+
+
+def make(
+    manifest: str,
+    image: Path,
+    cert: str,
+    key: str,
+    out: Path,
+    intermediate: list[str] | None = None,
+    level: int = BEST_LEVEL,
+) -> None:
+    """Makes a bundle of an image."""
+    with tempfile.TemporaryDirectory(dir=out.parent) as name:
+        folder = Path(name)
         payload = folder / "payload"
-        run(["mksquashfs", str(content), str(payload), *SQUASHFS], "the image cannot be packed")
+        pack(image, payload, level)
         with payload.open("rb") as file:
             salt = hashlib.file_digest(file, "sha256").digest()
         tree, root = hash_tree(payload, salt)
         signed = folder / "manifest"
         signed.write_text(whole_manifest(manifest, image, tree, root, salt))
         signature = folder / "signature"
-        sign(signed, cert, key, intermediate, signature)
+        sign(signed, cert, key, intermediate or [], signature)
         seal(payload, tree, signature.read_bytes(), folder / "bundle")
         (folder / "bundle").rename(out)
 
@@ -129,8 +142,8 @@ def main() -> int:
             arguments.image,
             arguments.cert,
             arguments.key,
-            arguments.intermediate,
             arguments.out,
+            arguments.intermediate,
         )
     except (OSError, BundleError) as error:
         print(f"bundle: {error}", file=sys.stderr)
