@@ -19,6 +19,10 @@ FRAMES_PROGRAM := target/release/examples/simulated_frames
 CONTENDERS := target/contenders/release/contenders
 BOARD_CONTENDERS := target/contenders/$(ARM)/release/contenders
 MODEL := models/smear-resnet
+# Of the system that an image or a bundle holds; scripts/system-version says the default.
+VERSION ?=
+# A release's own keys: RELEASE=1 KEYRING=FILE CERT=FILE KEY=FILE, see docs/release.md.
+export VERSION RELEASE KEYRING CERT KEY INTERMEDIATE NOTES
 SEED ?= 7
 FIELDS ?= 40
 SIZE ?= 480x320
@@ -48,7 +52,11 @@ cross: setup ## Builds target/board/hemoscope, the program for 64-bit ARM boards
 .PHONY: image
 image: cross ## Builds a board's bootable image in target/board/: make image BOARD=raspberry-pi-4
 	scripts/setup-board
-	scripts/board-image $(BOARD) $(BOARD_PROGRAM) $(MODEL) target/board/$(BOARD)
+	scripts/board-image $(BOARD) $(BOARD_PROGRAM) $(MODEL) "$$(scripts/update-keys keyring)" target/board/$(BOARD)
+
+.PHONY: bundle
+bundle: image ## Builds an image and the update of it for a card: make bundle BOARD=raspberry-pi-4 VERSION=1.4.0
+	scripts/board-bundle $(BOARD) target/board/$(BOARD)
 
 .PHONY: images
 images: $(addprefix image-,$(BOARDS)) ## Builds the images of all boards
@@ -80,13 +88,18 @@ sanitize: setup ## Runs the kernels with checks of every memory access and of ev
 .PHONY: image-reproducible
 image-reproducible: cross ## Builds an image twice and compares the two bit by bit
 	scripts/setup-board
-	scripts/board-image-reproducible $(BOARD) $(BOARD_PROGRAM) $(MODEL) target/board/reproducible
+	scripts/board-image-reproducible $(BOARD) $(BOARD_PROGRAM) $(MODEL) "$$(scripts/update-keys keyring)" target/board/reproducible
 
 .PHONY: board-test
 board-test: image ## Boots the emulated board's image and checks camera, screen, faults: ONLY="boot camera_jpeg"
 	scripts/setup-board --test
 	cargo build --release --locked --example simulated_frames
 	scripts/board-test target/board/qemu-aarch64 $(BOARD_PROGRAM) $(MODEL) $(FRAMES_PROGRAM) target/board-test $(ONLY)
+
+.PHONY: boot-script-test
+boot-script-test: image ## Runs the boards' U-Boot on every kind of boot state: two minutes
+	scripts/setup-board --test
+	scripts/boot-script-test target/board/qemu-aarch64 target/boot-script-test
 
 .PHONY: fuzz
 fuzz: ## Compares the kernels on CASES random convolutions from SEED_FROM on (20000 from the clock)
@@ -97,7 +110,7 @@ fuzz: ## Compares the kernels on CASES random convolutions from SEED_FROM on (20
 format: $(VENV)/ruff-installed ## Formats Rust and Python
 	cargo fmt
 	$(VENV)/bin/ruff format models/training
-	$(VENV)/bin/ruff format --config models/training/pyproject.toml board/test
+	$(VENV)/bin/ruff format --config models/training/pyproject.toml board
 
 .PHONY: format-check
 format-check:
@@ -122,8 +135,8 @@ doc: setup ## Builds the documentation; a warning is an error
 .PHONY: lint-python
 lint-python: $(VENV)/ruff-installed ## Lints the training code and the board's test
 	cd models/training && $(VENV)/bin/ruff format --check . && $(VENV)/bin/ruff check .
-	$(VENV)/bin/ruff format --check --config models/training/pyproject.toml board/test
-	$(VENV)/bin/ruff check --config models/training/pyproject.toml board/test
+	$(VENV)/bin/ruff format --check --config models/training/pyproject.toml board
+	$(VENV)/bin/ruff check --config models/training/pyproject.toml board
 
 .PHONY: bless
 bless: ## Rewrites the golden screens from what the program draws now; look at them before you commit

@@ -1,52 +1,75 @@
 # Chooses a slot and starts it. U-Boot runs this as boot.scr; @WORDS@ are filled in per board.
 #
-# The state has the names that RAUC and fw_setenv know: BOOT_ORDER, and for each slot how many
-# attempts are left. It lies in slots.env beside this script, and not in uboot.env, since a
-# U-Boot that keeps its own environment there would take these few variables for all of it.
-setenv state_address ${scriptaddr}
+# Which slot comes first, and how many attempts each has left, lies in two raw sectors before the
+# first partition (numbers here are hexadecimal): a sector is an environment of U-Boot with its
+# checksum. They are written one after the other, the one that was not read first, so that one is
+# whole whenever the power fails; no file system is ever written from here. A slot that is not in the
+# order is being written. The program has the same rules (src/update/slots.rs).
 setexpr state_address ${scriptaddr} + 0x20000
-if load ${devtype} ${devnum}:1 ${state_address} slots.env; then
-  env import -c ${state_address} ${filesize} BOOT_ORDER BOOT_A_LEFT BOOT_B_LEFT
-fi
-test -n "${BOOT_ORDER}" || setenv BOOT_ORDER "A B"
-test -n "${BOOT_A_LEFT}" || setenv BOOT_A_LEFT 3
-test -n "${BOOT_B_LEFT}" || setenv BOOT_B_LEFT 3
-setenv slot
-for pass in 1 2; do
-  for candidate in ${BOOT_ORDER} A B; do
-    if test -n "${slot}"; then
-      true
-    elif test "${candidate}" = "A" && test ${BOOT_A_LEFT} -gt 0; then
-      setexpr BOOT_A_LEFT ${BOOT_A_LEFT} - 1
-      setenv slot A
-      setenv slot_part 2
-      setenv slot_uuid @UUID_A@
-    elif test "${candidate}" = "B" && test ${BOOT_B_LEFT} -gt 0; then
-      setexpr BOOT_B_LEFT ${BOOT_B_LEFT} - 1
-      setenv slot B
-      setenv slot_part 3
-      setenv slot_uuid @UUID_B@
+${devtype} dev ${devnum}
+setenv state
+setenv first 600
+setenv second 680
+for copy in 600 680; do
+  if test -z "${state}"; then
+    setenv BOOT_ORDER
+    setenv BOOT_A_LEFT
+    setenv BOOT_B_LEFT
+    setenv valid
+    if ${devtype} read ${state_address} ${copy} 1 && env import -c ${state_address} 0x200 BOOT_ORDER BOOT_A_LEFT BOOT_B_LEFT; then
+      for digit in 0 1 2 3 4 5 6 7 8 9; do
+        if test "${BOOT_A_LEFT}" = "${digit}"; then setenv valid ${valid}a; fi
+        if test "${BOOT_B_LEFT}" = "${digit}"; then setenv valid ${valid}b; fi
+      done
+      if test "${BOOT_ORDER}" = "A B" || test "${BOOT_ORDER}" = "B A"; then setenv valid ${valid}o; fi
+      if test "${BOOT_ORDER}" = "A" || test "${BOOT_ORDER}" = "B" || test "${BOOT_ORDER}" = "R"; then setenv valid ${valid}o; fi
     fi
-  done
-  # Attempts used up on both: a board that starts now and then is better than one that never does.
-  if test -z "${slot}"; then
-    echo "hemoscope: no attempts are left on either slot, counting anew"
-    setenv BOOT_A_LEFT 3
-    setenv BOOT_B_LEFT 3
+    if test "${valid}" = "abo" || test "${valid}" = "bao"; then setenv state ${copy}; fi
   fi
 done
-env export -c -s 0x4000 ${state_address} BOOT_ORDER BOOT_A_LEFT BOOT_B_LEFT
-fatwrite ${devtype} ${devnum}:1 ${state_address} slots.env 0x4000
-# A text file that a developer may put on this partition: extra_arguments=...
+if test "${state}" = "600"; then
+  setenv first 680
+  setenv second 600
+fi
+# A text file that a developer may put on the first partition: extra_arguments=...
 setenv extra_arguments
 if test -e ${devtype} ${devnum}:1 extra.env; then
   load ${devtype} ${devnum}:1 ${state_address} extra.env
   env import -t ${state_address} ${filesize} extra_arguments
 fi
-echo "hemoscope: slot ${slot}, attempts left A ${BOOT_A_LEFT} B ${BOOT_B_LEFT}"
-setenv bootargs "root=PARTUUID=${slot_uuid} ro hemoscope.slot=${slot} console=@CONSOLE@ quiet loglevel=3 vt.global_cursor_default=0 panic=5 ${extra_arguments}"
+# RAUC takes what runs for a slot of its own unless it is told that it is none.
+setenv slot_A 'setenv slot A; setenv slot_part 2; setenv slot_uuid @UUID_A@; setenv slot_words'
+setenv slot_B 'setenv slot B; setenv slot_part 3; setenv slot_uuid @UUID_B@; setenv slot_words'
+setenv slot_R 'setenv slot R; setenv slot_part @PART_R@; setenv slot_uuid @UUID_R@; setenv slot_words rauc.external'
+setenv take_A 'setexpr BOOT_A_LEFT ${BOOT_A_LEFT} - 1; run write_state; run slot_A'
+setenv take_B 'setexpr BOOT_B_LEFT ${BOOT_B_LEFT} - 1; run write_state; run slot_B'
+setenv write_state 'env export -c -s 0x200 ${state_address} BOOT_ORDER BOOT_A_LEFT BOOT_B_LEFT; ${devtype} write ${state_address} ${first} 1; ${devtype} write ${state_address} ${second} 1'
 setenv kernel_address @KERNEL_ADDRESS@
 setenv ramdisk_address @RAMDISK_ADDRESS@
-load ${devtype} ${devnum}:${slot_part} ${kernel_address} /boot/Image && load ${devtype} ${devnum}:${slot_part} ${ramdisk_address} /boot/initramfs && booti ${kernel_address} ${ramdisk_address}:${filesize} @DEVICE_TREE@
-echo "hemoscope: slot ${slot} cannot be loaded"
+# Comes back where the slot has no kernel that can be started.
+setenv start 'echo "hemoscope: slot ${slot}, attempts left A ${BOOT_A_LEFT} B ${BOOT_B_LEFT}"; setenv bootargs "root=PARTUUID=${slot_uuid} ro hemoscope.slot=${slot} hemoscope.bus=${devtype} ${slot_words} console=@CONSOLE@ quiet loglevel=3 vt.global_cursor_default=0 panic=5 ${extra_arguments}"; load ${devtype} ${devnum}:${slot_part} ${kernel_address} /boot/Image && load ${devtype} ${devnum}:${slot_part} ${ramdisk_address} /boot/initramfs && booti ${kernel_address} ${ramdisk_address}:${filesize} @DEVICE_TREE@; echo "hemoscope: slot ${slot} cannot be loaded"'
+if test -n "${state}"; then
+  for candidate in ${BOOT_ORDER}; do
+    if test "${candidate}" = "A" && test ${BOOT_A_LEFT} -gt 0; then
+      run take_A
+      run start
+    fi
+    if test "${candidate}" = "B" && test ${BOOT_B_LEFT} -gt 0; then
+      run take_B
+      run start
+    fi
+  done
+else
+  echo "hemoscope: neither copy of the boot state can be read"
+fi
+# The factory's system. Without the state nobody knows which of the others is whole.
+run slot_R
+run start
+# Not even that one: a board that may start is better than none.
+for candidate in A B; do
+  run slot_${candidate}
+  run start
+done
+echo "hemoscope: no slot can be loaded, starting again"
+sleep 3
 reset

@@ -15,6 +15,7 @@ from pathlib import Path
 BOOT_PARTITION = "@@1M"
 SHELL_LIMIT_S = 120
 DISPLAY = "virtio-gpu-pci,xres=800,yres=480"
+CARD_SLOT = "card-slot"
 
 
 class BoardError(Exception):
@@ -42,6 +43,7 @@ class Machine:
         trace: Path | None = None,
         rtc: str | None = None,
         name: str = "board",
+        card_slot: bool = False,
     ):
         self.folder = folder
         self.name = name
@@ -78,6 +80,10 @@ class Machine:
         if trace is not None:
             trace.unlink(missing_ok=True)
             command += ["-trace", "pl061_set_output", "-D", str(trace)]
+        if card_slot:
+            # Empty until a card is put in.
+            command += ["-device", "sdhci-pci", "-drive", "if=none,id=slot"]
+            command += ["-device", f"sd-card,drive=slot,id={CARD_SLOT}"]
         if rtc is not None:
             command += ["-rtc", f"base={rtc}"]
         self.started_at = time.monotonic()
@@ -196,6 +202,14 @@ class Machine:
         """Presses a key and lets it go."""
         keys = [{"type": "qcode", "data": key}]
         self.qmp("send-key", keys=keys, **{"hold-time": hold_ms})
+
+    def insert_card(self, card: Path) -> None:
+        """Puts a card into the slot; its size has to be a power of two."""
+        self.qmp("blockdev-change-medium", id=CARD_SLOT, filename=str(card), format="raw")
+
+    def pull_card(self) -> None:
+        """Takes the card out, whatever is being done with it."""
+        self.qmp("eject", id=CARD_SLOT, force=True)
 
     def wait_until_off(self, limit_s: float) -> bool:
         """Whether the board has switched itself off."""
