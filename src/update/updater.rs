@@ -154,7 +154,8 @@ pub struct Updater<H> {
     system: SystemVersion,
     running: Running,
     told: Option<UpdateState>,
-    chunk_bytes: usize,
+    /// A test copies less at a time.
+    pub(super) chunk_bytes: usize,
 }
 
 impl<H: Host> Updater<H> {
