@@ -9,6 +9,7 @@
 pub mod archive;
 mod clock;
 mod entry;
+mod format;
 mod frame;
 mod journal;
 pub mod line;
@@ -20,6 +21,7 @@ pub use clock::{Clock, Stamp, is_set};
 pub use entry::{
     Ending, Entry, Event, FieldOutcome, FieldRecord, RECORDS_FORMAT, SmearStarted, Totals,
 };
+pub use format::{DATA_FORMAT, FORMAT_FILE, forget_older_formats};
 pub use frame::{CellRecord, CountsRecord, FrameRecord};
 pub use journal::{MAX_FILE_BYTES, RecordError};
 pub use line::MAX_LINE_BYTES;
@@ -27,7 +29,15 @@ pub use recorder::{Closed, Recorder};
 
 use std::path::{Path, PathBuf};
 
-/// The folder of the records within a data folder.
+/// The folder of this version's records within a data folder.
 pub fn records_folder(data: &Path) -> PathBuf {
-    data.join("records")
+    format::folder_of(data, DATA_FORMAT)
+}
+
+/// Checks that this version can read the records of a data folder.
+///
+/// # Errors
+/// They are of a newer format, or their format cannot be read.
+pub fn check_format(data: &Path) -> Result<(), RecordError> {
+    format::check(data, DATA_FORMAT)
 }

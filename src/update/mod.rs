@@ -9,6 +9,7 @@
 //!      -> restart -> prove -> kept, or rolled back
 //! ```
 
+pub mod block_devices;
 pub mod boot_disk;
 pub mod bundle;
 pub mod card;
@@ -16,11 +17,18 @@ pub mod folder;
 pub mod history;
 pub mod machine;
 pub mod pending;
+#[cfg(test)]
+mod power_cuts;
 pub mod prove;
+pub mod rauc;
+#[cfg(test)]
+mod simulated;
 pub mod slots;
 pub mod system;
 mod talk;
 pub mod talk_files;
+#[cfg(test)]
+mod tests;
 pub mod updater;
 pub mod verity;
 pub mod version;
