@@ -111,7 +111,9 @@ class Device:
                 return state
             if time.monotonic() > end:
                 journal = self.shell("journalctl -b -u hemoscope-update -o cat | tail -n 8", False)
-                raise BoardError(f"not {' or '.join(names)} but {state} after {limit_s} s: {journal}")
+                raise BoardError(
+                    f"not {' or '.join(names)} but {state} after {limit_s} s: {journal}"
+                )
             time.sleep(0.5)
 
     def wait_for_proof(self) -> float:
@@ -272,11 +274,11 @@ class Trial:
             raise BoardError(f"slot {self.slot} should start next, but {state}")
 
 
-# --- what is refused -------------------------------------------------------------------------------
+# --- what is refused -----------------------------------------------------------------------------
 
 
 def hostile_cards(trial: Trial, full: bool) -> list[tuple[str, Path, tuple[str, ...]]]:
-    """Cards that must not be offered; each with the states that may follow, of refusals the kind."""
+    """Cards that must not be offered, each with what may follow: a state, of a refusal its kind."""
     maker, keys, folder = trial.maker, trial.keys, trial.folder
     image = small_image(folder / "small.img")
     root = keys.folder / "root"
@@ -470,7 +472,7 @@ def check_pulled(trial: Trial, full: bool) -> str:
     return "told, and offered when it was back"
 
 
-# --- what is installed -----------------------------------------------------------------------------
+# --- what is installed ---------------------------------------------------------------------------
 
 
 def check_good(trial: Trial, full: bool) -> str:
@@ -508,7 +510,7 @@ def check_good(trial: Trial, full: bool) -> str:
 
 
 def check_clock(trial: Trial, full: bool) -> str:
-    """A clock that was never set, or is far ahead, keeps no good bundle out and lets no bad one in."""
+    """A clock that is not set, or far ahead, keeps no good bundle out and lets no bad one in."""
     device, keys = trial.device, trial.keys
     root = keys.folder / "root"
     trusted = (root.with_suffix(".pem"), root.with_suffix(".key"))
@@ -578,7 +580,7 @@ def check_no_program(trial: Trial, full: bool) -> str:
     return roll_back(trial, {"/usr/bin/hemoscope": b"#!/bin/sh\nexit 1\n"}, "start", 1500)
 
 
-# --- power cuts --------------------------------------------------------------------------------------
+# --- power cuts ----------------------------------------------------------------------------------
 
 
 def cut_while_installing(trial: Trial, percent: int) -> str:
@@ -874,7 +876,10 @@ def main() -> int:
             said, passed = traceback.format_exc(), False
         seconds = time.monotonic() - start
         results.append((name_of(check), passed, seconds, said))
-        print(f"{'pass' if passed else 'FAIL'}  {name_of(check):14} {seconds:6.1f} s  {said}", flush=True)
+        print(
+            f"{'pass' if passed else 'FAIL'}  {name_of(check):14} {seconds:6.1f} s  {said}",
+            flush=True,
+        )
         if not passed:
             save_journal(device)
             if not restore(trial):
