@@ -30,10 +30,11 @@ from cards import (
     damage_fat,
     ext4_card,
     fat_card,
+    quiet,
     read_from_fat,
     small_image,
 )
-from machine import BoardError, Machine, put_on_boot_partition
+from machine import BoardError, Machine, put_on_boot_partition, require
 
 BOARD = "qemu-aarch64"
 DEVELOPMENT = b"extra_arguments=systemd.debug_shell=ttyAMA0\n"
@@ -426,6 +427,47 @@ def check_names(trial: Trial, full: bool) -> str:
     return "offered, put off, and gone with the card"
 
 
+def check_media(trial: Trial, full: bool) -> str:
+    """A bundle on a USB stick, on exFAT and on ext4 is offered too."""
+    device = trial.device
+    bundle = trial.maker.bundle("media", small_image(trial.folder / "small.img"), "95.3.0")
+
+    def put_off() -> None:
+        offer = device.wait_for_state(("offered", "refused"), CARD_LIMIT_S)
+        if offer.get("version") != "95.3.0":
+            raise BoardError(f"not offered: {offer}")
+        device.answer(answer("later", sha256=offer["sha256"]))
+        device.wait_for_state("idle", 30)
+
+    stick = trial.card(bundle)
+    device.machine.insert_stick(stick)
+    device.wait_for_state("offered", CARD_LIMIT_S)
+    # The copy is what is put onto the other cards.
+    device.shell("cp /data/update/staged.raucb /data/media.raucb")
+    put_off()
+    device.machine.pull_stick()
+    for make in (["mkfs.exfat", "-q"], ["mke2fs", "-q", "-t", "ext4"]):
+        card = trial.folder / "media.img"
+        with card.open("wb") as file:
+            file.truncate(64 * MIB)
+        quiet([require(make[0]), *make[1:], str(card)])
+        kind = "exfat" if "exfat" in make[0] else "ext4"
+        device.machine.insert_card(card)
+        device.shell(
+            "until [ -b /dev/mmcblk0 ]; do sleep 1; done; sleep 3; mkdir -p /run/media;"
+            f" mount -t {kind} /dev/mmcblk0 /run/media && cp /data/media.raucb /run/media/ &&"
+            " umount /run/media"
+        )
+        device.machine.pull_card()
+        time.sleep(3)
+        device.machine.insert_card(card)
+        put_off()
+        device.machine.pull_card()
+        time.sleep(2)
+    device.shell("rm /data/media.raucb")
+    return "offered from a USB stick, from exFAT and from ext4"
+
+
 def check_older(trial: Trial, full: bool) -> str:
     """An older version is offered as one, and not installed without the second consent."""
     device = trial.device
@@ -784,6 +826,7 @@ USUAL: list[Check] = [
 FULL: list[Check] = [
     check_refusals,
     check_names,
+    check_media,
     check_older,
     check_pulled,
     check_good,
