@@ -96,6 +96,13 @@ board-test: image ## Boots the emulated board's image and checks camera, screen,
 	cargo build --release --locked --example simulated_frames
 	scripts/board-test target/board/qemu-aarch64 $(BOARD_PROGRAM) $(MODEL) $(FRAMES_PROGRAM) target/board-test $(ONLY)
 
+.PHONY: update-test
+update-test: image ## Updates the emulated board from cards and tries to break it: ONLY="good panics", FULL=1
+	scripts/setup-board --test
+	scripts/boot-script-test target/board/qemu-aarch64 target/update-test/boot-script
+	scripts/bad-bundles-test target/board/qemu-aarch64 target/keys target/update-test/bad-bundles
+	FULL=$(FULL) scripts/update-test target/board/qemu-aarch64 target/keys target/update-test/board $(ONLY)
+
 .PHONY: boot-script-test
 boot-script-test: image ## Runs the boards' U-Boot on every kind of boot state: two minutes
 	scripts/setup-board --test

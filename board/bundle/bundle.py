@@ -1,4 +1,6 @@
-"""Makes an update bundle, as RAUC reads it: bundle.py --manifest FILE --image FILE --cert FILE --key KEY
+"""Makes an update bundle, as RAUC reads it.
+
+python3 board/bundle/bundle.py --manifest FILE --image FILE --cert FILE --key KEY
 [--intermediate FILE]... --out FILE
 
 A bundle of the "verity" kind is a squashfs with the images, the tree of hashes of its blocks, the

@@ -129,8 +129,14 @@ def cases() -> list[Case]:
     ):
         add(f"{name} in copy 1", strange, TRIAL, ALL, "B", ("B A", 9, 2))
         add(f"{name} in both", strange, strange, ALL, "R", None)
-    add("more variables", text(bootdelay="9", BOOT_A_LEFT="9", BOOT_B_LEFT="9", BOOT_ORDER="B A"),
-        EMPTY, ALL, "B", ("B A", 9, 8))
+    add(
+        "more variables",
+        text(bootdelay="9", BOOT_A_LEFT="9", BOOT_B_LEFT="9", BOOT_ORDER="B A"),
+        EMPTY,
+        ALL,
+        "B",
+        ("B A", 9, 8),
+    )
     # Slots that cannot be loaded.
     both("A missing", "A B", 9, 9, "BR", "B", ("A B", 8, 8))
     both("trial missing", "B A", 9, 3, "AR", "A", ("B A", 8, 2))
@@ -167,7 +173,8 @@ class Disk:
             stdout=subprocess.DEVNULL,
         )
         subprocess.run(
-            [require("mcopy"), "-i", str(boot), str(board.folder / f"{table}.scr"), "::boot.scr"], check=True
+            [require("mcopy"), "-i", str(boot), str(board.folder / f"{table}.scr"), "::boot.scr"],
+            check=True,
         )
         self._place(self.empty, PLACES_MIB["boot"] * MIB, boot.read_bytes())
         self.slots = {name: self._slot(name, (board.folder / name).read_bytes()) for name in ALL}
@@ -208,7 +215,9 @@ class Disk:
     def copies(self) -> tuple[bytes, bytes]:
         """Both copies as they are now."""
         content = self.path.read_bytes()
-        return tuple(content[each * SECTOR_BYTES : (each + 1) * SECTOR_BYTES] for each in COPY_SECTORS)
+        return tuple(
+            content[each * SECTOR_BYTES : (each + 1) * SECTOR_BYTES] for each in COPY_SECTORS
+        )
 
 
 @dataclass(frozen=True)

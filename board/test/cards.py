@@ -151,7 +151,9 @@ class Maker:
     # Certificate and key.
     signer: tuple[str, str]
 
-    def manifest(self, version: str, board: str | None = None, compatible: str | None = None) -> str:
+    def manifest(
+        self, version: str, board: str | None = None, compatible: str | None = None
+    ) -> str:
         """The part of a manifest that a person writes."""
         board = board or self.board
         return (

@@ -16,6 +16,7 @@ BOOT_PARTITION = "@@1M"
 SHELL_LIMIT_S = 120
 DISPLAY = "virtio-gpu-pci,xres=800,yres=480"
 CARD_SLOT = "card-slot"
+STICK = "stick"
 
 
 class BoardError(Exception):
@@ -84,6 +85,7 @@ class Machine:
             # Empty until a card is put in.
             command += ["-device", "sdhci-pci", "-drive", "if=none,id=slot"]
             command += ["-device", f"sd-card,drive=slot,id={CARD_SLOT}"]
+            command += ["-device", "qemu-xhci,id=usb"]
         if rtc is not None:
             command += ["-rtc", f"base={rtc}"]
         self.started_at = time.monotonic()
@@ -210,6 +212,25 @@ class Machine:
     def pull_card(self) -> None:
         """Takes the card out, whatever is being done with it."""
         self.qmp("eject", id=CARD_SLOT, force=True)
+
+    def insert_stick(self, stick: Path) -> None:
+        """Plugs a USB stick in."""
+        content = {"driver": "file", "filename": str(stick)}
+        self.qmp("blockdev-add", **{"driver": "raw", "node-name": STICK, "file": content})
+        self.qmp("device_add", driver="usb-storage", drive=STICK, id=STICK, bus="usb.0")
+
+    def pull_stick(self) -> None:
+        """Pulls the USB stick out."""
+        self.qmp("device_del", id=STICK)
+        end = time.monotonic() + 30
+        while True:
+            try:
+                self.qmp("blockdev-del", **{"node-name": STICK})
+                return
+            except BoardError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.5)
 
     def wait_until_off(self, limit_s: float) -> bool:
         """Whether the board has switched itself off."""

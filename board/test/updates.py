@@ -30,10 +30,11 @@ from cards import (
     damage_fat,
     ext4_card,
     fat_card,
+    quiet,
     read_from_fat,
     small_image,
 )
-from machine import BoardError, Machine, put_on_boot_partition
+from machine import BoardError, Machine, put_on_boot_partition, require
 
 BOARD = "qemu-aarch64"
 DEVELOPMENT = b"extra_arguments=systemd.debug_shell=ttyAMA0\n"
@@ -111,7 +112,9 @@ class Device:
                 return state
             if time.monotonic() > end:
                 journal = self.shell("journalctl -b -u hemoscope-update -o cat | tail -n 8", False)
-                raise BoardError(f"not {' or '.join(names)} but {state} after {limit_s} s: {journal}")
+                raise BoardError(
+                    f"not {' or '.join(names)} but {state} after {limit_s} s: {journal}"
+                )
             time.sleep(0.5)
 
     def wait_for_proof(self) -> float:
@@ -272,11 +275,11 @@ class Trial:
             raise BoardError(f"slot {self.slot} should start next, but {state}")
 
 
-# --- what is refused -------------------------------------------------------------------------------
+# --- what is refused -----------------------------------------------------------------------------
 
 
 def hostile_cards(trial: Trial, full: bool) -> list[tuple[str, Path, tuple[str, ...]]]:
-    """Cards that must not be offered; each with the states that may follow, of refusals the kind."""
+    """Cards that must not be offered, each with what may follow: a state, of a refusal its kind."""
     maker, keys, folder = trial.maker, trial.keys, trial.folder
     image = small_image(folder / "small.img")
     root = keys.folder / "root"
@@ -424,6 +427,47 @@ def check_names(trial: Trial, full: bool) -> str:
     return "offered, put off, and gone with the card"
 
 
+def check_media(trial: Trial, full: bool) -> str:
+    """A bundle on a USB stick, on exFAT and on ext4 is offered too."""
+    device = trial.device
+    bundle = trial.maker.bundle("media", small_image(trial.folder / "small.img"), "95.3.0")
+
+    def put_off() -> None:
+        offer = device.wait_for_state(("offered", "refused"), CARD_LIMIT_S)
+        if offer.get("version") != "95.3.0":
+            raise BoardError(f"not offered: {offer}")
+        device.answer(answer("later", sha256=offer["sha256"]))
+        device.wait_for_state("idle", 30)
+
+    stick = trial.card(bundle)
+    device.machine.insert_stick(stick)
+    device.wait_for_state("offered", CARD_LIMIT_S)
+    # The copy is what is put onto the other cards.
+    device.shell("cp /data/update/staged.raucb /data/media.raucb")
+    put_off()
+    device.machine.pull_stick()
+    for make in (["mkfs.exfat", "-q"], ["mke2fs", "-q", "-t", "ext4"]):
+        card = trial.folder / "media.img"
+        with card.open("wb") as file:
+            file.truncate(64 * MIB)
+        quiet([require(make[0]), *make[1:], str(card)])
+        kind = "exfat" if "exfat" in make[0] else "ext4"
+        device.machine.insert_card(card)
+        device.shell(
+            "until [ -b /dev/mmcblk0 ]; do sleep 1; done; sleep 3; mkdir -p /run/media;"
+            f" mount -t {kind} /dev/mmcblk0 /run/media && cp /data/media.raucb /run/media/ &&"
+            " umount /run/media"
+        )
+        device.machine.pull_card()
+        time.sleep(3)
+        device.machine.insert_card(card)
+        put_off()
+        device.machine.pull_card()
+        time.sleep(2)
+    device.shell("rm /data/media.raucb")
+    return "offered from a USB stick, from exFAT and from ext4"
+
+
 def check_older(trial: Trial, full: bool) -> str:
     """An older version is offered as one, and not installed without the second consent."""
     device = trial.device
@@ -470,7 +514,7 @@ def check_pulled(trial: Trial, full: bool) -> str:
     return "told, and offered when it was back"
 
 
-# --- what is installed -----------------------------------------------------------------------------
+# --- what is installed ---------------------------------------------------------------------------
 
 
 def check_good(trial: Trial, full: bool) -> str:
@@ -508,7 +552,7 @@ def check_good(trial: Trial, full: bool) -> str:
 
 
 def check_clock(trial: Trial, full: bool) -> str:
-    """A clock that was never set, or is far ahead, keeps no good bundle out and lets no bad one in."""
+    """A clock that is not set, or far ahead, keeps no good bundle out and lets no bad one in."""
     device, keys = trial.device, trial.keys
     root = keys.folder / "root"
     trusted = (root.with_suffix(".pem"), root.with_suffix(".key"))
@@ -578,7 +622,7 @@ def check_no_program(trial: Trial, full: bool) -> str:
     return roll_back(trial, {"/usr/bin/hemoscope": b"#!/bin/sh\nexit 1\n"}, "start", 1500)
 
 
-# --- power cuts --------------------------------------------------------------------------------------
+# --- power cuts ----------------------------------------------------------------------------------
 
 
 def cut_while_installing(trial: Trial, percent: int) -> str:
@@ -782,6 +826,7 @@ USUAL: list[Check] = [
 FULL: list[Check] = [
     check_refusals,
     check_names,
+    check_media,
     check_older,
     check_pulled,
     check_good,
@@ -874,7 +919,10 @@ def main() -> int:
             said, passed = traceback.format_exc(), False
         seconds = time.monotonic() - start
         results.append((name_of(check), passed, seconds, said))
-        print(f"{'pass' if passed else 'FAIL'}  {name_of(check):14} {seconds:6.1f} s  {said}", flush=True)
+        print(
+            f"{'pass' if passed else 'FAIL'}  {name_of(check):14} {seconds:6.1f} s  {said}",
+            flush=True,
+        )
         if not passed:
             save_journal(device)
             if not restore(trial):
