@@ -5,8 +5,8 @@ use crate::input::Action;
 use crate::ui::model::{Notice, UpdatePage};
 use crate::ui::text::Language;
 use crate::update::{
-    ANSWER_FILE, DEVICE_FACTS_FILE, DeviceFacts, MAX_TALK_BYTES, STATE_FILE, TALK_FORMAT, Told,
-    UpdateState,
+    ANSWER_FILE, Answer, DEVICE_FACTS_FILE, DeviceFacts, MAX_TALK_BYTES, STATE_FILE, TALK_FORMAT,
+    Told, UpdateState,
 };
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
@@ -164,11 +164,13 @@ impl Updates {
             Meaning::Of(action) => Some(action),
             Meaning::Nothing => None,
             Meaning::Answer(answer) => {
-                match tell(&self.files.answer, &answer) {
-                    Ok(()) => self.dialog.has_told(&answer, now),
-                    Err(error) => {
-                        eprintln!("hemoscope: the updater cannot be answered: {error:#}");
-                    }
+                let told = tell(&self.files.answer, &answer);
+                if let Err(error) = &told {
+                    eprintln!("hemoscope: the updater cannot be answered: {error:#}");
+                }
+                // Who says no can count on, even where nobody hears it.
+                if told.is_ok() || matches!(answer, Answer::Later { .. } | Answer::Seen) {
+                    self.dialog.has_told(&answer, now);
                 }
                 None
             }
@@ -237,7 +239,7 @@ fn tell<T: Serialize>(path: &Path, content: &T) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::update::{Answer, Problem, ProblemKind};
+    use crate::update::{Notes, Offer};
 
     const BETWEEN: Moment = Moment {
         is_counting: false,
@@ -348,27 +350,40 @@ mod tests {
     #[test]
     fn an_answer_is_put_in_place_whole_or_asked_for_again() {
         let mut bench = Bench::new();
-        let refused = UpdateState::Refused(Problem {
-            kind: ProblemKind::Several,
-            text: "two".to_owned(),
+        let offered = UpdateState::Offered(Offer {
+            sha256: "ab".to_owned(),
+            version: "2.0.0".to_owned(),
+            running_version: "1.0.0".to_owned(),
+            is_older: false,
+            notes: Notes::default(),
         });
-        bench.say(&said(refused));
+        bench.say(&said(offered.clone()));
         bench.now += Duration::from_secs(2);
         let answer = bench.updates.files.answer.clone();
         // A folder in the answer's place.
         fs::create_dir(&answer).unwrap();
         let now = bench.now;
         assert_eq!(bench.updates.press(Action::Next, now), None);
-        assert!(bench.page().is_some(), "nobody was told");
-        fs::remove_dir(&answer).unwrap();
-        assert_eq!(bench.updates.press(Action::Next, now), None);
-        assert_eq!(bench.page(), None);
-        assert_eq!(bench.read::<Answer>(&answer), Answer::Seen);
-        assert_eq!(
-            bench.updates.press(Action::Next, now),
-            Some(Action::Next),
-            "the run's again"
+        assert!(
+            matches!(bench.page(), Some(UpdatePage::Offered { .. })),
+            "nobody was told"
         );
+        assert_eq!(bench.updates.press(Action::Third, now), None);
+        assert_eq!(bench.page(), None, "no is no");
+        let next = bench.updates.press(Action::Next, now);
+        assert_eq!(next, Some(Action::Next), "the run's again");
+
+        fs::remove_dir(&answer).unwrap();
+        bench.say(&said(UpdateState::Idle));
+        bench.say(&said(offered));
+        let now = bench.now + Duration::from_secs(2);
+        assert_eq!(bench.updates.press(Action::Next, now), None);
+        assert_eq!(bench.page(), Some(UpdatePage::Answered));
+        let expected = Answer::Install {
+            sha256: "ab".to_owned(),
+            is_older_agreed: false,
+        };
+        assert_eq!(bench.read::<Answer>(&answer), expected);
     }
 
     #[test]
