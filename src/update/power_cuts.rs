@@ -44,7 +44,7 @@ struct Device {
 impl Device {
     fn new(releases: &[Release], folder: &tempfile::TempDir, label: String) -> Self {
         Self {
-            world: World::new(releases.to_vec(), folder.path().to_owned()),
+            world: World::shared(releases.to_vec(), folder.path().to_owned()),
             started: BTreeSet::new(),
             kept_records: BTreeSet::new(),
             next_record: 1,

@@ -134,7 +134,7 @@ fn no_power() -> io::Error {
 
 impl World {
     /// Slots and rescue hold the first release.
-    pub fn new(releases: Vec<Release>, card_folder: PathBuf) -> Shared {
+    pub fn shared(releases: Vec<Release>, card_folder: PathBuf) -> Shared {
         Shared(Rc::new(RefCell::new(Self {
             releases,
             sectors: [BootState::factory().encode(); 2],
