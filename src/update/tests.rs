@@ -27,7 +27,7 @@ impl Bench {
         let releases = ["1.1.0", "1.0.0", "1.2.0"];
         let releases = releases.map(|version| Release::new(version, Behaviour::Good));
         let folder = tempfile::tempdir().unwrap();
-        let world = World::new(releases.to_vec(), folder.path().to_owned());
+        let world = World::shared(releases.to_vec(), folder.path().to_owned());
         Self { folder, world }
     }
 
