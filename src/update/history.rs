@@ -78,7 +78,7 @@ impl HistoryLine {
     pub fn result(&self) -> Option<UpdateResult> {
         let outcome = match self.event {
             HistoryEvent::Kept => Outcome::Kept,
-            HistoryEvent::RolledBack => Outcome::RolledBack,
+            HistoryEvent::RolledBack | HistoryEvent::Interrupted => Outcome::RolledBack,
             _ => return None,
         };
         Some(UpdateResult {

@@ -27,6 +27,8 @@ pub mod slots;
 pub mod system;
 mod talk;
 pub mod talk_files;
+#[cfg(test)]
+mod tests;
 pub mod updater;
 pub mod verity;
 pub mod version;

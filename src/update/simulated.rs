@@ -508,6 +508,8 @@ impl Host for SimulatedHost {
         })
     }
 
+    fn wait(&mut self) {}
+
     fn restart(&mut self) -> Result<(), String> {
         self.world.get().wants_restart = true;
         Ok(())

@@ -34,6 +34,8 @@ const MIN_BATTERY_PERCENT: u8 = 30;
 const REPORT_FILE: &str = "hemoscope-report.txt";
 /// The most bytes of it; then it begins anew.
 const MAX_REPORT_BYTES: u64 = 64 * 1024;
+/// Looks whether a card that cannot be read is still in.
+const PULLED_LOOKS: u32 = 10;
 /// The most effects that follow from one event.
 const MAX_EFFECTS: usize = 64;
 /// The first bytes of a squashfs, with which a bundle begins.
@@ -107,6 +109,9 @@ pub trait Host {
     /// RAUC cannot be run.
     fn rauc_install(&mut self, name: &str) -> Result<Self::Installation, String>;
 
+    /// Waits a fraction of a second.
+    fn wait(&mut self);
+
     /// Begins to restart the machine.
     ///
     /// # Errors
@@ -164,12 +169,10 @@ impl<H: Host> Updater<H> {
         if let Err(error) = folder::remove(host.folder(), STAGED_FILE) {
             host.say(&error.to_string());
         }
+        let waiting = waiting_version(&mut host, running);
         let lines = read_history(&mut host);
-        let machine = Machine::new(
-            running == Running::Rescue,
-            waiting_version(&mut host, running),
-            history::unseen_result(&lines),
-        );
+        let ended = history::unseen_result(&lines);
+        let machine = Machine::new(running == Running::Rescue, waiting, ended);
         let mut updater = Self {
             host,
             machine,
@@ -399,17 +402,21 @@ impl<H: Host> Updater<H> {
         Ok(offer)
     }
 
-    /// Whether the card was pulled, or cannot be read.
+    /// Whether the card was pulled, or cannot be read. The system notices the one some time after
+    /// the other.
     fn cannot_copy(&mut self, card: &CardId, name: &str, reason: &str) -> Problem {
-        if self.host.cards().contains(card) {
-            let text = format!(
-                "{name} cannot be read from the card: {reason}; copy it to the card again, or take \
-                 another one"
-            );
-            return problem(ProblemKind::Unreadable, text);
+        for _ in 0..PULLED_LOOKS {
+            if !self.host.cards().contains(card) {
+                let text = format!("the card was pulled while {name} was copied; put it in again");
+                return problem(ProblemKind::CardPulled, text);
+            }
+            self.host.wait();
         }
-        let text = format!("the card was pulled while {name} was copied; put it in again");
-        problem(ProblemKind::CardPulled, text)
+        let text = format!(
+            "{name} cannot be read from the card: {reason}; copy it to the card again, or take \
+             another one"
+        );
+        problem(ProblemKind::Unreadable, text)
     }
 
     /// Signature, every block, board, version.

@@ -16,6 +16,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
 /// Where the kernel lists block devices, and supplies of power.
 const BLOCK_DEVICES: &str = "/sys/class/block";
@@ -28,6 +30,8 @@ const CARD_FOLDER: &str = "/run/hemoscope-update/card";
 /// journal even then.
 const FILE_SYSTEMS: [(&str, &str); 3] =
     [("vfat", "ro,utf8"), ("exfat", "ro"), ("ext4", "ro,noload")];
+/// A fraction of a second.
+const WAIT: Duration = Duration::from_millis(200);
 const ALWAYS: &str = "nosuid,nodev,noexec";
 
 /// The board, as its updater sees it.
@@ -106,7 +110,6 @@ impl Host for Device {
         fs::create_dir_all(CARD_FOLDER)
             .map_err(|error| format!("{CARD_FOLDER} cannot be made: {error}"))?;
         let device = format!("/dev/{}", card.name);
-        let mut refused = String::new();
         for (file_system, for_reading) in FILE_SYSTEMS {
             let access = match access {
                 Access::Read => for_reading,
@@ -119,14 +122,11 @@ impl Host for Device {
                     self.is_mounted = true;
                     return Ok(Some(CARD_FOLDER.into()));
                 }
-                Err(reason) => refused = reason,
+                Err(reason) if is_other_file_system(&reason) => {}
+                Err(reason) => return Err(reason),
             }
         }
-        // What no file system knows is no card for this device, rather than a damaged one.
-        if refused.contains("wrong fs type") || refused.contains("unknown filesystem") {
-            return Ok(None);
-        }
-        Err(refused)
+        Ok(None)
     }
 
     fn unmount(&mut self) {
@@ -159,6 +159,10 @@ impl Host for Device {
         RaucInstallation::start(&self.folder.file(name))
     }
 
+    fn wait(&mut self) {
+        thread::sleep(WAIT);
+    }
+
     fn restart(&mut self) -> Result<(), String> {
         run("systemctl", &["--no-block", "reboot"])
     }
@@ -181,6 +185,12 @@ impl Host for Device {
     fn say(&mut self, text: &str) {
         eprintln!("hemoscope: {text}");
     }
+}
+
+/// Whether mount(8) says that a card has another file system. What none of them knows is no card
+/// for this device, rather than a damaged one.
+fn is_other_file_system(reason: &str) -> bool {
+    reason.contains("wrong fs type") || reason.contains("unknown filesystem")
 }
 
 /// The charge of the battery that is being used up, and of the lowest where there are several.
