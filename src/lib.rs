@@ -11,6 +11,7 @@ pub mod app;
 pub mod board;
 pub mod camera;
 pub mod cell;
+pub mod civil_time;
 pub mod config;
 pub mod count;
 pub mod decode;

@@ -6,16 +6,20 @@ use assert_cmd::cargo::CommandCargoExt;
 use clap::Parser;
 use common::{NOTICE, hemoscope, messages, slide_um_per_px, write_fields};
 use hemoscope::app::arguments::{Arguments, Command};
-use hemoscope::app::run::run_with;
+use hemoscope::app::run::{TalkFiles, run_with};
+use hemoscope::app::screen_content::clock_of;
 use hemoscope::camera;
 use hemoscope::input::Action;
 use hemoscope::record::archive::{self, SmearState};
-use hemoscope::record::{Ending, records_folder};
+use hemoscope::record::{Clock, Ending, Stamp, records_folder};
 use hemoscope::session::{RunState, Session};
 use hemoscope::ui::layout::ScreenSize;
-use hemoscope::ui::model::{CameraTrouble, Failure, Identity, NoCamera, Screen};
+use hemoscope::ui::model::{
+    CameraTrouble, Failure, Identity, NoCamera, Notice, Screen, Update, UpdatePage,
+};
 use hemoscope::ui::screen::render;
 use hemoscope::ui::text::Language;
+use hemoscope::update::{Answer, DeviceFacts, Notes, Offer, TALK_FORMAT, Told, UpdateState};
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -234,8 +238,25 @@ fn a_board_description_says_where_to_look_and_options_win() {
 /// How long a started program may take to show something.
 const SHOWN_WITHIN: Duration = Duration::from_secs(60);
 
+/// A device without a sample, at the present minute of UTC and at the one before: a screen that was
+/// just drawn shows one of them.
+fn identities() -> [Identity<'static>; 2] {
+    let now = Clock::start().stamp();
+    [0, 60_000].map(|ago_ms| {
+        let unix_ms = now.unix_ms.saturating_sub(ago_ms);
+        Identity {
+            sample: None,
+            clock: clock_of(Stamp { unix_ms, ..now }, 0),
+        }
+    })
+}
+
 /// Starts a device on a board and waits until its screen is the expected one.
-fn expect_screen(board: &str, folder: &Path, expected: &Screen<'_>) {
+fn expect_screen(
+    board: &str,
+    folder: &Path,
+    expected: impl for<'a> Fn(Identity<'a>) -> Screen<'a>,
+) {
     let file = folder.join("board.toml");
     fs::write(&file, board).unwrap();
     let picture = folder.join("screen.png");
@@ -249,13 +270,17 @@ fn expect_screen(board: &str, folder: &Path, expected: &Screen<'_>) {
         .stderr(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    let expected = render(expected, ScreenSize::Medium);
     let until = Instant::now() + SHOWN_WITHIN;
     let mut is_shown = false;
     while !is_shown && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(50));
         let shown = image::open(&picture).map(|shown| shown.to_rgb8().into_raw());
-        is_shown = shown.is_ok_and(|shown| shown == expected.rgb());
+        let is_expected = |shown: Vec<u8>| {
+            identities()
+                .into_iter()
+                .any(|identity| shown == render(&expected(identity), ScreenSize::Medium).rgb())
+        };
+        is_shown = shown.is_ok_and(is_expected);
     }
     let is_running = device.try_wait().unwrap().is_none();
     device.kill().unwrap();
@@ -269,13 +294,15 @@ fn a_board_waits_for_its_camera_and_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let camera = "v4l2:/dev/there-is-no-such-camera";
     let board = board("", folder.path()).replace("simulated:31", camera);
-    let expected = Screen::NoCamera(NoCamera {
-        language: Language::English,
-        identity: Identity::default(),
-        camera: camera.to_owned(),
-        trouble: CameraTrouble::NotConnected,
+    expect_screen(&board, folder.path(), |identity| {
+        Screen::NoCamera(NoCamera {
+            language: Language::English,
+            identity,
+            camera: camera.to_owned(),
+            trouble: CameraTrouble::NotConnected,
+            notice: Some(Notice::HoldToSwitchOff),
+        })
     });
-    expect_screen(&board, folder.path(), &expected);
 }
 
 #[test]
@@ -287,14 +314,17 @@ fn a_board_shows_what_keeps_it_from_counting() {
         &camera::ControlSettings::default(),
         camera::AtStart::MayCome,
     );
-    let expected = Screen::Failure(Failure {
-        language: Language::English,
-        identity: Identity::default(),
-        number: None,
-        what_happened: error.err().unwrap().to_string(),
-        what_to_do: "Switch the device off and on again.".to_owned(),
+    let what_happened = error.err().unwrap().to_string();
+    expect_screen(&board, folder.path(), |identity| {
+        Screen::Failure(Failure {
+            language: Language::English,
+            identity,
+            number: None,
+            what_happened: what_happened.clone(),
+            what_to_do: "Switch the device off and on again.".to_owned(),
+            notice: Some(Notice::HoldToSwitchOff),
+        })
     });
-    expect_screen(&board, folder.path(), &expected);
 }
 
 /// Runs with an operator who sees the session as the screen does, with its records beside the
@@ -302,6 +332,25 @@ fn a_board_shows_what_keeps_it_from_counting() {
 fn run_with_operator(
     camera: &str,
     screen: &Path,
+    operator: impl FnMut(&Session) -> Option<Action>,
+) -> (anyhow::Result<bool>, String) {
+    run_with_updater(camera, screen, &[], operator)
+}
+
+/// The files of an updater beside the screen's file.
+fn talk_files(screen: &Path) -> TalkFiles {
+    TalkFiles {
+        state: screen.with_file_name("state.json"),
+        answer: screen.with_file_name("answer.json"),
+        facts: screen.with_file_name("facts.json"),
+    }
+}
+
+/// As [`run_with_operator`], with more arguments; on a board it has an updater.
+fn run_with_updater(
+    camera: &str,
+    screen: &Path,
+    more: &[&str],
     operator: impl FnMut(&Session) -> Option<Action>,
 ) -> (anyhow::Result<bool>, String) {
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/smear-resnet");
@@ -318,11 +367,13 @@ fn run_with_operator(
         "--data",
         screen.parent().unwrap().to_str().unwrap(),
     ];
+    let arguments = arguments.iter().chain(more);
     let Command::Run(arguments) = Arguments::parse_from(arguments).command else {
         panic!("these are the arguments of a run");
     };
     let mut out = Vec::new();
-    let ended = run_with(&arguments, &mut out, |_| Ok(operator));
+    let files = talk_files(screen);
+    let ended = run_with(&arguments, files, &mut out, |_| Ok(operator));
     (ended, String::from_utf8(out).unwrap())
 }
 
@@ -399,5 +450,172 @@ fn a_button_pressed_before_the_first_field_finishes_nothing() {
     });
     let message = ended.unwrap_err().to_string();
     assert!(message.contains("no result"), "{message}");
+    assert!(text.contains("fields counted"), "{text}");
+}
+
+/// The updater's side of the talk, and an operator who waits for a page before pressing.
+struct Updater<'a> {
+    files: TalkFiles,
+    screen: &'a Path,
+    looks: u32,
+}
+
+impl Updater<'_> {
+    fn say(&self, content: UpdateState) {
+        let told = Told {
+            format: TALK_FORMAT,
+            content,
+        };
+        let beside = self.files.state.with_extension("new");
+        fs::write(&beside, serde_json::to_vec(&told).unwrap()).unwrap();
+        fs::rename(beside, &self.files.state).unwrap();
+    }
+
+    /// What it was answered, which it takes away.
+    fn answer(&self) -> Option<Answer> {
+        let bytes = fs::read(&self.files.answer).ok()?;
+        fs::remove_file(&self.files.answer).unwrap();
+        let told: Told<Answer> = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!(told.format, TALK_FORMAT);
+        Some(told.content)
+    }
+
+    fn facts(&self) -> Option<DeviceFacts> {
+        let bytes = fs::read(&self.files.facts).ok()?;
+        let told: Told<DeviceFacts> = serde_json::from_slice(&bytes).unwrap();
+        Some(told.content)
+    }
+
+    fn is_shown(&self, page: UpdatePage<'_>) -> bool {
+        let Ok(shown) = image::open(self.screen) else {
+            return false;
+        };
+        let shown = shown.to_rgb8().into_raw();
+        identities().into_iter().any(|identity| {
+            let screen = Screen::Update(Update {
+                language: Language::English,
+                identity,
+                page,
+            });
+            shown == render(&screen, ScreenSize::Small).rgb()
+        })
+    }
+
+    /// A press now and then, as a finger does it.
+    fn press(&mut self, action: Action) -> Option<Action> {
+        self.looks += 1;
+        self.looks.is_multiple_of(4).then_some(action)
+    }
+}
+
+#[test]
+fn an_update_is_offered_agreed_to_installed_and_restarted_into() {
+    const MANY_LOOKS: u32 = 2000;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("board.toml");
+    fs::write(&file, board("", folder.path())).unwrap();
+    let screen = folder.path().join("screen.png");
+    let offer = Offer {
+        sha256: "0123abcd".to_owned(),
+        version: "0.1.0".to_owned(),
+        running_version: "0.2.0".to_owned(),
+        is_older: true,
+        notes: Notes::default(),
+    };
+    let (running, offered, version) = ("0.2.0", "0.1.0", "0.1.0");
+    let mut updater = Updater {
+        files: talk_files(&screen),
+        screen: &screen,
+        looks: 0,
+    };
+    updater.say(UpdateState::Offered(offer.clone()));
+    let mut stage = "offered";
+    let mut looks = 0;
+    let more = ["--board", file.to_str().unwrap()];
+    let (ended, text) = run_with_updater("simulated:33", &screen, &more, |session| {
+        looks += 1;
+        assert!(looks < MANY_LOOKS, "nothing comes after {stage}");
+        let installing = |percent| UpdateState::Installing {
+            version: version.to_owned(),
+            percent,
+        };
+        match stage {
+            "offered" => {
+                assert_eq!(session.fields(), 0, "counted behind a question");
+                let page = UpdatePage::Offered {
+                    running,
+                    offered,
+                    notes: "",
+                };
+                if updater.is_shown(UpdatePage::Older { running, offered }) {
+                    stage = "agreed to once";
+                }
+                updater
+                    .is_shown(page)
+                    .then(|| updater.press(Action::Next))?
+            }
+            "agreed to once" => {
+                let agreed = Answer::Install {
+                    sha256: offer.sha256.clone(),
+                    is_older_agreed: true,
+                };
+                match updater.answer() {
+                    None => return updater.press(Action::Next),
+                    answer => assert_eq!(answer, Some(agreed)),
+                }
+                updater.say(installing(10));
+                stage = "installing";
+                None
+            }
+            // Back to counting, and the third button does nothing.
+            "installing" if session.fields() == 0 => updater.press(Action::Next),
+            "installing" => {
+                updater.say(installing(60));
+                stage = "counting";
+                Some(Action::Third)
+            }
+            "counting" => {
+                assert_eq!(session.state(), RunState::Live);
+                let page = UpdatePage::Installing {
+                    version,
+                    percent: 60,
+                };
+                assert!(!updater.is_shown(page), "a smear is being counted");
+                if session.fields() < 2 {
+                    return None;
+                }
+                stage = "finished";
+                Some(Action::Next)
+            }
+            "finished" => {
+                assert_eq!(session.state(), RunState::Finished);
+                let facts = updater.facts().unwrap();
+                assert_eq!(facts.version, env!("CARGO_PKG_VERSION"));
+                assert!(facts.camera.is_some() && facts.is_data_readable);
+                assert_eq!(facts.display, None, "a file is no display");
+                updater.say(UpdateState::ReadyToRestart {
+                    version: version.to_owned(),
+                });
+                stage = "next smear";
+                None
+            }
+            "next smear" if session.state() == RunState::Finished => updater.press(Action::Next),
+            "next smear" => match updater.answer() {
+                None if updater.is_shown(UpdatePage::Ready { version }) => {
+                    updater.press(Action::Next)
+                }
+                None => None,
+                answer => {
+                    assert_eq!(answer, Some(Answer::Restart));
+                    stage = "restarting";
+                    None
+                }
+            },
+            "restarting" if updater.is_shown(UpdatePage::Restarting) => Some(Action::Stop),
+            _ => None,
+        }
+    });
+    assert_eq!(stage, "restarting", "{ended:?}");
+    assert!(ended.is_err(), "the smear after the result was broken off");
     assert!(text.contains("fields counted"), "{text}");
 }

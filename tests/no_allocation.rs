@@ -5,6 +5,7 @@ use hemoscope::app::arguments::SharedArguments;
 use hemoscope::app::circulation::{FieldFrame, Shared};
 use hemoscope::app::display::Display;
 use hemoscope::app::field_analysis::FieldAnalysis;
+use hemoscope::app::screen_content::surroundings_of;
 use hemoscope::app::setup::Setup;
 use hemoscope::camera::CapturedFrame;
 use hemoscope::camera::simulated::{SimulatedSlide, SimulatedSlideSettings};
@@ -17,9 +18,11 @@ use hemoscope::panel::MemoryPanel;
 use hemoscope::preprocess::scale::ScalePlan;
 use hemoscope::preprocess::{Preprocessor, Steps};
 use hemoscope::quality::{Judge, QualitySettings};
+use hemoscope::record::Stamp;
 use hemoscope::session::{Event, FrameTally, FrameView, KnownScale, Session};
 use hemoscope::stage_watch::{Sight, StageWatch};
 use hemoscope::ui::layout::ScreenSize;
+use hemoscope::ui::model::Notice;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -34,6 +37,8 @@ const RBC_DIAMETER_UM: f64 = 7.5;
 const RBC_DIAMETER_PX: f64 = RBC_DIAMETER_UM / UM_PER_PX;
 const FIELDS: u64 = 6;
 const MEASURED_ROUNDS: u64 = 3;
+/// 2026-05-31T07:00:00Z.
+const MORNING_UNIX_MS: u64 = 1_780_210_800_000;
 
 /// Allocations by stage.
 #[derive(Default)]
@@ -184,10 +189,20 @@ impl<'a> Loop<'a> {
         });
     }
 
+    /// Every field takes a minute, while an update is installed.
     fn draw(&mut self, stages: &mut Stages) {
+        let notice = Notice::UpdateInstalling {
+            percent: self.next_field as u8,
+        };
+        let stamp = Stamp {
+            uptime_ms: self.next_field * 1000,
+            unix_ms: MORNING_UNIX_MS + self.next_field * 60_000,
+            clock_set: true,
+        };
         stages.run("screen", || {
+            let surroundings = surroundings_of(stamp, 0, Some(notice), true);
             self.display
-                .show_session(&self.session, self.setup)
+                .show_session(&self.session, self.setup, surroundings)
                 .unwrap();
         });
     }

@@ -5,6 +5,7 @@
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 use hemoscope::cell::{BoundingBox, Cell, CellClass};
+use hemoscope::civil_time::CivilTime;
 use hemoscope::frame::Frame;
 use hemoscope::ui::colour::contrast;
 use hemoscope::ui::describe;
@@ -111,6 +112,26 @@ fn identity() -> Identity<'static> {
     }
 }
 
+fn local_time() -> Clock {
+    Clock::Set {
+        time: CivilTime {
+            year: 2026,
+            month: 5,
+            day: 31,
+            hour: 14,
+            minute: 5,
+        },
+        is_utc: false,
+    }
+}
+
+fn utc() -> Clock {
+    match local_time() {
+        Clock::Set { time, .. } => Clock::Set { time, is_utc: true },
+        Clock::NotSet => Clock::NotSet,
+    }
+}
+
 fn ratio(value: u64, low: u64, high: u64, n: u64) -> Option<Reading> {
     Some(Reading::Known(Estimate {
         value: Decimal::tenths(value),
@@ -152,6 +173,7 @@ fn normal(field: &Field, language: Language) -> Counting<'_> {
         },
         over_dispersed: false,
         warning: None,
+        notice: None,
         instruction: Instruction::NextField,
     }
 }
@@ -159,6 +181,10 @@ fn normal(field: &Field, language: Language) -> Counting<'_> {
 fn too_few(field: &Field, language: Language) -> Counting<'_> {
     Counting {
         run: RunState::Paused,
+        identity: Identity {
+            clock: utc(),
+            ..identity()
+        },
         focus: Some(Focus {
             score: 55,
             sharpness: Sharpness::Soft,
@@ -245,16 +271,11 @@ fn finished(field: &Field, language: Language) -> Counting<'_> {
     Counting {
         run: RunState::Finished,
         identity: Identity {
-            clock: Clock::Set {
-                year: 2026,
-                month: 5,
-                day: 31,
-                hour: 14,
-                minute: 5,
-            },
+            clock: local_time(),
             ..identity()
         },
         scale: Scale::Calibrated { nm_per_px: 123 },
+        notice: Some(Notice::HoldToSwitchOff),
         fields: Fields {
             counted: 40,
             ..normal(field, language).fields
@@ -305,6 +326,7 @@ fn screens(field: &Field, language: Language) -> Vec<(&'static str, Screen<'_>)>
                 identity: identity(),
                 camera: "v4l2:/dev/video0".to_owned(),
                 trouble: CameraTrouble::NotConnected,
+                notice: Some(Notice::HoldToSwitchOff),
             }),
         ),
         (
@@ -319,16 +341,79 @@ fn screens(field: &Field, language: Language) -> Vec<(&'static str, Screen<'_>)>
                 what_to_do: "Switch the device off, copy the model again from the card, and \
                              switch it on. The counts so far are kept."
                     .to_owned(),
+                notice: Some(Notice::HoldToSwitchOff),
             }),
         ),
     ]
+}
+
+const NOTES: &str = "Platelets in clumps are marked; the light is judged anew; Spanish words \
+                     corrected";
+
+/// Pages about an update, by name.
+fn update_pages() -> Vec<(&'static str, UpdatePage<'static>)> {
+    let (old, new) = ("0.2.0", "0.3.0");
+    let trouble = UpdateTrouble::NotGenuine;
+    vec![
+        ("update-copying", UpdatePage::Copying { percent: 45 }),
+        ("update-checking", UpdatePage::Checking),
+        (
+            "update-offered",
+            UpdatePage::Offered {
+                running: old,
+                offered: new,
+                notes: NOTES,
+            },
+        ),
+        (
+            "update-older",
+            UpdatePage::Older {
+                running: new,
+                offered: old,
+            },
+        ),
+        (
+            "update-installing",
+            UpdatePage::Installing {
+                version: new,
+                percent: 100,
+            },
+        ),
+        ("update-ready", UpdatePage::Ready { version: new }),
+        ("update-answered", UpdatePage::Answered),
+        ("update-restarting", UpdatePage::Restarting),
+        ("update-refused", UpdatePage::Refused(trouble)),
+        ("update-kept", UpdatePage::Kept { from: old, to: new }),
+        (
+            "update-rolled-back",
+            UpdatePage::RolledBack {
+                from: old,
+                to: new,
+                reason: "the camera that was there before gave no picture within 180 s",
+            },
+        ),
+        ("update-recovery", UpdatePage::Recovery),
+    ]
+}
+
+fn update_screen(page: UpdatePage<'_>, language: Language) -> Screen<'_> {
+    Screen::Update(Update {
+        language,
+        identity: Identity {
+            clock: utc(),
+            ..identity()
+        },
+        page,
+    })
 }
 
 /// Every screen in every language and size.
 fn for_every_screen(mut check: impl FnMut(&str, &Screen<'_>, ScreenSize, Language)) {
     let field = field();
     for language in Language::ALL {
-        for (name, screen) in screens(&field, language) {
+        let pages = update_pages().into_iter();
+        let pages = pages.map(|(name, page)| (name, update_screen(page, language)));
+        for (name, screen) in screens(&field, language).into_iter().chain(pages) {
             for size in ScreenSize::ALL {
                 check(
                     &format!("{name}-{language}-{size}"),
@@ -450,6 +535,85 @@ fn every_instruction_and_warning_fits_in_every_language() {
                     let words = id.text_in(language);
                     if !texts(&scene).iter().any(|line| line.text == words) {
                         faults.push(format!("{id:?} is cut in {language} at {size}"));
+                    }
+                }
+            }
+        }
+    }
+    assert_none(faults);
+}
+
+#[test]
+fn every_notice_fits_in_every_language() {
+    let field = field();
+    let mut faults = Vec::new();
+    for notice in Notice::ALL {
+        for language in Language::ALL {
+            let words = hemoscope::ui::text::notice(notice, language);
+            let model = Counting {
+                notice: Some(notice),
+                ..normal(&field, language)
+            };
+            let told = describe::of_counting(&model);
+            let both = Counting {
+                warning: Some(Warning::NotSaved),
+                ..model.clone()
+            };
+            let shows = |model: Counting<'_>, size| {
+                let scene = compose(&Screen::Counting(Box::new(model)), size);
+                texts(&scene).iter().any(|line| *line.text == *words)
+            };
+            for size in ScreenSize::ALL {
+                let is_told = told.iter().any(|line| **line == *words);
+                if !shows(model.clone(), size) || !is_told {
+                    faults.push(format!("{words} is cut in {language} at {size}"));
+                }
+                if shows(both.clone(), size) {
+                    faults.push(format!("{words} hides a warning"));
+                }
+            }
+        }
+    }
+    assert_none(faults);
+}
+
+#[test]
+fn pages_about_an_update_show_all_that_they_say() {
+    let mut faults = Vec::new();
+    for language in Language::ALL {
+        for (name, page) in update_pages() {
+            let screen = update_screen(page, language);
+            let said = describe::lines(&screen);
+            for size in ScreenSize::ALL {
+                let scene = compose(&screen, size);
+                let shown: Vec<_> = texts(&scene).iter().map(|line| line.text.clone()).collect();
+                let shown = shown.join(" ");
+                let without_number = |line: &str| line.split(": ").last().unwrap().to_owned();
+                for line in said.iter().map(|line| without_number(line)) {
+                    if !shown.contains(&line) {
+                        faults.push(format!("{name}-{language}-{size} lacks {line:?}"));
+                    }
+                }
+            }
+        }
+    }
+    assert_none(faults);
+}
+
+#[test]
+fn every_reason_for_no_update_fits_in_every_language() {
+    let mut faults = Vec::new();
+    for trouble in UpdateTrouble::ALL {
+        for language in Language::ALL {
+            let screen = update_screen(UpdatePage::Refused(trouble), language);
+            for size in ScreenSize::ALL {
+                let scene = compose(&screen, size);
+                let shown: Vec<_> = texts(&scene).iter().map(|line| line.text.clone()).collect();
+                let shown = shown.join(" ");
+                let help = hemoscope::ui::text::update_help(trouble);
+                for id in [trouble.into(), help, TextId::UpdateUnchanged] {
+                    if !shown.contains(id.text_in(language)) {
+                        faults.push(format!("{id:?} is cut in {language} at {size}: {shown}"));
                     }
                 }
             }
@@ -628,11 +792,24 @@ fn hostile_content_is_drawn_without_panic() {
         number: Some(u16::MAX),
         what_happened: "x".repeat(5000),
         what_to_do: String::new(),
+        notice: Some(Notice::HoldToSwitchOff),
     };
+    let page = |page| update_screen(page, Language::Spanish);
     for size in ScreenSize::ALL {
         let shown = [
             Screen::Counting(Box::new(model.clone())),
             Screen::Failure(failure.clone()),
+            page(UpdatePage::Offered {
+                running: &sample,
+                offered: "",
+                notes: &sample,
+            }),
+            page(UpdatePage::RolledBack {
+                from: &sample,
+                to: &sample,
+                reason: &sample,
+            }),
+            page(UpdatePage::Copying { percent: u8::MAX }),
         ];
         for screen in shown {
             let scene = compose(&screen, size);
@@ -747,8 +924,10 @@ fn annotated_frames_equal_their_golden_pictures() {
 fn screens_equal_their_golden_pictures() {
     let mut faults = Vec::new();
     for_every_screen(|name, screen, size, language| {
-        // The other languages are drawn by the same code; one screen each shows their letters.
-        let shown = language == Language::English || name.starts_with("warning");
+        // The other languages are drawn by the same code; some screens show their letters.
+        let is_shown_in_all = ["warning", "update-older", "update-refused"];
+        let shown = language == Language::English
+            || is_shown_in_all.iter().any(|start| name.starts_with(start));
         if shown {
             let canvas = render(screen, size);
             faults.extend(difference_from_golden(name, canvas.rgb(), size.pixels()));

@@ -3,6 +3,7 @@
 use super::arguments::BenchArguments;
 use super::circulation::Shared;
 use super::display::Display;
+use super::screen_content::Surroundings;
 use super::setup::Setup;
 use crate::analyse::AnalyseSettings;
 use crate::cell::Cell;
@@ -340,7 +341,8 @@ impl<'a> Bench<'a> {
                 if let Some(old) = old {
                     self.shared.views.give_back(old);
                 }
-                self.display.show_session(&self.session, self.setup)?;
+                self.display
+                    .show_session(&self.session, self.setup, Surroundings::default())?;
                 elapsed = start.elapsed();
             }
         }

@@ -114,6 +114,10 @@ pub struct Shared {
     smear: AtomicU32,
     /// Its result is on the screen, and no frame of it is counted any more.
     has_result: AtomicBool,
+    /// Something else has the screen, and nothing is counted meanwhile.
+    is_held: AtomicBool,
+    /// The camera has given a frame.
+    has_camera: AtomicBool,
     stop: AtomicBool,
 }
 
@@ -142,6 +146,8 @@ impl Shared {
             rbc_diameter_px: AtomicU32::new(0),
             smear: AtomicU32::new(0),
             has_result: AtomicBool::new(false),
+            is_held: AtomicBool::new(false),
+            has_camera: AtomicBool::new(false),
             stop: AtomicBool::new(false),
         }
     }
@@ -188,6 +194,26 @@ impl Shared {
     pub fn start_next_smear(&self) {
         self.smear.fetch_add(1, Ordering::AcqRel);
         self.has_result.store(false, Ordering::Release);
+    }
+
+    /// Whether no frame is looked at for now: a result is on the screen, or the counting is held.
+    pub fn is_resting(&self) -> bool {
+        self.has_result() || self.is_held.load(Ordering::Acquire)
+    }
+
+    /// Holds the counting, or lets it go on.
+    pub fn hold(&self, is_held: bool) {
+        self.is_held.store(is_held, Ordering::Release);
+    }
+
+    /// Whether the camera has given a frame.
+    pub fn has_camera(&self) -> bool {
+        self.has_camera.load(Ordering::Acquire)
+    }
+
+    /// The camera has given a frame.
+    pub fn frame_seen(&self) {
+        self.has_camera.store(true, Ordering::Release);
     }
 
     /// Whether a preview of a frame would be shown: the last one was taken, and the field is not

@@ -1,6 +1,6 @@
 //! The screen of a run on its panels.
 
-use super::screen_content::counting_of;
+use super::screen_content::{Surroundings, counting_of};
 use super::setup::Setup;
 use crate::panel::{ChangedRows, Panel, PanelError};
 use crate::session::Session;
@@ -101,6 +101,13 @@ impl Display {
             .any(|watched| watched.panel.device().is_some())
     }
 
+    /// The kind of hardware that shows the screen, such as `drm`; `None` while none does.
+    pub fn shown_on(&self) -> Option<&'static str> {
+        let shows = |watched: &&WatchedPanel| watched.state == Some(PanelState::Shown);
+        let mut shown = self.panels.iter().filter(shows);
+        shown.find_map(|watched| watched.panel.kind())
+    }
+
     /// Whether one of the panels is the terminal, where nothing else may be written meanwhile.
     pub fn is_on_terminal(&self) -> bool {
         self.panels
@@ -144,8 +151,13 @@ impl Display {
     ///
     /// # Errors
     /// A panel that cannot show it.
-    pub fn show_session(&mut self, session: &Session, setup: &Setup) -> Result<(), PanelError> {
-        self.show_counting(&counting_of(session, setup))
+    pub fn show_session(
+        &mut self,
+        session: &Session,
+        setup: &Setup,
+        surroundings: Surroundings,
+    ) -> Result<(), PanelError> {
+        self.show_counting(&counting_of(session, setup, surroundings))
     }
 
     /// As [`Display::show_session`], from the screen's content.
@@ -194,6 +206,10 @@ mod tests {
     impl Panel for Scripted {
         fn size(&self) -> (u32, u32) {
             ScreenSize::Small.pixels()
+        }
+
+        fn kind(&self) -> Option<&'static str> {
+            Some("bench")
         }
 
         fn device(&self) -> Option<String> {
@@ -246,7 +262,7 @@ mod tests {
 
     #[test]
     fn a_panel_that_is_away_keeps_no_other_from_the_screen() {
-        let away = Box::new(Scripted(vec![Err("is dark")]));
+        let away = Box::new(Scripted(vec![Err("is dark"), Ok(())]));
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("screen.png");
         let file = Box::new(crate::panel::PngPanel::new(&path, ScreenSize::Small));
@@ -257,5 +273,8 @@ mod tests {
         });
         display.show(&starting).unwrap();
         assert!(path.exists());
+        assert_eq!(display.shown_on(), None, "a file is no hardware");
+        display.show(&starting).unwrap();
+        assert_eq!(display.shown_on(), Some("bench"));
     }
 }

@@ -77,6 +77,12 @@ impl Keeper {
         })
     }
 
+    /// Whether there are records that can be read, and written but for a lack of room.
+    pub fn is_usable(&self) -> bool {
+        let kept = self.kept.as_ref();
+        kept.is_some_and(|(recorder, _)| recorder.is_usable())
+    }
+
     /// The smear that was begun, if any, has ended.
     pub fn end(&mut self, state: RunState) {
         if !std::mem::take(&mut self.has_begun) {

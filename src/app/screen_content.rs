@@ -2,13 +2,15 @@
 
 use super::setup::Setup;
 use crate::camera::Absence;
+use crate::civil_time::CivilTime;
 use crate::count::{self, ClassSummary, Summary};
 use crate::quality::{self, Quality, Reason, Verdict};
+use crate::record::Stamp;
 use crate::session::{self, KnownScale, Session};
 use crate::ui::model::{
-    Brightness, CameraTrouble, Counting, Decimal, Density, Estimate, Fields, Focus, Identity,
-    Instruction, NoCamera, Preview, Reading, RejectedCounts, Rejection, RunState, Scale, Sharpness,
-    Warning,
+    Brightness, CameraTrouble, Clock, Counting, Decimal, Density, Estimate, Fields, Focus,
+    Identity, Instruction, NoCamera, Notice, Preview, Reading, RejectedCounts, Rejection, RunState,
+    Scale, Sharpness, Warning,
 };
 
 /// Nanometres in a micrometre.
@@ -16,18 +18,50 @@ const NM_PER_UM: f64 = 1000.0;
 /// Focus score from which a frame is called sharp rather than soft.
 const SHARP_FROM: u8 = 50;
 
+/// What a screen shows beside the session. By default nothing, with a clock that is not set.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    pub clock: Clock,
+    pub notice: Option<Notice>,
+    /// The notice is shown even where there is a warning, which follows.
+    pub is_notices_turn: bool,
+}
+
+/// What tells of an update and what warns have the line in turns of this length, so that each is
+/// seen within five seconds.
+const TURN_MS: u64 = 4_000;
+
+/// A notice about an update, or, where `can_switch_off`, how to do so, between two smears; beside
+/// a warning, the first has its turns.
+pub fn surroundings_of(
+    stamp: Stamp,
+    utc_offset_minutes: i16,
+    about_update: Option<Notice>,
+    can_switch_off: bool,
+) -> Surroundings {
+    let hint = can_switch_off.then_some(Notice::HoldToSwitchOff);
+    let is_second_turn = !(stamp.uptime_ms / TURN_MS).is_multiple_of(2);
+    Surroundings {
+        clock: clock_of(stamp, utc_offset_minutes),
+        notice: about_update.or(hint),
+        is_notices_turn: about_update.is_some() && is_second_turn,
+    }
+}
+
 /// What stands in place of the counting screen while a camera is away that has shown nothing yet.
 pub fn missing_camera_of<'a>(
     session: &Session,
     setup: &'a Setup,
     camera: &str,
+    surroundings: Surroundings,
 ) -> Option<NoCamera<'a>> {
     let absence = session.camera_away()?;
     session.latest().is_none().then(|| NoCamera {
         language: setup.language(),
-        identity: identity_of(setup),
+        identity: identity_of(setup, surroundings),
         camera: camera.to_owned(),
         trouble: trouble_of(absence),
+        notice: surroundings.notice,
     })
 }
 
@@ -43,16 +77,29 @@ fn trouble_of(absence: &Absence) -> CameraTrouble {
     }
 }
 
-/// Which sample a picture belongs to.
-pub fn identity_of(setup: &Setup) -> Identity<'_> {
+/// Which sample a picture belongs to, and when it was.
+pub fn identity_of(setup: &Setup, surroundings: Surroundings) -> Identity<'_> {
     Identity {
         sample: Some(setup.config.sample.id.as_str()).filter(|id| !id.is_empty()),
-        ..Identity::default()
+        clock: surroundings.clock,
     }
 }
 
+/// The time of a place whose clocks are ahead of UTC by so much.
+pub fn clock_of(stamp: Stamp, utc_offset_minutes: i16) -> Clock {
+    let time = CivilTime::at(stamp.unix_ms, utc_offset_minutes).filter(|_| stamp.clock_set);
+    time.map_or(Clock::NotSet, |time| Clock::Set {
+        time,
+        is_utc: utc_offset_minutes == 0,
+    })
+}
+
 /// The screen of a run at this moment.
-pub fn counting_of<'a>(session: &'a Session, setup: &'a Setup) -> Counting<'a> {
+pub fn counting_of<'a>(
+    session: &'a Session,
+    setup: &'a Setup,
+    surroundings: Surroundings,
+) -> Counting<'a> {
     let summary = session.summary();
     let latest = session.latest();
     let quality = latest.map(|latest| latest.quality);
@@ -60,7 +107,7 @@ pub fn counting_of<'a>(session: &'a Session, setup: &'a Setup) -> Counting<'a> {
     let [_, wbc, plt] = &summary.classes;
     Counting {
         language: setup.language(),
-        identity: identity_of(setup),
+        identity: identity_of(setup, surroundings),
         run: match session.state() {
             session::RunState::Live => RunState::Live,
             session::RunState::Finished => RunState::Finished,
@@ -94,7 +141,8 @@ pub fn counting_of<'a>(session: &'a Session, setup: &'a Setup) -> Counting<'a> {
             skipped_percent: session.frames().skipped_percent(),
         },
         over_dispersed: is_uneven(summary),
-        warning: warning_of(session, summary),
+        warning: warning_of(session, summary).filter(|_| !surroundings.is_notices_turn),
+        notice: surroundings.notice,
         instruction: instruction_of(session, quality),
     }
 }
@@ -239,5 +287,67 @@ fn instruction_of(session: &Session, quality: Option<Quality>) -> Instruction {
             Instruction::NextField
         }
         _ => Instruction::HoldStill,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_update_is_told_in_turns_with_a_warning_and_a_hint_never() {
+        let update = Notice::UpdateChecking;
+        let hint = Notice::HoldToSwitchOff;
+        let cases = [
+            (0, Some(update), true, Some(update), false),
+            (TURN_MS, Some(update), true, Some(update), true),
+            (2 * TURN_MS, Some(update), false, Some(update), false),
+            (TURN_MS, None, true, Some(hint), false),
+            (TURN_MS, None, false, None, false),
+        ];
+        for (uptime_ms, about_update, can_switch_off, notice, is_notices_turn) in cases {
+            let stamp = Stamp {
+                uptime_ms,
+                unix_ms: 0,
+                clock_set: false,
+            };
+            let expected = Surroundings {
+                clock: Clock::NotSet,
+                notice,
+                is_notices_turn,
+            };
+            let got = surroundings_of(stamp, 0, about_update, can_switch_off);
+            assert_eq!(got, expected, "{uptime_ms} {about_update:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_clock_that_was_set_is_shown() {
+        // 2026-05-31T07:00:00Z.
+        let stamp = |clock_set| Stamp {
+            uptime_ms: 1,
+            unix_ms: 1_780_210_800_000,
+            clock_set,
+        };
+        let cases = [
+            (stamp(false), 0, None),
+            (stamp(true), 0, Some((7, true))),
+            (stamp(true), 120, Some((9, false))),
+            (
+                Stamp {
+                    unix_ms: u64::MAX,
+                    ..stamp(true)
+                },
+                0,
+                None,
+            ),
+        ];
+        for (stamp, utc_offset_minutes, expected) in cases {
+            let shown = match clock_of(stamp, utc_offset_minutes) {
+                Clock::Set { time, is_utc } => Some((time.hour, is_utc)),
+                Clock::NotSet => None,
+            };
+            assert_eq!(shown, expected, "{stamp:?} {utc_offset_minutes}");
+        }
     }
 }

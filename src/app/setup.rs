@@ -81,9 +81,9 @@ impl Setup {
         if let Some(spi) = &panel.spi {
             let is_on_its_side = matches!(panel.rotation_degrees, 90 | 270);
             (config.panel.width_px, config.panel.height_px) = if is_on_its_side {
-                (spi.height_px.into(), spi.width_px.into())
+                (Some(spi.height_px.into()), Some(spi.width_px.into()))
             } else {
-                (spi.width_px.into(), spi.height_px.into())
+                (Some(spi.width_px.into()), Some(spi.height_px.into()))
             };
         }
         self.panel = board.panel.clone();
@@ -239,7 +239,8 @@ mod tests {
         let setup = Setup::load(&arguments).unwrap().on_board(&board);
         let config = &setup.config;
         assert_eq!(config.camera.source, "simulated:3");
-        assert_eq!((config.panel.width_px, config.panel.height_px), (240, 320));
+        let panel_px = (config.panel.width_px, config.panel.height_px);
+        assert_eq!(panel_px, (Some(240), Some(320)));
         assert_eq!(config.panel.kind, "spi");
         assert_eq!(setup.panel, board.panel);
         assert_eq!(config.run.threads, ThreadsWanted::Fixed(1));

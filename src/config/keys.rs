@@ -36,18 +36,23 @@ pub(super) const TABLES: &[Table] = &[
         explanation: "The screen",
         keys: &[
             key("kind", NAME, "", "terminal, png:FILE, drm, drm:CARD or spi"),
-            key(
-                "width_px",
-                integer(320, 1920),
-                "pixels",
-                "Width of the screen",
-            ),
-            key(
-                "height_px",
-                integer(240, 1080),
-                "pixels",
-                "Height of the screen",
-            ),
+            Key {
+                name: "width_px",
+                allowed: integer(320, 1920),
+                unit: "pixels",
+                explanation: "Width of the screen; left out with the height, 320, or on a board's \
+                              display the one that covers most of it",
+                example: "320",
+                is_required: false,
+            },
+            Key {
+                name: "height_px",
+                allowed: integer(240, 1080),
+                unit: "pixels",
+                explanation: "Height of the screen, given with its width",
+                example: "240",
+                is_required: false,
+            },
         ],
     },
     Table {
@@ -213,6 +218,17 @@ pub(super) const TABLES: &[Table] = &[
             Allowed::Choice(&["en", "es", "fr"]),
             "",
             "Language of the screen: English, Spanish or French",
+        )],
+    },
+    Table {
+        name: "site",
+        explanation: "Where the device stands",
+        keys: &[key(
+            "utc_offset_minutes",
+            integer(-720, 840),
+            "minutes",
+            "How far local time is ahead of UTC, for the screen; behind it, a negative number; \
+             with 0 the screen shows UTC and says so",
         )],
     },
 ];

@@ -36,6 +36,7 @@ pub struct Config {
     pub quality: QualityConfig,
     pub run: RunConfig,
     pub display: DisplayConfig,
+    pub site: SiteConfig,
 }
 
 /// The sample on the stage.
@@ -60,8 +61,10 @@ pub struct CameraConfig {
 pub struct PanelConfig {
     /// One of [`crate::panel::PANEL_SPECS`].
     pub kind: String,
-    pub width_px: u32,
-    pub height_px: u32,
+    /// `None` for the screen that fits.
+    pub width_px: Option<u32>,
+    /// `None` for the screen that fits.
+    pub height_px: Option<u32>,
 }
 
 /// How large things are in a frame.
@@ -173,6 +176,14 @@ pub struct DisplayConfig {
     pub language: Language,
 }
 
+/// Where the device stands.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SiteConfig {
+    /// Minutes that local time is ahead of UTC.
+    pub utc_offset_minutes: i16,
+}
+
 /// The language of the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -198,8 +209,8 @@ impl Default for PanelConfig {
     fn default() -> Self {
         Self {
             kind: "terminal".to_owned(),
-            width_px: 320,
-            height_px: 240,
+            width_px: None,
+            height_px: None,
         }
     }
 }

@@ -72,9 +72,14 @@ fn the_documented_file_explains_every_key() {
         let line = line.unwrap_or_else(|| panic!("{key} is missing in [{table}]"));
         assert!(lines[..line].iter().any(|line| line.contains("Allowed: ")));
     }
-    let uncommented = text.replace("# um_per_px", "um_per_px");
+    let mut uncommented = text;
+    for key in ["um_per_px", "width_px", "height_px"] {
+        uncommented = uncommented.replace(&format!("# {key}"), key);
+    }
     let config = Config::parse(&uncommented, "printed").unwrap();
     assert_eq!(config.scale.um_per_px, Some(0.072));
+    let panel_px = (config.panel.width_px, config.panel.height_px);
+    assert_eq!(panel_px, (Some(320), Some(240)));
 }
 
 #[test]
@@ -114,7 +119,8 @@ fn every_choice_and_both_ends_of_every_range_are_accepted() {
 #[test]
 fn given_keys_change_and_the_others_stay() {
     let text = "scale.um_per_px = 1\n[count]\nborder_rule = \"two_borders\"\nconfidence = 0.9\n\
-                [display]\nlanguage = \"fr\"\n[model]\nfolder = \"models/own\"\n[run]\nthreads = 2\n";
+                [display]\nlanguage = \"fr\"\n[model]\nfolder = \"models/own\"\n[run]\nthreads = 2\n\
+                [site]\nutc_offset_minutes = -270\n";
     let config = Config::parse(text, "site.toml").unwrap();
     let mut expected = Config::default();
     expected.scale.um_per_px = Some(1.0);
@@ -123,6 +129,7 @@ fn given_keys_change_and_the_others_stay() {
     expected.display.language = Language::Fr;
     expected.model.folder = PathBuf::from("models/own");
     expected.run.threads = ThreadsWanted::Fixed(2);
+    expected.site.utc_offset_minutes = -270;
     assert_eq!(config, expected);
     assert_eq!(config.count.rules().confidence.value(), 0.9);
     assert_eq!(Config::default().count.rules(), CountRules::default());

@@ -20,7 +20,7 @@ pub(super) const TOUCH: u16 = 0x14a;
 pub(super) const FIRST_BUTTON: [u16; 4] = [2, 28, 96, 0x100];
 /// Linux's codes of the second button: `KEY_2`, `KEY_SPACE`, `BTN_1`.
 pub(super) const SECOND_BUTTON: [u16; 3] = [3, 57, 0x101];
-/// Linux's codes of the third button, which ends the program: `KEY_ESC`, `KEY_Q`.
+/// Linux's codes of the third button: `KEY_ESC`, `KEY_Q`.
 const THIRD_BUTTON: [u16; 2] = [1, 16];
 
 /// What a key does.
@@ -66,7 +66,7 @@ impl Buttons {
         let meaning = Meaning::of(event.code)?;
         match (meaning, event.is_pressed) {
             (Meaning::Second, true) => Some(Action::StepBrightness),
-            (Meaning::Third, true) => Some(Action::Stop),
+            (Meaning::Third, true) => Some(Action::Third),
             (Meaning::Second | Meaning::Third, false) => None,
             (Meaning::First | Meaning::Touch, true) => {
                 self.held.get_or_insert(Held {
@@ -104,7 +104,7 @@ impl Buttons {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Action::{Next, ShutDown, StepBrightness, Stop};
+    use Action::{Next, ShutDown, StepBrightness, Third};
 
     const ENTER: u16 = 28;
     const DOWN: bool = true;
@@ -184,8 +184,8 @@ mod tests {
                 &[(0, down(0x101)), (9000, None)],
                 &[StepBrightness],
             ),
-            ("third", &[(0, down(1)), (5, up(1))], &[Stop]),
-            ("q", &[(0, down(16))], &[Stop]),
+            ("third", &[(0, down(1)), (5, up(1))], &[Third]),
+            ("q", &[(0, down(16))], &[Third]),
             ("tap", &[(0, down(TOUCH)), (80, up(TOUCH))], &[Next]),
             (
                 "resting hand",

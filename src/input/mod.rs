@@ -23,6 +23,8 @@ pub enum Action {
     Next,
     /// The next level of the screen's light.
     StepBrightness,
+    /// The third button: no to what is asked on a board, the end of the program on a desk.
+    Third,
     /// Switch the device off.
     ShutDown,
     /// End the program.

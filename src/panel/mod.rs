@@ -87,6 +87,11 @@ pub trait Panel: Send {
     /// Width and height in pixels of the pictures that the panel wants.
     fn size(&self) -> (u32, u32);
 
+    /// What kind of hardware shows the picture, as in [`PANEL_SPECS`]; `None` where there is none.
+    fn kind(&self) -> Option<&'static str> {
+        None
+    }
+
     /// The hardware that shows the picture, for the log; `None` where there is none to name.
     fn device(&self) -> Option<String> {
         None
@@ -129,6 +134,36 @@ pub trait Panel: Send {
     fn present(&mut self, canvas: &Canvas, changed_rows: &[Range<u32>]) -> Result<(), PanelError>;
 }
 
+/// Width and height of the display that a panel of this name would show pictures of at least
+/// `picture_px` on, as the screen is read; `None` where it is not there, or shows a size of its own.
+pub fn display_px(
+    spec: &str,
+    settings: &PanelSettings,
+    picture_px: (u32, u32),
+) -> Option<(u32, u32)> {
+    match parts(spec) {
+        #[cfg(target_os = "linux")]
+        ("drm", place) if place != Some("") => {
+            let drm = settings.drm.as_ref();
+            drm::display_px(
+                place.map(Path::new),
+                drm.and_then(|drm| drm.connector.as_deref()),
+                settings.rotation_degrees.try_into().ok()?,
+                picture_px,
+            )
+        }
+        _ => None,
+    }
+}
+
+/// A panel's kind and what follows on it.
+fn parts(spec: &str) -> (&str, Option<&str>) {
+    match spec.split_once(':') {
+        Some((kind, place)) => (kind, Some(place)),
+        None => (spec, None),
+    }
+}
+
 /// Opens a panel by its name: one of [`PANEL_SPECS`]. How a board's own panel is mounted and wired
 /// is in `settings`.
 ///
@@ -139,11 +174,7 @@ pub fn panel_from_spec(
     size: ScreenSize,
     settings: &PanelSettings,
 ) -> Result<Box<dyn Panel>, PanelError> {
-    let (kind, place) = match spec.split_once(':') {
-        Some((kind, place)) => (kind, Some(place)),
-        None => (spec, None),
-    };
-    match (kind, place) {
+    match parts(spec) {
         ("terminal", None) => Ok(Box::new(TerminalPanel::open(size)?)),
         ("png", None | Some("")) => Err(PanelError::NoFile),
         ("png", Some(path)) => Ok(Box::new(PngPanel::new(Path::new(path), size))),
@@ -184,6 +215,9 @@ mod tests {
             ("spi", "[panel.spi]"),
             ("terminal:", "terminal, png:FILE"),
         ];
+        for spec in ["terminal", "png:x", "spi", "drm:", "drm:/dev/dri/none", ""] {
+            assert_eq!(display_px(spec, &settings, (1, 1)), None, "{spec:?}");
+        }
         let mut faults = Vec::new();
         for (spec, hint) in cases {
             match panel_from_spec(spec, ScreenSize::Small, &settings) {

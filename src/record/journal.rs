@@ -65,6 +65,19 @@ impl RecordError {
     }
 }
 
+impl RecordError {
+    /// Whether there was only no room: what is kept can be read, and written again later.
+    pub(super) fn is_lack_of_room(&self) -> bool {
+        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        match self {
+            Self::Io { source, .. } => {
+                matches!(source.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+            }
+            _ => false,
+        }
+    }
+}
+
 fn advice(error: &io::Error) -> &'static str {
     use io::ErrorKind::{
         FileTooLarge, NotADirectory, NotFound, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem,

@@ -52,6 +52,8 @@ struct State {
     is_gone: bool,
     /// Why nothing can be written at the moment.
     failure: Option<String>,
+    /// Only room is lacking.
+    lacks_room: bool,
     /// Another one whenever `failure` is.
     failure_number: u64,
     notes: Vec<String>,
@@ -172,6 +174,15 @@ impl Recorder {
         Some(state.failure.clone())
     }
 
+    /// Whether what is kept can be read, and written but for a lack of room.
+    pub fn is_usable(&self) -> bool {
+        let state = self.shared.lock();
+        match state.failure {
+            Some(_) => state.lacks_room,
+            None => state.is_open,
+        }
+    }
+
     /// Waits until everything is kept, no longer than `limit`.
     pub fn close(mut self, limit: Duration) -> Closed {
         let until = Instant::now() + limit;
@@ -231,7 +242,7 @@ fn keep<D: Disk>(
                 break;
             }
             Err(error) => {
-                failed(shared, error.to_string(), retry);
+                failed(shared, &error, retry);
                 if is_last_try {
                     return leave(shared);
                 }
@@ -257,7 +268,7 @@ fn keep<D: Disk>(
         }
         let written = journal.write(stamp, &event);
         if let Err(error) = written {
-            failed(shared, error.to_string(), retry);
+            failed(shared, &error, retry);
             if is_last_try {
                 return leave(shared);
             }
@@ -275,9 +286,10 @@ fn keep<D: Disk>(
 }
 
 /// Says why, and waits before the next try, as long as the run goes on.
-fn failed(shared: &Shared, reason: String, retry: Duration) {
+fn failed(shared: &Shared, error: &RecordError, retry: Duration) {
     let mut state = shared.lock();
-    state.fail(Some(reason));
+    state.lacks_room = error.is_lack_of_room();
+    state.fail(Some(error.to_string()));
     shared.changed.notify_all();
     let until = Instant::now() + retry;
     while !state.is_closing {

@@ -1,8 +1,9 @@
 //! A screen in a few lines of plain text, for a terminal too coarse to read the picture on and
 //! for whoever cannot see it.
 
-use super::model::{Counting, Failure, NoCamera, Reading, Screen, Starting};
+use super::model::{Counting, Failure, NoCamera, Notice, Reading, Screen, Starting, Update};
 use super::text::{self, Language, TextId};
+use super::update_page::{Said, buttons, content, title};
 use crate::cell::CellClass;
 
 /// What a screen says, most important first.
@@ -11,6 +12,7 @@ pub fn lines(screen: &Screen<'_>) -> Vec<String> {
         Screen::Starting(starting) => of_starting(starting),
         Screen::Counting(counting) => of_counting(counting),
         Screen::NoCamera(missing) => of_missing_camera(missing),
+        Screen::Update(update) => of_update(update),
         Screen::Failure(failure) => of_failure(failure),
     }
 }
@@ -26,21 +28,46 @@ fn of_starting(starting: &Starting) -> Vec<String> {
 
 fn of_missing_camera(missing: &NoCamera<'_>) -> Vec<String> {
     let words = |id: TextId| id.text_in(missing.language);
-    vec![
+    let mut lines = vec![
         format!("{} ({})", words(missing.trouble.into()), missing.camera),
         words(text::camera_help(missing.trouble)).to_owned(),
-        words(TextId::ResearchUse).to_owned(),
-    ]
+    ];
+    lines.extend(of_notice(missing.notice, missing.language));
+    lines.push(words(TextId::ResearchUse).to_owned());
+    lines
+}
+
+fn of_notice(notice: Option<Notice>, language: Language) -> Option<String> {
+    notice.map(|notice| text::notice(notice, language).to_string())
+}
+
+fn of_update(update: &Update<'_>) -> Vec<String> {
+    let words = |id: TextId| id.text_in(update.language);
+    let mut lines = vec![words(title(&update.page)).to_owned()];
+    lines.extend(content(&update.page).map(|said| match said {
+        Said::Version(label, version) => format!("{} {version}", words(label)),
+        Said::Percent(percent) => format!("{} %", percent.min(100)),
+        Said::Text(id) | Said::Strong(id) | Said::Label(id) | Said::Heading(id) => {
+            words(id).to_owned()
+        }
+        Said::Foreign(text) => text.to_owned(),
+    }));
+    let buttons = (1..).zip(buttons(&update.page));
+    lines.extend(buttons.filter_map(|(number, id)| Some(format!("{number}: {}", words(id?)))));
+    lines.push(words(TextId::ResearchUse).to_owned());
+    lines
 }
 
 fn of_failure(failure: &Failure<'_>) -> Vec<String> {
     let words = |id: TextId| id.text_in(failure.language);
-    vec![
+    let mut lines = vec![
         text::error_title(failure.number, failure.language),
         failure.what_happened.clone(),
         failure.what_to_do.clone(),
-        words(TextId::ResearchUse).to_owned(),
-    ]
+    ];
+    lines.extend(of_notice(failure.notice, failure.language));
+    lines.push(words(TextId::ResearchUse).to_owned());
+    lines
 }
 
 /// What the counting screen says, most important first.
@@ -54,6 +81,7 @@ pub fn of_counting(counting: &Counting<'_>) -> Vec<String> {
             .warning
             .map(|warning| words(warning.into()).to_owned()),
     );
+    lines.extend(of_notice(counting.notice, language));
     let classes = CellClass::ALL.into_iter().zip(counting.counts);
     lines.extend(
         classes.map(|(class, reading)| format!("{class}  {}", of_reading(reading, language))),

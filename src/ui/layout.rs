@@ -31,6 +31,19 @@ impl ScreenSize {
     /// Every size.
     pub const ALL: [ScreenSize; 3] = [ScreenSize::Small, ScreenSize::Medium, ScreenSize::Large];
 
+    /// The size that covers most of a display when each of its pixels becomes a square of whole
+    /// pixels; of equals the larger one. The smallest where none fits.
+    pub fn for_display((width_px, height_px): (u32, u32)) -> Self {
+        let covered = |size: &Self| {
+            let (width, height) = size.pixels();
+            let factor = u64::from((width_px / width).min(height_px / height));
+            u64::from(width) * u64::from(height) * factor * factor
+        };
+        // The last of equals is the largest.
+        let best = Self::ALL.into_iter().max_by_key(covered);
+        best.filter(|size| covered(size) > 0).unwrap_or_default()
+    }
+
     /// Width and height in pixels.
     pub fn pixels(self) -> (u32, u32) {
         match self {
@@ -425,7 +438,7 @@ pub(super) fn bar_place(screen: &mut Space, budget: Budget) -> BarPlace {
     let state_sign = state.square_at_left(budget.sign);
     state.cut_left(state_sign_gap);
     let mut inside = inside.inset_sides(budget.margin);
-    let clock = inside.cut_right(inside.hundredths(43)).area();
+    let clock = inside.cut_right(inside.hundredths(50)).area();
     BarPlace {
         ground: row.area(),
         sample: inside.area(),
@@ -605,6 +618,31 @@ mod tests {
             }
         }
         assert_eq!(faults, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_display_gets_the_layout_that_covers_most_of_it() {
+        use ScreenSize::{Large, Medium, Small};
+        let cases = [
+            ((320, 240), Small),
+            ((480, 320), Medium),
+            ((640, 480), Small),
+            ((800, 480), Large),
+            ((1024, 600), Large),
+            ((1024, 768), Small),
+            ((1280, 720), Small),
+            ((1280, 800), Small),
+            ((960, 640), Medium),
+            ((1920, 1080), Large),
+            ((480, 800), Medium),
+            ((240, 320), Small),
+            ((0, 0), Small),
+            ((u32::MAX, u32::MAX), Small),
+        ];
+        for (display_px, expected) in cases {
+            let size = ScreenSize::for_display(display_px);
+            assert_eq!(size, expected, "{display_px:?}");
+        }
     }
 
     #[test]

@@ -17,3 +17,4 @@ pub mod scene;
 pub mod screen;
 pub mod surface;
 pub mod text;
+mod update_page;

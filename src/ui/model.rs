@@ -4,6 +4,7 @@
 
 use super::text::Language;
 use crate::cell::Cell;
+use crate::civil_time::CivilTime;
 use crate::frame::Frame;
 
 /// One picture of the device's screen.
@@ -15,6 +16,8 @@ pub enum Screen<'a> {
     Counting(Box<Counting<'a>>),
     /// The camera is missing.
     NoCamera(NoCamera<'a>),
+    /// About a firmware update.
+    Update(Update<'a>),
     /// Something stopped the device.
     Failure(Failure<'a>),
 }
@@ -35,6 +38,8 @@ pub struct NoCamera<'a> {
     /// The source that was asked for, such as `v4l2:/dev/video0`.
     pub camera: String,
     pub trouble: CameraTrouble,
+    /// Stands in a line of its own.
+    pub notice: Option<Notice>,
 }
 
 /// Why no pictures come.
@@ -77,6 +82,94 @@ pub struct Failure<'a> {
     pub what_happened: String,
     /// What the operator can do about it: one sentence or two.
     pub what_to_do: String,
+    /// Stands in a line of its own.
+    pub notice: Option<Notice>,
+}
+
+/// A page about a firmware update.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Update<'a> {
+    pub language: Language,
+    pub identity: Identity<'a>,
+    pub page: UpdatePage<'a>,
+}
+
+/// Where an update stands, and what is asked. Percents above 100 are shown as 100.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpdatePage<'a> {
+    /// From the card to the device.
+    Copying {
+        percent: u8,
+    },
+    Checking,
+    /// To be installed, or not now.
+    Offered {
+        running: &'a str,
+        offered: &'a str,
+        /// What is new, in the screen's language; empty for nothing.
+        notes: &'a str,
+    },
+    /// The same, asked again since it is older than what runs.
+    Older {
+        running: &'a str,
+        offered: &'a str,
+    },
+    Installing {
+        version: &'a str,
+        percent: u8,
+    },
+    /// To be restarted into it, or later.
+    Ready {
+        version: &'a str,
+    },
+    /// The answer is on its way.
+    Answered,
+    /// The device is about to restart.
+    Restarting,
+    Refused(UpdateTrouble),
+    /// The new version has proved itself.
+    Kept {
+        from: &'a str,
+        to: &'a str,
+    },
+    /// It has not, for a reason in English.
+    RolledBack {
+        from: &'a str,
+        to: &'a str,
+        reason: &'a str,
+    },
+    /// Neither system starts, and the factory's runs.
+    Recovery,
+}
+
+/// Why an update was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpdateTrouble {
+    /// Several are on the card.
+    Several,
+    Unreadable,
+    NotGenuine,
+    OtherBoard,
+    /// The device has no room for it.
+    NoRoom,
+    LowBattery,
+    /// The card was taken out while it was needed.
+    CardPulled,
+    InstallFailed,
+}
+
+impl UpdateTrouble {
+    /// Every trouble.
+    pub const ALL: [UpdateTrouble; 8] = [
+        UpdateTrouble::Several,
+        UpdateTrouble::Unreadable,
+        UpdateTrouble::NotGenuine,
+        UpdateTrouble::OtherBoard,
+        UpdateTrouble::NoRoom,
+        UpdateTrouble::LowBattery,
+        UpdateTrouble::CardPulled,
+        UpdateTrouble::InstallFailed,
+    ];
 }
 
 /// What identifies a picture or a file later: the sample, and whether its time can be trusted.
@@ -93,14 +186,8 @@ pub enum Clock {
     /// Nobody has set it since power came on, so no date is shown.
     #[default]
     NotSet,
-    /// Local time.
-    Set {
-        year: u16,
-        month: u8,
-        day: u8,
-        hour: u8,
-        minute: u8,
-    },
+    /// Local time, or UTC.
+    Set { time: CivilTime, is_utc: bool },
 }
 
 /// Counting: everything that has to stand beside the numbers, and the numbers.
@@ -128,6 +215,8 @@ pub struct Counting<'a> {
     /// Counts vary between fields more than chance explains.
     pub over_dispersed: bool,
     pub warning: Option<Warning>,
+    /// Stands in the warning's place where there is none.
+    pub notice: Option<Notice>,
     pub instruction: Instruction,
 }
 
@@ -427,6 +516,42 @@ impl Warning {
         Warning::Camera(CameraTrouble::Silent),
         Warning::Camera(CameraTrouble::Failed),
         Warning::NotSaved,
+    ];
+}
+
+/// Something to know that puts nothing in doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice {
+    /// The first button, held, switches the device off.
+    HoldToSwitchOff,
+    UpdateCopying {
+        percent: u8,
+    },
+    UpdateChecking,
+    /// An update is asked about between smears.
+    UpdateWaits,
+    UpdateInstalling {
+        percent: u8,
+    },
+    /// An update begins to run at the next start.
+    UpdateReady,
+    /// There is something to read about an update between smears.
+    UpdateNews,
+    /// The factory's system runs.
+    Recovery,
+}
+
+impl Notice {
+    /// Every notice.
+    pub const ALL: [Notice; 8] = [
+        Notice::HoldToSwitchOff,
+        Notice::UpdateCopying { percent: 100 },
+        Notice::UpdateChecking,
+        Notice::UpdateWaits,
+        Notice::UpdateInstalling { percent: 100 },
+        Notice::UpdateReady,
+        Notice::UpdateNews,
+        Notice::Recovery,
     ];
 }
 

@@ -3,6 +3,7 @@
 mod counting;
 mod live;
 mod notice;
+mod update;
 
 pub use live::LiveScreen;
 
@@ -45,6 +46,7 @@ fn put<'a>(screen: &Screen<'a>, size: ScreenSize, surface: &mut dyn Surface<'a>)
             }
         }
         Screen::NoCamera(missing) => notice::no_camera(missing, size, surface),
+        Screen::Update(about) => update::update(about, size, surface),
         Screen::Failure(failure) => notice::failure(failure, size, surface),
     }
 }
@@ -61,6 +63,23 @@ fn research_line(place: Rectangle, language: Language, surface: &mut dyn Surface
     let style = TextStyle::new(Role::Small, colour::LABEL, colour::GROUND);
     let sentence = TextId::ResearchUse.text_in(language);
     surface.text(place, sentence, style.aligned(Align::Centre));
+}
+
+/// A bar filled by a share of the whole.
+fn score_bar(
+    place: Rectangle,
+    part: u64,
+    whole: u64,
+    sign: Option<Sign>,
+    surface: &mut dyn Surface<'_>,
+) {
+    surface.fill(place, colour::RULE);
+    let width = u64::from(place.size.width);
+    // At most the place's width.
+    let filled = (width * part.min(whole) / whole.max(1)) as u32;
+    let fill_colour = sign.map_or(colour::LABEL, Sign::colour);
+    let size = Size::new(filled, place.size.height);
+    surface.fill(Rectangle::new(place.top_left, size), fill_colour);
 }
 
 /// The word at the right end of the top bar.

@@ -2,9 +2,10 @@
 
 use super::line::{Line, line};
 use super::model::{
-    Brightness, CameraTrouble, Clock, Decimal, Density, Instruction, Rejection, RunState,
-    Sharpness, Warning,
+    Brightness, CameraTrouble, Clock, Decimal, Density, Instruction, Notice, Rejection, RunState,
+    Sharpness, UpdateTrouble, Warning,
 };
+use crate::civil_time::CivilTime;
 use std::fmt;
 use std::str::FromStr;
 use thiserror::Error;
@@ -233,6 +234,186 @@ catalogue! {
         "Unplug the camera and plug it in again.",
         "Desconecte la cámara y conéctela de nuevo.",
         "Débranchez la caméra, puis rebranchez-la.";
+    HoldToSwitchOff:
+        "To switch off, hold the first button for 3 s",
+        "Para apagar, mantenga el primer botón 3 s",
+        "Pour éteindre, tenez le premier bouton 3 s";
+
+    Update: "UPDATE", "ACTUALIZAR", "MISE À JOUR";
+    UpdateTitle: "Update", "Actualización", "Mise à jour";
+    UpdateInstall: "Install?", "¿Instalar?", "Installer ?";
+    UpdateOlder: "OLDER version", "Versión ANTERIOR", "Version ANCIENNE";
+    UpdateInstalling: "Installing", "Instalando", "Installation";
+    UpdateRestart: "Restart now?", "¿Reiniciar ahora?", "Redémarrer ?";
+    UpdateRestarting: "Restarting", "Reiniciando", "Redémarrage";
+    UpdateRefused: "Update refused", "Actualización rechazada", "Mise à jour refusée";
+    UpdateDone: "Update done", "Actualizado", "Mise à jour faite";
+    UpdateUndone: "Update undone", "Actualización revertida", "Mise à jour annulée";
+    Recovery: "Recovery", "Recuperación", "Secours";
+
+    VersionInstalled: "Installed", "Instalada", "Installée";
+    VersionOnCard: "On the card", "En la tarjeta", "Sur la carte";
+    VersionBefore: "Before", "Antes", "Avant";
+    VersionNow: "Now", "Ahora", "Maintenant";
+    VersionNew: "New", "Nueva", "Nouvelle";
+    VersionFailed: "Failed", "Falló", "En échec";
+
+    UpdateCopies:
+        "The update is copied from the card.",
+        "La actualización se copia de la tarjeta.",
+        "La mise à jour est copiée de la carte.";
+    UpdateLeaveCard: "Leave the card in.", "No saque la tarjeta.", "Laissez la carte en place.";
+    UpdateChecks:
+        "It is checked whether the update is whole, and from its maker.",
+        "Se comprueba que la actualización esté completa y sea de su fabricante.",
+        "Vérification : la mise à jour est-elle entière, et de son fabricant ?";
+    UpdateCardFree:
+        "The card is not needed any more.",
+        "La tarjeta ya no hace falta.",
+        "La carte ne sert plus.";
+    UpdateIsOlder:
+        "This is OLDER than what is installed.",
+        "Es ANTERIOR a la versión instalada.",
+        "Elle est plus ANCIENNE que l'installée.";
+    UpdateOlderLoses:
+        "What newer versions added and repaired is lost. New results may not be saved. Saved ones stay.",
+        "Se pierde lo que añadieron y corrigieron las nuevas. Puede que no se guarden nuevos resultados. Los guardados quedan.",
+        "Les ajouts et corrections récents sont perdus. De nouveaux résultats peuvent ne pas être enregistrés. Les anciens restent.";
+    UpdateInstalls:
+        "It is written beside the version that runs, which stays whole.",
+        "Se escribe junto a la versión en uso, que queda intacta.",
+        "Elle est écrite à côté de la version en service, qui reste intacte.";
+    UpdateBegins:
+        "It is installed, and begins at the next start.",
+        "Está instalada y empieza al reiniciar.",
+        "Elle est installée, active au redémarrage.";
+    UpdateComesBack:
+        "If it does not work, the version before it comes back by itself.",
+        "Si no funciona, vuelve sola la versión anterior.",
+        "Si elle ne marche pas, la version d'avant revient seule.";
+    UpdateMoment: "One moment", "Un momento", "Un instant";
+    UpdateStartsAgain:
+        "The device starts again by itself.",
+        "El aparato se reinicia solo.",
+        "L'appareil redémarre seul.";
+    UpdateUnchanged:
+        "The installed version has not changed.",
+        "La versión instalada no ha cambiado.",
+        "La version installée n'a pas changé.";
+    UpdateStays:
+        "The new version works, and stays.",
+        "La nueva versión funciona y se queda.",
+        "La nouvelle version marche et reste.";
+    UpdateGivenUp:
+        "The new version did not work. The one before it runs again.",
+        "La nueva versión no funcionó. Vuelve la anterior.",
+        "La nouvelle version n'a pas marché. Celle d'avant est revenue.";
+    RecoveryHappened:
+        "The installed systems do not start. The factory's runs.",
+        "Los sistemas instalados no arrancan. Funciona el de fábrica.",
+        "Les systèmes installés ne démarrent pas. Celui d'usine tourne.";
+    RecoveryHelp:
+        "Insert a card with an update.",
+        "Inserte una tarjeta con una actualización.",
+        "Insérez une carte avec une mise à jour.";
+
+    TroubleSeveral:
+        "More than one update is on the card",
+        "Hay más de una actualización en la tarjeta",
+        "Plus d'une mise à jour est sur la carte";
+    TroubleUnreadable:
+        "The card or its update cannot be read",
+        "La tarjeta o su actualización no se puede leer",
+        "La carte ou sa mise à jour est illisible";
+    TroubleNotGenuine:
+        "The update is not from its maker, or was changed",
+        "La actualización no es del fabricante o fue alterada",
+        "La mise à jour n'est pas du fabricant, ou fut modifiée";
+    TroubleOtherBoard:
+        "The update is for another kind of device",
+        "La actualización es para otro tipo de aparato",
+        "La mise à jour est pour un autre type d'appareil";
+    TroubleNoRoom:
+        "The device has no room for the update",
+        "El aparato no tiene espacio para la actualización",
+        "L'appareil n'a pas de place pour la mise à jour";
+    TroubleLowBattery: "The battery is too low", "La batería está muy baja", "La batterie est trop faible";
+    TroubleCardPulled:
+        "The card was taken out too early",
+        "La tarjeta se sacó demasiado pronto",
+        "La carte a été retirée trop tôt";
+    TroubleInstall:
+        "The update could not be written",
+        "La actualización no se pudo escribir",
+        "La mise à jour n'a pas pu être écrite";
+    DoLeaveOneUpdate:
+        "Leave one on it, and insert the card again.",
+        "Deje solo una e inserte la tarjeta de nuevo.",
+        "N'en laissez qu'une, puis remettez la carte.";
+    DoCopyUpdate:
+        "Copy the update to the card again, or use another card.",
+        "Copie de nuevo la actualización o use otra tarjeta.",
+        "Recopiez la mise à jour, ou prenez une autre carte.";
+    DoAskMaker:
+        "Do not use it. Get it from its maker again.",
+        "No la use. Pídala de nuevo al fabricante.",
+        "Ne l'utilisez pas. Redemandez-la au fabricant.";
+    DoTakeOwnUpdate:
+        "Use the update for this device.",
+        "Use la actualización de este aparato.",
+        "Prenez la mise à jour de cet appareil.";
+    DoCharge:
+        "Connect the supply, and insert the card again.",
+        "Conecte la corriente e inserte la tarjeta de nuevo.",
+        "Branchez l'alimentation, puis remettez la carte.";
+    DoInsertAgain:
+        "Insert the card again, and leave it in.",
+        "Inserte la tarjeta de nuevo y no la saque.",
+        "Remettez la carte, et laissez-la.";
+    DoInsertOnceMore:
+        "Insert the card again. If it fails again, tell whoever set the device up.",
+        "Inserte la tarjeta de nuevo. Si falla otra vez, avise a quien instaló el aparato.",
+        "Remettez la carte. Si l'échec se répète, prévenez qui a installé l'appareil.";
+
+    ButtonBackToCounting: "Back to counting", "Volver a contar", "Revenir au comptage";
+    ButtonInstall: "Install", "Instalar", "Installer";
+    ButtonInstallOlder: "Install the older version", "Instalar la anterior", "Installer l'ancienne";
+    ButtonNotNow: "Not now", "Ahora no", "Pas maintenant";
+    ButtonRestart: "Restart", "Reiniciar", "Redémarrer";
+    ButtonLater: "Later", "Más tarde", "Plus tard";
+    ButtonSeen: "Understood", "Entendido", "Compris";
+    ButtonTryAgain: "Try the installed systems again", "Probar otra vez los instalados", "Réessayer les installés";
+    ButtonCountHere: "Count with the factory's", "Contar con el de fábrica", "Compter avec celui d'usine";
+
+    NoticeCopying:
+        "Copying an update, leave the card in:",
+        "Copiando actualización, no saque la tarjeta:",
+        "Copie de mise à jour, laissez la carte :";
+    NoticeChecking:
+        "Checking the update",
+        "Comprobando la actualización",
+        "Vérification de la mise à jour";
+    NoticeWaits:
+        "An update waits for the end of this smear",
+        "Una actualización espera al final del frotis",
+        "Une mise à jour attend la fin du frottis";
+    NoticeInstalling:
+        "Installing the update, go on counting:",
+        "Instalando actualización, siga contando:",
+        "Installation en cours, continuez :";
+    NoticeReady:
+        "An update begins at the next start",
+        "Una actualización empieza al reiniciar",
+        "Une mise à jour sera active au redémarrage";
+    NoticeNews:
+        "About the update: after this smear",
+        "Sobre la actualización: tras este frotis",
+        "À propos de la mise à jour : après ce frottis";
+    NoticeRecovery:
+        "Recovery: insert a card with an update",
+        "Recuperación: inserte tarjeta con actualización",
+        "Secours : insérez une carte de mise à jour";
+
     Error: "Error", "Error", "Erreur";
     WhatHappened: "What happened", "Qué ocurrió", "Ce qui s'est passé";
     WhatToDo: "What to do", "Qué hacer", "Que faire";
@@ -322,6 +503,55 @@ impl From<CameraTrouble> for TextId {
     }
 }
 
+/// What happened.
+impl From<UpdateTrouble> for TextId {
+    fn from(trouble: UpdateTrouble) -> Self {
+        match trouble {
+            UpdateTrouble::Several => TextId::TroubleSeveral,
+            UpdateTrouble::Unreadable => TextId::TroubleUnreadable,
+            UpdateTrouble::NotGenuine => TextId::TroubleNotGenuine,
+            UpdateTrouble::OtherBoard => TextId::TroubleOtherBoard,
+            UpdateTrouble::NoRoom => TextId::TroubleNoRoom,
+            UpdateTrouble::LowBattery => TextId::TroubleLowBattery,
+            UpdateTrouble::CardPulled => TextId::TroubleCardPulled,
+            UpdateTrouble::InstallFailed => TextId::TroubleInstall,
+        }
+    }
+}
+
+/// What to do about an update.
+pub fn update_help(trouble: UpdateTrouble) -> TextId {
+    match trouble {
+        UpdateTrouble::Several => TextId::DoLeaveOneUpdate,
+        UpdateTrouble::Unreadable => TextId::DoCopyUpdate,
+        UpdateTrouble::NotGenuine => TextId::DoAskMaker,
+        UpdateTrouble::OtherBoard => TextId::DoTakeOwnUpdate,
+        UpdateTrouble::NoRoom => TextId::DoAskInstaller,
+        UpdateTrouble::LowBattery => TextId::DoCharge,
+        UpdateTrouble::CardPulled => TextId::DoInsertAgain,
+        UpdateTrouble::InstallFailed => TextId::DoInsertOnceMore,
+    }
+}
+
+/// A notice, with its percents.
+pub fn notice(notice: Notice, language: Language) -> Line {
+    let (words, percent) = match notice {
+        Notice::HoldToSwitchOff => (TextId::HoldToSwitchOff, None),
+        Notice::UpdateCopying { percent } => (TextId::NoticeCopying, Some(percent)),
+        Notice::UpdateChecking => (TextId::NoticeChecking, None),
+        Notice::UpdateWaits => (TextId::NoticeWaits, None),
+        Notice::UpdateInstalling { percent } => (TextId::NoticeInstalling, Some(percent)),
+        Notice::UpdateReady => (TextId::NoticeReady, None),
+        Notice::UpdateNews => (TextId::NoticeNews, None),
+        Notice::Recovery => (TextId::NoticeRecovery, None),
+    };
+    let words = words.text_in(language);
+    match percent {
+        Some(percent) => line!("{words} {} %", percent.min(100)),
+        None => words.into(),
+    }
+}
+
 /// An error's name.
 pub fn error_title(number: Option<u16>, language: Language) -> String {
     let error = TextId::Error.text_in(language);
@@ -405,17 +635,22 @@ pub fn compact(number: Decimal, language: Language) -> Line {
     line!("{mantissa}{prefix}")
 }
 
-/// The date and time as `2026-05-31 14:05`, or the words for a clock that is not set.
+/// The date and time as `2026-05-31 14:05`, with `UTC` where it is not local time, or the words for
+/// a clock that is not set.
 pub fn clock(clock: Clock, language: Language) -> Line {
     match clock {
         Clock::NotSet => TextId::ClockNotSet.text_in(language).into(),
-        Clock::Set {
-            year,
-            month,
-            day,
-            hour,
-            minute,
-        } => line!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}"),
+        Clock::Set { time, is_utc } => {
+            let CivilTime {
+                year,
+                month,
+                day,
+                hour,
+                minute,
+            } = time;
+            let zone = if is_utc { " UTC" } else { "" };
+            line!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}{zone}")
+        }
     }
 }
 
@@ -515,13 +750,17 @@ mod tests {
     #[test]
     fn an_unset_clock_shows_no_date() {
         assert_eq!(clock(Clock::NotSet, Language::English), "clock not set");
-        let set = Clock::Set {
-            year: 2026,
-            month: 5,
-            day: 3,
-            hour: 4,
-            minute: 7,
+        let set = |is_utc| Clock::Set {
+            time: CivilTime {
+                year: 2026,
+                month: 5,
+                day: 3,
+                hour: 4,
+                minute: 7,
+            },
+            is_utc,
         };
-        assert_eq!(clock(set, Language::French), "2026-05-03 04:07");
+        assert_eq!(clock(set(false), Language::French), "2026-05-03 04:07");
+        assert_eq!(clock(set(true), Language::French), "2026-05-03 04:07 UTC");
     }
 }

@@ -45,7 +45,7 @@ impl Capture<'_> {
         };
         while !self.shared.is_stopped() {
             self.shared.heartbeats.beat(Beat::Capture);
-            if self.waits_for_next_smear() {
+            if self.waits() {
                 continue;
             }
             let given = self.source.next_frame_into(&mut captured);
@@ -85,7 +85,8 @@ impl Capture<'_> {
                 }
                 Err(error) => return Err(error.into()),
             }
-            if self.shared.has_result() {
+            self.shared.frame_seen();
+            if self.shared.is_resting() {
                 continue;
             }
             self.follow_smear();
@@ -120,10 +121,10 @@ impl Capture<'_> {
         })
     }
 
-    /// Waits a moment while a result is on the screen, where the source waits too. A camera does
-    /// not: its frames are taken and left.
-    fn waits_for_next_smear(&self) -> bool {
-        let waits = self.watch.is_none() && self.shared.has_result();
+    /// Waits a moment while a result or a question is on the screen, where the source waits too. A
+    /// camera does not: its frames are taken and left.
+    fn waits(&self) -> bool {
+        let waits = self.watch.is_none() && self.shared.is_resting();
         if waits {
             thread::sleep(TICK);
         }

@@ -8,8 +8,12 @@
 
 mod analysis;
 mod capture;
+mod dialog;
 mod operator;
 mod report;
+mod updates;
+
+pub use updates::TalkFiles;
 
 use super::arguments::RunArguments;
 use super::circulation::{FRAMES, RESULTS_WAITING, Shared, SmearEvent};
@@ -21,8 +25,9 @@ use crate::board::BoardDescription;
 use crate::camera::{self, AtStart, CapturedFrame, FrameSource};
 use crate::health::ThreadPolicy;
 use crate::input::{Action, Input, InputSettings};
-use crate::panel::{Panel, panel_from_spec};
+use crate::panel::{Panel, display_px, panel_from_spec};
 use crate::quality::Judge;
+use crate::record::Clock;
 use crate::service::{Service, StopSignal};
 use crate::session::{Event, FrameTally, KnownScale, RunState, Session};
 use crate::stage_watch::StageWatch;
@@ -31,11 +36,12 @@ use crate::ui::model::{Screen, Starting};
 use analysis::analyse;
 use anyhow::{Context, Result, anyhow};
 use capture::Capture;
-use operator::Operator;
+use operator::{Operator, moment_of};
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
+use updates::Updates;
 
 /// Time between two looks at input, slot and results.
 const TICK: Duration = Duration::from_millis(100);
@@ -47,19 +53,22 @@ const TICK: Duration = Duration::from_millis(100);
 /// # Errors
 /// What keeps the device from running: configuration, model, camera, panel.
 pub fn run(arguments: &RunArguments) -> Result<bool> {
-    run_with(arguments, &mut io::stdout(), |devices| {
+    let files = TalkFiles::of_system();
+    run_with(arguments, files, &mut io::stdout(), |devices| {
         let mut input = Input::start(devices)?;
         Ok(move |_: &Session| input.next_action())
     })
 }
 
-/// As [`run`], with results written to `out` and actions from elsewhere: `listen` is told which
-/// input devices there are to listen to, and what it returns is asked for actions again and again.
+/// As [`run`], with the files of an updater in `files`, results written to `out` and actions from
+/// elsewhere: `listen` is told which input devices there are to listen to, and what it returns is
+/// asked for actions again and again. Without a board there is no updater.
 ///
 /// # Errors
 /// As for [`run`].
 pub fn run_with<A>(
     arguments: &RunArguments,
+    files: TalkFiles,
     out: &mut dyn Write,
     listen: impl FnOnce(Option<&InputSettings>) -> Result<A>,
 ) -> Result<bool>
@@ -92,6 +101,8 @@ where
         stop,
         service: Service::from_environment(),
         keeper,
+        clock: Clock::start(),
+        updates: arguments.board.is_some().then(|| Updates::new(files)),
         setup: &setup,
         camera: camera.unwrap_or(&setup.config.camera.source),
         wanted_fields: arguments.fields,
@@ -137,11 +148,36 @@ fn count_smears<A: FnMut(&Session) -> Option<Action>>(
     count_fields(source, analysis, &shared, session, operator)
 }
 
+/// The size that was named, or else the one that fits a board's display.
 fn screen_size(arguments: &RunArguments, setup: &Setup) -> Result<ScreenSize> {
     let panel = &setup.config.panel;
-    let configured = || format!("{}x{}", panel.width_px, panel.height_px);
-    let text = arguments.size.clone().unwrap_or_else(configured);
-    Ok(text.parse()?)
+    let smallest = ScreenSize::default();
+    let size = match (&arguments.size, panel.width_px, panel.height_px) {
+        (Some(size), ..) => size.parse()?,
+        (None, None, None) => {
+            let specs = panel_specs(arguments, setup);
+            let mut displays = specs.iter().filter_map(|spec| {
+                let is_on_board = arguments.board.is_some();
+                is_on_board.then(|| display_px(spec, &setup.panel, smallest.pixels()))?
+            });
+            displays.next().map_or(smallest, ScreenSize::for_display)
+        }
+        (None, width_px, height_px) => {
+            let (width, height) = smallest.pixels();
+            let width_px = width_px.unwrap_or(width);
+            let height_px = height_px.unwrap_or(height);
+            format!("{width_px}x{height_px}").parse()?
+        }
+    };
+    Ok(size)
+}
+
+/// The panels that were named, or else the configured one.
+fn panel_specs<'a>(arguments: &'a RunArguments, setup: &'a Setup) -> &'a [String] {
+    match arguments.panel.as_slice() {
+        [] => std::slice::from_ref(&setup.config.panel.kind),
+        named => named,
+    }
 }
 
 fn open_panels(
@@ -149,12 +185,7 @@ fn open_panels(
     setup: &Setup,
     size: ScreenSize,
 ) -> Result<Vec<Box<dyn Panel>>> {
-    let configured = [setup.config.panel.kind.clone()];
-    let wanted: &[String] = match arguments.panel.as_slice() {
-        [] => &configured,
-        named => named,
-    };
-    wanted
+    panel_specs(arguments, setup)
         .iter()
         .map(|text| Ok(panel_from_spec(text, size, &setup.panel)?))
         .collect()
@@ -176,6 +207,9 @@ fn count_fields<A: FnMut(&Session) -> Option<Action>>(
     }
     let (results_in, results_out) = sync_channel(RESULTS_WAITING);
     shared.set_rbc_diameter_px(setup.rbc_diameter_px(session.scale()));
+    // Before the first frame, so that no field is counted behind a question.
+    let moment = moment_of(&session, shared);
+    shared.hold(operator.look_at_updates(moment, false));
     thread::scope(|scope| {
         let capture = Capture {
             watch: (!source.knows_fields()).then(StageWatch::default),
@@ -280,7 +314,7 @@ fn main_loop<A: FnMut(&Session) -> Option<Action>>(
                     shared.start_next_smear();
                     operator.begin_smear();
                 }
-                Action::Next => {}
+                Action::Next | Action::Third => {}
                 Action::StepBrightness => operator.display.step_brightness(),
                 Action::Stop => ended = true,
                 Action::ShutDown => {
@@ -292,6 +326,8 @@ fn main_loop<A: FnMut(&Session) -> Option<Action>>(
         if ended {
             session.step(Event::Stopped);
         }
+        let moment = moment_of(session, shared);
+        shared.hold(operator.look_at_updates(moment, shared.has_camera()));
         operator.draw(session, shared)?;
         if ended || (session.state() != RunState::Live && !shared.has_result()) {
             break;
@@ -363,6 +399,8 @@ mod tests {
             stop: StopSignal::default(),
             service: Service::from_environment(),
             keeper: Keeper::start(None),
+            clock: Clock::start(),
+            updates: None,
             setup: &setup,
             camera: "hung",
             wanted_fields: None,

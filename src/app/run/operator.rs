@@ -1,18 +1,21 @@
 //! The operator's side of a run, and the system's: the screen, what is asked for, what is kept,
 //! and where results are written.
 
+use super::dialog::Moment;
 use super::report::{is_whole, note_on_records, result_text};
+use super::updates::{Facts, Updates};
 use super::{Ending, TICK};
 use crate::app::circulation::Shared;
 use crate::app::display::Display;
 use crate::app::keeping::Keeper;
 use crate::app::power;
-use crate::app::screen_content::{identity_of, missing_camera_of};
+use crate::app::screen_content::{Surroundings, identity_of, missing_camera_of, surroundings_of};
 use crate::app::setup::Setup;
 use crate::input::Action;
+use crate::record::Clock;
 use crate::service::{Beat, Service, StopSignal};
 use crate::session::{Event, KnownScale, RunState, Session};
-use crate::ui::model::{Failure, Screen};
+use crate::ui::model::{Failure, Screen, Update};
 use crate::ui::text::TextId;
 use anyhow::Result;
 use std::io::Write;
@@ -29,6 +32,9 @@ pub(super) struct Operator<'a, A> {
     pub(super) stop: StopSignal,
     pub(super) service: Service,
     pub(super) keeper: Keeper,
+    pub(super) clock: Clock,
+    /// On a board: what is told and asked about an update.
+    pub(super) updates: Option<Updates>,
     pub(super) setup: &'a Setup,
     /// The source of frames.
     pub(super) camera: &'a str,
@@ -41,19 +47,71 @@ pub(super) struct Operator<'a, A> {
 }
 
 impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
-    /// What is asked for, by the operator or by the system.
+    /// What is asked for, by the operator or by the system; what is said about an update is told
+    /// the updater.
     pub(super) fn next_action(&mut self, session: &Session) -> Option<Action> {
         if self.stop.is_raised() {
             return Some(Action::Stop);
         }
-        (self.actions)(session)
+        let action = (self.actions)(session)?;
+        match &mut self.updates {
+            Some(updates) => updates.press(action, Instant::now()),
+            None if action == Action::Third => Some(Action::Stop),
+            None => Some(action),
+        }
+    }
+
+    /// Hears the updater; gives whether something about an update has the screen.
+    pub(super) fn look_at_updates(&mut self, moment: Moment, has_camera: bool) -> bool {
+        let Some(updates) = &mut self.updates else {
+            return false;
+        };
+        let facts = Facts {
+            camera: has_camera.then_some(self.camera),
+            display: self.display.shown_on(),
+            is_data_readable: self.keeper.is_usable(),
+        };
+        updates.look(moment, facts, Instant::now());
+        updates.is_open()
+    }
+
+    /// What the screen shows beside the session now.
+    fn surroundings(&self, is_counting: bool) -> Surroundings {
+        let updates = self.updates.as_ref();
+        surroundings_of(
+            self.clock.stamp(),
+            self.setup.config.site.utc_offset_minutes,
+            updates.and_then(Updates::notice),
+            updates.is_some() && !is_counting,
+        )
+    }
+
+    /// Shows what is to be told or asked about an update; gives whether there is anything.
+    fn show_update(&mut self) -> Result<bool> {
+        let language = self.setup.language();
+        let identity = identity_of(self.setup, self.surroundings(false));
+        let updates = self.updates.as_ref();
+        let Some(page) = updates.and_then(|updates| updates.page(language)) else {
+            return Ok(false);
+        };
+        self.display.show(&Screen::Update(Update {
+            language,
+            identity,
+            page,
+        }))?;
+        Ok(true)
     }
 
     /// Shows the run, and tells the system that it is alive.
     pub(super) fn draw(&mut self, session: &Session, shared: &Shared) -> Result<()> {
-        match missing_camera_of(session, self.setup, self.camera) {
-            Some(missing) => self.display.show(&Screen::NoCamera(missing))?,
-            None => self.display.show_session(session, self.setup)?,
+        if !self.show_update()? {
+            let surroundings = self.surroundings(moment_of(session, shared).is_counting);
+            match missing_camera_of(session, self.setup, self.camera, surroundings) {
+                Some(missing) => self.display.show(&Screen::NoCamera(missing))?,
+                None => self
+                    .display
+                    .show_session(session, self.setup, surroundings)?,
+            }
         }
         shared.heartbeats.beat(Beat::Main);
         self.service
@@ -93,6 +151,7 @@ impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
             Ok(ending) => ending.session.state(),
             Err(_) => RunState::Unfinished,
         };
+        let surroundings = self.surroundings(false);
         let closed = self.keeper.close(state);
         let not_saved = closed
             .as_ref()
@@ -101,7 +160,9 @@ impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
             if let Some(reason) = not_saved {
                 ending.session.step(Event::NotSaved(reason));
                 // The screen stays as it was where it cannot be drawn; the summary says the same.
-                let _ = self.display.show_session(&ending.session, self.setup);
+                let _ = self
+                    .display
+                    .show_session(&ending.session, self.setup, surroundings);
             }
             ending
         });
@@ -137,25 +198,42 @@ impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
     /// system starts the program again. Tells whether the device is to be switched off.
     fn show_failure(&mut self, error: &anyhow::Error) -> Result<bool> {
         let language = self.setup.language();
-        self.display.show(&Screen::Failure(Failure {
-            language,
-            identity: identity_of(self.setup),
-            number: None,
-            what_happened: format!("{error:#}"),
-            what_to_do: TextId::DoSwitchOff.text_in(language).to_owned(),
-        }))?;
+        let what_happened = format!("{error:#}");
         let nothing = Session::new(self.setup.count_rules(), None, KnownScale::Unknown);
-        let until = Instant::now() + FAILURE_SHOWN;
+        let mut until = Instant::now() + FAILURE_SHOWN;
         while Instant::now() < until {
             match self.next_action(&nothing) {
                 Some(Action::StepBrightness) => self.display.step_brightness(),
                 Some(action) => return Ok(action == Action::ShutDown),
                 None => {}
             }
+            if self.look_at_updates(Moment::default(), false) {
+                // An update may be what helps.
+                until = Instant::now() + FAILURE_SHOWN;
+            }
+            if !self.show_update()? {
+                let surroundings = self.surroundings(false);
+                self.display.show(&Screen::Failure(Failure {
+                    language,
+                    identity: identity_of(self.setup, surroundings),
+                    number: None,
+                    what_happened: what_happened.clone(),
+                    what_to_do: TextId::DoSwitchOff.text_in(language).to_owned(),
+                    notice: surroundings.notice,
+                }))?;
+            }
             self.service.failure_shown();
             thread::sleep(TICK);
         }
         Ok(false)
+    }
+}
+
+/// How the run stands.
+pub(super) fn moment_of(session: &Session, shared: &Shared) -> Moment {
+    Moment {
+        is_counting: session.state() == RunState::Live && session.fields() > 0,
+        has_result: shared.has_result(),
     }
 }
 

@@ -61,6 +61,31 @@ impl DrmPanel {
     }
 }
 
+/// Width and height, as the screen is read, of the mode in which the display of a card would show
+/// pictures of this size or larger; `None` where there is none. As for [`DrmPanel::open`].
+pub fn display_px(
+    path: Option<&Path>,
+    connector: Option<&str>,
+    rotation: Rotation,
+    picture_px: (u32, u32),
+) -> Option<(u32, u32)> {
+    let paths = path.map_or_else(card::cards, |path| vec![path.to_owned()]);
+    let (_, mut card) = choose_card(&paths, connector).ok()?;
+    shown_px(&mut card, connector, rotation, picture_px)
+}
+
+fn shown_px(
+    card: &mut impl Card,
+    connector: Option<&str>,
+    rotation: Rotation,
+    picture_px: (u32, u32),
+) -> Option<(u32, u32)> {
+    let display = card.find(connector).ok()??;
+    let chosen = choose_mode(&display.modes, picture_px, rotation)?;
+    // Turning back changes the sides as turning does.
+    Some(rotation.turned_size(display.modes[chosen].size_px))
+}
+
 /// The first card with a display, or else the first that could have one.
 fn choose_card(
     paths: &[PathBuf],
@@ -95,6 +120,10 @@ fn choose_card(
 impl Panel for DrmPanel {
     fn size(&self) -> (u32, u32) {
         self.scanout.wanted.picture_px
+    }
+
+    fn kind(&self) -> Option<&'static str> {
+        Some("drm")
     }
 
     fn device(&self) -> Option<String> {

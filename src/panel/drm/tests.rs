@@ -226,6 +226,27 @@ const MOMENT: Duration = Duration::from_millis(100);
 const SHOWINGS: [Showing; 3] = [Showing::Copied, Showing::Flipped, Showing::InPlace];
 
 #[test]
+fn the_display_that_would_be_lit_says_how_large_it_is() {
+    let bench = Bench::new(Showing::InPlace);
+    let (width_px, height_px) = DISPLAY_PX;
+    let shown = |connector, rotation, picture_px| {
+        let mut card = FakeCard(Arc::clone(&bench));
+        shown_px(&mut card, connector, rotation, picture_px)
+    };
+    let upright = shown(None, Rotation::None, PICTURE_PX);
+    assert_eq!(upright, Some(DISPLAY_PX));
+    let turned = shown(None, Rotation::Quarter, PICTURE_PX);
+    assert_eq!(turned, Some((height_px, width_px)));
+    assert_eq!(shown(Some("DSI-1"), Rotation::None, PICTURE_PX), None);
+    assert_eq!(shown(None, Rotation::None, (width_px + 1, 1)), None);
+    bench.lock().unwrap().is_plugged = false;
+    assert_eq!(shown(None, Rotation::None, PICTURE_PX), None);
+    bench.lock().unwrap().is_there = false;
+    assert_eq!(shown(None, Rotation::None, PICTURE_PX), None);
+    assert!(!bench.lock().unwrap().is_lit);
+}
+
+#[test]
 fn every_picture_is_shown_whole_though_only_changed_rows_are_sent() {
     for showing in SHOWINGS {
         for rotation in Rotation::ALL {

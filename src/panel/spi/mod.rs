@@ -145,6 +145,10 @@ impl Panel for SpiPanel {
         self.0.picture_px
     }
 
+    fn kind(&self) -> Option<&'static str> {
+        Some("spi")
+    }
+
     fn device(&self) -> Option<String> {
         Some(format!("{} ({:?})", self.0.name, self.0.controller))
     }

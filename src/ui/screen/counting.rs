@@ -1,6 +1,6 @@
 //! The counting screen: preview and states at the left, numbers at the right, what to do below.
 
-use super::{BarState, research_line, top_bar};
+use super::{BarState, research_line, score_bar, top_bar};
 use crate::cell::CellClass;
 use crate::ui::colour;
 use crate::ui::font::Role;
@@ -8,8 +8,8 @@ use crate::ui::icon::Sign;
 use crate::ui::layout::{Budget, ClassPlace, CountingLayout, RatioPlace, ScreenSize, StatePlace};
 use crate::ui::line::{Line, line};
 use crate::ui::model::{
-    Brightness, Counting, Decimal, Density, Estimate, Fields, Instruction, Preview, Reading,
-    RejectedCounts, RunState, Scale, Sharpness, Warning,
+    Brightness, Counting, Decimal, Density, Estimate, Fields, Instruction, Notice, Preview,
+    Reading, RejectedCounts, RunState, Scale, Sharpness,
 };
 use crate::ui::preview::fitted_size_px;
 use crate::ui::surface::{Align, Surface, TextStyle};
@@ -75,7 +75,7 @@ impl Part {
             }
             Self::Fields => fields(&counting.fields, language, layout, surface),
             Self::Advice => {
-                warning(counting.warning, language, layout, surface);
+                told(counting, layout, surface);
                 instruction(counting.instruction, language, layout, surface);
                 research_line(layout.research, language, surface);
             }
@@ -83,14 +83,18 @@ impl Part {
     }
 }
 
-fn warning(
-    warning: Option<Warning>,
-    language: Language,
-    layout: &CountingLayout,
-    surface: &mut dyn Surface<'_>,
-) {
-    let Some(warning) = warning else {
+/// The line above the instruction: a warning, or else a notice.
+fn told(counting: &Counting<'_>, layout: &CountingLayout, surface: &mut dyn Surface<'_>) {
+    let language = counting.language;
+    let Some(warning) = counting.warning else {
         surface.fill(layout.warning_ground, colour::GROUND);
+        if let Some(notice) = counting.notice {
+            if notice != Notice::HoldToSwitchOff {
+                surface.sign(layout.warning_sign, Sign::GoOn, Sign::GoOn.colour());
+            }
+            let words = text::notice(notice, language);
+            surface.text(layout.warning, &words, LABEL_ON_GROUND);
+        }
         return;
     };
     surface.fill(layout.warning_ground, colour::WARNING_GROUND);
@@ -268,23 +272,6 @@ fn state_row(
         place.word
     };
     surface.text(word, &state.word, TEXT_ON_GROUND);
-}
-
-/// A bar filled by a share of the whole.
-fn score_bar(
-    place: Rectangle,
-    part: u64,
-    whole: u64,
-    sign: Option<Sign>,
-    surface: &mut dyn Surface<'_>,
-) {
-    surface.fill(place, colour::RULE);
-    let width = u64::from(place.size.width);
-    // At most the place's width.
-    let filled = (width * part.min(whole) / whole.max(1)) as u32;
-    let fill_colour = sign.map_or(colour::LABEL, Sign::colour);
-    let size = Size::new(filled, place.size.height);
-    surface.fill(Rectangle::new(place.top_left, size), fill_colour);
 }
 
 fn counts(

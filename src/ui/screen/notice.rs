@@ -7,16 +7,16 @@ use crate::ui::font::Role;
 use crate::ui::icon::Sign;
 use crate::ui::layout::{Budget, ScreenSize, Space, bar_place, research_place, signed_line};
 use crate::ui::mark::MIN_MARK_SIDE_PX;
-use crate::ui::model::{Failure, NoCamera, Starting};
+use crate::ui::model::{Failure, NoCamera, Notice, Starting};
 use crate::ui::surface::{Align, Surface, TextStyle};
-use crate::ui::text::{self, TextId};
+use crate::ui::text::{self, Language, TextId};
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 
-const TITLE: TextStyle = TextStyle::new(Role::Title, colour::TEXT, colour::GROUND);
-const BODY: TextStyle = TextStyle::new(Role::Small, colour::TEXT, colour::GROUND);
-const LABEL: TextStyle = TextStyle::new(Role::Small, colour::LABEL, colour::GROUND);
-const ACTION: TextStyle = TextStyle::new(Role::Strong, colour::TEXT, colour::GROUND);
+pub(super) const TITLE: TextStyle = TextStyle::new(Role::Title, colour::TEXT, colour::GROUND);
+pub(super) const BODY: TextStyle = TextStyle::new(Role::Small, colour::TEXT, colour::GROUND);
+pub(super) const LABEL: TextStyle = TextStyle::new(Role::Small, colour::LABEL, colour::GROUND);
+pub(super) const ACTION: TextStyle = TextStyle::new(Role::Strong, colour::TEXT, colour::GROUND);
 
 pub(super) fn starting(starting: &Starting, size: ScreenSize, surface: &mut dyn Surface<'_>) {
     let budget = size.budget();
@@ -80,6 +80,9 @@ pub(super) fn no_camera(missing: &NoCamera<'_>, size: ScreenSize, surface: &mut 
     let bar = bar_place(&mut space, budget);
     top_bar(bar, &missing.identity, state, language, surface);
     research_line(research_place(&mut space, budget), language, surface);
+    if let Some(notice) = missing.notice {
+        notice_line(notice, &mut space, budget, language, surface);
+    }
     message.compose(
         space,
         budget,
@@ -107,12 +110,28 @@ pub(super) fn failure(failure: &Failure<'_>, size: ScreenSize, surface: &mut dyn
     let bar = bar_place(&mut space, budget);
     top_bar(bar, &failure.identity, state, language, surface);
     research_line(research_place(&mut space, budget), language, surface);
+    if let Some(notice) = failure.notice {
+        notice_line(notice, &mut space, budget, language, surface);
+    }
     message.compose(
         space,
         budget,
         [TextId::WhatHappened, TextId::WhatToDo].map(words),
         surface,
     );
+}
+
+/// A notice at the bottom of what is left.
+fn notice_line(
+    notice: Notice,
+    space: &mut Space,
+    budget: Budget,
+    language: Language,
+    surface: &mut dyn Surface<'_>,
+) {
+    let place = space.cut_bottom(budget.row + budget.margin);
+    let place = place.inset_sides(budget.margin * 3).area();
+    surface.text(place, &text::notice(notice, language), LABEL);
 }
 
 /// A title, what happened and what to do.
@@ -160,16 +179,18 @@ impl Message {
 /// The lines that a paragraph may have.
 const PARAGRAPH_LINES: usize = 4;
 
-fn paragraph(
+/// Words broken into lines, as far as there is room.
+pub(super) fn paragraph(
     space: &mut Space,
     words: &str,
     style: TextStyle,
     line_height_px: u32,
     surface: &mut dyn Surface<'_>,
 ) {
-    let width_px = space.area().size.width;
+    let Size { width, height } = space.area().size;
+    let max_lines = PARAGRAPH_LINES.min((height / line_height_px) as usize);
     let scale = surface.type_scale();
-    scale.for_each_line(style.role, words, width_px, PARAGRAPH_LINES, |line| {
+    scale.for_each_line(style.role, words, width, max_lines, |line| {
         surface.text(space.cut_top(line_height_px).area(), line, style);
     });
 }

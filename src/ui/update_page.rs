@@ -1,0 +1,130 @@
+//! What a page about a firmware update says, in which order, and what its buttons mean.
+
+use super::model::UpdatePage;
+use super::text::{self, TextId};
+
+/// What the first and the second button say on a page; `None` for one that says nothing there.
+pub(super) fn buttons(page: &UpdatePage<'_>) -> [Option<TextId>; 2] {
+    match page {
+        UpdatePage::Copying { .. } | UpdatePage::Checking | UpdatePage::Installing { .. } => {
+            [Some(TextId::ButtonBackToCounting), None]
+        }
+        UpdatePage::Offered { .. } => [Some(TextId::ButtonInstall), Some(TextId::ButtonNotNow)],
+        UpdatePage::Older { .. } => [Some(TextId::ButtonInstallOlder), Some(TextId::ButtonNotNow)],
+        UpdatePage::Ready { .. } => [Some(TextId::ButtonRestart), Some(TextId::ButtonLater)],
+        UpdatePage::Answered | UpdatePage::Restarting => [None, None],
+        UpdatePage::Refused(_) | UpdatePage::Kept { .. } | UpdatePage::RolledBack { .. } => {
+            [Some(TextId::ButtonSeen), None]
+        }
+        UpdatePage::Recovery => [Some(TextId::ButtonTryAgain), Some(TextId::ButtonCountHere)],
+    }
+}
+
+/// A page's heading.
+pub(super) fn title(page: &UpdatePage<'_>) -> TextId {
+    match page {
+        UpdatePage::Copying { .. } | UpdatePage::Checking | UpdatePage::Answered => {
+            TextId::UpdateTitle
+        }
+        UpdatePage::Offered { .. } => TextId::UpdateInstall,
+        UpdatePage::Older { .. } => TextId::UpdateOlder,
+        UpdatePage::Installing { .. } => TextId::UpdateInstalling,
+        UpdatePage::Ready { .. } => TextId::UpdateRestart,
+        UpdatePage::Restarting => TextId::UpdateRestarting,
+        UpdatePage::Refused(_) => TextId::UpdateRefused,
+        UpdatePage::Kept { .. } => TextId::UpdateDone,
+        UpdatePage::RolledBack { .. } => TextId::UpdateUndone,
+        UpdatePage::Recovery => TextId::Recovery,
+    }
+}
+
+/// One thing that a page says, from the top.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Said<'a> {
+    /// A version behind its label.
+    Version(TextId, &'a str),
+    Percent(u8),
+    Text(TextId),
+    /// What the page is there for.
+    Strong(TextId),
+    /// Above a text, what it is about.
+    Label(TextId),
+    /// The same, above what to do.
+    Heading(TextId),
+    /// In words that came from elsewhere.
+    Foreign(&'a str),
+}
+
+/// The most that a page says.
+const MAX_SAID: usize = 6;
+
+/// What a page says between its title and its buttons.
+pub(super) fn content<'a>(page: &UpdatePage<'a>) -> impl Iterator<Item = Said<'a>> {
+    use Said::{Foreign, Heading, Label, Percent, Strong, Text, Version};
+    let mut said: [Option<Said<'a>>; MAX_SAID] = [None; MAX_SAID];
+    let mut say = |all: &[Said<'a>]| {
+        for (place, one) in said.iter_mut().zip(all) {
+            *place = Some(*one);
+        }
+    };
+    match *page {
+        UpdatePage::Copying { percent } => say(&[
+            Text(TextId::UpdateCopies),
+            Percent(percent),
+            Strong(TextId::UpdateLeaveCard),
+        ]),
+        UpdatePage::Checking => say(&[Text(TextId::UpdateChecks), Strong(TextId::UpdateCardFree)]),
+        UpdatePage::Offered {
+            running,
+            offered,
+            notes,
+        } => say(&[
+            Version(TextId::VersionInstalled, running),
+            Version(TextId::VersionOnCard, offered),
+            Foreign(notes),
+        ]),
+        UpdatePage::Older { running, offered } => say(&[
+            Version(TextId::VersionInstalled, running),
+            Version(TextId::VersionOnCard, offered),
+            Strong(TextId::UpdateIsOlder),
+            Text(TextId::UpdateOlderLoses),
+        ]),
+        UpdatePage::Installing { version, percent } => say(&[
+            Version(TextId::VersionNew, version),
+            Percent(percent),
+            Text(TextId::UpdateInstalls),
+        ]),
+        UpdatePage::Ready { version } => say(&[
+            Version(TextId::VersionNew, version),
+            Strong(TextId::UpdateBegins),
+            Text(TextId::UpdateComesBack),
+        ]),
+        UpdatePage::Answered => say(&[Strong(TextId::UpdateMoment)]),
+        UpdatePage::Restarting => say(&[Strong(TextId::UpdateStartsAgain)]),
+        UpdatePage::Refused(trouble) => say(&[
+            Label(TextId::WhatHappened),
+            Text(trouble.into()),
+            Heading(TextId::WhatToDo),
+            Strong(text::update_help(trouble)),
+            Text(TextId::UpdateUnchanged),
+        ]),
+        UpdatePage::Kept { from, to } => say(&[
+            Version(TextId::VersionBefore, from),
+            Version(TextId::VersionNow, to),
+            Strong(TextId::UpdateStays),
+        ]),
+        UpdatePage::RolledBack { from, to, reason } => say(&[
+            Version(TextId::VersionFailed, to),
+            Version(TextId::VersionNow, from),
+            Strong(TextId::UpdateGivenUp),
+            Foreign(reason),
+        ]),
+        UpdatePage::Recovery => say(&[
+            Label(TextId::WhatHappened),
+            Text(TextId::RecoveryHappened),
+            Heading(TextId::WhatToDo),
+            Strong(TextId::RecoveryHelp),
+        ]),
+    }
+    said.into_iter().flatten()
+}
