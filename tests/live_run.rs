@@ -8,6 +8,7 @@ use common::{NOTICE, hemoscope, messages, slide_um_per_px, write_fields};
 use hemoscope::app::arguments::{Arguments, Command};
 use hemoscope::app::run::{TalkFiles, run_with};
 use hemoscope::app::screen_content::clock_of;
+use hemoscope::board::BoardDescription;
 use hemoscope::camera;
 use hemoscope::input::Action;
 use hemoscope::record::archive::{self, SmearState};
@@ -218,20 +219,33 @@ fn a_board_description_says_where_to_look_and_options_win() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("board.toml");
     let screen = format!("png:{}", folder.path().join("screen.png").display());
-    let run = |compatible: &str| {
-        fs::write(&file, board(compatible, folder.path())).unwrap();
-        let mut command = hemoscope();
-        command.args(["run", "--fields", "2", "--panel", &screen, "--board"]);
-        command.arg(&file).output().unwrap()
-    };
-    let output = run("");
+    fs::write(&file, board("", folder.path())).unwrap();
+    let mut command = hemoscope();
+    command.args(["run", "--fields", "2", "--panel", &screen, "--board"]);
+    let output = command.arg(&file).output().unwrap();
     assert!(output.status.success(), "{}", messages(&output));
     assert!(text(&output).contains("2 fields counted"));
-    let output = run("\"nobody,nothing\"");
-    assert!(!output.status.success());
-    let said = messages(&output);
-    for part in ["board.toml", "A bench", "nobody,nothing"] {
-        assert!(said.contains(part), "{part}: {said}");
+}
+
+#[test]
+fn a_device_that_cannot_know_its_board_says_why_on_its_screen() {
+    for (compatible, wrong) in [("\"nobody,nothing\"", ""), ("", "\n[pannel]\n")] {
+        let folder = tempfile::tempdir().unwrap();
+        let board = board(compatible, folder.path()) + wrong;
+        let file = folder.path().join("board.toml");
+        fs::write(&file, &board).unwrap();
+        let refusal = BoardDescription::load_for_this_board(&file).unwrap_err();
+        let what_happened = refusal.to_string();
+        expect_screen(&board, folder.path(), |identity| {
+            Screen::Failure(Failure {
+                language: Language::English,
+                identity,
+                number: None,
+                what_happened: what_happened.clone(),
+                what_to_do: "Tell whoever set the device up.".to_owned(),
+                notice: Some(Notice::HoldToSwitchOff),
+            })
+        });
     }
 }
 
@@ -618,4 +632,37 @@ fn an_update_is_offered_agreed_to_installed_and_restarted_into() {
     assert_eq!(stage, "restarting", "{ended:?}");
     assert!(ended.is_err(), "the smear after the result was broken off");
     assert!(text.contains("fields counted"), "{text}");
+}
+
+#[test]
+fn a_device_that_cannot_count_is_still_offered_an_update() {
+    const MANY_LOOKS: u32 = 600;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("board.toml");
+    fs::write(&file, board("\"nobody,nothing\"", folder.path())).unwrap();
+    let screen = folder.path().join("screen.png");
+    let mut updater = Updater {
+        files: talk_files(&screen),
+        screen: &screen,
+        looks: 0,
+    };
+    updater.say(UpdateState::Recovery);
+    let mut answer = None;
+    let mut looks = 0;
+    let more = ["--board", file.to_str().unwrap()];
+    let (ended, _) = run_with_updater("simulated:33", &screen, &more, |_| {
+        looks += 1;
+        assert!(looks < MANY_LOOKS, "{answer:?}");
+        answer = answer.take().or_else(|| updater.answer());
+        match answer {
+            None if updater.is_shown(UpdatePage::Recovery) => updater.press(Action::Next),
+            None => None,
+            Some(_) if updater.is_shown(UpdatePage::Restarting) => Some(Action::Stop),
+            Some(_) => None,
+        }
+    });
+    assert!(!ended.unwrap(), "it could not count");
+    assert_eq!(answer, Some(Answer::TryAgain));
+    let facts = updater.facts().unwrap();
+    assert!(!facts.is_data_readable && facts.camera.is_none());
 }

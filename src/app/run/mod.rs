@@ -9,6 +9,7 @@
 mod analysis;
 mod capture;
 mod dialog;
+mod failure;
 mod operator;
 mod report;
 mod updates;
@@ -20,6 +21,8 @@ use super::circulation::{FRAMES, RESULTS_WAITING, Shared, SmearEvent};
 use super::display::Display;
 use super::field_analysis::FieldAnalysis;
 use super::keeping::Keeper;
+use super::message_of;
+use super::power;
 use super::setup::Setup;
 use crate::board::BoardDescription;
 use crate::camera::{self, AtStart, CapturedFrame, FrameSource};
@@ -33,9 +36,11 @@ use crate::session::{Event, FrameTally, KnownScale, RunState, Session};
 use crate::stage_watch::StageWatch;
 use crate::ui::layout::ScreenSize;
 use crate::ui::model::{Screen, Starting};
+use crate::ui::text::TextId;
 use analysis::analyse;
 use anyhow::{Context, Result, anyhow};
 use capture::Capture;
+use failure::Stopped;
 use operator::{Operator, moment_of};
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -75,14 +80,16 @@ pub fn run_with<A>(
 where
     A: FnMut(&Session) -> Option<Action>,
 {
-    let mut setup = Setup::load(&arguments.shared)?;
-    if let Some(file) = &arguments.board {
-        setup = setup.on_board(&BoardDescription::load_for_this_board(file)?);
-    }
-    if let Some(data) = &arguments.data {
-        setup.data = Some(data.clone());
-    }
     let stop = StopSignal::listen().context("signals cannot be listened for")?;
+    let setup = match prepare(arguments) {
+        Err(error) if arguments.board.is_some() => {
+            // On the log first, since there may be no display.
+            eprintln!("hemoscope: {}", message_of(&error));
+            show_refusal(&error, arguments, files, &stop, listen)?;
+            return Ok(false);
+        }
+        prepared => prepared?,
+    };
     // Before the first screen, since it may have something to say.
     let keeper = Keeper::start(setup.data.as_deref());
     let size = screen_size(arguments, &setup)?;
@@ -112,6 +119,53 @@ where
     };
     let outcome = count_smears(arguments, size, &mut operator);
     operator.finish(outcome, arguments.board.is_some())
+}
+
+/// Configuration, board and options, put together.
+fn prepare(arguments: &RunArguments) -> Result<Setup> {
+    let mut setup = Setup::load(&arguments.shared)?;
+    if let Some(file) = &arguments.board {
+        setup = setup.on_board(&BoardDescription::load_for_this_board(file)?);
+    }
+    if let Some(data) = &arguments.data {
+        setup.data = Some(data.clone());
+    }
+    Ok(setup)
+}
+
+/// Shows why a device does not know what it runs on, where a display can be found.
+fn show_refusal<A>(
+    refusal: &anyhow::Error,
+    arguments: &RunArguments,
+    files: TalkFiles,
+    stop: &StopSignal,
+    listen: impl FnOnce(Option<&InputSettings>) -> Result<A>,
+) -> Result<()>
+where
+    A: FnMut(&Session) -> Option<Action>,
+{
+    let setup = Setup::without_board(&arguments.shared);
+    let size = screen_size(arguments, &setup)?;
+    let mut display = Display::new(size, open_panels(arguments, &setup, size)?);
+    let mut actions = listen(display.is_on_device().then_some(&setup.input))?;
+    let nothing = Session::new(setup.count_rules(), None, KnownScale::Unknown);
+    let stopped = Stopped {
+        setup: &setup,
+        display: &mut display,
+        service: &mut Service::from_environment(),
+        stop,
+        clock: &Clock::start(),
+        updates: Some(&mut Updates::new(files)),
+        is_data_readable: false,
+    };
+    let switches_off =
+        stopped.show_until_seen(&message_of(refusal), TextId::DoAskInstaller, || {
+            actions(&nothing)
+        })?;
+    if switches_off {
+        power::switch_off(|| stop.is_raised())?;
+    }
+    Ok(())
 }
 
 /// How the counting ended.

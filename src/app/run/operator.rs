@@ -1,13 +1,15 @@
 //! The operator's side of a run, and the system's: the screen, what is asked for, what is kept,
 //! and where results are written.
 
+use super::Ending;
 use super::dialog::Moment;
+use super::failure::Stopped;
 use super::report::{is_whole, note_on_records, result_text};
 use super::updates::{Facts, Updates};
-use super::{Ending, TICK};
 use crate::app::circulation::Shared;
 use crate::app::display::Display;
 use crate::app::keeping::Keeper;
+use crate::app::message_of;
 use crate::app::power;
 use crate::app::screen_content::{Surroundings, identity_of, missing_camera_of, surroundings_of};
 use crate::app::setup::Setup;
@@ -15,15 +17,11 @@ use crate::input::Action;
 use crate::record::Clock;
 use crate::service::{Beat, Service, StopSignal};
 use crate::session::{Event, KnownScale, RunState, Session};
-use crate::ui::model::{Failure, Screen, Update};
+use crate::ui::model::{Screen, Update};
 use crate::ui::text::TextId;
 use anyhow::Result;
 use std::io::Write;
-use std::thread;
-use std::time::{Duration, Instant};
-
-/// How long a device shows what stopped it.
-const FAILURE_SHOWN: Duration = Duration::from_secs(60);
+use std::time::Instant;
 
 /// `actions` gives what the operator asks for.
 pub(super) struct Operator<'a, A> {
@@ -47,18 +45,10 @@ pub(super) struct Operator<'a, A> {
 }
 
 impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
-    /// What is asked for, by the operator or by the system; what is said about an update is told
-    /// the updater.
+    /// What is asked for, by the system or by the operator.
     pub(super) fn next_action(&mut self, session: &Session) -> Option<Action> {
-        if self.stop.is_raised() {
-            return Some(Action::Stop);
-        }
-        let action = (self.actions)(session)?;
-        match &mut self.updates {
-            Some(updates) => updates.press(action, Instant::now()),
-            None if action == Action::Third => Some(Action::Stop),
-            None => Some(action),
-        }
+        let updates = self.updates.as_mut();
+        next_action(&self.stop, updates, || (self.actions)(session))
     }
 
     /// Hears the updater; gives whether something about an update has the screen.
@@ -75,37 +65,15 @@ impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
         updates.is_open()
     }
 
-    /// What the screen shows beside the session now.
     fn surroundings(&self, is_counting: bool) -> Surroundings {
-        let updates = self.updates.as_ref();
-        surroundings_of(
-            self.clock.stamp(),
-            self.setup.config.site.utc_offset_minutes,
-            updates.and_then(Updates::notice),
-            updates.is_some() && !is_counting,
-        )
-    }
-
-    /// Shows what is to be told or asked about an update; gives whether there is anything.
-    fn show_update(&mut self) -> Result<bool> {
-        let language = self.setup.language();
-        let identity = identity_of(self.setup, self.surroundings(false));
-        let updates = self.updates.as_ref();
-        let Some(page) = updates.and_then(|updates| updates.page(language)) else {
-            return Ok(false);
-        };
-        self.display.show(&Screen::Update(Update {
-            language,
-            identity,
-            page,
-        }))?;
-        Ok(true)
+        surroundings_now(&self.clock, self.setup, self.updates.as_ref(), is_counting)
     }
 
     /// Shows the run, and tells the system that it is alive.
     pub(super) fn draw(&mut self, session: &Session, shared: &Shared) -> Result<()> {
-        if !self.show_update()? {
-            let surroundings = self.surroundings(moment_of(session, shared).is_counting);
+        let surroundings = self.surroundings(moment_of(session, shared).is_counting);
+        let updates = self.updates.as_ref();
+        if !show_update(&mut self.display, self.setup, updates, surroundings)? {
             match missing_camera_of(session, self.setup, self.camera, surroundings) {
                 Some(missing) => self.display.show(&Screen::NoCamera(missing))?,
                 None => self
@@ -194,39 +162,74 @@ impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
         Ok(is_whole? && is_saved)
     }
 
-    /// Shows what stopped the device until the operator has seen it, or for a minute: then the
-    /// system starts the program again. Tells whether the device is to be switched off.
+    /// Shows what stopped the device. Tells whether it is to be switched off.
     fn show_failure(&mut self, error: &anyhow::Error) -> Result<bool> {
-        let language = self.setup.language();
-        let what_happened = format!("{error:#}");
         let nothing = Session::new(self.setup.count_rules(), None, KnownScale::Unknown);
-        let mut until = Instant::now() + FAILURE_SHOWN;
-        while Instant::now() < until {
-            match self.next_action(&nothing) {
-                Some(Action::StepBrightness) => self.display.step_brightness(),
-                Some(action) => return Ok(action == Action::ShutDown),
-                None => {}
-            }
-            if self.look_at_updates(Moment::default(), false) {
-                // An update may be what helps.
-                until = Instant::now() + FAILURE_SHOWN;
-            }
-            if !self.show_update()? {
-                let surroundings = self.surroundings(false);
-                self.display.show(&Screen::Failure(Failure {
-                    language,
-                    identity: identity_of(self.setup, surroundings),
-                    number: None,
-                    what_happened: what_happened.clone(),
-                    what_to_do: TextId::DoSwitchOff.text_in(language).to_owned(),
-                    notice: surroundings.notice,
-                }))?;
-            }
-            self.service.failure_shown();
-            thread::sleep(TICK);
-        }
-        Ok(false)
+        let stopped = Stopped {
+            setup: self.setup,
+            display: &mut self.display,
+            service: &mut self.service,
+            stop: &self.stop,
+            clock: &self.clock,
+            updates: self.updates.as_mut(),
+            is_data_readable: self.keeper.is_usable(),
+        };
+        stopped.show_until_seen(&message_of(error), TextId::DoSwitchOff, || {
+            (self.actions)(&nothing)
+        })
     }
+}
+
+/// What is asked for, by the system or by the operator; what is said about an update is told the
+/// updater. Without one, the third button ends the program.
+pub(super) fn next_action(
+    stop: &StopSignal,
+    updates: Option<&mut Updates>,
+    mut of_operator: impl FnMut() -> Option<Action>,
+) -> Option<Action> {
+    if stop.is_raised() {
+        return Some(Action::Stop);
+    }
+    let action = of_operator()?;
+    match updates {
+        Some(updates) => updates.press(action, Instant::now()),
+        None if action == Action::Third => Some(Action::Stop),
+        None => Some(action),
+    }
+}
+
+/// What the screen shows beside the session now.
+pub(super) fn surroundings_now(
+    clock: &Clock,
+    setup: &Setup,
+    updates: Option<&Updates>,
+    is_counting: bool,
+) -> Surroundings {
+    surroundings_of(
+        clock.stamp(),
+        setup.config.site.utc_offset_minutes,
+        updates.and_then(Updates::notice),
+        updates.is_some() && !is_counting,
+    )
+}
+
+/// Shows what is to be told or asked about an update; gives whether there is anything.
+pub(super) fn show_update(
+    display: &mut Display,
+    setup: &Setup,
+    updates: Option<&Updates>,
+    surroundings: Surroundings,
+) -> Result<bool> {
+    let language = setup.language();
+    let Some(page) = updates.and_then(|updates| updates.page(language)) else {
+        return Ok(false);
+    };
+    display.show(&Screen::Update(Update {
+        language,
+        identity: identity_of(setup, surroundings),
+        page,
+    }))?;
+    Ok(true)
 }
 
 /// How the run stands.
