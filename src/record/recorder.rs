@@ -3,7 +3,7 @@
 
 use super::clock::{Clock, Stamp};
 use super::entry::{Ending, Event, FieldRecord, SmearStarted, Totals};
-use super::journal::{Disk, Journal, MAX_FILE_BYTES, RealDisk, RecordError};
+use super::journal::{Disk, Journal, MAX_FILE_BYTES, RealDisk};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -271,7 +271,7 @@ fn keep<D: Disk>(mut journal: Journal<D>, clock: &Clock, shared: &Shared, retry:
 }
 
 /// Says why, and waits before the next try, as long as the run goes on.
-fn failed(shared: &Shared, error: &RecordError, retry: Duration) {
+fn failed(shared: &Shared, error: &super::RecordError, retry: Duration) {
     let mut state = shared.lock();
     state.lacks_room = error.is_lack_of_room();
     state.fail(Some(error.to_string()));
