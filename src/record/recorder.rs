@@ -3,7 +3,7 @@
 
 use super::clock::{Clock, Stamp};
 use super::entry::{Ending, Event, FieldRecord, SmearStarted, Totals};
-use super::journal::{Disk, Journal, MAX_FILE_BYTES, RealDisk};
+use super::journal::{Disk, Journal, MAX_FILE_BYTES, RealDisk, RecordError};
 use super::{format, records_folder};
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -286,7 +286,7 @@ fn keep<D: Disk>(
 }
 
 /// Says why, and waits before the next try, as long as the run goes on.
-fn failed(shared: &Shared, error: &super::RecordError, retry: Duration) {
+fn failed(shared: &Shared, error: &RecordError, retry: Duration) {
     let mut state = shared.lock();
     state.lacks_room = error.is_lack_of_room();
     state.fail(Some(error.to_string()));
