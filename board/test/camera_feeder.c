@@ -85,6 +85,9 @@ int main(int argc, char **argv)
     clock_gettime(CLOCK_MONOTONIC, &next);
     for (int index = 7;; index = index + 1 < argc ? index + 1 : 7) {
         size_t bytes = read_frame(argv[index]);
+        /* A grey frame is the first half of another one's bytes. */
+        if (is_grey && bytes > format.fmt.pix.sizeimage)
+            bytes = format.fmt.pix.sizeimage;
 
         for (unsigned long sent = 0; sent < repeat; sent++) {
             if (write(device, frame, bytes) != (ssize_t)bytes)
