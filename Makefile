@@ -129,6 +129,12 @@ lint-python: $(VENV)/ruff-installed ## Lints the training code and the board's t
 bless: ## Rewrites the golden screens from what the program draws now; look at them before you commit
 	HEMOSCOPE_BLESS=1 cargo test --locked --test screens
 
+.PHONY: known-answer
+known-answer: setup ## Writes the model's known_answer.json anew: a new version has to count its frame to the bit
+	cargo build --release --locked
+	$(PROGRAM) update known-answer --model $(MODEL) > $(MODEL)/known_answer.json.new
+	mv $(MODEL)/known_answer.json.new $(MODEL)/known_answer.json
+
 ##@ Measure it
 .PHONY: bench
 bench: build cross $(VENV)/measure-installed ## Measures everything on docs/performance.md again (about ten minutes), and writes target/bench/ratios.json

@@ -29,11 +29,11 @@ use std::time::{Duration, Instant};
 
 /// A field of the simulated slide, 640x480, as a USB camera sends it: baseline JPEG with half the
 /// colour across. `make bench-frame` makes it.
-const BUILT_IN_FRAME: &[u8] = include_bytes!("bench_frame.jpg");
+pub(super) const BUILT_IN_FRAME: &[u8] = include_bytes!("bench_frame.jpg");
 /// The first bytes of a JPEG.
 const START_OF_JPEG: [u8; 2] = [0xff, 0xd8];
 /// Its pixel size: a red cell is twice as wide as in the network's input.
-const BUILT_IN_UM_PER_PX: f64 = 0.0725;
+pub(super) const BUILT_IN_UM_PER_PX: f64 = 0.0725;
 /// Frames that are not timed: they fill caches and make plans.
 const WARM_UP_FRAMES: u32 = 3;
 /// The most bytes of a frame.

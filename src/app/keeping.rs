@@ -23,12 +23,11 @@ impl Keeper {
     /// on standard error.
     pub fn start(data: Option<&Path>) -> Self {
         let kept = data.map(|data| {
-            let folder = records_folder(data);
-            let (recorder, notes) = Recorder::start(folder.clone());
+            let (recorder, notes) = Recorder::start(data.to_owned());
             for note in notes {
                 eprintln!("hemoscope: {note}");
             }
-            (recorder, folder)
+            (recorder, records_folder(data))
         });
         Self {
             kept,

@@ -12,6 +12,7 @@ pub mod field_analysis;
 pub mod in_order;
 pub mod inputs;
 pub mod keeping;
+pub mod known_answer;
 pub mod power;
 pub mod records;
 pub mod run;
@@ -19,6 +20,7 @@ pub mod screen_content;
 pub mod selftest;
 pub mod setup;
 pub mod table;
+pub mod update;
 
 use anyhow::Result;
 use arguments::{Arguments, Command};
@@ -37,6 +39,7 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
         Command::Cameras => cameras::run(),
         Command::Config(arguments) => configuration::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),
+        Command::Update(arguments) => update::run(arguments),
     }
 }
 

@@ -4,7 +4,7 @@ use super::arguments::{RecordsAction, RecordsArguments};
 use super::table;
 use crate::config::Config;
 use crate::record::archive::{self, SmearRecords};
-use crate::record::records_folder;
+use crate::record::{check_format, records_folder};
 use anyhow::{Context, Result, bail};
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -19,6 +19,7 @@ pub fn run(arguments: &RecordsArguments) -> Result<bool> {
         Some(path) => Config::load(path)?.count.rules(),
         None => Config::default().count.rules(),
     };
+    check_format(&arguments.data)?;
     let folder = records_folder(&arguments.data);
     let mut smears = archive::list(&folder)?;
     if let Some(number) = arguments.smear {

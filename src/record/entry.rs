@@ -1,26 +1,19 @@
-//! One line of a record file: JSON that ends with a checksum of the bytes before it.
+//! One line of a record file.
 //!
 //! ```text
 //! {"smear":12,"seq":3,"boot_id":"...","uptime_ms":..,...,"event":{..},"crc32":"89abcdef"}\n
 //! ```
 
 use super::clock::Stamp;
+use super::line::{self, LineDamage, MAX_LINE_BYTES};
 use crate::count::FieldTally;
 use crate::quality::Reason;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, Read};
 
 /// The format of the lines; stands in [`SmearStarted`].
 pub const RECORDS_FORMAT: u32 = 1;
-/// The longest line, in bytes.
-pub const MAX_LINE_BYTES: usize = 64 * 1024;
-
-/// What stands between a line's content and its eight hexadecimal digits (CRC-32 of IEEE 802.3
-/// over all bytes before).
-const CRC_KEY: &[u8] = b",\"crc32\":\"";
-const CRC_DIGITS: usize = 8;
-const CRC_END: &[u8] = b"\"}\n";
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -196,41 +189,23 @@ pub struct Prefix {
     pub damage: Option<Damage>,
 }
 
+impl From<LineDamage> for DamageKind {
+    fn from(damage: LineDamage) -> Self {
+        match damage {
+            LineDamage::Torn => Self::Torn,
+            LineDamage::Unknown => Self::Unknown,
+        }
+    }
+}
+
 /// Writes an entry as a line in place of what `line` held.
 pub fn encode(entry: &Entry<'_>, line: &mut Vec<u8>) -> io::Result<()> {
-    line.clear();
-    serde_json::to_writer(&mut *line, entry)?;
-    // The closing brace comes after the checksum.
-    line.pop();
-    let crc = crc32fast::hash(line);
-    line.extend_from_slice(CRC_KEY);
-    write!(line, "{crc:08x}")?;
-    line.extend_from_slice(CRC_END);
-    if line.len() > MAX_LINE_BYTES {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "a line would be too long",
-        ));
-    }
-    Ok(())
+    line::encode(entry, line)
 }
 
 /// The entry of a line with its end, unless it is damaged.
 pub fn decode(line: &[u8]) -> Result<Entry<'static>, DamageKind> {
-    let content = checked_content(line).ok_or(DamageKind::Torn)?;
-    let mut json = Vec::with_capacity(content.len() + 1);
-    json.extend_from_slice(content);
-    json.push(b'}');
-    serde_json::from_slice(&json).map_err(|_| DamageKind::Unknown)
-}
-
-/// What stands before the checksum, if that is right.
-fn checked_content(line: &[u8]) -> Option<&[u8]> {
-    let rest = line.strip_suffix(CRC_END)?;
-    let (rest, digits) = rest.split_at_checked(rest.len().checked_sub(CRC_DIGITS)?)?;
-    let content = rest.strip_suffix(CRC_KEY)?;
-    // Compared as text: one way only to write a checksum.
-    (format!("{:08x}", crc32fast::hash(content)).as_bytes() == digits).then_some(content)
+    Ok(line::decode(line)?)
 }
 
 /// Reads the lines of smear `smear`, the first of which is number `first_seq`, up to the first

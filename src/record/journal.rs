@@ -35,6 +35,22 @@ pub enum RecordError {
     InUse { path: PathBuf },
     #[error("smear {smear} has more than {MAX_PARTS} files of records; start another smear")]
     TooManyParts { smear: u64 },
+    #[error(
+        "the records in {} are of format {found}, and this version knows {known}; update to a \
+         newer version, or give another folder",
+        .path.display()
+    )]
+    NewerFormat {
+        path: PathBuf,
+        found: u32,
+        known: u32,
+    },
+    #[error(
+        "{} names no format of this version ({reason}); write its format there, or give another \
+         folder",
+        .path.display()
+    )]
+    UnknownFormat { path: PathBuf, reason: String },
     #[error("more than {MAX_SIDE_FILES} torn ends lie beside {}; move them away", .path.display())]
     TooManySideFiles { path: PathBuf },
 }
@@ -117,7 +133,7 @@ impl Disk for RealDisk {
 }
 
 /// A new name survives a power cut once its folder has been written.
-fn sync_parent(path: &Path) -> io::Result<()> {
+pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(folder) => File::open(folder)?.sync_all(),
         None => Ok(()),

@@ -9,24 +9,35 @@
 pub mod archive;
 mod clock;
 mod entry;
+mod format;
 mod frame;
 mod journal;
+pub mod line;
 mod recorder;
 #[cfg(test)]
 mod tests;
 
 pub use clock::{Clock, Stamp, is_set};
 pub use entry::{
-    Ending, Entry, Event, FieldOutcome, FieldRecord, MAX_LINE_BYTES, RECORDS_FORMAT, SmearStarted,
-    Totals,
+    Ending, Entry, Event, FieldOutcome, FieldRecord, RECORDS_FORMAT, SmearStarted, Totals,
 };
+pub use format::{DATA_FORMAT, FORMAT_FILE, forget_older_formats};
 pub use frame::{CellRecord, CountsRecord, FrameRecord};
 pub use journal::{MAX_FILE_BYTES, RecordError};
+pub use line::MAX_LINE_BYTES;
 pub use recorder::{Closed, Recorder};
 
 use std::path::{Path, PathBuf};
 
-/// The folder of the records within a data folder.
+/// The folder of this version's records within a data folder.
 pub fn records_folder(data: &Path) -> PathBuf {
-    data.join("records")
+    format::folder_of(data, DATA_FORMAT)
+}
+
+/// Checks that this version can read the records of a data folder.
+///
+/// # Errors
+/// They are of a newer format, or their format cannot be read.
+pub fn check_format(data: &Path) -> Result<(), RecordError> {
+    format::check(data, DATA_FORMAT)
 }

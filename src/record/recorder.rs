@@ -3,7 +3,8 @@
 
 use super::clock::{Clock, Stamp};
 use super::entry::{Ending, Event, FieldRecord, SmearStarted, Totals};
-use super::journal::{Disk, Journal, MAX_FILE_BYTES, RealDisk};
+use super::journal::{Disk, Journal, MAX_FILE_BYTES, RealDisk, RecordError};
+use super::{format, records_folder};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -80,16 +81,20 @@ impl State {
 }
 
 impl Recorder {
-    /// Opens a folder of records, which is made if it is not there, and closes the smear that a
-    /// power cut may have left. What there is to say about that comes with it. A folder that
-    /// cannot be opened is tried again: see [`Recorder::failure`].
-    pub fn start(folder: PathBuf) -> (Self, Vec<String>) {
-        Self::start_on(RealDisk, folder, MAX_FILE_BYTES, RETRY)
+    /// Opens the records of a data folder, which is made if it is not there, brings them to the
+    /// format of this version, and closes the smear that a power cut may have left. What there is
+    /// to say about that comes with it. A folder that cannot be opened is tried again: see
+    /// [`Recorder::failure`].
+    pub fn start(data: PathBuf) -> (Self, Vec<String>) {
+        let folder = records_folder(&data);
+        let prepare = move || format::open(&data);
+        Self::start_on(RealDisk, folder, prepare, MAX_FILE_BYTES, RETRY)
     }
 
     pub(super) fn start_on(
         disk: impl Disk + 'static,
         folder: PathBuf,
+        prepare: impl Fn() -> Result<Vec<String>, RecordError> + Send + 'static,
         max_file_bytes: u64,
         retry: Duration,
     ) -> (Self, Vec<String>) {
@@ -99,7 +104,7 @@ impl Recorder {
         let journal = Journal::new(disk, folder, clock.boot_id(), max_file_bytes);
         let thread = {
             let (shared, clock) = (Arc::clone(&shared), clock.clone());
-            thread::spawn(move || keep(journal, &clock, &shared, retry))
+            thread::spawn(move || keep(journal, prepare, &clock, &shared, retry))
         };
         let until = Instant::now() + START_LIMIT;
         let mut state = shared.lock();
@@ -214,10 +219,20 @@ impl Drop for Recorder {
 }
 
 /// Writes what waits, one after the other, until there is no more to come.
-fn keep<D: Disk>(mut journal: Journal<D>, clock: &Clock, shared: &Shared, retry: Duration) {
+fn keep<D: Disk>(
+    mut journal: Journal<D>,
+    prepare: impl Fn() -> Result<Vec<String>, RecordError>,
+    clock: &Clock,
+    shared: &Shared,
+    retry: Duration,
+) {
     loop {
         let is_last_try = shared.lock().is_closing;
-        match journal.open(clock.stamp()) {
+        let opened = prepare().and_then(|mut notes| {
+            notes.extend(journal.open(clock.stamp())?);
+            Ok(notes)
+        });
+        match opened {
             Ok(notes) => {
                 let mut state = shared.lock();
                 state.notes.extend(notes);
@@ -271,7 +286,7 @@ fn keep<D: Disk>(mut journal: Journal<D>, clock: &Clock, shared: &Shared, retry:
 }
 
 /// Says why, and waits before the next try, as long as the run goes on.
-fn failed(shared: &Shared, error: &super::RecordError, retry: Duration) {
+fn failed(shared: &Shared, error: &RecordError, retry: Duration) {
     let mut state = shared.lock();
     state.lacks_room = error.is_lack_of_room();
     state.fail(Some(error.to_string()));

@@ -71,6 +71,11 @@ fn write_smear(folder: &Path, fields: u32, max_file_bytes: u64) {
     }
 }
 
+/// No format to look after.
+fn nothing() -> Result<Vec<String>, RecordError> {
+    Ok(Vec::new())
+}
+
 fn read_all(folder: &Path) -> Vec<SmearRecords> {
     let smears = archive::list(folder).unwrap();
     let read = smears
@@ -326,8 +331,13 @@ fn a_full_disk_is_told_and_nothing_is_lost_once_it_has_room() {
     let disk = FullDisk {
         failures_left: Arc::clone(&failures_left),
     };
-    let (recorder, said) =
-        Recorder::start_on(disk, folder.path().to_owned(), MAX_FILE_BYTES, RETRY);
+    let (recorder, said) = Recorder::start_on(
+        disk,
+        folder.path().to_owned(),
+        nothing,
+        MAX_FILE_BYTES,
+        RETRY,
+    );
     assert_eq!(said, Vec::<String>::new());
     recorder.begin(started());
     for number in 1..=9 {
@@ -353,7 +363,13 @@ fn what_does_not_fit_the_queue_is_counted_as_lost() {
     let disk = FullDisk {
         failures_left: Arc::clone(&failures_left),
     };
-    let (recorder, _) = Recorder::start_on(disk, folder.path().to_owned(), MAX_FILE_BYTES, RETRY);
+    let (recorder, _) = Recorder::start_on(
+        disk,
+        folder.path().to_owned(),
+        nothing,
+        MAX_FILE_BYTES,
+        RETRY,
+    );
     recorder.begin(started());
     (0..4096 + 7).for_each(|_| recorder.field(field(1)));
     recorder.end(Ending::Stopped);
@@ -371,7 +387,13 @@ fn a_disk_that_stays_full_leaves_a_true_prefix_and_says_how_much_is_missing() {
     let disk = FullDisk {
         failures_left: Arc::new(AtomicUsize::new(usize::MAX)),
     };
-    let (recorder, _) = Recorder::start_on(disk, folder.path().to_owned(), MAX_FILE_BYTES, RETRY);
+    let (recorder, _) = Recorder::start_on(
+        disk,
+        folder.path().to_owned(),
+        nothing,
+        MAX_FILE_BYTES,
+        RETRY,
+    );
     recorder.begin(started());
     recorder.field(field(1));
     let closed = recorder.close(LIMIT);
@@ -387,7 +409,8 @@ fn a_missing_folder_is_tried_again() {
     let folder = parent.path().join("data/records");
     // A file where the folder should be.
     fs::write(parent.path().join("data"), "").unwrap();
-    let (recorder, _) = Recorder::start_on(RealDisk, folder.clone(), MAX_FILE_BYTES, RETRY);
+    let (recorder, _) =
+        Recorder::start_on(RealDisk, folder.clone(), nothing, MAX_FILE_BYTES, RETRY);
     assert!(failure(&recorder).is_some_and(|reason| reason.contains("check the folder's path")));
     recorder.begin(started());
     recorder.field(field(1));

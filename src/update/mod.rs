@@ -1,9 +1,37 @@
-//! Firmware updates: what the system's updater and the program with the screen tell each other.
+//! Firmware updates: what the system's updater and the program with the screen tell each other,
+//! and all that the updater decides.
 //!
 //! The updater runs as root, the program as a user of its own. They talk through two small files,
 //! so that neither needs the other to be there.
+//!
+//! ```text
+//! card -> copy (hash) -> RAUC's signature -> every block (verity) -> offer -> RAUC installs
+//!      -> restart -> prove -> kept, or rolled back
+//! ```
 
+pub mod block_devices;
+pub mod boot_disk;
+pub mod bundle;
+pub mod card;
+pub mod folder;
+pub mod history;
+pub mod machine;
+pub mod pending;
+#[cfg(test)]
+mod power_cuts;
+pub mod prove;
+pub mod rauc;
+#[cfg(test)]
+mod simulated;
+pub mod slots;
+pub mod system;
 mod talk;
+pub mod talk_files;
+#[cfg(test)]
+mod tests;
+pub mod updater;
+pub mod verity;
+pub mod version;
 
 pub use talk::{
     ANSWER_FILE, Answer, DEVICE_FACTS_FILE, DeviceFacts, MAX_TALK_BYTES, Notes, Offer, Outcome,

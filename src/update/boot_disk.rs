@@ -1,0 +1,212 @@
+//! The boot state's sectors on the disk that the system was started from.
+
+use super::slots::{BootSectors, Running, SECTOR_BYTES, Sector, SectorCopy};
+use rustix::fs::{major, minor};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// The sectors lie in the gap before the first partition, which begins at sector 2048.
+const FIRST_SECTOR: u64 = 1536;
+const SECOND_SECTOR: u64 = 1664;
+/// The kernel's list of block devices by number.
+const DEVICES_BY_NUMBER: &str = "/sys/dev/block";
+/// What the boot loader told the kernel.
+const COMMAND_LINE: &str = "/proc/cmdline";
+/// The most bytes read from there.
+const MAX_COMMAND_LINE_BYTES: u64 = 16 * 1024;
+
+/// Why the boot state cannot be reached.
+#[derive(Debug, Error)]
+pub enum BootDiskError {
+    #[error(
+        "the disk of the running system is not known ({reason}): the root lies on no partition of \
+         a disk; run this on a board, or name a disk's file with --disk"
+    )]
+    NoDisk { reason: String },
+    #[error("{} cannot be {doing}: {source}; run as root, and check the card", .path.display())]
+    Disk {
+        doing: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+    #[error(
+        "the boot state on {} is torn in both copies: no slot can be told to be whole; start the \
+         rescue system and install an update",
+        .path.display()
+    )]
+    Unreadable { path: PathBuf },
+    #[error(
+        "the kernel's command line names no hemoscope.slot ({COMMAND_LINE}); start this system by \
+         its own boot loader"
+    )]
+    NoSlot,
+}
+
+/// The name of the disk that holds `/`, such as `mmcblk0`.
+///
+/// # Errors
+/// The root lies on no partition of a disk.
+pub fn root_disk_name() -> Result<String, BootDiskError> {
+    let no_disk = |reason: String| BootDiskError::NoDisk { reason };
+    let device = fs::metadata("/").map_err(|error| no_disk(error.to_string()))?;
+    let device = device.dev();
+    let number = format!("{}:{}", major(device), minor(device));
+    disk_of_device(Path::new(DEVICES_BY_NUMBER), &number)
+        .map_err(|error| no_disk(format!("device {number}: {error}")))
+}
+
+/// The disk of a partition, given the folder of devices by number.
+fn disk_of_device(devices: &Path, number: &str) -> io::Result<String> {
+    let folder = fs::canonicalize(devices.join(number))?;
+    if !folder.join("partition").exists() {
+        return Err(io::Error::other("it is no partition"));
+    }
+    let name = folder.parent().and_then(Path::file_name);
+    let name = name.and_then(|name| name.to_str());
+    name.map(str::to_owned)
+        .ok_or_else(|| io::Error::other("its disk has no name"))
+}
+
+/// The system that runs, as the boot loader told the kernel.
+///
+/// # Errors
+/// It told nothing.
+pub fn running() -> Result<Running, BootDiskError> {
+    let mut text = String::new();
+    let read = File::open(COMMAND_LINE)
+        .and_then(|file| file.take(MAX_COMMAND_LINE_BYTES).read_to_string(&mut text));
+    read.ok()
+        .and_then(|_| Running::from_command_line(&text))
+        .ok_or(BootDiskError::NoSlot)
+}
+
+/// A disk, or a file that plays one.
+#[derive(Debug)]
+pub struct BootDisk {
+    path: PathBuf,
+    file: File,
+}
+
+impl BootDisk {
+    /// Opens the disk of the running system.
+    ///
+    /// # Errors
+    /// It is not known, or cannot be opened.
+    pub fn of_root() -> Result<Self, BootDiskError> {
+        Self::open(&Path::new("/dev").join(root_disk_name()?))
+    }
+
+    /// Opens a disk.
+    ///
+    /// # Errors
+    /// It cannot be opened for writing.
+    pub fn open(path: &Path) -> Result<Self, BootDiskError> {
+        let file = OpenOptions::new().read(true).write(true).open(path);
+        Ok(Self {
+            file: file.map_err(|source| BootDiskError::Disk {
+                doing: "opened",
+                path: path.to_owned(),
+                source,
+            })?,
+            path: path.to_owned(),
+        })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What went wrong with it.
+    pub fn error(&self, doing: &'static str, source: io::Error) -> BootDiskError {
+        BootDiskError::Disk {
+            doing,
+            path: self.path.clone(),
+            source,
+        }
+    }
+}
+
+fn offset(copy: SectorCopy) -> u64 {
+    let sector = match copy {
+        SectorCopy::First => FIRST_SECTOR,
+        SectorCopy::Second => SECOND_SECTOR,
+    };
+    sector * SECTOR_BYTES as u64
+}
+
+impl BootSectors for BootDisk {
+    fn read(&self, copy: SectorCopy) -> io::Result<Sector> {
+        let mut sector = [0; SECTOR_BYTES];
+        self.file.read_exact_at(&mut sector, offset(copy))?;
+        Ok(sector)
+    }
+
+    fn write(&mut self, copy: SectorCopy, sector: &Sector) -> io::Result<()> {
+        self.file.write_all_at(sector, offset(copy))?;
+        self.file.sync_all()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::slots::{self, BootState, Slot};
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_disk_keeps_the_state_where_it_belongs_and_nothing_else_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("disk");
+        let before = vec![7_u8; 1 << 20];
+        fs::write(&path, &before).unwrap();
+        let mut disk = BootDisk::open(&path).unwrap();
+        assert_eq!(slots::load(&disk).unwrap(), None);
+        let mut state = BootState::factory();
+        state.set_primary(Slot::B);
+        slots::store(&mut disk, &state).unwrap();
+        assert_eq!(slots::load(&disk).unwrap(), Some(state.clone()));
+        let after = fs::read(&path).unwrap();
+        let sector = state.encode();
+        for at in [1536 * 512, 1664 * 512] {
+            assert_eq!(&after[at..at + 512], &sector);
+        }
+        let changed = after.iter().zip(&before).enumerate();
+        let changed = changed.filter(|(_, (a, b))| a != b);
+        assert!(
+            changed
+                .map(|(at, _)| at / 512)
+                .all(|at| at == 1536 || at == 1664)
+        );
+    }
+
+    #[test]
+    fn a_disk_that_is_too_short_is_said_to_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("disk");
+        fs::write(&path, [0; 512]).unwrap();
+        let disk = BootDisk::open(&path).unwrap();
+        let error = disk.error("read", slots::load(&disk).unwrap_err());
+        assert!(error.to_string().contains("cannot be read"), "{error}");
+        let error = BootDisk::open(&folder.path().join("none")).unwrap_err();
+        assert!(error.to_string().contains("run as root"), "{error}");
+    }
+
+    #[test]
+    fn the_disk_of_a_partition_is_the_folder_above_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = folder.path().join("devices/mmcblk0");
+        fs::create_dir_all(disk.join("mmcblk0p2")).unwrap();
+        fs::write(disk.join("mmcblk0p2/partition"), "2\n").unwrap();
+        let numbers = folder.path().join("numbers");
+        fs::create_dir(&numbers).unwrap();
+        symlink(disk.join("mmcblk0p2"), numbers.join("179:2")).unwrap();
+        symlink(&disk, numbers.join("179:0")).unwrap();
+        assert_eq!(disk_of_device(&numbers, "179:2").unwrap(), "mmcblk0");
+        assert!(disk_of_device(&numbers, "179:0").is_err());
+        assert!(disk_of_device(&numbers, "0:33").is_err());
+    }
+}

@@ -1,0 +1,291 @@
+//! What RAUC says of a bundle, and whether it is for this device.
+
+use super::slots::Slot;
+use super::system::SystemVersion;
+use super::talk::{Notes, Offer, Problem, ProblemKind};
+use super::verity::VeritySettings;
+use super::version::Version;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use thiserror::Error;
+
+/// The most bytes of RAUC's answer.
+pub const MAX_INFO_BYTES: usize = 256 * 1024;
+/// The format of our own section in a manifest.
+const META_FORMAT: &str = "1";
+/// The name of our own section in a manifest.
+const META_SECTION: &str = "hemoscope";
+/// The name that system.conf and manifests give the root file system.
+const ROOT_SLOT_CLASS: &str = "rootfs";
+/// The most characters of the notes of a release.
+const MAX_NOTES_CHARS: usize = 600;
+/// The most bytes of a slot.
+const MAX_IMAGE_BYTES: u64 = 400 << 20;
+
+/// Why a bundle's manifest is not taken.
+#[derive(Debug, Error)]
+pub enum ManifestError {
+    #[error("RAUC describes it with more than {MAX_INFO_BYTES} bytes")]
+    TooLong,
+    #[error("RAUC's description of it is not understood ({0})")]
+    Json(#[from] serde_json::Error),
+    #[error("it is of RAUC's format {0:?}, and only \"verity\" is taken")]
+    Format(String),
+    #[error("its manifest has no [meta.hemoscope] of format {META_FORMAT}")]
+    NoMeta,
+    #[error("it holds other images than one of the root file system")]
+    Images,
+    #[error(transparent)]
+    Version(#[from] super::version::NoVersion),
+}
+
+/// `rauc info --output-format=json-2`: the manifest whose signature RAUC has checked.
+#[derive(Debug, Deserialize)]
+struct Info {
+    update: Update,
+    bundle: Bundle,
+    images: Vec<Image>,
+    #[serde(default)]
+    meta: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Update {
+    compatible: String,
+    version: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Bundle {
+    format: String,
+    #[serde(flatten)]
+    verity: Option<VeritySettings>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Image {
+    slot_class: String,
+    size: u64,
+}
+
+/// What a bundle's signed manifest says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    pub compatible: String,
+    pub version: Version,
+    pub verity: VeritySettings,
+    pub notes: Notes,
+    /// Of the model in it; empty where it is not told.
+    pub model_sha256: String,
+}
+
+impl Manifest {
+    /// Reads RAUC's answer.
+    ///
+    /// # Errors
+    /// It is no description of a bundle that this version takes.
+    pub fn parse(info: &str) -> Result<Self, ManifestError> {
+        if info.len() > MAX_INFO_BYTES {
+            return Err(ManifestError::TooLong);
+        }
+        let info: Info = serde_json::from_str(info)?;
+        let (Some(verity), "verity") = (info.bundle.verity, info.bundle.format.as_str()) else {
+            return Err(ManifestError::Format(info.bundle.format));
+        };
+        match info.images.as_slice() {
+            [image] if image.slot_class == ROOT_SLOT_CLASS && image.size <= MAX_IMAGE_BYTES => {}
+            _ => return Err(ManifestError::Images),
+        }
+        let meta = info.meta.get(META_SECTION).ok_or(ManifestError::NoMeta)?;
+        if meta.get("format").map(String::as_str) != Some(META_FORMAT) {
+            return Err(ManifestError::NoMeta);
+        }
+        let text = |key: &str| {
+            let text = meta.get(key).map_or("", String::as_str);
+            let plain = text.chars().filter(|c| !c.is_control());
+            plain.take(MAX_NOTES_CHARS).collect()
+        };
+        Ok(Self {
+            compatible: info.update.compatible,
+            version: info.update.version.parse()?,
+            verity,
+            notes: Notes {
+                en: text("notes-en"),
+                es: text("notes-es"),
+                fr: text("notes-fr"),
+            },
+            model_sha256: text("model-sha256"),
+        })
+    }
+
+    /// Whether the bundle is for a device.
+    ///
+    /// # Errors
+    /// It is for another board.
+    pub fn check_compatible(&self, system: &SystemVersion) -> Result<(), Problem> {
+        let wanted = system.compatible();
+        if self.compatible == wanted {
+            return Ok(());
+        }
+        let found = self.compatible.chars().filter(|c| !c.is_control());
+        let found: String = found.take(80).collect();
+        Err(Problem {
+            kind: ProblemKind::OtherBoard,
+            text: format!("the bundle is for {found}, and this device is {wanted}; take its own"),
+        })
+    }
+
+    /// What the operator is asked. `newest` is the newest version that this device has run.
+    pub fn offer(&self, sha256: &str, running: &Version, newest: &Version) -> Offer {
+        Offer {
+            sha256: sha256.to_owned(),
+            version: self.version.to_string(),
+            running_version: running.to_string(),
+            is_older: self.version < *newest,
+            notes: self.notes.clone(),
+        }
+    }
+}
+
+/// The slot that an update goes into.
+pub fn target_slot(running: super::slots::Running) -> Slot {
+    running.slot().map_or(Slot::A, Slot::other)
+}
+
+/// The percentage of a line that `rauc install` prints, such as ` 46% Copying image to rootfs.1`.
+pub fn parse_progress(line: &str) -> Option<u8> {
+    let (digits, _) = line.trim_start().split_once('%')?;
+    let is_number = (1..=3).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+    is_number
+        .then(|| digits.parse().ok())?
+        .filter(|&percent| percent <= 100)
+}
+
+#[cfg(test)]
+pub(super) mod fixture {
+    use super::*;
+
+    /// What RAUC 1.13 prints for a bundle of ours.
+    pub fn info(compatible: &str, version: &str, verity: &VeritySettings) -> String {
+        let hexadecimal =
+            |bytes: &[u8]| -> String { bytes.iter().map(|byte| format!("{byte:02x}")).collect() };
+        format!(
+            r#"{{
+  "manifest-hash" : "{0}",
+  "update" : {{ "compatible" : "{compatible}", "version" : "{version}" }},
+  "bundle" : {{ "format" : "verity", "verity-hash" : "{0}", "verity-salt" : "{1}", "verity-size" : {2} }},
+  "images" : [ {{ "slot-class" : "rootfs", "filename" : "rootfs.img", "checksum" : "{0}", "size" : 268435456, "hooks" : [ ] }} ],
+  "meta" : {{ "hemoscope" : {{ "format" : "1", "board" : "x", "model-sha256" : "ab", "notes-en" : "Faster; safer", "notes-es" : "Más rápido", "notes-fr" : "Plus rapide" }} }}
+}}"#,
+            hexadecimal(&verity.root_hash),
+            hexadecimal(&verity.salt),
+            verity.tree_bytes
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::slots::Running;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn verity() -> VeritySettings {
+        VeritySettings {
+            root_hash: [1; 32],
+            salt: [2; 32],
+            tree_bytes: 8192,
+        }
+    }
+
+    fn system() -> SystemVersion {
+        SystemVersion::parse("version = \"1.0.0\"\nboard = \"qemu-aarch64\"\n", "version").unwrap()
+    }
+
+    #[test]
+    fn a_manifest_is_read() {
+        let info = fixture::info("hemoscope-qemu-aarch64", "1.1.0", &verity());
+        let manifest = Manifest::parse(&info).unwrap();
+        assert_eq!(manifest.verity, verity());
+        assert_eq!(manifest.notes.es, "Más rápido");
+        assert_eq!(manifest.model_sha256, "ab");
+        manifest.check_compatible(&system()).unwrap();
+        let offer = |running: &str, newest: &str| {
+            manifest.offer("ab", &running.parse().unwrap(), &newest.parse().unwrap())
+        };
+        assert!(!offer("1.0.0", "1.0.0").is_older);
+        assert!(offer("1.0.0", "1.2.0").is_older);
+    }
+
+    #[test]
+    fn manifests_that_are_not_ours_are_refused() {
+        let info = fixture::info("hemoscope-qemu-aarch64", "1.1.0", &verity());
+        let cases = [
+            (info.replace("\"verity\"", "\"plain\""), "plain"),
+            (
+                info.replace("\"verity-size\" : 8192", "\"verity-size\" : -1"),
+                "only \"verity\"",
+            ),
+            (info.replace("\"1.1.0\"", "\"latest\""), "latest"),
+            (
+                info.replace("\"format\" : \"1\"", "\"format\" : \"2\""),
+                "meta.hemoscope",
+            ),
+            (info.replace("\"meta\"", "\"other\""), "meta.hemoscope"),
+            (info.replace("rootfs\"", "appfs\""), "other images"),
+            (info.replace("268435456", "999999999999"), "other images"),
+            (
+                info.replace(
+                    "\"images\" : [",
+                    "\"images\" : [{\"slot-class\":\"rootfs\",\"size\":1},",
+                ),
+                "other images",
+            ),
+            ("{}".to_owned(), "not understood"),
+            (String::new(), "not understood"),
+            (" ".repeat(MAX_INFO_BYTES + 1), "more than"),
+        ];
+        for (info, expected) in cases {
+            let error = Manifest::parse(&info).unwrap_err().to_string();
+            assert!(error.contains(expected), "{expected}: {error}");
+        }
+        let other = fixture::info("hemoscope-raspberry-pi-4\\u001b[2J", "1.1.0", &verity());
+        let problem = Manifest::parse(&other).unwrap().check_compatible(&system());
+        let problem = problem.unwrap_err();
+        assert_eq!(problem.kind, ProblemKind::OtherBoard);
+        assert!(!problem.text.contains('\u{1b}'), "{problem:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_answer_of_rauc_is_read_or_refused(text in ".{0,300}") {
+            prop_assert!(Manifest::parse(&text).is_err());
+        }
+    }
+
+    #[test]
+    fn progress_is_read_from_lines_of_rauc() {
+        let cases = [
+            ("  0% Installing", Some(0)),
+            (" 46% Copying image to rootfs.1", Some(46)),
+            ("100% Installing done.", Some(100)),
+            ("101% no", None),
+            ("installing", None),
+            ("x50% no", None),
+            ("% no", None),
+            ("+5% no", None),
+            ("", None),
+        ];
+        for (line, expected) in cases {
+            assert_eq!(parse_progress(line), expected, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn an_update_goes_where_nothing_runs() {
+        assert_eq!(target_slot(Running::Slot(Slot::A)), Slot::B);
+        assert_eq!(target_slot(Running::Slot(Slot::B)), Slot::A);
+        assert_eq!(target_slot(Running::Rescue), Slot::A);
+    }
+}

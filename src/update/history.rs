@@ -1,0 +1,305 @@
+//! What became of each update: a file of lines, each with its checksum, that only grows at its end.
+
+use super::folder::{self, Folder, FolderError};
+use super::slots::Slot;
+use super::talk::{Outcome, UpdateResult};
+use crate::record::Stamp;
+use crate::record::line;
+use serde::{Deserialize, Serialize};
+
+/// The file's name in the updater's folder.
+pub const HISTORY_FILE: &str = "history.jsonl";
+/// The format of a line.
+pub const HISTORY_FORMAT: u32 = 1;
+/// The most lines that are kept.
+pub const MAX_HISTORY_LINES: usize = 1000;
+/// The most characters of a reason that are kept.
+const MAX_REASON_CHARS: usize = 500;
+/// The most bytes of the file: its lines are far shorter than they may be.
+const MAX_HISTORY_BYTES: u64 = 8 << 20;
+
+/// What happened to an update.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HistoryEvent {
+    /// It was written into its slot.
+    Installed,
+    /// Writing it failed; the version that ran goes on.
+    InstallFailed,
+    /// The power failed, or the updater died, while it was written.
+    Interrupted,
+    /// It did not prove itself, and is given up.
+    Failed,
+    /// It has proved itself.
+    Kept,
+    /// The version before it runs again.
+    RolledBack,
+    /// The operator has seen how it ended.
+    Seen,
+}
+
+impl HistoryEvent {
+    /// As it is told.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Installed => "installed",
+            Self::InstallFailed => "install failed",
+            Self::Interrupted => "interrupted",
+            Self::Failed => "failed",
+            Self::Kept => "kept",
+            Self::RolledBack => "rolled back",
+            Self::Seen => "seen",
+        }
+    }
+}
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryLine {
+    /// [`HISTORY_FORMAT`].
+    pub format: u32,
+    pub event: HistoryEvent,
+    pub from: String,
+    pub to: String,
+    /// The slot that took it.
+    pub slot: Slot,
+    /// Of the bundle.
+    pub sha256: String,
+    /// Why it was given up, one English sentence; empty where it was not.
+    pub reason: String,
+    /// The boot in which it happened.
+    pub boot_id: String,
+    #[serde(flatten)]
+    pub stamp: Stamp,
+}
+
+impl HistoryLine {
+    /// The result that the operator is told, where the line is one.
+    pub fn result(&self) -> Option<UpdateResult> {
+        let outcome = match self.event {
+            HistoryEvent::Kept => Outcome::Kept,
+            HistoryEvent::RolledBack | HistoryEvent::Interrupted => Outcome::RolledBack,
+            _ => return None,
+        };
+        Some(UpdateResult {
+            from: self.from.clone(),
+            to: self.to.clone(),
+            outcome,
+            reason: self.reason.clone(),
+        })
+    }
+
+    /// Whether it tells the same of the same update.
+    fn repeats(&self, other: &Self) -> bool {
+        (self.event, self.slot, &self.sha256) == (other.event, other.slot, &other.sha256)
+    }
+}
+
+/// The whole lines of the file, the oldest first, and how many bytes of it they are.
+#[derive(Debug, Default)]
+struct Lines {
+    lines: Vec<HistoryLine>,
+    /// Up to the end of the last line that is whole.
+    kept_bytes: u64,
+}
+
+fn load(folder: &impl Folder) -> Result<Lines, FolderError> {
+    let bytes = folder::read(folder, HISTORY_FILE, MAX_HISTORY_BYTES);
+    let bytes = bytes.map_err(|error| FolderError::of("read", HISTORY_FILE, error))?;
+    let mut found = Lines::default();
+    let mut at = 0;
+    for raw in bytes
+        .unwrap_or_default()
+        .split_inclusive(|&byte| byte == b'\n')
+    {
+        at += raw.len() as u64;
+        match line::decode::<HistoryLine>(raw) {
+            Ok(line) => found.lines.push(line),
+            // What a later version wrote stays; only a torn end is written over.
+            Err(line::LineDamage::Unknown) => {}
+            Err(line::LineDamage::Torn) if raw.ends_with(b"\n") => {}
+            Err(line::LineDamage::Torn) => continue,
+        }
+        found.kept_bytes = at;
+    }
+    Ok(found)
+}
+
+/// Reads the lines, the oldest first; damaged ones are passed over.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn read(folder: &impl Folder) -> Result<Vec<HistoryLine>, FolderError> {
+    Ok(load(folder)?.lines)
+}
+
+/// Adds a line, unless the last one tells the same; once `Ok`, it survives a power cut.
+///
+/// # Errors
+/// It cannot be written.
+pub fn add(folder: &mut impl Folder, mut new: HistoryLine) -> Result<(), FolderError> {
+    if let Some((cut, _)) = new.reason.char_indices().nth(MAX_REASON_CHARS) {
+        new.reason.truncate(cut);
+    }
+    let failed = |error| FolderError::of("written", HISTORY_FILE, error);
+    let Lines { lines, kept_bytes } = load(folder)?;
+    if lines.last().is_some_and(|last| last.repeats(&new)) {
+        return Ok(());
+    }
+    let mut bytes = Vec::new();
+    line::encode(&new, &mut bytes).map_err(failed)?;
+    if lines.len() < MAX_HISTORY_LINES {
+        let added = folder
+            .append(HISTORY_FILE, kept_bytes, &bytes)
+            .and_then(|()| folder.sync(HISTORY_FILE))
+            .and_then(|()| folder.sync_names());
+        return added.map_err(failed);
+    }
+    let mut all = Vec::new();
+    let mut one = Vec::new();
+    for line in &lines[lines.len() + 1 - MAX_HISTORY_LINES..] {
+        line::encode(line, &mut one).map_err(failed)?;
+        all.extend_from_slice(&one);
+    }
+    all.extend_from_slice(&bytes);
+    folder::replace(folder, HISTORY_FILE, &all).map_err(failed)
+}
+
+/// When something happened, as people read it.
+pub fn date(stamp: &Stamp) -> String {
+    if !stamp.clock_set {
+        return "(clock not set)".to_owned();
+    }
+    let minutes = stamp.unix_ms / 60_000;
+    let (year, month, day) = civil_day(minutes / (24 * 60));
+    let (hour, minute) = (minutes / 60 % 24, minutes % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
+}
+
+/// Year, month and day, so many days after 1970-01-01 in the Gregorian calendar. Years are counted
+/// from March on, so that the leap day is the last of its year.
+fn civil_day(days_since_1970: u64) -> (u64, u64, u64) {
+    const DAYS_IN_400_YEARS: u64 = 146_097;
+    /// From 0000-03-01 to 1970-01-01.
+    const DAYS_BEFORE_1970: u64 = 719_468;
+    let days = days_since_1970 + DAYS_BEFORE_1970;
+    let (era, day_of_era) = (days / DAYS_IN_400_YEARS, days % DAYS_IN_400_YEARS);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    // Five months have 153 days, from March on as from August on.
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = (month_from_march + 2) % 12 + 1;
+    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
+}
+
+/// How the last update ended, where the operator has not seen it.
+pub fn unseen_result(lines: &[HistoryLine]) -> Option<UpdateResult> {
+    lines.last()?.result()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::folder::DiskFolder;
+    use super::*;
+    use std::fs;
+
+    fn a_line(event: HistoryEvent, number: usize) -> HistoryLine {
+        HistoryLine {
+            format: HISTORY_FORMAT,
+            event,
+            from: "1.0.0".to_owned(),
+            to: format!("1.{number}.0"),
+            slot: Slot::B,
+            sha256: format!("{number:064x}"),
+            reason: String::new(),
+            boot_id: "a-boot".to_owned(),
+            stamp: Stamp {
+                uptime_ms: 1,
+                unix_ms: 2,
+                clock_set: false,
+            },
+        }
+    }
+
+    #[test]
+    fn lines_are_kept_once_each_and_a_torn_end_is_written_over() {
+        let outer = tempfile::tempdir().unwrap();
+        let mut folder = DiskFolder::new(outer.path().to_owned());
+        assert_eq!(read(&folder).unwrap(), []);
+        add(&mut folder, a_line(HistoryEvent::Installed, 1)).unwrap();
+        add(&mut folder, a_line(HistoryEvent::Kept, 1)).unwrap();
+        add(&mut folder, a_line(HistoryEvent::Kept, 1)).unwrap();
+        let path = folder.file(HISTORY_FILE);
+        let whole = fs::read(&path).unwrap();
+        for cut in [1, 5, 30] {
+            fs::write(&path, &whole[..whole.len() - cut]).unwrap();
+            assert_eq!(read(&folder).unwrap().len(), 1, "{cut}");
+            add(&mut folder, a_line(HistoryEvent::Kept, 1)).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), whole, "{cut}");
+        }
+        let lines = read(&folder).unwrap();
+        assert_eq!(unseen_result(&lines).unwrap().outcome, Outcome::Kept);
+        add(&mut folder, a_line(HistoryEvent::Seen, 1)).unwrap();
+        assert_eq!(unseen_result(&read(&folder).unwrap()), None);
+    }
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        let cases = [
+            (0, (1970, 1, 1)),
+            (58, (1970, 2, 28)),
+            (59, (1970, 3, 1)),
+            (11_016, (2000, 2, 29)),
+            (19_782, (2024, 2, 29)),
+            (20_454, (2026, 1, 1)),
+            (47_540, (2100, 2, 28)),
+            (47_541, (2100, 3, 1)),
+        ];
+        for (days, expected) in cases {
+            assert_eq!(civil_day(days), expected, "{days}");
+        }
+        let mut stamp = a_line(HistoryEvent::Kept, 1).stamp;
+        assert_eq!(date(&stamp), "(clock not set)");
+        (stamp.unix_ms, stamp.clock_set) = (1_767_229_260_000, true);
+        assert_eq!(date(&stamp), "2026-01-01 01:01 UTC");
+    }
+
+    #[test]
+    fn damage_in_the_middle_hides_no_other_line() {
+        let outer = tempfile::tempdir().unwrap();
+        let mut folder = DiskFolder::new(outer.path().to_owned());
+        for number in 1..=3 {
+            add(&mut folder, a_line(HistoryEvent::Kept, number)).unwrap();
+        }
+        let path = folder.file(HISTORY_FILE);
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replace("1.2.0", "9.9.9")).unwrap();
+        let versions: Vec<String> = read(&folder).unwrap().into_iter().map(|l| l.to).collect();
+        assert_eq!(versions, ["1.1.0", "1.3.0"]);
+        add(&mut folder, a_line(HistoryEvent::Kept, 4)).unwrap();
+        assert_eq!(read(&folder).unwrap().len(), 3);
+    }
+
+    #[test]
+    fn the_oldest_lines_make_room_and_reasons_are_cut() {
+        let outer = tempfile::tempdir().unwrap();
+        let mut folder = DiskFolder::new(outer.path().to_owned());
+        let mut all = Vec::new();
+        for number in 0..MAX_HISTORY_LINES {
+            let mut one = Vec::new();
+            line::encode(&a_line(HistoryEvent::Kept, number), &mut one).unwrap();
+            all.extend_from_slice(&one);
+        }
+        fs::write(folder.file(HISTORY_FILE), all).unwrap();
+        let mut new = a_line(HistoryEvent::Failed, 7);
+        new.reason = "é".repeat(MAX_REASON_CHARS + 9);
+        add(&mut folder, new).unwrap();
+        let lines = read(&folder).unwrap();
+        assert_eq!(lines.len(), MAX_HISTORY_LINES);
+        assert_eq!(lines[0].to, "1.1.0");
+        let reason = &lines.last().unwrap().reason;
+        assert_eq!(reason.chars().count(), MAX_REASON_CHARS);
+    }
+}

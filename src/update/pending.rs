@@ -1,0 +1,177 @@
+//! What is known of an update between its installation and its end, and of the last proof.
+
+use super::folder::{self, Folder, FolderError};
+use super::history::{HISTORY_FORMAT, HistoryEvent, HistoryLine};
+use super::slots::Slot;
+use super::talk::{DeviceFacts, Outcome, UpdateResult};
+use crate::record::Stamp;
+use serde::{Deserialize, Serialize};
+
+/// The update that is under way, in the updater's folder.
+pub const PENDING_FILE: &str = "pending.json";
+/// What the device had at the last proof, in the updater's folder.
+pub const PROVEN_FILE: &str = "proven.json";
+/// The format of both.
+const FORMAT: u32 = 1;
+
+/// An update that has begun and not ended; written before the slot is touched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pending {
+    format: u32,
+    pub from: String,
+    pub to: String,
+    /// The slot that takes it.
+    pub slot: Slot,
+    /// Of the bundle.
+    pub sha256: String,
+    /// The boot in which it began.
+    pub boot_id: String,
+    /// Why it is given up, once that is decided.
+    #[serde(default)]
+    pub failure: Option<String>,
+}
+
+impl Pending {
+    /// An update that begins now.
+    pub fn new(from: &str, to: &str, slot: Slot, sha256: &str, boot_id: &str) -> Self {
+        Self {
+            format: FORMAT,
+            from: from.to_owned(),
+            to: to.to_owned(),
+            slot,
+            sha256: sha256.to_owned(),
+            boot_id: boot_id.to_owned(),
+            failure: None,
+        }
+    }
+
+    /// The update that is under way, if any.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is of no format that this version knows.
+    pub fn load(folder: &impl Folder) -> Result<Option<Self>, FolderError> {
+        let found: Option<Self> = folder::read_json(folder, PENDING_FILE)?;
+        match found {
+            Some(pending) if pending.format != FORMAT => Err(FolderError::Content {
+                name: PENDING_FILE.to_owned(),
+                reason: format!("it is of format {}", pending.format),
+            }),
+            found => Ok(found),
+        }
+    }
+
+    /// Has it survive a power cut.
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn store(&self, folder: &mut impl Folder) -> Result<(), FolderError> {
+        folder::replace_json(folder, PENDING_FILE, self)
+    }
+
+    /// The line that tells something of it.
+    pub fn line(&self, event: HistoryEvent, reason: &str, when: &Moment) -> HistoryLine {
+        HistoryLine {
+            format: HISTORY_FORMAT,
+            event,
+            from: self.from.clone(),
+            to: self.to.clone(),
+            slot: self.slot,
+            sha256: self.sha256.clone(),
+            reason: reason.to_owned(),
+            boot_id: when.boot_id.clone(),
+            stamp: when.stamp,
+        }
+    }
+
+    /// How it ended.
+    pub fn result(&self, outcome: Outcome, reason: &str) -> UpdateResult {
+        UpdateResult {
+            from: self.from.clone(),
+            to: self.to.clone(),
+            outcome,
+            reason: reason.to_owned(),
+        }
+    }
+}
+
+/// A boot, and a time in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moment {
+    pub boot_id: String,
+    pub stamp: Stamp,
+}
+
+/// What the device had when a version last proved itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proven {
+    format: u32,
+    pub facts: DeviceFacts,
+}
+
+impl Proven {
+    /// The facts of the last proof; `None` where there are none that this version knows.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is of no format that this version knows.
+    pub fn load(folder: &impl Folder) -> Result<Option<DeviceFacts>, FolderError> {
+        let found: Option<Self> = folder::read_json(folder, PROVEN_FILE)?;
+        Ok(found
+            .filter(|proven| proven.format == FORMAT)
+            .map(|proven| proven.facts))
+    }
+
+    /// Has facts survive a power cut, unless they stand there.
+    ///
+    /// # Errors
+    /// They do not.
+    pub fn store(folder: &mut impl Folder, facts: &DeviceFacts) -> Result<(), FolderError> {
+        if Self::load(folder).ok().flatten().as_ref() == Some(facts) {
+            return Ok(());
+        }
+        let proven = Self {
+            format: FORMAT,
+            facts: facts.clone(),
+        };
+        folder::replace_json(folder, PROVEN_FILE, &proven)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::folder::DiskFolder;
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn what_is_pending_comes_back_and_another_format_is_refused() {
+        let outer = tempfile::tempdir().unwrap();
+        let mut folder = DiskFolder::new(outer.path().to_owned());
+        assert_eq!(Pending::load(&folder).unwrap(), None);
+        let pending = Pending::new("1.0.0", "1.1.0", Slot::B, "ab", "a-boot");
+        pending.store(&mut folder).unwrap();
+        assert_eq!(Pending::load(&folder).unwrap(), Some(pending));
+        let path = folder.file(PENDING_FILE);
+        let text = fs::read_to_string(&path).unwrap();
+        for wrong in [text.replace("\"format\":1", "\"format\":2"), "{".to_owned()] {
+            fs::write(&path, wrong).unwrap();
+            let error = Pending::load(&folder).unwrap_err();
+            assert!(error.to_string().contains("passed over"), "{error}");
+        }
+    }
+
+    #[test]
+    fn facts_come_back() {
+        let outer = tempfile::tempdir().unwrap();
+        let mut folder = DiskFolder::new(outer.path().to_owned());
+        assert_eq!(Proven::load(&folder).unwrap(), None);
+        let facts = DeviceFacts {
+            version: "1.0.0".to_owned(),
+            camera: Some("USB".to_owned()),
+            display: None,
+            is_data_readable: true,
+        };
+        Proven::store(&mut folder, &facts).unwrap();
+        Proven::store(&mut folder, &facts).unwrap();
+        assert_eq!(Proven::load(&folder).unwrap(), Some(facts));
+    }
+}

@@ -1,0 +1,388 @@
+//! Whole updates, good and bad, with the power cut and the card pulled at every single write.
+
+use super::folder::{self, Folder};
+use super::history::{self, HistoryEvent};
+use super::pending::{PENDING_FILE, Pending};
+use super::prove::{AfterStart, after_start};
+use super::simulated::{
+    BOARD, Behaviour, Luck, Release, Shared, SimulatedHost, SimulatedSystem, World,
+};
+use super::slots::{self, Running, Slot};
+use super::system::SystemVersion;
+use super::talk::{Answer, UpdateState};
+use super::updater::Updater;
+use crate::record::line;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// The records that the program writes while all this goes on.
+const RECORDS_FILE: &str = "records.jsonl";
+/// More starts than any update takes.
+const MAX_STARTS: u32 = 60;
+/// More looks than any session takes.
+const MAX_TURNS: u32 = 40;
+/// Starts of a session without anything new, after which all is quiet.
+const QUIET_TURNS: u32 = 8;
+const OLD: usize = 0;
+const NEW: usize = 1;
+const LATER: usize = 2;
+
+#[derive(Serialize, Deserialize)]
+struct Record {
+    number: u64,
+}
+
+/// One device through one story.
+struct Device {
+    world: Shared,
+    started: BTreeSet<usize>,
+    kept_records: BTreeSet<u64>,
+    next_record: u64,
+    label: String,
+}
+
+impl Device {
+    fn new(releases: &[Release], folder: &tempfile::TempDir, label: String) -> Self {
+        Self {
+            world: World::new(releases.to_vec(), folder.path().to_owned()),
+            started: BTreeSet::new(),
+            kept_records: BTreeSet::new(),
+            next_record: 1,
+            label,
+        }
+    }
+
+    fn is_on(&self) -> bool {
+        self.world.get().is_on
+    }
+
+    fn read_records(&self) -> (BTreeSet<u64>, u64) {
+        let bytes = folder::read(&self.world, RECORDS_FILE, 1 << 30).unwrap();
+        let (mut numbers, mut kept_bytes) = (BTreeSet::new(), 0);
+        for raw in bytes
+            .unwrap_or_default()
+            .split_inclusive(|&byte| byte == b'\n')
+        {
+            let Ok(record) = line::decode::<Record>(raw) else {
+                break;
+            };
+            numbers.insert(record.number);
+            kept_bytes += raw.len() as u64;
+        }
+        (numbers, kept_bytes)
+    }
+
+    /// The program counts a field.
+    fn count(&mut self) {
+        let (found, kept_bytes) = self.read_records();
+        let lost: Vec<_> = self.kept_records.difference(&found).collect();
+        assert!(lost.is_empty(), "{}: records {lost:?} are lost", self.label);
+        let number = self.next_record;
+        self.next_record += 1;
+        let mut bytes = Vec::new();
+        line::encode(&Record { number }, &mut bytes).unwrap();
+        let world = &mut self.world;
+        let kept = world
+            .append(RECORDS_FILE, kept_bytes, &bytes)
+            .and_then(|()| world.sync(RECORDS_FILE))
+            .and_then(|()| world.sync_names());
+        if kept.is_ok() {
+            self.kept_records.insert(number);
+        }
+    }
+
+    /// From the power to a system that runs and has been through its proof.
+    fn start(&mut self) -> (Running, usize) {
+        for _ in 0..MAX_STARTS {
+            {
+                let mut world = self.world.get();
+                world.is_on = true;
+                world.wants_restart = false;
+                world.boot_number += 1;
+                world.told = UpdateState::Idle;
+                world.answer = None;
+            }
+            if let Some(running) = self.start_once() {
+                return running;
+            }
+            self.world.get().forget();
+        }
+        panic!("{}: it does not come to rest", self.label);
+    }
+
+    /// `None` where the power failed or the machine was reset.
+    fn start_once(&mut self) -> Option<(Running, usize)> {
+        let state = slots::load(&self.world).unwrap();
+        let choice = slots::choose(state.as_ref(), |_| true);
+        for written in &choice.written {
+            slots::store(&mut self.world, written).ok()?;
+        }
+        let running = choice.running;
+        let release = match running {
+            Running::Rescue => OLD,
+            Running::Slot(slot) => {
+                let whole = self.world.get().whole_release(slot);
+                whole.unwrap_or_else(|| panic!("{}: half-written {slot} is started", self.label))
+            }
+        };
+        self.started.insert(release);
+        let behaviour = self.world.get().releases[release].behaviour;
+        if matches!(behaviour, Behaviour::Panics | Behaviour::Hangs) {
+            return None;
+        }
+        self.count();
+        let mut system = SimulatedSystem {
+            world: self.world.clone(),
+            running,
+            behaviour,
+        };
+        let when = self.world.moment();
+        let mut folder = self.world.clone();
+        let mut sectors = self.world.clone();
+        let after = after_start(&mut folder, &mut sectors, running, &when, &mut system);
+        if !self.is_on() {
+            return None;
+        }
+        if let AfterStart::Failed(_) = after.unwrap() {
+            self.world.get().write_back();
+            return None;
+        }
+        Some((running, release))
+    }
+
+    /// Starts and goes on until nothing happens any more: the operator agrees to everything, and
+    /// takes the card out when the device restarts or its power fails.
+    fn go_on(&mut self) -> (Running, usize) {
+        for _ in 0..MAX_STARTS {
+            let (running, release) = self.start();
+            if self.session(running, release) {
+                return (running, release);
+            }
+            let mut world = self.world.get();
+            world.pull_card();
+            if world.is_on {
+                world.write_back();
+            } else {
+                world.forget();
+            }
+        }
+        panic!("{}: it does not come to rest", self.label);
+    }
+
+    /// `true` once all is quiet.
+    fn session(&mut self, running: Running, release: usize) -> bool {
+        let version = self.world.get().releases[release].version;
+        let text = format!("version = \"{version}\"\nboard = \"{BOARD}\"");
+        let host = SimulatedHost {
+            world: self.world.clone(),
+            running,
+        };
+        let system = SystemVersion::parse(&text, "version").unwrap();
+        let mut updater = Updater::start(host, system, running);
+        updater.chunk_bytes = 2 * 4096;
+        let mut quiet_turns = 0;
+        for _ in 0..MAX_TURNS {
+            updater.turn();
+            if !self.is_on() || self.world.get().wants_restart {
+                return false;
+            }
+            self.count();
+            let mut world = self.world.get();
+            quiet_turns += 1;
+            world.answer = match world.told.clone() {
+                UpdateState::Offered(offer) => Some(Answer::Install {
+                    sha256: offer.sha256,
+                    is_older_agreed: true,
+                }),
+                UpdateState::ReadyToRestart { .. } => Some(Answer::Restart),
+                UpdateState::Refused(_) | UpdateState::Ended(_) => Some(Answer::Seen),
+                _ => None,
+            };
+            if world.answer.is_some() {
+                quiet_turns = 0;
+            }
+            if quiet_turns == QUIET_TURNS {
+                return true;
+            }
+        }
+        panic!("{}: the updater does not come to rest", self.label);
+    }
+
+    fn history(&self, version: &str) -> Vec<HistoryEvent> {
+        let lines = history::read(&self.world).unwrap().into_iter();
+        let of_version = lines.filter(|line| line.to == version);
+        let events = of_version.map(|line| {
+            let needs_reason = matches!(
+                line.event,
+                HistoryEvent::Failed | HistoryEvent::RolledBack | HistoryEvent::Interrupted
+            );
+            assert_eq!(
+                needs_reason,
+                !line.reason.is_empty(),
+                "{}: {line:?}",
+                self.label
+            );
+            line.event
+        });
+        events
+            .filter(|event| *event != HistoryEvent::Seen)
+            .collect()
+    }
+
+    /// What must hold once all is quiet.
+    fn check(&self, running: Running, release: usize) {
+        let label = &self.label;
+        let Running::Slot(slot) = running else {
+            panic!("{label}: the rescue system runs");
+        };
+        let world = self.world.get();
+        let (version, behaviour) = {
+            let new = &world.releases[NEW];
+            (new.version, new.behaviour)
+        };
+        drop(world);
+        let state = slots::load(&self.world).unwrap().unwrap();
+        assert_eq!(state.order().first(), Some(&slot), "{label}");
+        assert_eq!(state.attempts_left(slot), slots::PROVED_ATTEMPTS, "{label}");
+        assert_eq!(Pending::load(&self.world).unwrap(), None, "{label}");
+        assert!(
+            folder::read(&self.world, PENDING_FILE, 0)
+                .unwrap()
+                .is_none()
+        );
+        let events = self.history(version);
+        let count = |event| events.iter().filter(|found| **found == event).count();
+        for event in [
+            HistoryEvent::Kept,
+            HistoryEvent::RolledBack,
+            HistoryEvent::Failed,
+        ] {
+            assert!(count(event) <= 1, "{label}: {events:?}");
+        }
+        if release == NEW {
+            assert_eq!(behaviour, Behaviour::Good, "{label}");
+            assert_eq!(
+                events.last(),
+                Some(&HistoryEvent::Kept),
+                "{label}: {events:?}"
+            );
+        } else {
+            assert_eq!((release, slot), (OLD, Slot::A), "{label}");
+            assert_eq!(count(HistoryEvent::Kept), 0, "{label}: {events:?}");
+            if self.started.contains(&NEW) {
+                let last = events.last();
+                assert_eq!(last, Some(&HistoryEvent::RolledBack), "{label}: {events:?}");
+            }
+        }
+    }
+}
+
+/// A story: the card with the new release is put in, and what is to go wrong goes wrong; then
+/// the device takes a later release as if nothing had been.
+fn tell(
+    releases: &[Release],
+    folder: &tempfile::TempDir,
+    luck: Luck,
+    cuts: &[u64],
+    pull_at: Option<u64>,
+) -> (u64, usize) {
+    let behaviour = releases[NEW].behaviour;
+    let label = format!("{behaviour:?}, {luck:?}, cut at {cuts:?}, pulled at {pull_at:?}");
+    let mut device = Device::new(releases, folder, label);
+    {
+        let mut world = device.world.get();
+        world.luck = luck;
+        world.cuts = cuts.iter().copied().collect();
+        world.pull_at = pull_at;
+        world.insert_card(NEW);
+    }
+    let (running, release) = device.go_on();
+    device.check(running, release);
+    let writes = {
+        let mut world = device.world.get();
+        world.cuts.clear();
+        world.pull_at = None;
+        world.insert_card(LATER);
+        world.writes
+    };
+    let (_, later) = device.go_on();
+    assert_eq!(later, LATER, "{}: no later update is taken", device.label);
+    let version = releases[LATER].version;
+    assert_eq!(device.history(version).last(), Some(&HistoryEvent::Kept));
+    device.count();
+    (writes, release)
+}
+
+fn releases(behaviour: Behaviour) -> Vec<Release> {
+    vec![
+        Release::new("1.0.0", Behaviour::Good),
+        Release::new("1.1.0", behaviour),
+        Release::new("1.2.0", Behaviour::Good),
+    ]
+}
+
+#[test]
+fn updates_end_as_they_should_without_any_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    for behaviour in Behaviour::ALL {
+        let (_, release) = tell(&releases(behaviour), &folder, Luck::AllLost, &[], None);
+        let expected = if behaviour == Behaviour::Good {
+            NEW
+        } else {
+            OLD
+        };
+        assert_eq!(release, expected, "{behaviour:?}");
+    }
+}
+
+#[test]
+fn a_cut_at_any_write_leaves_a_device_that_starts_loses_nothing_and_can_be_updated() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut stories = 0;
+    for behaviour in Behaviour::ALL {
+        let releases = releases(behaviour);
+        let (writes, _) = tell(&releases, &folder, Luck::AllLost, &[], None);
+        for luck in Luck::ALL {
+            for cut in 1..=writes {
+                tell(&releases, &folder, luck, &[cut], None);
+                stories += 1;
+            }
+        }
+    }
+    println!("{stories} power cuts");
+    assert!(stories > 1000, "{stories}");
+}
+
+#[test]
+fn two_cuts_soon_after_each_other_do_no_more_than_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut stories = 0;
+    for behaviour in [Behaviour::Good, Behaviour::NoModel] {
+        let releases = releases(behaviour);
+        let (writes, _) = tell(&releases, &folder, Luck::Torn, &[], None);
+        for cut in 1..=writes {
+            for distance in 1..=12 {
+                tell(&releases, &folder, Luck::Torn, &[cut, cut + distance], None);
+                stories += 1;
+            }
+        }
+    }
+    println!("{stories} pairs of power cuts");
+    assert!(stories > 1000, "{stories}");
+}
+
+#[test]
+fn a_card_pulled_at_any_write_changes_nothing_or_is_not_needed_any_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut stories = 0;
+    for behaviour in Behaviour::ALL {
+        let releases = releases(behaviour);
+        let (writes, _) = tell(&releases, &folder, Luck::AllLost, &[], None);
+        for pull_at in 1..=writes {
+            tell(&releases, &folder, Luck::AllLost, &[], Some(pull_at));
+            stories += 1;
+        }
+    }
+    println!("{stories} cards pulled");
+    assert!(stories > 200, "{stories}");
+}

@@ -1,0 +1,178 @@
+//! The edge to RAUC's program.
+
+use super::bundle::MAX_INFO_BYTES;
+use super::updater::Installation;
+use std::ffi::OsString;
+use std::fs::{self, OpenOptions};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::{env, process};
+
+/// RAUC's program, and what ends it if it hangs (coreutils).
+const PROGRAM: &str = "rauc";
+const TIMEOUT: &str = "timeout";
+/// Longer than a slow board takes to check a signature.
+const INFO_LIMIT_S: &str = "120";
+/// Longer than a slow card takes to be written.
+const INSTALL_LIMIT_S: &str = "3600";
+/// The longest line of RAUC's that is read.
+const MAX_LINE_BYTES: u64 = 4096;
+/// The most bytes of what it complains.
+const MAX_COMPLAINT_BYTES: u64 = 4096;
+
+fn rauc(limit_s: &str) -> Command {
+    let mut command = Command::new(TIMEOUT);
+    command
+        .args([limit_s, PROGRAM])
+        .env("LC_ALL", "C")
+        .stdin(Stdio::null());
+    command
+}
+
+fn cannot_run(error: &io::Error) -> String {
+    format!("{PROGRAM} cannot be run ({error}); install the package rauc")
+}
+
+/// RAUC's description of a bundle as JSON, once it has found its signature right. Without a
+/// keyring, the system's configuration holds.
+///
+/// # Errors
+/// RAUC refuses the bundle, or cannot be run.
+pub fn info(bundle: &Path, keyring: Option<&Path>) -> Result<String, String> {
+    let configuration = keyring.map(Configuration::write).transpose();
+    let configuration = configuration
+        .map_err(|error| format!("a configuration for {PROGRAM} cannot be written ({error})"))?;
+    let mut command = rauc(INFO_LIMIT_S);
+    if let Some(configuration) = &configuration {
+        command.arg(configuration.option());
+    }
+    let child = command
+        .args(["info", "--output-format=json-2"])
+        .arg(bundle)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = child.map_err(|error| cannot_run(&error))?;
+    let stdout = child
+        .stdout
+        .take()
+        .map(|out| out.take(MAX_INFO_BYTES as u64 + 1));
+    let mut text = String::new();
+    let read = stdout.map_or(Ok(0), |mut out| out.read_to_string(&mut text));
+    let complaint = complaint(&mut child);
+    let status = child.wait().map_err(|error| cannot_run(&error))?;
+    if !status.success() {
+        return Err(format!("{PROGRAM} says: {complaint}"));
+    }
+    read.map_err(|error| format!("{PROGRAM}'s answer cannot be read ({error})"))?;
+    Ok(text)
+}
+
+/// The last line that a program wrote to its standard error.
+fn complaint(child: &mut Child) -> String {
+    let mut bytes = Vec::new();
+    if let Some(stderr) = child.stderr.take() {
+        // What it says beyond that is of no use to anybody.
+        let _ = stderr.take(MAX_COMPLAINT_BYTES).read_to_end(&mut bytes);
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    let last = text.lines().rev().find(|line| !line.trim().is_empty());
+    let plain = last
+        .unwrap_or("nothing")
+        .chars()
+        .filter(|c| !c.is_control());
+    plain.collect::<String>().trim().to_owned()
+}
+
+/// A configuration of RAUC for this call, which takes a keyring as the boards do.
+struct Configuration(PathBuf);
+
+impl Configuration {
+    fn write(keyring: &Path) -> io::Result<Self> {
+        let keyring = fs::canonicalize(keyring)?;
+        let path = env::temp_dir().join(format!("hemoscope-rauc-{}.conf", process::id()));
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&path)?;
+        let configuration = Self(path);
+        writeln!(
+            file,
+            "[system]\ncompatible=hemoscope\nbootloader=noop\n\n[keyring]\npath={}\n\
+             check-purpose=codesign\nuse-bundle-signing-time=true",
+            keyring.display()
+        )?;
+        Ok(configuration)
+    }
+
+    fn option(&self) -> OsString {
+        let mut option = OsString::from("--conf=");
+        option.push(&self.0);
+        option
+    }
+}
+
+impl Drop for Configuration {
+    fn drop(&mut self) {
+        // It is one small file in a folder that is emptied at every start.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// `rauc install` at work.
+pub struct RaucInstallation {
+    child: Child,
+    lines: BufReader<ChildStdout>,
+    /// What it said last: where it fails, that is why.
+    last: String,
+}
+
+impl RaucInstallation {
+    /// Begins to write a bundle into the slot that does not run.
+    ///
+    /// # Errors
+    /// RAUC cannot be run.
+    pub fn start(bundle: &Path) -> Result<Self, String> {
+        let child = rauc(INSTALL_LIMIT_S)
+            .arg("install")
+            .arg(bundle)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn();
+        let mut child = child.map_err(|error| cannot_run(&error))?;
+        let Some(stdout) = child.stdout.take() else {
+            return Err(format!("{PROGRAM} has no output"));
+        };
+        Ok(Self {
+            child,
+            lines: BufReader::new(stdout),
+            last: "nothing".to_owned(),
+        })
+    }
+}
+
+impl Installation for RaucInstallation {
+    fn next_line(&mut self) -> Option<String> {
+        let mut bytes = Vec::new();
+        let mut limited = (&mut self.lines).take(MAX_LINE_BYTES);
+        let read = limited.read_until(b'\n', &mut bytes).unwrap_or(0);
+        if read == 0 {
+            return None;
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        let line: String = text.chars().filter(|c| !c.is_control()).collect();
+        if !line.trim().is_empty() {
+            line.trim().clone_into(&mut self.last);
+        }
+        Some(line)
+    }
+
+    fn finish(mut self) -> Result<(), String> {
+        let status = self.child.wait().map_err(|error| cannot_run(&error))?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(format!("{PROGRAM} says: {}", self.last))
+    }
+}

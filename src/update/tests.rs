@@ -1,0 +1,344 @@
+//! The updater on a simulated device: cards of all kinds, recovery, and updaters that end.
+
+use super::folder;
+use super::history::{self, HistoryEvent};
+use super::pending::Pending;
+use super::simulated::{BOARD, Behaviour, CARD_FILE, Release, Shared, SimulatedHost, World};
+use super::slots::{self, BootState, Running, SECTOR_BYTES, Slot};
+use super::slots::{BootSectors, SectorCopy};
+use super::system::SystemVersion;
+use super::talk::{Answer, Offer, Outcome, ProblemKind, UpdateState};
+use super::updater::{InstallFileError, STAGED_FILE, Updater};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+const A: Running = Running::Slot(Slot::A);
+const LOOKS: u32 = 3;
+
+struct Bench {
+    folder: tempfile::TempDir,
+    world: Shared,
+}
+
+impl Bench {
+    /// A device of version 1.1.0, with bundles of 1.0.0, 1.1.0 and 1.2.0.
+    fn new() -> Self {
+        let releases = ["1.1.0", "1.0.0", "1.2.0"];
+        let releases = releases.map(|version| Release::new(version, Behaviour::Good));
+        let folder = tempfile::tempdir().unwrap();
+        let world = World::new(releases.to_vec(), folder.path().to_owned());
+        Self { folder, world }
+    }
+
+    fn card(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn updater_of(&self, running: Running, board: &str) -> Updater<SimulatedHost> {
+        let text = format!("version = \"1.1.0\"\nboard = \"{board}\"");
+        let host = SimulatedHost {
+            world: self.world.clone(),
+            running,
+        };
+        Updater::start(
+            host,
+            SystemVersion::parse(&text, "version").unwrap(),
+            running,
+        )
+    }
+
+    fn updater(&self, running: Running) -> Updater<SimulatedHost> {
+        self.updater_of(running, BOARD)
+    }
+
+    fn insert(&self, release: usize) {
+        self.world.get().insert_card(release);
+    }
+
+    fn answer(&self, updater: &mut Updater<SimulatedHost>, answer: Answer) {
+        self.world.get().answer = Some(answer);
+        updater.turn();
+    }
+
+    fn boot_state(&self) -> Option<BootState> {
+        slots::load(&self.world).unwrap()
+    }
+
+    fn events(&self) -> Vec<HistoryEvent> {
+        let lines = history::read(&self.world).unwrap();
+        lines.into_iter().map(|line| line.event).collect()
+    }
+
+    fn bundle(&self, release: usize) -> Vec<u8> {
+        self.world.get().releases[release].bundle.clone()
+    }
+}
+
+fn offer_of(state: &UpdateState) -> Offer {
+    match state {
+        UpdateState::Offered(offer) => offer.clone(),
+        other => panic!("no offer, but {other:?}"),
+    }
+}
+
+fn yes(offer: &Offer) -> Answer {
+    Answer::Install {
+        sha256: offer.sha256.clone(),
+        is_older_agreed: true,
+    }
+}
+
+#[test]
+fn cards_that_are_not_for_this_device_change_nothing() {
+    type Change = fn(&Bench);
+    let cases: [(&str, Option<ProblemKind>, Change); 14] = [
+        ("two", Some(ProblemKind::Several), |bench| {
+            fs::write(bench.card().join("another.RAUCB"), "x").unwrap();
+        }),
+        ("empty", Some(ProblemKind::Unreadable), |bench| {
+            fs::write(bench.card().join(CARD_FILE), "").unwrap();
+        }),
+        ("a text", Some(ProblemKind::Unreadable), |bench| {
+            fs::write(bench.card().join(CARD_FILE), "a text").unwrap();
+        }),
+        ("too large", Some(ProblemKind::Unreadable), |bench| {
+            let file = fs::File::create(bench.card().join(CARD_FILE)).unwrap();
+            file.set_len(10 << 30).unwrap();
+        }),
+        ("cut off", Some(ProblemKind::NotGenuine), |bench| {
+            let bundle = bench.bundle(2);
+            fs::write(bench.card().join(CARD_FILE), &bundle[..9000]).unwrap();
+        }),
+        (
+            "another signature",
+            Some(ProblemKind::NotGenuine),
+            |bench| {
+                let mut bundle = bench.bundle(2);
+                let at = bundle.len() - 10;
+                bundle[at] ^= 1;
+                fs::write(bench.card().join(CARD_FILE), bundle).unwrap();
+            },
+        ),
+        ("a flipped bit", Some(ProblemKind::NotGenuine), |bench| {
+            let mut bundle = bench.bundle(2);
+            bundle[10_000] ^= 1;
+            fs::write(bench.card().join(CARD_FILE), bundle).unwrap();
+        }),
+        ("no room", Some(ProblemKind::NoRoom), |bench| {
+            bench.world.get().free_bytes = 8 << 20;
+        }),
+        ("battery", Some(ProblemKind::LowBattery), |bench| {
+            bench.world.get().battery_percent = Some(29);
+        }),
+        ("runs already", None, |bench| {
+            fs::write(bench.card().join(CARD_FILE), bench.bundle(0)).unwrap();
+        }),
+        ("hidden", None, |bench| {
+            let path = bench.card().join(CARD_FILE);
+            fs::rename(path, bench.card().join("._x.raucb")).unwrap();
+        }),
+        ("a link", None, |bench| {
+            let path = bench.card().join(CARD_FILE);
+            fs::rename(&path, bench.card().join("elsewhere")).unwrap();
+            symlink(bench.card().join("elsewhere"), &path).unwrap();
+        }),
+        ("a folder", None, |bench| {
+            fs::remove_file(bench.card().join(CARD_FILE)).unwrap();
+            fs::create_dir(bench.card().join(CARD_FILE)).unwrap();
+        }),
+        ("nothing", None, |bench| {
+            fs::remove_file(bench.card().join(CARD_FILE)).unwrap();
+        }),
+    ];
+    for (name, expected, change) in cases {
+        let bench = Bench::new();
+        bench.insert(2);
+        change(&bench);
+        let mut updater = bench.updater(A);
+        for _ in 0..LOOKS {
+            updater.turn();
+        }
+        match (expected, updater.state()) {
+            (None, UpdateState::Idle) => {}
+            (Some(kind), UpdateState::Refused(problem)) => {
+                assert_eq!(problem.kind, kind, "{name}: {problem:?}");
+                assert!(problem.text.contains([';', ':']), "{name}: {problem:?}");
+                let report = fs::read_to_string(bench.card().join("hemoscope-report.txt"));
+                assert!(report.unwrap().contains(&problem.text), "{name}");
+            }
+            (_, state) => panic!("{name}: {state:?}"),
+        }
+        assert_eq!(&bench.world.get().told, updater.state(), "{name}");
+        assert_eq!(bench.boot_state(), Some(BootState::factory()), "{name}");
+        assert_eq!(Pending::load(&bench.world).unwrap(), None, "{name}");
+        let staged = folder::read(&bench.world, STAGED_FILE, u64::MAX - 1).unwrap();
+        assert_eq!(staged, None, "{name}");
+        assert_eq!(bench.events(), [], "{name}");
+    }
+}
+
+#[test]
+fn a_bundle_for_another_board_is_refused() {
+    let bench = Bench::new();
+    bench.insert(2);
+    let mut updater = bench.updater_of(A, "another");
+    updater.turn();
+    match updater.state() {
+        UpdateState::Refused(problem) => {
+            assert_eq!(problem.kind, ProblemKind::OtherBoard);
+            assert!(problem.text.contains("hemoscope-simulated"), "{problem:?}");
+        }
+        state => panic!("{state:?}"),
+    }
+}
+
+#[test]
+fn an_update_is_installed_and_an_updater_that_starts_again_still_waits_for_the_restart() {
+    let bench = Bench::new();
+    bench.insert(2);
+    let mut updater = bench.updater(A);
+    updater.turn();
+    let offer = offer_of(updater.state());
+    assert_eq!((offer.version.as_str(), offer.is_older), ("1.2.0", false));
+    assert_eq!(offer.notes.fr, "Plus rapide");
+    bench.world.get().pull_card();
+    bench.answer(&mut updater, yes(&offer));
+    let ready = UpdateState::ReadyToRestart {
+        version: "1.2.0".to_owned(),
+    };
+    assert_eq!(updater.state(), &ready);
+    assert_eq!(bench.boot_state().unwrap().primary(), Some(Slot::B));
+    assert_eq!(bench.events(), [HistoryEvent::Installed]);
+    let mut again = bench.updater(A);
+    assert_eq!(again.state(), &ready);
+    bench.answer(&mut again, Answer::Restart);
+    assert!(bench.world.get().wants_restart);
+}
+
+#[test]
+fn an_older_version_is_said_to_be_older() {
+    let bench = Bench::new();
+    bench.insert(1);
+    let mut updater = bench.updater(A);
+    updater.turn();
+    let offer = offer_of(updater.state());
+    assert!(offer.is_older);
+    let without = Answer::Install {
+        sha256: offer.sha256.clone(),
+        is_older_agreed: false,
+    };
+    bench.answer(&mut updater, without);
+    assert_eq!(offer_of(updater.state()), offer);
+    bench.answer(&mut updater, yes(&offer));
+    assert!(matches!(
+        updater.state(),
+        UpdateState::ReadyToRestart { .. }
+    ));
+}
+
+#[test]
+fn an_updater_that_died_in_the_middle_says_so_and_starts_anew() {
+    let bench = Bench::new();
+    let mut world = bench.world.clone();
+    let boot_id = world.moment().boot_id;
+    let pending = Pending::new("1.1.0", "1.2.0", Slot::B, "ab", &boot_id);
+    pending.store(&mut world).unwrap();
+    let mut state = BootState::factory();
+    state.set_bad(Slot::B);
+    slots::store(&mut world, &state).unwrap();
+    let mut updater = bench.updater(A);
+    let ended =
+        UpdateState::Ended(pending.result(Outcome::RolledBack, "the updater ended in the middle"));
+    assert_eq!(updater.state(), &ended);
+    assert_eq!(bench.events(), [HistoryEvent::Interrupted]);
+    assert_eq!(Pending::load(&bench.world).unwrap(), None);
+    bench.answer(&mut updater, Answer::Seen);
+    assert_eq!(bench.updater(A).state(), &UpdateState::Idle);
+}
+
+#[test]
+fn recovery_installs_into_the_first_slot_whatever_the_boot_state_says() {
+    let bench = Bench::new();
+    for copy in SectorCopy::ALL {
+        let mut world = bench.world.clone();
+        BootSectors::write(&mut world, copy, &[0; SECTOR_BYTES]).unwrap();
+    }
+    let mut updater = bench.updater(Running::Rescue);
+    assert_eq!(updater.state(), &UpdateState::Recovery);
+    // No slot is known to be whole.
+    bench.answer(&mut updater, Answer::TryAgain);
+    assert!(matches!(updater.state(), UpdateState::Refused(_)));
+    bench.answer(&mut updater, Answer::Seen);
+    assert_eq!(updater.state(), &UpdateState::Recovery);
+    // The factory's own version is as good as any here.
+    bench.insert(0);
+    updater.turn();
+    let offer = offer_of(updater.state());
+    assert_eq!((offer.version.as_str(), offer.is_older), ("1.1.0", false));
+    bench.answer(&mut updater, yes(&offer));
+    assert!(matches!(
+        updater.state(),
+        UpdateState::ReadyToRestart { .. }
+    ));
+    let state = bench.boot_state().unwrap();
+    assert_eq!(state.primary(), Some(Slot::A));
+    assert!(!state.is_whole(Slot::B));
+}
+
+#[test]
+fn recovery_tries_the_installed_systems_again() {
+    let bench = Bench::new();
+    let mut state = BootState::factory();
+    state.set_failed(Slot::A);
+    state.set_bad(Slot::B);
+    slots::store(&mut bench.world.clone(), &state).unwrap();
+    let mut updater = bench.updater(Running::Rescue);
+    bench.answer(&mut updater, Answer::TryAgain);
+    assert!(bench.world.get().wants_restart);
+    let state = bench.boot_state().unwrap();
+    assert_eq!(state.attempts_left(Slot::A), slots::TRIAL_ATTEMPTS);
+    assert!(!state.is_good(Slot::B), "half-written");
+}
+
+#[test]
+fn a_file_is_installed_without_a_card() {
+    let bench = Bench::new();
+    let write = |release: usize| {
+        let path = bench.card().join(format!("{release}.raucb"));
+        fs::write(&path, bench.bundle(release)).unwrap();
+        path
+    };
+    let mut updater = bench.updater(A);
+    let none = bench.card().join("none.raucb");
+    let cases = [
+        (none, false, "check the path"),
+        (write(0), true, "runs already"),
+        (write(1), false, "--yes-older"),
+    ];
+    for (path, is_older_agreed, expected) in cases {
+        let error = updater.install_file(&path, is_older_agreed).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+    let refused = updater.install_file(bench.card(), false);
+    assert!(matches!(refused, Err(InstallFileError::Refused(_))));
+    assert_eq!(bench.events(), []);
+    updater.install_file(&write(2), false).unwrap();
+    assert_eq!(bench.events(), [HistoryEvent::Installed]);
+    assert_eq!(bench.boot_state().unwrap().primary(), Some(Slot::B));
+}
+
+#[test]
+fn a_report_never_grows_beyond_its_limit() {
+    let bench = Bench::new();
+    let report = bench.card().join("hemoscope-report.txt");
+    fs::write(&report, vec![b'x'; 64 * 1024 - 10]).unwrap();
+    bench.insert(2);
+    fs::write(bench.card().join("another.raucb"), "x").unwrap();
+    bench.updater(A).turn();
+    let text = fs::read_to_string(&report).unwrap();
+    assert!(
+        text.starts_with("(clock not set)") && text.lines().count() == 1,
+        "{text}"
+    );
+}

@@ -1,0 +1,733 @@
+//! The updater at work: does what its state machine asks for, on a host that is a device or plays
+//! one.
+
+use super::bundle::{self, Manifest};
+use super::card::{self, CardEntry, MAX_BUNDLE_BYTES, MAX_CARD_ENTRIES};
+use super::folder::{self, Folder, FolderError};
+use super::history::{self, HistoryEvent, HistoryLine};
+use super::machine::{CardId, Effect, Event, Machine};
+use super::pending::{Moment, PENDING_FILE, Pending};
+use super::prove::{Start, judge_start};
+use super::slots::{self, BootSectors, Running};
+use super::system::SystemVersion;
+use super::talk::{Answer, Offer, Problem, ProblemKind, UpdateState};
+use super::talk_files::open_plain;
+use super::verity::{self, VerityError};
+use super::version::Version;
+use rustix::fs::OFlags;
+use sha2::{Digest, Sha256};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// The copy of a card's bundle, in the updater's folder.
+pub const STAGED_FILE: &str = "staged.raucb";
+/// What stays free beside the copy.
+const SPARE_BYTES: u64 = 8 << 20;
+/// Bytes that are copied at a time.
+const CHUNK_BYTES: usize = 1 << 20;
+/// A battery that is charged less than this may end in the middle of an installation.
+const MIN_BATTERY_PERCENT: u8 = 30;
+/// The file with the results, on the card.
+const REPORT_FILE: &str = "hemoscope-report.txt";
+/// The most bytes of it; then it begins anew.
+const MAX_REPORT_BYTES: u64 = 64 * 1024;
+/// Looks whether a card that cannot be read is still in.
+const PULLED_LOOKS: u32 = 10;
+/// The most effects that follow from one event.
+const MAX_EFFECTS: usize = 64;
+/// The first bytes of a squashfs, with which a bundle begins.
+const BUNDLE_MAGIC: &[u8; 4] = b"hsqs";
+
+/// How a card is mounted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    Read,
+    Write,
+}
+
+/// RAUC at work.
+pub trait Installation {
+    /// Waits for the next line that it prints; `None` once it has ended.
+    fn next_line(&mut self) -> Option<String>;
+
+    /// How it ended.
+    ///
+    /// # Errors
+    /// It failed.
+    fn finish(self) -> Result<(), String>;
+}
+
+/// What the updater needs of the machine that it runs on.
+pub trait Host {
+    type Folder: Folder;
+    type Sectors: BootSectors;
+    type Installation: Installation;
+
+    /// The updater's folder.
+    fn folder(&mut self) -> &mut Self::Folder;
+
+    /// The boot state.
+    fn sectors(&mut self) -> &mut Self::Sectors;
+
+    /// Now.
+    fn moment(&self) -> Moment;
+
+    /// The cards that are in.
+    fn cards(&mut self) -> Vec<CardId>;
+
+    /// Mounts a card; `None` where it has no file system that is read here.
+    ///
+    /// # Errors
+    /// It has one that cannot be mounted.
+    fn mount(&mut self, card: &CardId, access: Access) -> Result<Option<PathBuf>, String>;
+
+    /// Lets go of the card that is mounted.
+    fn unmount(&mut self);
+
+    /// Free bytes where the updater's folder is.
+    ///
+    /// # Errors
+    /// The system does not tell.
+    fn free_bytes(&mut self) -> io::Result<u64>;
+
+    /// Charge of a battery that is being used up, in percent; `None` on mains or without one.
+    fn battery_percent(&mut self) -> Option<u8>;
+
+    /// RAUC's description of a bundle in the updater's folder, once it has found its signature
+    /// right.
+    ///
+    /// # Errors
+    /// RAUC refuses it, or cannot be run.
+    fn rauc_info(&mut self, name: &str) -> Result<String, String>;
+
+    /// Has RAUC begin to write a bundle of the updater's folder into the slot that does not run.
+    ///
+    /// # Errors
+    /// RAUC cannot be run.
+    fn rauc_install(&mut self, name: &str) -> Result<Self::Installation, String>;
+
+    /// Waits a fraction of a second.
+    fn wait(&mut self);
+
+    /// Begins to restart the machine.
+    ///
+    /// # Errors
+    /// It does not.
+    fn restart(&mut self) -> Result<(), String>;
+
+    /// Tells the program with the screen where the update stands.
+    fn tell(&mut self, state: &UpdateState);
+
+    /// Takes the operator's answer, if there is one.
+    fn take_answer(&mut self) -> Option<Answer>;
+
+    /// Tells the system's log.
+    fn say(&mut self, text: &str);
+}
+
+/// Where copying failed.
+enum CopyFault {
+    /// At the card.
+    Source(String),
+    /// At the device.
+    Target(String),
+}
+
+/// Why a file was not installed.
+#[derive(Debug, Error)]
+pub enum InstallFileError {
+    #[error("{}", .0.text)]
+    Refused(Problem),
+    #[error("{version} runs already; nothing was installed")]
+    RunsAlready { version: String },
+    #[error("{version} is older than {running}; give --yes-older if that is what you want")]
+    Older { version: String, running: String },
+}
+
+fn problem(kind: ProblemKind, text: impl Into<String>) -> Problem {
+    let text = text.into();
+    Problem { kind, text }
+}
+
+/// The updater of a device.
+pub struct Updater<H> {
+    host: H,
+    machine: Machine,
+    system: SystemVersion,
+    running: Running,
+    told: Option<UpdateState>,
+    /// A test copies less at a time.
+    pub(super) chunk_bytes: usize,
+}
+
+impl<H: Host> Updater<H> {
+    /// At the start of the updater, after the proof: picks up where the last one was left.
+    pub fn start(mut host: H, system: SystemVersion, running: Running) -> Self {
+        if let Err(error) = folder::remove(host.folder(), STAGED_FILE) {
+            host.say(&error.to_string());
+        }
+        let waiting = waiting_version(&mut host, running);
+        let lines = read_history(&mut host);
+        let ended = history::unseen_result(&lines);
+        let machine = Machine::new(running == Running::Rescue, waiting, ended);
+        let mut updater = Self {
+            host,
+            machine,
+            system,
+            running,
+            told: None,
+            chunk_bytes: CHUNK_BYTES,
+        };
+        updater.tell();
+        updater
+    }
+
+    /// Where the update stands.
+    pub fn state(&self) -> &UpdateState {
+        self.machine.state()
+    }
+
+    /// The machine that it runs on.
+    pub fn host(&mut self) -> &mut H {
+        &mut self.host
+    }
+
+    /// Looks at the cards and for an answer, and does what follows. Comes back once that is done,
+    /// which for an installation is minutes.
+    pub fn turn(&mut self) {
+        if let Some(answer) = self.host.take_answer() {
+            self.take(Event::Answered(answer));
+        }
+        let cards = self.host.cards();
+        self.take(Event::Cards(cards));
+    }
+
+    fn tell(&mut self) {
+        if self.told.as_ref() != Some(self.machine.state()) {
+            self.host.tell(self.machine.state());
+            self.told = Some(self.machine.state().clone());
+        }
+    }
+
+    fn step(&mut self, event: Event) -> Vec<Effect> {
+        let effects = self.machine.step(event);
+        self.tell();
+        effects
+    }
+
+    fn take(&mut self, event: Event) {
+        let mut waiting = self.step(event);
+        for _ in 0..MAX_EFFECTS {
+            if waiting.is_empty() {
+                return;
+            }
+            let effect = waiting.remove(0);
+            if let Some(event) = self.perform(effect) {
+                let more = self.step(event);
+                waiting.extend(more);
+            }
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) -> Option<Event> {
+        match effect {
+            Effect::Scan(card) => Some(Event::Scanned(self.scan(&card))),
+            Effect::Copy(card, bundle) => {
+                let copied = self.copy(&card, &bundle);
+                self.host.unmount();
+                Some(Event::Copied(copied))
+            }
+            Effect::Check { sha256 } => Some(Event::Checked(self.check(&sha256))),
+            Effect::Install(offer) => Some(Event::Installed(self.install(&offer))),
+            Effect::Restart => self.restart(),
+            Effect::TryAgain => self.try_again(),
+            Effect::Discard => {
+                let removed = folder::remove(self.host.folder(), STAGED_FILE);
+                self.said(removed);
+                None
+            }
+            Effect::NoteSeen => {
+                self.note_seen();
+                None
+            }
+            Effect::Report(card, text) => {
+                self.host.say(&text);
+                if let Some(card) = card {
+                    self.report(&card, &text);
+                }
+                None
+            }
+        }
+    }
+
+    fn said(&mut self, done: Result<(), FolderError>) {
+        if let Err(error) = done {
+            self.host.say(&error.to_string());
+        }
+    }
+
+    fn scan(&mut self, card: &CardId) -> Result<Option<CardEntry>, Problem> {
+        let unreadable = |reason: String| {
+            let text = format!(
+                "the card {} cannot be read: {reason}; take it out and put it in again, or take \
+                 another one",
+                card.name
+            );
+            problem(ProblemKind::Unreadable, text)
+        };
+        let mounted = self.host.mount(card, Access::Read).map_err(unreadable)?;
+        let Some(top) = mounted else {
+            self.host.say(&format!(
+                "{} has no file system that is read here (FAT, exFAT, ext4); it is left alone",
+                card.name
+            ));
+            return Ok(None);
+        };
+        let listed = list_card(&top);
+        let chosen = match &listed {
+            Ok(entries) => card::choose_bundle(entries).map(Option::<&CardEntry>::cloned),
+            Err(error) => Err(unreadable(error.to_string())),
+        };
+        if !matches!(chosen, Ok(Some(_))) {
+            self.host.unmount();
+        }
+        chosen
+    }
+
+    /// Copies the bundle of a card, and hashes it on the way.
+    fn copy(&mut self, card: &CardId, bundle: &CardEntry) -> Result<String, Problem> {
+        let mounted = self.host.mount(card, Access::Read);
+        let mounted = mounted.and_then(|top| top.ok_or_else(|| "it is gone".to_owned()));
+        let opened = mounted.and_then(|top| {
+            open_plain(&top.join(&bundle.name), MAX_BUNDLE_BYTES).map_err(|error| error.to_string())
+        });
+        let name = card::shown(&bundle.name);
+        let copied = opened
+            .map_err(CopyFault::Source)
+            .and_then(|file| self.copy_in(file, bundle.size_bytes));
+        copied.map_err(|fault| match fault {
+            CopyFault::Source(reason) => self.cannot_copy(card, &name, &reason),
+            CopyFault::Target(reason) => no_room(&name, &reason),
+        })
+    }
+
+    /// Copies a file of so many bytes into the updater's folder; its SHA-256.
+    fn copy_in(&mut self, mut file: impl Read, size_bytes: u64) -> Result<String, CopyFault> {
+        let target = |error: io::Error| CopyFault::Target(error.to_string());
+        let wanted = size_bytes.saturating_add(SPARE_BYTES);
+        let free = self.host.free_bytes().map_err(target)?;
+        if free < wanted {
+            let text = format!("it takes {wanted} bytes, and {free} are free");
+            return Err(CopyFault::Target(text));
+        }
+        let mut hash = Sha256::new();
+        let mut chunk = vec![0; self.chunk_bytes];
+        let mut copied = 0_u64;
+        loop {
+            let read = match file.read(&mut chunk) {
+                Ok(0) => break,
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(CopyFault::Source(error.to_string())),
+            };
+            if copied + read as u64 > size_bytes {
+                return Err(CopyFault::Source("it grows while it is read".to_owned()));
+            }
+            let folder = self.host.folder();
+            folder
+                .append(STAGED_FILE, copied, &chunk[..read])
+                .map_err(target)?;
+            hash.update(&chunk[..read]);
+            copied += read as u64;
+            let percent = copied * 100 / size_bytes.max(1);
+            self.step(Event::Copying(percent as u8));
+        }
+        if copied < size_bytes {
+            return Err(CopyFault::Source("it ends before its end".to_owned()));
+        }
+        let folder = self.host.folder();
+        let kept = folder.sync(STAGED_FILE).and_then(|()| folder.sync_names());
+        kept.map_err(target)?;
+        Ok(hexadecimal(&hash.finalize()))
+    }
+
+    /// Checks and installs a file without a card.
+    ///
+    /// # Errors
+    /// It is none for this device, or older without consent, or installing it failed.
+    pub fn install_file(
+        &mut self,
+        path: &Path,
+        is_older_agreed: bool,
+    ) -> Result<Offer, InstallFileError> {
+        let name = path.display().to_string();
+        let unreadable = |reason: &str| {
+            let text = format!("{name} cannot be read: {reason}; check the path");
+            InstallFileError::Refused(problem(ProblemKind::Unreadable, text))
+        };
+        let opened =
+            open_plain(path, MAX_BUNDLE_BYTES).and_then(|file| Ok((file.metadata()?.len(), file)));
+        let (size_bytes, file) = opened.map_err(|error| unreadable(&error.to_string()))?;
+        let installed = match self.copy_in(file, size_bytes) {
+            Err(CopyFault::Source(reason)) => Err(unreadable(&reason)),
+            Err(CopyFault::Target(reason)) => {
+                Err(InstallFileError::Refused(no_room(&name, &reason)))
+            }
+            Ok(sha256) => self.install_staged(&sha256, is_older_agreed),
+        };
+        let removed = folder::remove(self.host.folder(), STAGED_FILE);
+        self.said(removed);
+        installed
+    }
+
+    fn install_staged(
+        &mut self,
+        sha256: &str,
+        is_older_agreed: bool,
+    ) -> Result<Offer, InstallFileError> {
+        let offer = self.check(sha256).map_err(InstallFileError::Refused)?;
+        let offer = offer.ok_or_else(|| InstallFileError::RunsAlready {
+            version: self.system.version.to_string(),
+        })?;
+        if offer.is_older && !is_older_agreed {
+            return Err(InstallFileError::Older {
+                version: offer.version,
+                running: offer.running_version,
+            });
+        }
+        self.install(&offer).map_err(InstallFileError::Refused)?;
+        Ok(offer)
+    }
+
+    /// Whether the card was pulled, or cannot be read. The system notices the one some time after
+    /// the other.
+    fn cannot_copy(&mut self, card: &CardId, name: &str, reason: &str) -> Problem {
+        for _ in 0..PULLED_LOOKS {
+            if !self.host.cards().contains(card) {
+                let text = format!("the card was pulled while {name} was copied; put it in again");
+                return problem(ProblemKind::CardPulled, text);
+            }
+            self.host.wait();
+        }
+        let text = format!(
+            "{name} cannot be read from the card: {reason}; copy it to the card again, or take \
+             another one"
+        );
+        problem(ProblemKind::Unreadable, text)
+    }
+
+    /// Signature, every block, board, version.
+    fn check(&mut self, sha256: &str) -> Result<Option<Offer>, Problem> {
+        let manifest = self.check_genuine()?;
+        manifest.check_compatible(&self.system)?;
+        let running = self.system.version.clone();
+        let is_recovery = self.running == Running::Rescue;
+        if manifest.version == running && !is_recovery {
+            self.host.say(&format!(
+                "the card's bundle is of {running}, which runs already"
+            ));
+            return Ok(None);
+        }
+        let newest = if is_recovery {
+            newest_run(&read_history(&mut self.host), &running)
+        } else {
+            running.clone()
+        };
+        self.check_battery()?;
+        Ok(Some(manifest.offer(sha256, &running, &newest)))
+    }
+
+    fn check_genuine(&mut self) -> Result<Manifest, Problem> {
+        check_bundle(self.host.folder(), STAGED_FILE)?;
+        let info = self.host.rauc_info(STAGED_FILE).map_err(|reason| {
+            let text = format!(
+                "the bundle is not signed by the maker of this device, or was changed since: \
+                 {reason}; take one from the maker"
+            );
+            problem(ProblemKind::NotGenuine, text)
+        })?;
+        let manifest = Manifest::parse(&info).map_err(|error| {
+            let text = format!("the bundle is signed, but {error}; take one for this device");
+            problem(ProblemKind::Unreadable, text)
+        })?;
+        check_blocks(self.host.folder(), STAGED_FILE, &manifest)?;
+        Ok(manifest)
+    }
+
+    fn check_battery(&mut self) -> Result<(), Problem> {
+        match self.host.battery_percent() {
+            Some(percent) if percent < MIN_BATTERY_PERCENT => {
+                let text = format!(
+                    "the battery has {percent} %, and an update takes {MIN_BATTERY_PERCENT} %; \
+                     connect the supply, and put the card in again"
+                );
+                Err(problem(ProblemKind::LowBattery, text))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn install(&mut self, offer: &Offer) -> Result<(), Problem> {
+        self.check_battery()?;
+        let when = self.host.moment();
+        let slot = bundle::target_slot(self.running);
+        let from = &offer.running_version;
+        let mut pending = Pending::new(from, &offer.version, slot, &offer.sha256, &when.boot_id);
+        // Without it, nobody could tell after a restart what was tried.
+        pending.store(self.host.folder()).map_err(|error| {
+            let text = format!("{error}; nothing was installed");
+            problem(ProblemKind::NoRoom, text)
+        })?;
+        let installed = self
+            .run_rauc()
+            .and_then(|()| self.mark_of_rauc(&mut pending));
+        let event = match &installed {
+            Ok(()) => HistoryEvent::Installed,
+            Err(_) => HistoryEvent::InstallFailed,
+        };
+        let reason = installed.as_ref().err().map_or("", String::as_str);
+        let line = pending.line(event, reason, &self.host.moment());
+        let added = history::add(self.host.folder(), line);
+        self.said(added);
+        installed.map_err(|reason| {
+            let removed = folder::remove(self.host.folder(), PENDING_FILE);
+            self.said(removed);
+            let text = format!(
+                "{} could not be written: {reason}; {from} goes on, try it again",
+                offer.version
+            );
+            problem(ProblemKind::InstallFailed, text)
+        })
+    }
+
+    fn run_rauc(&mut self) -> Result<(), String> {
+        let mut installation = self.host.rauc_install(STAGED_FILE)?;
+        while let Some(line) = installation.next_line() {
+            if let Some(percent) = bundle::parse_progress(&line) {
+                self.step(Event::Installing(percent));
+            }
+        }
+        installation.finish()
+    }
+
+    /// RAUC chooses the slot where both are free, in recovery.
+    fn mark_of_rauc(&mut self, pending: &mut Pending) -> Result<(), String> {
+        let state = slots::load(self.host.sectors()).map_err(|error| error.to_string())?;
+        let primary = state.and_then(|state| state.primary());
+        let Some(slot) = primary.filter(|&slot| self.running != Running::Slot(slot)) else {
+            return Err("RAUC has not marked the new slot to be started".to_owned());
+        };
+        if slot != pending.slot {
+            pending.slot = slot;
+            pending
+                .store(self.host.folder())
+                .map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+
+    fn restart(&mut self) -> Option<Event> {
+        self.host.say("restarting");
+        let reason = self.host.restart().err()?;
+        let text = format!("the device does not restart: {reason}; switch it off and on");
+        Some(Event::NotDone(problem(ProblemKind::InstallFailed, text)))
+    }
+
+    fn try_again(&mut self) -> Option<Event> {
+        let sectors = self.host.sectors();
+        let tried = slots::load(sectors)
+            .map_err(|error| error.to_string())
+            .and_then(|state| {
+                let mut state = state.unwrap_or_else(slots::BootState::unknown);
+                if !state.try_again() {
+                    return Err("no slot holds a whole system; install an update".to_owned());
+                }
+                slots::store(sectors, &state).map_err(|error| error.to_string())
+            });
+        match tried {
+            Ok(()) => self.restart(),
+            Err(reason) => Some(Event::NotDone(problem(ProblemKind::InstallFailed, reason))),
+        }
+    }
+
+    fn note_seen(&mut self) {
+        let lines = read_history(&mut self.host);
+        let Some(last) = lines.last() else {
+            return;
+        };
+        let when = self.host.moment();
+        let seen = HistoryLine {
+            event: HistoryEvent::Seen,
+            reason: String::new(),
+            boot_id: when.boot_id,
+            stamp: when.stamp,
+            ..last.clone()
+        };
+        let added = history::add(self.host.folder(), seen);
+        self.said(added);
+    }
+
+    /// Only told to the log where it fails: a card may be write-protected.
+    fn report(&mut self, card: &CardId, text: &str) {
+        if !self.host.cards().contains(card) {
+            return;
+        }
+        let when = history::date(&self.host.moment().stamp);
+        let line = format!("{when}  {}: {text}\n", self.system.compatible());
+        let written = match self.host.mount(card, Access::Write) {
+            Ok(Some(top)) => append_report(&top, &line).map_err(|error| error.to_string()),
+            Ok(None) => Err("it has no file system that is written here".to_owned()),
+            Err(reason) => Err(reason),
+        };
+        self.host.unmount();
+        if let Err(reason) = written {
+            self.host
+                .say(&format!("no report on {}: {reason}", card.name));
+        }
+    }
+}
+
+fn no_room(name: &str, reason: &str) -> Problem {
+    let text = format!(
+        "{name} cannot be kept on the device: {reason}; move records to another place, or check \
+         the device's card"
+    );
+    problem(ProblemKind::NoRoom, text)
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn read_history<H: Host>(host: &mut H) -> Vec<HistoryLine> {
+    match history::read(host.folder()) {
+        Ok(lines) => lines,
+        Err(error) => {
+            host.say(&error.to_string());
+            Vec::new()
+        }
+    }
+}
+
+/// The newest version that has proved itself here, or runs.
+fn newest_run(lines: &[HistoryLine], running: &Version) -> Version {
+    let kept = lines.iter().filter(|line| line.event == HistoryEvent::Kept);
+    let versions = kept.filter_map(|line| line.to.parse().ok());
+    versions
+        .chain([running.clone()])
+        .max()
+        .unwrap_or_else(|| running.clone())
+}
+
+/// The version that was installed in this boot by an updater that has ended since.
+fn waiting_version<H: Host>(host: &mut H, running: Running) -> Option<String> {
+    let state = slots::load(host.sectors()).unwrap_or_else(|error| {
+        host.say(&format!("the boot state cannot be read: {error}"));
+        None
+    });
+    let pending = Pending::load(host.folder()).unwrap_or_else(|error| {
+        host.say(&error.to_string());
+        None
+    });
+    let when = host.moment();
+    match judge_start(running, state.as_ref(), pending, &when.boot_id) {
+        Start::Waiting(pending) => Some(pending.to),
+        Start::Interrupted(pending) if pending.boot_id == when.boot_id => {
+            let reason = "the updater ended in the middle";
+            let line = pending.line(HistoryEvent::Interrupted, reason, &when);
+            let added = history::add(host.folder(), line);
+            let removed = added.and_then(|()| folder::remove(host.folder(), PENDING_FILE));
+            if let Err(error) = removed {
+                host.say(&error.to_string());
+            }
+            None
+        }
+        _ => None,
+    }
+}
+
+/// Checks that a file begins and ends as a bundle does, before RAUC looks at it.
+///
+/// # Errors
+/// It does not, or cannot be read.
+pub fn check_bundle(folder: &impl Folder, name: &str) -> Result<(), Problem> {
+    let no_bundle = |reason: String| {
+        let text = format!("the file is no update bundle ({reason}); copy it to the card again");
+        problem(ProblemKind::Unreadable, text)
+    };
+    let mut start = [0; BUNDLE_MAGIC.len()];
+    let opened = folder
+        .open(name)
+        .map_err(|error| no_bundle(error.to_string()))?;
+    let mut file = opened.ok_or_else(|| no_bundle("it is gone".to_owned()))?;
+    file.read_exact(&mut start)
+        .map_err(|error| no_bundle(error.to_string()))?;
+    if start != *BUNDLE_MAGIC {
+        return Err(no_bundle("it does not begin as one".to_owned()));
+    }
+    Ok(())
+}
+
+/// Checks every block of a bundle against its signed manifest.
+///
+/// # Errors
+/// A block was changed, or the file cannot be read.
+pub fn check_blocks(folder: &impl Folder, name: &str, manifest: &Manifest) -> Result<(), Problem> {
+    let checked = match folder.open(name) {
+        Ok(Some(mut file)) => file
+            .seek(io::SeekFrom::End(0))
+            .map_err(VerityError::Read)
+            .and_then(|bytes| verity::check(file, bytes, &manifest.verity)),
+        Ok(None) => Err(VerityError::Read(io::ErrorKind::NotFound.into())),
+        Err(error) => Err(VerityError::Read(error)),
+    };
+    checked.map_err(|error| {
+        let kind = match error {
+            VerityError::Read(_) => ProblemKind::Unreadable,
+            _ => ProblemKind::NotGenuine,
+        };
+        let text =
+            format!("the bundle is not as it was signed: {error}; copy it to the card again");
+        problem(kind, text)
+    })
+}
+
+/// The entries of a card's top folder; symbolic links are not followed.
+fn list_card(top: &Path) -> io::Result<Vec<CardEntry>> {
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(top)?.take(MAX_CARD_ENTRIES) {
+        let entry = entry?;
+        // Only what may be a bundle is looked at more closely.
+        if !card::is_bundle_name(&entry.file_name()) {
+            continue;
+        }
+        let metadata = entry.metadata()?;
+        entries.push(CardEntry {
+            name: entry.file_name(),
+            is_file: metadata.is_file(),
+            size_bytes: metadata.len(),
+            modified_s: metadata.mtime(),
+        });
+    }
+    Ok(entries)
+}
+
+fn append_report(top: &Path, line: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .custom_flags(OFlags::NOFOLLOW.bits() as i32)
+        .open(top.join(REPORT_FILE))?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("its report is no file"));
+    }
+    if metadata.len() + line.len() as u64 > MAX_REPORT_BYTES {
+        file.set_len(0)?;
+    }
+    file.write_all(line.as_bytes())?;
+    file.sync_all()
+}
