@@ -80,14 +80,16 @@ impl RecordError {
 
 fn advice(error: &io::Error) -> &'static str {
     use io::ErrorKind::{
-        FileTooLarge, NotADirectory, NotFound, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem,
-        StorageFull,
+        AlreadyExists, FileTooLarge, NotADirectory, NotFound, PermissionDenied, QuotaExceeded,
+        ReadOnlyFilesystem, StorageFull,
     };
     match error.kind() {
         StorageFull | QuotaExceeded | FileTooLarge => "free some space, or put a larger card in",
         ReadOnlyFilesystem => "take off the card's write protection, or put another card in",
         PermissionDenied => "give this user the folder",
-        NotFound | NotADirectory => "check the folder's path, and that its card is in",
+        AlreadyExists | NotFound | NotADirectory => {
+            "check the folder's path, and that its card is in"
+        }
         _ => "check the card",
     }
 }
