@@ -4,18 +4,12 @@ use super::dialog::{Dialog, Meaning, Moment};
 use crate::input::Action;
 use crate::ui::model::{Notice, UpdatePage};
 use crate::ui::text::Language;
-use crate::update::{
-    ANSWER_FILE, Answer, DEVICE_FACTS_FILE, DeviceFacts, MAX_TALK_BYTES, STATE_FILE, TALK_FORMAT,
-    Told, UpdateState,
-};
-use anyhow::{Context, Result, ensure};
-use serde::Serialize;
-use std::env;
-use std::fs::{self, File};
-use std::io::{ErrorKind, Read};
+use crate::update::talk_files::{hear, tell};
+use crate::update::{ANSWER_FILE, Answer, DEVICE_FACTS_FILE, DeviceFacts, STATE_FILE, UpdateState};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use std::{env, fs, io};
 
 /// Time between two looks at the updater's file.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
@@ -129,10 +123,12 @@ impl Updates {
             return None;
         }
         self.read = version;
-        match read_state(&self.files.state) {
-            Ok(state) => Some(state),
+        match hear(&self.files.state) {
+            // Nothing goes on where there is no file.
+            Ok(state) => Some(state.unwrap_or_default()),
             Err(error) => {
-                eprintln!("hemoscope: {error:#}; what it says is passed over");
+                let path = self.files.state.display();
+                eprintln!("hemoscope: {path} is not understood ({error}), and passed over");
                 None
             }
         }
@@ -152,7 +148,10 @@ impl Updates {
             }
             // Said once, tried again.
             Err(error) if !std::mem::replace(&mut self.has_failed, true) => {
-                eprintln!("hemoscope: the updater cannot be told of the device: {error:#}");
+                eprintln!(
+                    "hemoscope: the updater cannot be told of the device: {}",
+                    not_written(&self.files.facts, &error)
+                );
             }
             Err(_) => {}
         }
@@ -166,7 +165,10 @@ impl Updates {
             Meaning::Answer(answer) => {
                 let told = tell(&self.files.answer, &answer);
                 if let Err(error) = &told {
-                    eprintln!("hemoscope: the updater cannot be answered: {error:#}");
+                    eprintln!(
+                        "hemoscope: the updater cannot be answered: {}",
+                        not_written(&self.files.answer, error)
+                    );
                 }
                 // Who says no can count on, even where nobody hears it.
                 if told.is_ok() || matches!(answer, Answer::Later { .. } | Answer::Seen) {
@@ -193,53 +195,15 @@ impl Updates {
     }
 }
 
-/// Reads what the updater says; nothing goes on where there is no file.
-fn read_state(path: &Path) -> Result<UpdateState> {
-    let name = || path.display().to_string();
-    let file = match File::open(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(UpdateState::Idle),
-        file => file.with_context(|| format!("{} cannot be opened", name()))?,
-    };
-    let mut bytes = Vec::new();
-    file.take(MAX_TALK_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .with_context(|| format!("{} cannot be read", name()))?;
-    ensure!(
-        bytes.len() as u64 <= MAX_TALK_BYTES,
-        "{} has more than {MAX_TALK_BYTES} bytes",
-        name()
-    );
-    let told: Told<UpdateState> = serde_json::from_slice(&bytes)
-        .with_context(|| format!("{} is none of the updater's", name()))?;
-    ensure!(
-        told.format == TALK_FORMAT,
-        "{} is of format {}, not {TALK_FORMAT}",
-        name(),
-        told.format
-    );
-    Ok(told.content)
-}
-
-/// Puts a file in place whole.
-fn tell<T: Serialize>(path: &Path, content: &T) -> Result<()> {
-    let told = Told {
-        format: TALK_FORMAT,
-        content,
-    };
-    let bytes = serde_json::to_vec(&told)?;
-    let beside = path.with_extension("new");
-    fs::write(&beside, bytes)
-        .and_then(|()| fs::rename(&beside, path))
-        .with_context(|| {
-            let path = path.display();
-            format!("{path} cannot be written; is its folder there, and this user's?")
-        })
+fn not_written(path: &Path, error: &io::Error) -> String {
+    let path = path.display();
+    format!("{path} cannot be written ({error}); is its folder there, and this user's?")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::update::{Notes, Offer};
+    use crate::update::{MAX_TALK_BYTES, Notes, Offer, TALK_FORMAT, Told};
 
     const BETWEEN: Moment = Moment {
         is_counting: false,
