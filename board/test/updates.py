@@ -44,6 +44,12 @@ ANSWER = "/run/hemoscope/update-answer.json"
 UPDATE_FOLDER = "/data/update"
 RECORDS = "/data/hemoscope/records"
 MODEL = "/usr/share/hemoscope/models/smear-resnet/model.onnx"
+# Two fields of a simulated slide, as the program records them.
+COUNT_SOMETHING = (
+    "cd /tmp && setpriv --reuid=hemoscope --regid=hemoscope --clear-groups hemoscope run"
+    " --camera simulated:7 --fields 2 --um-per-px 0.0725 --panel png:/tmp/screen.png"
+    " --model /usr/share/hemoscope/models/smear-resnet --data /data/hemoscope >/dev/null"
+)
 # As scripts/board-image lays out the disk.
 SLOT_MIB = {"A": 65, "B": 465, "R": 866}
 IMAGE_MIB = 256
@@ -500,6 +506,7 @@ def check_pulled(trial: Trial, full: bool) -> str:
     state = device.wait_for_state(("copying", "checking", "offered"), CARD_LIMIT_S)
     if state["state"] != "copying":
         raise BoardError(f"the copy was over before it was seen: {state}")
+    time.sleep(1)
     device.photograph("copying")
     device.machine.pull_card()
     state = device.wait_for_state(("refused", "idle", "offered"), CARD_LIMIT_S)
@@ -870,6 +877,7 @@ def begin(arguments: argparse.Namespace) -> Trial:
         device.figures["first_proof_s"] = device.wait_for_proof()
         trial.version = device.version()
         device.wait_for_state("idle", 60)
+        device.machine.shell(COUNT_SOMETHING, limit_s=600)
         (folder / "records.txt").write_text("\n".join(recorded(device)))
     except BoardError:
         device.cut()
