@@ -253,6 +253,8 @@ class Trial:
         if not state.order.startswith(slot) or left != 9:
             raise BoardError(f"{version} has proved itself in slot {slot}, but {state}")
         self.version, self.slot = version, slot
+        time.sleep(2)
+        device.photograph(f"kept-{version}")
         device.answer(answer("seen"))
         device.wait_for_state("idle", 30)
 
@@ -268,6 +270,7 @@ class Trial:
         if device.version() != self.version:
             raise BoardError(f"{device.version()} runs, not {self.version}")
         self.expect_proved()
+        time.sleep(2)
         device.photograph(f"rolled-back-{to}")
         device.answer(answer("seen"))
         device.wait_for_state("idle", 30)
@@ -550,7 +553,6 @@ def check_good(trial: Trial, full: bool) -> str:
     start = time.monotonic()
     device.restart(slot)
     trial.kept(version, slot)
-    device.photograph("kept")
     offer_s, install_s = device.figures["offer_s"], device.figures["install_s"]
     return (
         f"offered after {offer_s:.0f} s, installed in {install_s:.0f} s, kept"
