@@ -44,7 +44,7 @@ struct Device {
 impl Device {
     fn new(releases: &[Release], folder: &tempfile::TempDir, label: String) -> Self {
         Self {
-            world: World::new(releases.to_vec(), folder.path().to_owned()),
+            world: World::shared(releases.to_vec(), folder.path().to_owned()),
             started: BTreeSet::new(),
             kept_records: BTreeSet::new(),
             next_record: 1,
@@ -385,4 +385,36 @@ fn a_card_pulled_at_any_write_changes_nothing_or_is_not_needed_any_more() {
     }
     println!("{stories} cards pulled");
     assert!(stories > 200, "{stories}");
+}
+
+#[test]
+fn a_full_data_partition_keeps_nothing_from_starting_proving_or_rolling_back() {
+    let folder = tempfile::tempdir().unwrap();
+    for behaviour in Behaviour::ALL {
+        let releases = releases(behaviour);
+        let label = format!("{behaviour:?}, full");
+        let mut device = Device::new(&releases, &folder, label);
+        device.world.get().insert_card(NEW);
+        let (running, release) = device.start();
+        assert!(!device.session(running, release), "it restarts");
+        {
+            let mut world = device.world.get();
+            world.pull_card();
+            world.write_back();
+            world.is_full = true;
+        }
+        let (running, release) = device.go_on();
+        let expected = if behaviour == Behaviour::Good {
+            (Running::Slot(Slot::B), NEW)
+        } else {
+            (Running::Slot(Slot::A), OLD)
+        };
+        assert_eq!((running, release), expected, "{behaviour:?}");
+        let state = slots::load(&device.world).unwrap().unwrap();
+        assert_eq!(state.primary(), running.slot(), "{behaviour:?}");
+        assert_eq!(Pending::load(&device.world).unwrap(), None, "{behaviour:?}");
+        // Nor does it take an update that it could not tell of.
+        device.world.get().insert_card(LATER);
+        assert_eq!(device.go_on().1, release, "{behaviour:?}");
+    }
 }

@@ -49,14 +49,15 @@ pub fn judge_start(
             _ => Start::Trial(pending),
         };
     }
-    if pending.boot_id == boot_id {
-        return match state {
-            Some(state) if state.is_whole(slot) => Start::Waiting(pending),
-            _ => Start::Interrupted(pending),
-        };
-    }
     // Until a new system stands whole in its slot, that slot is never the first one.
     let was_installed = state.is_some_and(|state| state.order().first() == Some(&slot));
+    if pending.boot_id == boot_id {
+        return if was_installed {
+            Start::Waiting(pending)
+        } else {
+            Start::Interrupted(pending)
+        };
+    }
     match &pending.failure {
         Some(reason) => Start::RolledBack(pending.clone(), reason.clone()),
         None if was_installed => Start::RolledBack(pending, DID_NOT_START.to_owned()),
@@ -383,6 +384,14 @@ mod tests {
                 &none,
                 "old-boot",
                 Start::Waiting(none.clone()),
+            ),
+            (
+                "died before it began",
+                a,
+                &factory,
+                &none,
+                "old-boot",
+                Start::Interrupted(none.clone()),
             ),
             (
                 "died",

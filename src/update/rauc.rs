@@ -63,6 +63,11 @@ pub fn info(bundle: &Path, keyring: Option<&Path>) -> Result<String, String> {
     let read = stdout.map_or(Ok(0), |mut out| out.read_to_string(&mut text));
     let complaint = complaint(&mut child);
     let status = child.wait().map_err(|error| cannot_run(&error))?;
+    if !status.success() && complaint.contains("output format") {
+        return Err(format!(
+            "this {PROGRAM} is too old to describe a bundle; install 1.13 or later"
+        ));
+    }
     if !status.success() {
         return Err(format!("{PROGRAM} says: {complaint}"));
     }

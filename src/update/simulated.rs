@@ -117,6 +117,8 @@ pub struct World {
     pub told: UpdateState,
     pub answer: Option<Answer>,
     pub free_bytes: u64,
+    /// No file of the data partition can grow any more.
+    pub is_full: bool,
     pub battery_percent: Option<u8>,
 }
 
@@ -132,7 +134,7 @@ fn no_power() -> io::Error {
 
 impl World {
     /// Slots and rescue hold the first release.
-    pub fn new(releases: Vec<Release>, card_folder: PathBuf) -> Shared {
+    pub fn shared(releases: Vec<Release>, card_folder: PathBuf) -> Shared {
         Shared(Rc::new(RefCell::new(Self {
             releases,
             sectors: [BootState::factory().encode(); 2],
@@ -152,6 +154,7 @@ impl World {
             told: UpdateState::Idle,
             answer: None,
             free_bytes: 1 << 30,
+            is_full: false,
             battery_percent: None,
         })))
     }
@@ -274,6 +277,9 @@ impl Folder for Shared {
 
     fn append(&mut self, name: &str, kept_bytes: u64, bytes: &[u8]) -> io::Result<()> {
         let mut world = self.get();
+        if world.is_full {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         let fate = world.write();
         if let Fate::NoPower = fate {
             return Err(no_power());
@@ -355,7 +361,8 @@ impl BootSectors for Shared {
         let fate = world.write();
         let written = match (&fate, world.luck) {
             (Fate::Whole, _) | (Fate::Cut, Luck::AllKept) => SECTOR_BYTES,
-            (Fate::Cut, Luck::Torn) => SECTOR_BYTES / 16,
+            // The checksum is new, what it belongs to is not.
+            (Fate::Cut, Luck::Torn) => SECTOR_BYTES / 64,
             _ => 0,
         };
         world.sectors[copy as usize][..written].copy_from_slice(&sector[..written]);

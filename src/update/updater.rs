@@ -633,23 +633,14 @@ fn waiting_version<H: Host>(host: &mut H, running: Running) -> Option<String> {
         None
     });
     let when = host.moment();
+    // What is not whole yet may still be under RAUC's hands: the next start judges it.
     match judge_start(running, state.as_ref(), pending, &when.boot_id) {
         Start::Waiting(pending) => Some(pending.to),
-        Start::Interrupted(pending) if pending.boot_id == when.boot_id => {
-            let reason = "the updater ended in the middle";
-            let line = pending.line(HistoryEvent::Interrupted, reason, &when);
-            let added = history::add(host.folder(), line);
-            let removed = added.and_then(|()| folder::remove(host.folder(), PENDING_FILE));
-            if let Err(error) = removed {
-                host.say(&error.to_string());
-            }
-            None
-        }
         _ => None,
     }
 }
 
-/// Checks that a file begins and ends as a bundle does, before RAUC looks at it.
+/// Checks that a file begins as a bundle does, before RAUC looks at it.
 ///
 /// # Errors
 /// It does not, or cannot be read.

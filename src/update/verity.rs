@@ -92,7 +92,7 @@ impl Layout {
             .checked_sub(tree_bytes)
             .filter(|&bytes| bytes > 0)
             .ok_or(VerityError::Layout("it is shorter than its hash tree"))?;
-        if payload_bytes % BLOCK_BYTES != 0 || tree_bytes % BLOCK_BYTES != 0 {
+        if !payload_bytes.is_multiple_of(BLOCK_BYTES) || !tree_bytes.is_multiple_of(BLOCK_BYTES) {
             return Err(VerityError::Layout("it does not consist of whole blocks"));
         }
         let payload_blocks = payload_bytes / BLOCK_BYTES;
