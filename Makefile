@@ -73,6 +73,11 @@ test: setup ## Runs every test, those of the ARM kernels under emulation too
 	cargo test --locked
 	scripts/kernel-parity-aarch64
 
+.PHONY: test-arm
+test-arm: setup ## Runs the tests as a 64-bit ARM board would, on an emulated Cortex-A72
+	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64-static -cpu cortex-a72 -L /usr/aarch64-linux-gnu" \
+	  scripts/cargo-aarch64 test --profile emulated --locked
+
 .PHONY: check
 check: format-check clippy deny doc lint-python ## Formatting, lints, licences, documentation
 

@@ -9,7 +9,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("hemoscope: {error:#}");
+            eprintln!("hemoscope: {}", app::message_of(&error));
             ExitCode::from(1)
         }
     }

@@ -8,6 +8,7 @@ use common::{NOTICE, hemoscope, messages, slide_um_per_px, write_fields};
 use hemoscope::app::arguments::{Arguments, Command};
 use hemoscope::app::run::{TalkFiles, run_with};
 use hemoscope::app::screen_content::clock_of;
+use hemoscope::board::BoardDescription;
 use hemoscope::camera;
 use hemoscope::input::Action;
 use hemoscope::record::archive::{self, SmearState};
@@ -218,20 +219,32 @@ fn a_board_description_says_where_to_look_and_options_win() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("board.toml");
     let screen = format!("png:{}", folder.path().join("screen.png").display());
-    let run = |compatible: &str| {
-        fs::write(&file, board(compatible, folder.path())).unwrap();
-        let mut command = hemoscope();
-        command.args(["run", "--fields", "2", "--panel", &screen, "--board"]);
-        command.arg(&file).output().unwrap()
-    };
-    let output = run("");
+    fs::write(&file, board("", folder.path())).unwrap();
+    let mut command = hemoscope();
+    command.args(["run", "--fields", "2", "--panel", &screen, "--board"]);
+    let output = command.arg(&file).output().unwrap();
     assert!(output.status.success(), "{}", messages(&output));
     assert!(text(&output).contains("2 fields counted"));
-    let output = run("\"nobody,nothing\"");
-    assert!(!output.status.success());
-    let said = messages(&output);
-    for part in ["board.toml", "A bench", "nobody,nothing"] {
-        assert!(said.contains(part), "{part}: {said}");
+}
+
+#[test]
+fn a_device_that_cannot_know_its_board_says_why_on_its_screen() {
+    for (compatible, wrong) in [("\"nobody,nothing\"", ""), ("", "\n[pannel]\n")] {
+        let folder = tempfile::tempdir().unwrap();
+        let board = board(compatible, folder.path()) + wrong;
+        let file = folder.path().join("board.toml");
+        fs::write(&file, &board).unwrap();
+        let refusal = BoardDescription::load_for_this_board(&file).unwrap_err();
+        expect_screen(&board, folder.path(), |identity| {
+            Screen::Failure(Failure {
+                language: Language::English,
+                identity,
+                number: None,
+                what_happened: refusal.to_string(),
+                what_to_do: "Tell whoever set the device up.".to_owned(),
+                notice: Some(Notice::HoldToSwitchOff),
+            })
+        });
     }
 }
 

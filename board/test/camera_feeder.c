@@ -1,6 +1,6 @@
 /*
  * Feeds frames from files to a v4l2loopback device, as a camera would deliver them:
- * camera-feeder DEVICE MJPG|YUYV WIDTH HEIGHT FRAMES_PER_SECOND REPEAT FILE...
+ * camera-feeder DEVICE MJPG|YUYV|GREY WIDTH HEIGHT FRAMES_PER_SECOND REPEAT FILE...
  * Each file is one frame and is sent REPEAT times; after the last one the first follows. It ends
  * on a signal.
  */
@@ -57,13 +57,14 @@ int main(int argc, char **argv)
     struct v4l2_format format = {.type = V4L2_BUF_TYPE_VIDEO_OUTPUT};
     struct timespec next;
     unsigned long rate, repeat;
-    int device, is_jpeg;
+    int device, is_jpeg, is_grey;
 
     if (argc < 8) {
-        fprintf(stderr, "usage: camera-feeder DEVICE MJPG|YUYV WIDTH HEIGHT RATE REPEAT FILE...\n");
+        fprintf(stderr, "usage: camera-feeder DEVICE MJPG|YUYV|GREY WIDTH HEIGHT RATE REPEAT FILE...\n");
         return 2;
     }
     is_jpeg = strcmp(argv[2], "MJPG") == 0;
+    is_grey = strcmp(argv[2], "GREY") == 0;
     rate = number(argv[5], 1000);
     repeat = number(argv[6], 1000000);
     device = open(argv[1], O_RDWR);
@@ -71,11 +72,13 @@ int main(int argc, char **argv)
         fail("cannot open", argv[1]);
     format.fmt.pix.width = number(argv[3], 8192);
     format.fmt.pix.height = number(argv[4], 8192);
-    format.fmt.pix.pixelformat = is_jpeg ? V4L2_PIX_FMT_MJPEG : V4L2_PIX_FMT_YUYV;
+    format.fmt.pix.pixelformat = is_jpeg   ? V4L2_PIX_FMT_MJPEG
+                                 : is_grey ? V4L2_PIX_FMT_GREY
+                                           : V4L2_PIX_FMT_YUYV;
     format.fmt.pix.field = V4L2_FIELD_NONE;
     format.fmt.pix.colorspace = is_jpeg ? V4L2_COLORSPACE_JPEG : V4L2_COLORSPACE_SRGB;
-    format.fmt.pix.bytesperline = is_jpeg ? 0 : format.fmt.pix.width * 2;
-    format.fmt.pix.sizeimage = format.fmt.pix.width * format.fmt.pix.height * 2;
+    format.fmt.pix.bytesperline = is_jpeg ? 0 : format.fmt.pix.width * (is_grey ? 1 : 2);
+    format.fmt.pix.sizeimage = format.fmt.pix.width * format.fmt.pix.height * (is_grey ? 1 : 2);
     if (ioctl(device, VIDIOC_S_FMT, &format) < 0)
         fail("cannot set the format of", argv[1]);
 

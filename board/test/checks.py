@@ -10,14 +10,20 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from machine import BoardError, Machine
+from machine import DISPLAY, BoardError, Machine
 from png import Picture, read_png, write_png
 from spi_screen import read_picture
 
 # As of the simulated slide that the camera shows.
 UM_PER_PX = "0.0725"
 CAMERA = "/dev/video9"
+OTHER_CAMERA = "/dev/video8"
+# Endings of the frames' files.
+FILES = {"mjpg": "jpg", "yuyv": "yuyv"}
+BOARD = "/usr/share/hemoscope/board.toml"
 RECORDS = "/data/hemoscope/records"
+# Draws the screen into a file beside the display.
+DRAWN_TOO = "--panel drm --panel png:/run/hemoscope/screen.png"
 # Times at which the camera shows one field: four seconds at five frames a second.
 REPEAT = 20
 # systemd-analyze security: the unit's exposure, 0 to 10.
@@ -70,20 +76,22 @@ class Bench:
             if each["outcome"] == "counted"
         ]
 
-    def start_camera(self, kind: str) -> None:
-        """Plugs the camera in and lets it show the frames of a kind, MJPG or YUYV."""
-        folder = kind.lower()
+    def start_camera(self, kind: str, device: str = CAMERA) -> None:
+        """Plugs a camera in and lets it show frames of a kind, MJPG, YUYV or GREY."""
+        # Of a picture in grey the content does not matter.
+        folder = "yuyv" if kind == "GREY" else kind.lower()
         self.machine.shell(
             "mountpoint -q /run/test || { mkdir -p /run/test;"
             " mount -o ro LABEL=hemo-test /run/test; }"
         )
         self.machine.shell(
             "grep -q v4l2loopback /proc/modules || insmod /run/test/v4l2loopback.ko"
-            f" video_nr={CAMERA[-1]} exclusive_caps=1 max_buffers=4 card_label=Microscope"
+            f" devices=2 video_nr={CAMERA[-1]},{OTHER_CAMERA[-1]} exclusive_caps=1,1"
+            " max_buffers=4 card_label=Microscope,Webcam"
         )
         self.machine.shell(
-            f"(setsid /run/test/camera-feeder {CAMERA} {kind} 640 480 5 {REPEAT}"
-            f" /run/test/{folder}/* >/run/feeder.log 2>&1 </dev/null &) ; sleep 1;"
+            f"(setsid /run/test/camera-feeder {device} {kind} 640 480 5 {REPEAT}"
+            f" /run/test/{folder}/*.{FILES[folder]} >/run/feeder.log 2>&1 </dev/null &) ; sleep 1;"
             " cat /run/feeder.log; pidof camera-feeder"
         )
 
@@ -91,15 +99,33 @@ class Bench:
         """Unplugs the camera."""
         self.machine.shell("kill $(pidof camera-feeder); sleep 1", check=False)
 
-    def restart(self, options: str, board: str = "/usr/share/hemoscope/board.toml") -> None:
+    def restart(self, options: str, board: str = BOARD, waits: bool = True) -> None:
         """Starts the program again with more options than the image gives it."""
         unit = "/run/systemd/system/hemoscope.service.d"
         self.machine.shell(
             f"mkdir -p {unit}; printf '[Service]\\nExecStart=\\nExecStart=/usr/bin/hemoscope run"
             f" --board {board} {options}\\n' >{unit}/test.conf;"
-            " systemctl daemon-reload; systemctl restart hemoscope",
+            f" systemctl daemon-reload; systemctl {'' if waits else '--no-block'} restart hemoscope",
             limit_s=180,
         )
+
+    def fields(self) -> int:
+        """How many fields the program has counted on the screen."""
+        found = re.match(r"(\d+) fields", self.status())
+        return int(found[1]) if found else 0
+
+    def wait_for_status(self, what: str, text: str, limit_s: float) -> float:
+        """Waits until the program says something to the service manager."""
+        return self.wait_until(what, limit_s, lambda: text in self.status())
+
+    def journal_since(self, cursor: str) -> str:
+        """What the program has written since a moment."""
+        return self.machine.shell(f"journalctl -q -u hemoscope -o cat --after-cursor='{cursor}'")
+
+    def journal_cursor(self) -> str:
+        """This moment in the journal."""
+        said = self.machine.shell("journalctl -q -n 1 --show-cursor -o cat")
+        return re.search(r"cursor: (\S+)", said)[1]
 
     def status(self) -> str:
         """What the program last told the service manager."""
@@ -183,9 +209,7 @@ def _count(bench: Bench, kind: str, wanted: int) -> str:
     started = time.monotonic()
     bench.restart(f"--um-per-px {UM_PER_PX}")
     bench.start_camera(kind)
-    bench.wait_until(
-        "the first field is counted", 120, lambda: not bench.status().startswith("0 fields")
-    )
+    bench.wait_until("the first field is counted", 120, lambda: bench.fields() > 0)
     first_s = time.monotonic() - started
     bench.wait_until(
         f"{wanted} fields are counted",
@@ -221,10 +245,15 @@ def check_camera_yuyv(bench: Bench) -> str:
 
 def check_photograph(bench: Bench) -> str:
     """The display shows, pixel for pixel, what the program draws into a file."""
+    bench.restart(f"--um-per-px {UM_PER_PX} {DRAWN_TOO}")
+    bench.wait_until("a field is counted", 120, lambda: bench.fields() > 0)
+    return _compare_with_display(bench, "shown")
+
+
+def _compare_with_display(bench: Bench, name: str) -> str:
+    """Photographs the display, which has to show what the program draws into a file."""
     machine = bench.machine
-    bench.restart(f"--um-per-px {UM_PER_PX} --panel drm --panel png:/run/hemoscope/screen.png")
-    bench.wait_until("a field is counted", 120, lambda: not bench.status().startswith("0 fields"))
-    drawn, shown = bench.folder / "drawn.png", bench.folder / "shown.png"
+    drawn, shown = bench.folder / f"{name}-drawn.png", bench.folder / f"{name}.png"
     differing = -1
     for _ in range(3):
         # It stands still between two screens, since both are written one after the other.
@@ -237,7 +266,7 @@ def check_photograph(bench: Bench) -> str:
         if differing == 0:
             break
     if differing != 0:
-        raise BoardError(f"{differing} pixels differ between drawn.png and shown.png")
+        raise BoardError(f"{differing} pixels differ between {drawn.name} and {shown.name}")
     return f"{have.width_px}x{have.height_px}, no pixel differs"
 
 
@@ -283,9 +312,147 @@ def check_camera_lost(bench: Bench) -> str:
     )
 
 
+def _expect_same_run(bench: Bench, restarts: str) -> None:
+    if bench.show("hemoscope", "NRestarts") != restarts:
+        raise BoardError("the program was started again")
+
+
+def check_display_unplugged(bench: Bench) -> str:
+    """A display whose cable is pulled is missed while counting goes on, and lit when it is back."""
+    machine = bench.machine
+    restarts, cursor = bench.show("hemoscope", "NRestarts"), bench.journal_cursor()
+    connector = machine.shell("ls -d /sys/class/drm/card*-*").split()[0]
+    machine.shell(f"echo off >{connector}/status")
+    away_s = bench.wait_until(
+        "the log says that the display is away",
+        30,
+        lambda: "was unplugged; plug it in again" in bench.journal_since(cursor),
+    )
+    fields = bench.fields()
+    bench.wait_until("counting goes on", 120, lambda: bench.fields() > fields)
+    cursor = bench.journal_cursor()
+    machine.shell(f"echo detect >{connector}/status")
+    back_s = bench.wait_until(
+        "the display is lit again",
+        30,
+        lambda: "the screen is shown on" in bench.journal_since(cursor),
+    )
+    compared = _compare_with_display(bench, "display-back")
+    _expect_same_run(bench, restarts)
+    return f"missed after {away_s:.1f} s, lit {back_s:.1f} s after its return; {compared}"
+
+
+def check_display_card_removed(bench: Bench) -> str:
+    """The display's whole card is taken out and put in again; without it, the log says so."""
+    machine = bench.machine
+    restarts, cursor = bench.show("hemoscope", "NRestarts"), bench.journal_cursor()
+    machine.qmp("device_del", id="display")
+    bench.wait_until(
+        "the card is gone", 60, lambda: not machine.shell("ls /dev/dri/card* 2>/dev/null || true")
+    )
+    bench.wait_until(
+        "the log says that the display is away",
+        30,
+        lambda: "the screen is shown when it is back" in bench.journal_since(cursor),
+    )
+    driver, *options = DISPLAY.split(",")
+    named = dict(option.split("=") for option in options)
+    machine.qmp("device_add", driver=driver, id="display", bus="display-port", **named)
+    cursor = bench.journal_cursor()
+    back_s = bench.wait_until(
+        "the display is lit again",
+        60,
+        lambda: "the screen is shown on" in bench.journal_since(cursor),
+    )
+    compared = _compare_with_display(bench, "card-back")
+    _expect_same_run(bench, restarts)
+    return f"lit {back_s:.1f} s after its return; {compared}"
+
+
+def check_camera_stalled(bench: Bench) -> str:
+    """A camera that gives no frames any more is said to be silent, and counted when it goes on."""
+    machine = bench.machine
+    restarts = bench.show("hemoscope", "NRestarts")
+    machine.shell("kill -STOP $(pidof camera-feeder)")
+    away_s = bench.wait_for_status("the screen says that no frames come", "gave no frame", 60)
+    machine.photograph(bench.folder / "camera-stalled.png")
+    machine.shell("kill -CONT $(pidof camera-feeder)")
+    back_s = bench.wait_for_status("the camera is back", "camera there", 60)
+    _expect_same_run(bench, restarts)
+    return f"said after {away_s:.1f} s; back {back_s:.1f} s after it goes on"
+
+
+def check_two_cameras(bench: Bench) -> str:
+    """With two cameras the screen asks to leave one, and takes the one that is left."""
+    bench.start_camera("MJPG", OTHER_CAMERA)
+    # The one that was in use stays so; a program that has just started has to ask.
+    bench.restart(f"--um-per-px {UM_PER_PX} {DRAWN_TOO}")
+    restarts = bench.show("hemoscope", "NRestarts")
+    bench.wait_for_status("the screen says that there are two", "is one of 2", 60)
+    compared = _compare_with_display(bench, "two-cameras")
+    bench.stop_camera()
+    bench.start_camera("MJPG")
+    bench.wait_for_status("the one that is left is taken", "camera there", 60)
+    _expect_same_run(bench, restarts)
+    return f"asked to leave one ({compared}), and took the one that was left"
+
+
+def check_grey_camera(bench: Bench) -> str:
+    """A camera that gives grey pictures only is refused, with the reason."""
+    restarts = bench.show("hemoscope", "NRestarts")
+    bench.stop_camera()
+    bench.start_camera("GREY")
+    bench.wait_for_status("the screen says why", "GREY", 60)
+    status = bench.status()
+    bench.machine.photograph(bench.folder / "grey-camera.png")
+    bench.stop_camera()
+    bench.start_camera("MJPG")
+    bench.wait_for_status("a better camera is taken", "camera there", 60)
+    _expect_same_run(bench, restarts)
+    return status
+
+
+def check_read_only_data(bench: Bench) -> str:
+    """A card that can no longer be written stops nothing, and the screen says so."""
+    machine = bench.machine
+    restarts = bench.show("hemoscope", "NRestarts")
+    # As ext4 does by itself when the card fails.
+    machine.shell("sync; echo u >/proc/sysrq-trigger; sleep 2; findmnt -n -o OPTIONS /data")
+    bench.wait_for_status("the program says that results are not saved", "not saved", 120)
+    status = bench.status()
+    machine.photograph(bench.folder / "data-read-only.png")
+    machine.shell("mount -o remount,rw /data")
+    bench.wait_until("results are saved again", 120, lambda: "not saved" not in bench.status())
+    _expect_same_run(bench, restarts)
+    return status
+
+
+def check_wrong_board(bench: Bench) -> str:
+    """A description with a mistake, or of another board, is refused on the screen."""
+    machine = bench.machine
+    mistakes = {
+        "typo": ('s/^source = .*/sauce = "v4l2"/', "sauce"),
+        "other": ("s/linux,dummy-virt/raspberrypi,5-model-b/", "raspberrypi,5-model-b"),
+    }
+    for name, (edit, expected) in mistakes.items():
+        cursor = bench.journal_cursor()
+        machine.shell(f"sed '{edit}' {BOARD} >/run/board-{name}.toml")
+        bench.restart(DRAWN_TOO, board=f"/run/board-{name}.toml", waits=False)
+        bench.wait_until(
+            "the log says what is wrong",
+            60,
+            lambda expected=expected, cursor=cursor: expected in bench.journal_since(cursor),
+        )
+        time.sleep(2)
+        _compare_with_display(bench, f"board-{name}")
+    bench.restart(f"--um-per-px {UM_PER_PX} {DRAWN_TOO}")
+    bench.wait_until("counting goes on", 120, lambda: bench.fields() > 0)
+    return "a mistake and another board's description are refused on screen and log"
+
+
 def check_buttons(bench: Bench) -> str:
     """The first button finishes a smear, shows its result, and starts the next one."""
-    bench.wait_until("a field is counted", 120, lambda: not bench.status().startswith("0 fields"))
+    bench.wait_until("a field is counted", 120, lambda: bench.fields() > 0)
     smear = max(line["smear"] for line in bench.records())
 
     def last_event() -> dict:
@@ -471,11 +638,18 @@ BOARD_CHECKS = [
     check_units,
     check_camera_jpeg,
     check_photograph,
+    check_display_unplugged,
+    check_display_card_removed,
     check_camera_lost,
+    check_camera_stalled,
+    check_grey_camera,
+    check_two_cameras,
+    check_wrong_board,
     check_buttons,
     check_killed,
     check_hung,
     check_data_full,
+    check_read_only_data,
     check_reset,
     check_camera_yuyv,
     check_power_key,

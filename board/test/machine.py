@@ -14,6 +14,7 @@ from pathlib import Path
 # Where U-Boot keeps the boot partition: one MiB into the disk.
 BOOT_PARTITION = "@@1M"
 SHELL_LIMIT_S = 120
+DISPLAY = "virtio-gpu-pci,xres=800,yres=480"
 CARD_SLOT = "card-slot"
 STICK = "stick"
 
@@ -64,7 +65,8 @@ class Machine:
             *["-smp", "2", "-m", "512", "-accel", "tcg,thread=multi", "-bios", str(loader)],
             *["-drive", f"file={disk},if=none,id=card,format=raw,cache=unsafe"],
             *["-device", "virtio-blk-pci,drive=card,bootindex=0", "-nic", "none"],
-            *["-display", "none", "-device", "virtio-gpu-pci,xres=800,yres=480"],
+            *["-display", "none", "-device", "pcie-root-port,id=display-port"],
+            *["-device", f"{DISPLAY},bus=display-port,id=display"],
             *["-device", "i6300esb", "-device", "virtio-keyboard-pci"],
             *["-device", "virtio-rng-pci", "-monitor", "none"],
             *["-chardev", f"socket,id=serial,path={self._sockets['serial']},server=on,wait=off"],

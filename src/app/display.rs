@@ -2,7 +2,7 @@
 
 use super::screen_content::{Surroundings, counting_of};
 use super::setup::Setup;
-use crate::panel::{ChangedRows, Panel, PanelError};
+use crate::panel::{ChangedRows, FaultLight, Panel, PanelError};
 use crate::session::Session;
 use crate::ui::canvas::Canvas;
 use crate::ui::describe;
@@ -10,6 +10,7 @@ use crate::ui::layout::ScreenSize;
 use crate::ui::model::{Counting, Screen};
 use crate::ui::screen::LiveScreen;
 use std::ops::Range;
+use std::time::Instant;
 
 /// The light of a panel that was never set.
 const MAX_BRIGHTNESS_PERCENT: u8 = 100;
@@ -19,6 +20,7 @@ pub struct Display {
     screen: LiveScreen,
     changed: ChangedRows,
     panels: Vec<WatchedPanel>,
+    fault_light: Option<FaultLight>,
 }
 
 /// A panel, and what was said of it last.
@@ -91,6 +93,15 @@ impl Display {
             screen: LiveScreen::new(size),
             changed: ChangedRows::new(size.canvas()),
             panels: panels.into_iter().map(WatchedPanel::new).collect(),
+            fault_light: None,
+        }
+    }
+
+    /// Has a light of the board blink while no panel of the device's own shows the screen.
+    pub fn with_fault_light(self, fault_light: Option<FaultLight>) -> Self {
+        Self {
+            fault_light,
+            ..self
         }
     }
 
@@ -191,6 +202,15 @@ impl Display {
             if let Some(news) = watched.present(canvas, changed)? {
                 eprintln!("hemoscope: {news}");
             }
+        }
+        let is_dark = self.fault_light.is_some() && self.shown_on().is_none();
+        let told = self
+            .fault_light
+            .as_mut()
+            .map(|light| light.tell(is_dark, Instant::now()));
+        if let Some(Err(reason)) = told {
+            eprintln!("hemoscope: {reason}");
+            self.fault_light = None;
         }
         Ok(())
     }

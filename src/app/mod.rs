@@ -42,3 +42,34 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
         Command::Update(arguments) => update::run(arguments),
     }
 }
+
+/// An error as its reader sees it: each cause once, since many messages name theirs already.
+pub fn message_of(error: &anyhow::Error) -> String {
+    let mut message = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if message.is_empty() {
+            message = cause;
+        } else if !message.contains(&cause) {
+            message.push_str(": ");
+            message.push_str(&cause);
+        }
+    }
+    message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+    use std::path::Path;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let missing = Path::new("/there/is/no/such/file");
+        let error = anyhow::Error::from(crate::config::Config::load(missing).unwrap_err());
+        assert_eq!(message_of(&error), error.to_string());
+        assert!(format!("{error:#}").len() > error.to_string().len());
+        let error = std::fs::read(missing).context("the card").unwrap_err();
+        assert_eq!(message_of(&error), format!("{error:#}"));
+    }
+}

@@ -52,7 +52,20 @@ impl Setup {
             Some(path) => Config::load(path)?,
             None => Config::default(),
         };
-        Ok(Self {
+        Ok(Self::of(config, arguments))
+    }
+
+    /// What a device that cannot know its board starts from: its configuration, where that can be
+    /// read, and whatever display the kernel drives. The wiring of another board is never tried.
+    pub fn without_board(arguments: &SharedArguments) -> Self {
+        let mut setup =
+            Self::load(arguments).unwrap_or_else(|_| Self::of(Config::default(), arguments));
+        "drm".clone_into(&mut setup.config.panel.kind);
+        setup
+    }
+
+    fn of(config: Config, arguments: &SharedArguments) -> Self {
+        Self {
             um_per_px: arguments.um_per_px.or(config.scale.um_per_px),
             data: None,
             panel: PanelSettings::default(),
@@ -60,7 +73,7 @@ impl Setup {
             controls: ControlSettings::default(),
             model: arguments.model.clone(),
             config,
-        })
+        }
     }
 
     /// Lays the description of the board over the configuration: the one place where it becomes

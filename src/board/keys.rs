@@ -86,6 +86,11 @@ const TABLES: &[Table] = &[
                 "percent",
                 "Brightness",
             ),
+            plain(
+                "fault_light",
+                NAME,
+                "Light that blinks while no display shows the screen",
+            ),
         ],
     },
     Table {

@@ -5,6 +5,7 @@ mod backlight;
 mod changed_rows;
 #[cfg(target_os = "linux")]
 mod drm;
+mod fault_light;
 mod memory;
 mod png;
 mod rotation;
@@ -18,6 +19,7 @@ mod terminal;
 pub use changed_rows::ChangedRows;
 #[cfg(target_os = "linux")]
 pub use drm::DrmPanel;
+pub use fault_light::FaultLight;
 pub use memory::MemoryPanel;
 pub use png::{PngPanel, write_frame};
 pub use rotation::{Rotation, UnknownRotation};

@@ -13,6 +13,9 @@ pub struct PanelSettings {
     pub rotation_degrees: u16,
     /// Brightness at the start, 0 to 100; left as it is without it.
     pub brightness_percent: Option<u8>,
+    /// Name of a light of the board (`ls /sys/class/leds`) that blinks while no display shows the
+    /// screen; none without it.
+    pub fault_light: Option<String>,
     /// Only for [`PanelKind::Drm`].
     pub drm: Option<DrmSettings>,
     /// Only for [`PanelKind::Spi`].

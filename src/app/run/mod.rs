@@ -20,12 +20,13 @@ use super::circulation::{FRAMES, RESULTS_WAITING, Shared, SmearEvent};
 use super::display::Display;
 use super::field_analysis::FieldAnalysis;
 use super::keeping::Keeper;
+use super::message_of;
 use super::setup::Setup;
 use crate::board::BoardDescription;
 use crate::camera::{self, AtStart, CapturedFrame, FrameSource};
 use crate::health::ThreadPolicy;
 use crate::input::{Action, Input, InputSettings};
-use crate::panel::{Panel, display_px, panel_from_spec};
+use crate::panel::{FaultLight, Panel, display_px, panel_from_spec};
 use crate::quality::Judge;
 use crate::record::Clock;
 use crate::service::{Service, StopSignal};
@@ -45,6 +46,8 @@ use updates::Updates;
 
 /// Time between two looks at input, slot and results.
 const TICK: Duration = Duration::from_millis(100);
+/// How long a device without a display blinks before the system starts it again.
+const BLINKING: Duration = Duration::from_secs(5);
 
 /// Runs the device until the wanted fields are counted, the source ends, the operator stops it or
 /// the system does; `Ok(false)` when the run was broken off or something was not counted or not
@@ -75,18 +78,28 @@ pub fn run_with<A>(
 where
     A: FnMut(&Session) -> Option<Action>,
 {
-    let mut setup = Setup::load(&arguments.shared)?;
-    if let Some(file) = &arguments.board {
-        setup = setup.on_board(&BoardDescription::load_for_this_board(file)?);
-    }
-    if let Some(data) = &arguments.data {
-        setup.data = Some(data.clone());
-    }
+    let (setup, refusal) = match prepare(arguments) {
+        Ok(setup) => (setup, None),
+        Err(error) if arguments.board.is_some() => {
+            // On the log at once, since there may be no display to show it on.
+            eprintln!("hemoscope: {}", message_of(&error));
+            (Setup::without_board(&arguments.shared), Some(error))
+        }
+        Err(error) => return Err(error),
+    };
     let stop = StopSignal::listen().context("signals cannot be listened for")?;
     // Before the first screen, since it may have something to say.
     let keeper = Keeper::start(setup.data.as_deref());
     let size = screen_size(arguments, &setup)?;
-    let mut display = Display::new(size, open_panels(arguments, &setup, size)?);
+    let fault_light = open_fault_light(&setup);
+    let panels = match open_panels(arguments, &setup, size) {
+        Ok(panels) => panels,
+        Err(error) => {
+            blink(fault_light, &stop);
+            return Err(error);
+        }
+    };
+    let mut display = Display::new(size, panels).with_fault_light(fault_light);
     display.show(&Screen::Starting(Starting {
         language: setup.language(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -110,8 +123,44 @@ where
         out,
         results: String::new(),
     };
-    let outcome = count_smears(arguments, size, &mut operator);
+    let outcome = match refusal {
+        Some(error) => Err(error),
+        None => count_smears(arguments, size, &mut operator),
+    };
     operator.finish(outcome, arguments.board.is_some())
+}
+
+/// Configuration, board and options, put together.
+fn prepare(arguments: &RunArguments) -> Result<Setup> {
+    let mut setup = Setup::load(&arguments.shared)?;
+    if let Some(file) = &arguments.board {
+        setup = setup.on_board(&BoardDescription::load_for_this_board(file)?);
+    }
+    if let Some(data) = &arguments.data {
+        setup.data = Some(data.clone());
+    }
+    Ok(setup)
+}
+
+/// The board's light for faults, where it has one.
+fn open_fault_light(setup: &Setup) -> Option<FaultLight> {
+    let name = setup.panel.fault_light.as_ref()?;
+    FaultLight::open(name)
+        .inspect_err(|reason| eprintln!("hemoscope: {reason}"))
+        .ok()
+}
+
+/// Blinks for a while where there is no display to say why the device gives up.
+fn blink(light: Option<FaultLight>, stop: &StopSignal) {
+    let Some(mut light) = light else { return };
+    let until = Instant::now() + BLINKING;
+    while Instant::now() < until && !stop.is_raised() {
+        if let Err(reason) = light.tell(true, Instant::now()) {
+            eprintln!("hemoscope: {reason}");
+            return;
+        }
+        thread::sleep(TICK);
+    }
 }
 
 /// How the counting ended.

@@ -8,9 +8,12 @@ use super::{Ending, TICK};
 use crate::app::circulation::Shared;
 use crate::app::display::Display;
 use crate::app::keeping::Keeper;
+use crate::app::message_of;
 use crate::app::power;
 use crate::app::screen_content::{Surroundings, identity_of, missing_camera_of, surroundings_of};
 use crate::app::setup::Setup;
+use crate::board::BoardError;
+use crate::config::ConfigError;
 use crate::input::Action;
 use crate::record::Clock;
 use crate::service::{Beat, Service, StopSignal};
@@ -198,7 +201,7 @@ impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
     /// system starts the program again. Tells whether the device is to be switched off.
     fn show_failure(&mut self, error: &anyhow::Error) -> Result<bool> {
         let language = self.setup.language();
-        let what_happened = format!("{error:#}");
+        let what_happened = message_of(error);
         let nothing = Session::new(self.setup.count_rules(), None, KnownScale::Unknown);
         let mut until = Instant::now() + FAILURE_SHOWN;
         while Instant::now() < until {
@@ -218,7 +221,7 @@ impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
                     identity: identity_of(self.setup, surroundings),
                     number: None,
                     what_happened: what_happened.clone(),
-                    what_to_do: TextId::DoSwitchOff.text_in(language).to_owned(),
+                    what_to_do: remedy_of(error).text_in(language).to_owned(),
                     notice: surroundings.notice,
                 }))?;
             }
@@ -226,6 +229,15 @@ impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
             thread::sleep(TICK);
         }
         Ok(false)
+    }
+}
+
+/// What the operator can do about what stopped the device.
+fn remedy_of(error: &anyhow::Error) -> TextId {
+    if error.is::<BoardError>() || error.is::<ConfigError>() {
+        TextId::DoAskInstaller
+    } else {
+        TextId::DoSwitchOff
     }
 }
 
