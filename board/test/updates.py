@@ -46,9 +46,11 @@ RECORDS = "/data/hemoscope/records"
 MODEL = "/usr/share/hemoscope/models/smear-resnet/model.onnx"
 # Two fields of a simulated slide, as the program records them.
 COUNT_SOMETHING = (
-    "cd /tmp && setpriv --reuid=hemoscope --regid=hemoscope --clear-groups hemoscope run"
+    "systemctl stop hemoscope; cd /tmp;"
+    " setpriv --reuid=hemoscope --regid=hemoscope --clear-groups hemoscope run"
     " --camera simulated:7 --fields 2 --um-per-px 0.0725 --panel png:/tmp/screen.png"
-    " --model /usr/share/hemoscope/models/smear-resnet --data /data/hemoscope >/dev/null"
+    " --model /usr/share/hemoscope/models/smear-resnet --data /data/hemoscope"
+    " </dev/null >/tmp/count.txt; done=$?; systemctl start hemoscope; (exit $done)"
 )
 # As scripts/board-image lays out the disk.
 SLOT_MIB = {"A": 65, "B": 465, "R": 866}
