@@ -44,10 +44,11 @@ ANSWER = "/run/hemoscope/update-answer.json"
 UPDATE_FOLDER = "/data/update"
 RECORDS = "/data/hemoscope/records"
 MODEL = "/usr/share/hemoscope/models/smear-resnet/model.onnx"
+AS_PROGRAM = "setpriv --reuid=hemoscope --regid=hemoscope --clear-groups"
+ASK_RAUC = "busctl call de.pengutronix.rauc / de.pengutronix.rauc.Installer GetPrimary"
 # Two fields of a simulated slide, as the program records them.
 COUNT_SOMETHING = (
-    "systemctl stop hemoscope; cd /tmp;"
-    " setpriv --reuid=hemoscope --regid=hemoscope --clear-groups hemoscope run"
+    f"systemctl stop hemoscope; cd /tmp; {AS_PROGRAM} hemoscope run"
     " --camera simulated:7 --fields 2 --um-per-px 0.0725 --panel png:/tmp/screen.png"
     " --model /usr/share/hemoscope/models/smear-resnet --data /data/hemoscope"
     " </dev/null >/tmp/count.txt; done=$?; systemctl start hemoscope; (exit $done)"
@@ -414,6 +415,11 @@ def check_refusals(trial: Trial, full: bool) -> str:
         wrong.append("a slot or the boot state was touched")
     if device.shell("ls -A /data/update | grep -c staged || true").strip() != "0":
         wrong.append("a copy was left behind")
+    # RAUC takes orders from root alone, not from the program.
+    said = device.shell(f"{AS_PROGRAM} {ASK_RAUC}; echo status $?", check=False)
+    answered = device.shell(ASK_RAUC, check=False)
+    if "status 0" in said or "rootfs." not in answered:
+        wrong.append(f"the program may order RAUC about, or root may not: {said} {answered}")
     if wrong:
         raise BoardError("; ".join(wrong))
     return f"{len(rows)} cards, none offered, nothing written"
