@@ -37,10 +37,10 @@ if test -e ${devtype} ${devnum}:1 extra.env; then
   load ${devtype} ${devnum}:1 ${state_address} extra.env
   env import -t ${state_address} ${filesize} extra_arguments
 fi
-# RAUC takes what runs for a slot of its own unless it is told that it is none.
+# RAUC writes a slot that it does not take for the one that runs. From R that has to be A.
 setenv slot_A 'setenv slot A; setenv slot_part 2; setenv slot_uuid @UUID_A@; setenv slot_words'
 setenv slot_B 'setenv slot B; setenv slot_part 3; setenv slot_uuid @UUID_B@; setenv slot_words'
-setenv slot_R 'setenv slot R; setenv slot_part @PART_R@; setenv slot_uuid @UUID_R@; setenv slot_words rauc.external'
+setenv slot_R 'setenv slot R; setenv slot_part @PART_R@; setenv slot_uuid @UUID_R@; setenv slot_words rauc.slot=B'
 setenv take_A 'setexpr BOOT_A_LEFT ${BOOT_A_LEFT} - 1; run write_state; run slot_A'
 setenv take_B 'setexpr BOOT_B_LEFT ${BOOT_B_LEFT} - 1; run write_state; run slot_B'
 setenv write_state 'env export -c -s 0x200 ${state_address} BOOT_ORDER BOOT_A_LEFT BOOT_B_LEFT; ${devtype} write ${state_address} ${first} 1; ${devtype} write ${state_address} ${second} 1'

@@ -121,7 +121,7 @@ class Keys:
         shutil.rmtree(database, ignore_errors=True)
         database.mkdir()
         (database / "index").write_text("")
-        (database / "serial").write_text(f"{abs(hash(name)) % 10**8 + 10**8}\n")
+        (database / "serial").write_text(f"{abs(hash(name)) % (9 * 10**7) + 10**7}\n")
         config = database / "config"
         config.write_text(
             f"[ca]\ndefault_ca=one\n[one]\ndir={database}\ndatabase=$dir/index\n"

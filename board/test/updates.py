@@ -44,6 +44,15 @@ ANSWER = "/run/hemoscope/update-answer.json"
 UPDATE_FOLDER = "/data/update"
 RECORDS = "/data/hemoscope/records"
 MODEL = "/usr/share/hemoscope/models/smear-resnet/model.onnx"
+AS_PROGRAM = "setpriv --reuid=hemoscope --regid=hemoscope --clear-groups"
+ASK_RAUC = "busctl call de.pengutronix.rauc / de.pengutronix.rauc.Installer GetPrimary"
+# Two fields of a simulated slide, as the program records them.
+COUNT_SOMETHING = (
+    f"systemctl stop hemoscope; cd /tmp; {AS_PROGRAM} hemoscope run"
+    " --camera simulated:7 --fields 2 --um-per-px 0.0725 --panel png:/tmp/screen.png"
+    " --model /usr/share/hemoscope/models/smear-resnet --data /data/hemoscope"
+    " </dev/null >/tmp/count.txt; done=$?; systemctl start hemoscope; (exit $done)"
+)
 # As scripts/board-image lays out the disk.
 SLOT_MIB = {"A": 65, "B": 465, "R": 866}
 IMAGE_MIB = 256
@@ -247,6 +256,8 @@ class Trial:
         if not state.order.startswith(slot) or left != 9:
             raise BoardError(f"{version} has proved itself in slot {slot}, but {state}")
         self.version, self.slot = version, slot
+        time.sleep(2)
+        device.photograph(f"kept-{version}")
         device.answer(answer("seen"))
         device.wait_for_state("idle", 30)
 
@@ -262,6 +273,7 @@ class Trial:
         if device.version() != self.version:
             raise BoardError(f"{device.version()} runs, not {self.version}")
         self.expect_proved()
+        time.sleep(2)
         device.photograph(f"rolled-back-{to}")
         device.answer(answer("seen"))
         device.wait_for_state("idle", 30)
@@ -403,6 +415,11 @@ def check_refusals(trial: Trial, full: bool) -> str:
         wrong.append("a slot or the boot state was touched")
     if device.shell("ls -A /data/update | grep -c staged || true").strip() != "0":
         wrong.append("a copy was left behind")
+    # RAUC takes orders from root alone, not from the program.
+    said = device.shell(f"{AS_PROGRAM} {ASK_RAUC}; echo status $?", check=False)
+    answered = device.shell(ASK_RAUC, check=False)
+    if "status 0" in said or "rootfs." not in answered:
+        wrong.append(f"the program may order RAUC about, or root may not: {said} {answered}")
     if wrong:
         raise BoardError("; ".join(wrong))
     return f"{len(rows)} cards, none offered, nothing written"
@@ -500,6 +517,7 @@ def check_pulled(trial: Trial, full: bool) -> str:
     state = device.wait_for_state(("copying", "checking", "offered"), CARD_LIMIT_S)
     if state["state"] != "copying":
         raise BoardError(f"the copy was over before it was seen: {state}")
+    time.sleep(1)
     device.photograph("copying")
     device.machine.pull_card()
     state = device.wait_for_state(("refused", "idle", "offered"), CARD_LIMIT_S)
@@ -543,7 +561,6 @@ def check_good(trial: Trial, full: bool) -> str:
     start = time.monotonic()
     device.restart(slot)
     trial.kept(version, slot)
-    device.photograph("kept")
     offer_s, install_s = device.figures["offer_s"], device.figures["install_s"]
     return (
         f"offered after {offer_s:.0f} s, installed in {install_s:.0f} s, kept"
@@ -870,6 +887,7 @@ def begin(arguments: argparse.Namespace) -> Trial:
         device.figures["first_proof_s"] = device.wait_for_proof()
         trial.version = device.version()
         device.wait_for_state("idle", 60)
+        device.machine.shell(COUNT_SOMETHING, limit_s=600)
         (folder / "records.txt").write_text("\n".join(recorded(device)))
     except BoardError:
         device.cut()

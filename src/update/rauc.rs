@@ -25,7 +25,8 @@ fn rauc(limit_s: &str) -> Command {
     let mut command = Command::new(TIMEOUT);
     command
         .args([limit_s, PROGRAM])
-        .env("LC_ALL", "C")
+        // English, and every letter of the notes as it is: RAUC turns others into question marks.
+        .env("LC_ALL", "C.UTF-8")
         .stdin(Stdio::null());
     command
 }
