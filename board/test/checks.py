@@ -107,11 +107,12 @@ class Bench:
             "busctl set-property org.freedesktop.systemd1 /org/freedesktop/systemd1"
             " org.freedesktop.systemd1.Manager RuntimeWatchdogUSec t 60000000"
         )
+        how = "" if waits else "--no-block"
         unit = "/run/systemd/system/hemoscope.service.d"
         self.machine.shell(
             f"mkdir -p {unit}; printf '[Service]\\nExecStart=\\nExecStart=/usr/bin/hemoscope run"
             f" --board {board} {options}\\n' >{unit}/test.conf;"
-            f" systemctl daemon-reload; systemctl {'' if waits else '--no-block'} restart hemoscope",
+            f" systemctl daemon-reload; systemctl {how} restart hemoscope",
             limit_s=180,
         )
 

@@ -22,12 +22,12 @@ use std::thread;
 /// A board description or configuration with a mistake, or a standard output that cannot be
 /// written.
 pub fn run(arguments: &SelftestArguments) -> Result<bool> {
-    let mut setup = Setup::load(&arguments.shared)?;
     let board = arguments.board.as_deref().map(BoardDescription::load);
     let board = board.transpose()?;
-    if let Some(board) = &board {
-        setup = setup.on_board(board);
-    }
+    let mut setup = match &board {
+        Some(board) => Setup::load_on_board(&arguments.shared, board)?,
+        None => Setup::load(&arguments.shared)?,
+    };
     if let Some(data) = &arguments.data {
         setup.data = Some(data.clone());
     }

@@ -21,6 +21,8 @@ use anyhow::{Result, bail};
 use std::env;
 use std::path::{Path, PathBuf};
 
+/// A board's own configuration, in its data folder, which every update leaves alone.
+const CONFIG_FILE: &str = "config.toml";
 /// Where an installed device keeps its models.
 const SYSTEM_MODELS: &str = "/usr/share/hemoscope";
 /// Folders above the program that are searched for `models/`: a build folder lies two deep.
@@ -53,6 +55,19 @@ impl Setup {
             None => Config::default(),
         };
         Ok(Self::of(config, arguments))
+    }
+
+    /// As [`Setup::load`], on a board: its description lies over the configuration, which is the one
+    /// in the board's data folder ([`CONFIG_FILE`]) where there is one and none was named.
+    ///
+    /// # Errors
+    /// As for [`Setup::load`].
+    pub fn load_on_board(arguments: &SharedArguments, board: &BoardDescription) -> Result<Self> {
+        let kept = board.paths.data.join(CONFIG_FILE);
+        if arguments.config.is_some() || !kept.exists() {
+            return Ok(Self::load(arguments)?.on_board(board));
+        }
+        Ok(Self::of(Config::load(&kept)?, arguments).on_board(board))
     }
 
     /// What a device that cannot know its board starts from: its configuration, where that can be
@@ -260,6 +275,37 @@ mod tests {
         assert_eq!(config.model.folder, board.paths.model);
         assert_eq!(setup.controls.gain, Some(7));
         assert_eq!(setup.data, Some(PathBuf::from("/data/hemoscope")));
+    }
+
+    #[test]
+    fn a_board_takes_the_configuration_in_its_data_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = include_str!("../../board/qemu-aarch64/board.toml")
+            .replace("/data/hemoscope", folder.path().to_str().unwrap());
+        let board = BoardDescription::parse(&text, "board.toml").unwrap();
+        let mut arguments = SharedArguments {
+            config: None,
+            model: None,
+            um_per_px: None,
+        };
+        let language = |arguments: &SharedArguments| {
+            let setup = Setup::load_on_board(arguments, &board);
+            setup
+                .map(|setup| setup.language())
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(language(&arguments), Ok(Language::English));
+        let kept = folder.path().join(CONFIG_FILE);
+        std::fs::write(&kept, "[display]\nlanguage = \"fr\"\n").unwrap();
+        assert_eq!(language(&arguments), Ok(Language::French));
+        let named = folder.path().join("named.toml");
+        std::fs::write(&named, "[display]\nlanguage = \"es\"\n").unwrap();
+        arguments.config = Some(named);
+        assert_eq!(language(&arguments), Ok(Language::Spanish));
+        arguments.config = None;
+        std::fs::write(&kept, "[display]\nlanguage = \"xx\"\n").unwrap();
+        let refused = language(&arguments).unwrap_err();
+        assert!(refused.contains(CONFIG_FILE), "{refused}");
     }
 
     #[test]

@@ -132,10 +132,13 @@ where
 
 /// Configuration, board and options, put together.
 fn prepare(arguments: &RunArguments) -> Result<Setup> {
-    let mut setup = Setup::load(&arguments.shared)?;
-    if let Some(file) = &arguments.board {
-        setup = setup.on_board(&BoardDescription::load_for_this_board(file)?);
-    }
+    let mut setup = match &arguments.board {
+        Some(file) => {
+            let board = BoardDescription::load_for_this_board(file)?;
+            Setup::load_on_board(&arguments.shared, &board)?
+        }
+        None => Setup::load(&arguments.shared)?,
+    };
     if let Some(data) = &arguments.data {
         setup.data = Some(data.clone());
     }
