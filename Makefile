@@ -16,6 +16,8 @@ BOARD_PROGRAM := target/board/hemoscope
 BOARD ?= qemu-aarch64
 BOARDS := $(patsubst board/%/image.env,%,$(wildcard board/*/image.env))
 FRAMES_PROGRAM := target/release/examples/simulated_frames
+# The same as `make test` has built it.
+TEST_FRAMES_PROGRAM := target/debug/examples/simulated_frames
 CONTENDERS := target/contenders/release/contenders
 BOARD_CONTENDERS := target/contenders/$(ARM)/release/contenders
 MODEL := models/smear-resnet
@@ -93,8 +95,8 @@ image-reproducible: cross ## Builds an image twice and compares the two bit by b
 .PHONY: board-test
 board-test: image ## Boots the emulated board's image and checks camera, screen, faults: ONLY="boot camera_jpeg"
 	scripts/setup-board --test
-	cargo build --release --locked --example simulated_frames
-	scripts/board-test target/board/qemu-aarch64 $(BOARD_PROGRAM) $(MODEL) $(FRAMES_PROGRAM) target/board-test $(ONLY)
+	cargo build --locked --example simulated_frames
+	scripts/board-test target/board/qemu-aarch64 $(BOARD_PROGRAM) $(MODEL) $(TEST_FRAMES_PROGRAM) target/board-test $(ONLY)
 
 .PHONY: update-test
 update-test: image ## Updates the emulated board from cards and tries to break it: ONLY="good panics", FULL=1
