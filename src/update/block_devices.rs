@@ -7,6 +7,8 @@ use std::path::Path;
 
 /// The most block devices that are looked at.
 const MAX_DEVICES: usize = 256;
+/// How the kernel names SD cards and USB sticks; whatever else there is, is built in.
+const CARD_NAMES: [&str; 2] = ["mmcblk", "sd"];
 /// A path with this leads to a device that no hardware stands behind.
 const VIRTUAL: &str = "/virtual/";
 
@@ -31,7 +33,9 @@ pub fn cards(devices: &[BlockDevice], boot_disk: &str) -> Vec<CardId> {
     let may_be = |device: &&BlockDevice| {
         // An eMMC's own small disks for boot loaders and keys.
         let is_of_emmc = device.disk.contains("boot") || device.disk.ends_with("rpmb");
+        let is_card = CARD_NAMES.iter().any(|name| device.disk.starts_with(name));
         device.disk != boot_disk
+            && is_card
             && !device.is_virtual
             && !is_of_emmc
             && device.sectors > 0
@@ -117,9 +121,10 @@ mod tests {
         make("usb/sda/sda2", 50, true);
         make("usb/sdb", 100, false);
         make("usb/sdc", 0, false);
+        make("virtio/vdb", 100, false);
         make("virtual/loop0", 100, false);
         let devices = list(&class).unwrap();
-        assert_eq!(devices.len(), 9);
+        assert_eq!(devices.len(), 10);
         let names = |boot_disk: &str| -> Vec<String> {
             let cards = cards(&devices, boot_disk).into_iter();
             cards
