@@ -58,7 +58,7 @@ impl Setup {
     }
 
     /// As [`Setup::load`], on a board: its description lies over the configuration, which is the one
-    /// in the board's data folder ([`CONFIG_FILE`]) where there is one and none was named.
+    /// in the board's data folder, `config.toml`, where there is one and none was named.
     ///
     /// # Errors
     /// As for [`Setup::load`].
