@@ -463,7 +463,7 @@ def check_media(trial: Trial, full: bool) -> str:
     device.shell("cp /data/update/staged.raucb /data/media.raucb")
     put_off()
     device.machine.pull_stick()
-    for make in (["mkfs.exfat", "-q"], ["mke2fs", "-q", "-t", "ext4"]):
+    for make in (["mkfs.exfat"], ["mke2fs", "-q", "-t", "ext4"]):
         card = trial.folder / "media.img"
         with card.open("wb") as file:
             file.truncate(64 * MIB)
