@@ -17,6 +17,7 @@ from pathlib import Path
 
 from checks import BOARD_CHECKS, SPI_CHECKS, UM_PER_PX, Bench
 from machine import BoardError, Machine, device_tree_with, put_on_boot_partition, require
+from results import write_results
 
 # The shell of a development image, on the serial console.
 DEVELOPMENT = b"extra_arguments=systemd.debug_shell=ttyAMA0\n"
@@ -162,17 +163,7 @@ def main() -> int:
                 machine.trace.unlink(missing_ok=True)
         if name == "board":
             figures = bench.figures
-    lines = [f"{'check':16} {'':4} {'s':>6}  what was measured"]
-    lines += [
-        f"{name:16} {'pass' if passed else 'FAIL'} {seconds:6.1f}  {said.splitlines()[0]}"
-        for name, passed, seconds, said in results
-    ]
-    failed = sum(not passed for _, passed, _, _ in results)
-    lines.append(f"{len(results) - failed} passed, {failed} failed")
-    table = "\n".join(lines)
-    (arguments.out / "results.txt").write_text(table + "\n")
-    (arguments.out / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
-    print("\n" + table)
+    failed = write_results(arguments.out, results, figures)
     return 1 if failed else 0
 
 

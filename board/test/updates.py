@@ -35,6 +35,7 @@ from cards import (
     small_image,
 )
 from machine import BoardError, Machine, put_on_boot_partition, require
+from results import write_results
 
 BOARD = "qemu-aarch64"
 DEVELOPMENT = b"extra_arguments=systemd.debug_shell=ttyAMA0\n"
@@ -948,17 +949,7 @@ def main() -> int:
     save_journal(device)
     device.cut()
     device.disk.unlink(missing_ok=True)
-    lines = [f"{'check':14} {'':4} {'s':>6}  what was measured"]
-    lines += [
-        f"{name:14} {'pass' if passed else 'FAIL'} {seconds:6.1f}  {said.splitlines()[0]}"
-        for name, passed, seconds, said in results
-    ]
-    failed = sum(not passed for _, passed, _, _ in results)
-    lines.append(f"{len(results) - failed} passed, {failed} failed")
-    table = "\n".join(lines)
-    (arguments.out / "results.txt").write_text(table + "\n")
-    (arguments.out / "figures.json").write_text(json.dumps(device.figures, indent=1) + "\n")
-    print("\n" + table)
+    failed = write_results(arguments.out, results, device.figures)
     return 1 if failed or len(results) < len(checks) else 0
 
 
