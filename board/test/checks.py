@@ -325,6 +325,18 @@ def _expect_same_run(bench: Bench, restarts: str) -> None:
         raise BoardError("the program was started again")
 
 
+def _expect_display_back(bench: Bench, cursor: str, restarts: str, name: str) -> tuple[float, str]:
+    """A display that has come back is lit and right, without a restart; gives the seconds."""
+    back_s = bench.wait_until(
+        "the display is lit again",
+        30,
+        lambda: "the screen is shown on" in bench.journal_since(cursor),
+    )
+    compared = _compare_with_display(bench, name)
+    _expect_same_run(bench, restarts)
+    return back_s, compared
+
+
 def check_display_unplugged(bench: Bench) -> str:
     """A display whose cable is pulled is missed while counting goes on, and lit when it is back."""
     machine = bench.machine
@@ -340,13 +352,7 @@ def check_display_unplugged(bench: Bench) -> str:
     bench.wait_until("counting goes on", 120, lambda: bench.fields() > fields)
     cursor = bench.journal_cursor()
     machine.shell(f"echo detect >{connector}/status")
-    back_s = bench.wait_until(
-        "the display is lit again",
-        30,
-        lambda: "the screen is shown on" in bench.journal_since(cursor),
-    )
-    compared = _compare_with_display(bench, "display-back")
-    _expect_same_run(bench, restarts)
+    back_s, compared = _expect_display_back(bench, cursor, restarts, "display-back")
     return f"missed after {away_s:.1f} s, lit {back_s:.1f} s after its return; {compared}"
 
 
@@ -363,13 +369,7 @@ def check_display_card_removed(bench: Bench) -> str:
     )
     cursor = bench.journal_cursor()
     machine.shell("echo 1 >/sys/bus/pci/rescan")
-    back_s = bench.wait_until(
-        "the display is lit again",
-        60,
-        lambda: "the screen is shown on" in bench.journal_since(cursor),
-    )
-    compared = _compare_with_display(bench, "card-back")
-    _expect_same_run(bench, restarts)
+    back_s, compared = _expect_display_back(bench, cursor, restarts, "card-back")
     return f"lit {back_s:.1f} s after its return; {compared}"
 
 

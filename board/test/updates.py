@@ -510,6 +510,15 @@ def check_older(trial: Trial, full: bool) -> str:
     return "offered as older, not installed without consent, nor on a stale answer"
 
 
+def put_off_and_pull(device: Device, card: Path) -> None:
+    """An update is offered; the operator says not now and takes the card out."""
+    offer = device.offer_of(card)
+    device.answer(answer("later", sha256=offer["sha256"]))
+    device.wait_for_state("idle", 30)
+    device.machine.pull_card()
+    time.sleep(2)
+
+
 def check_pulled(trial: Trial, full: bool) -> str:
     """A card that is pulled while it is copied is told, and taken when it is back."""
     device = trial.device
@@ -525,11 +534,7 @@ def check_pulled(trial: Trial, full: bool) -> str:
     if state["state"] == "offered" or state.get("kind", "card_pulled") != "card_pulled":
         raise BoardError(f"pulled while it was copied, and then {state}")
     device.wait_for_state("idle", 30)
-    offer = device.offer_of(card)
-    device.answer(answer("later", sha256=offer["sha256"]))
-    device.wait_for_state("idle", 30)
-    device.machine.pull_card()
-    time.sleep(2)
+    put_off_and_pull(device, card)
     return "told, and offered when it was back"
 
 
@@ -800,11 +805,7 @@ def check_data_full(trial: Trial, full: bool) -> str:
     device.wait_for_proof()
     trial.expect_proved()
     device.shell("rm -f /data/full /data/full2; sync")
-    offer = device.offer_of(card)
-    device.answer(answer("later", sha256=offer["sha256"]))
-    device.wait_for_state("idle", 30)
-    device.machine.pull_card()
-    time.sleep(2)
+    put_off_and_pull(device, card)
     return "refused for want of room, started, and offered once there was room"
 
 
