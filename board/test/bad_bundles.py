@@ -63,6 +63,8 @@ def damaged(content: bytes, chance: random.Random) -> Iterator[tuple[str, bytes]
     yield "text", b"no bundle\n" * 5000
     yield "a squashfs alone", payload
     yield "a signature alone", signature + struct.pack(">Q", len(signature))
+    for more in (1, 100, 4096):
+        yield f"{more} bytes behind the signature", joined(payload, signature + bytes(more))
     yield "no signature", joined(payload, b"")
     yield "a signature of zeros", joined(payload, bytes(len(signature)))
     for length in (1, len(signature) - 1, len(signature) + 1, size, 1 << 32, (1 << 64) - 1):

@@ -143,7 +143,6 @@ def check_boot(bench: Bench) -> str:
     """The image boots to a shell, with its services, read-only, within its limits."""
     machine = bench.machine
     machine.wait_for("hemoscope: slot A", 120)
-    loader_s = machine.seconds()
     machine.log_in(240)
     bench.wait_until(
         "the program says that it is ready",
@@ -152,16 +151,20 @@ def check_boot(bench: Bench) -> str:
     )
     ready_us = int(bench.show("hemoscope", "ActiveEnterTimestampMonotonic"))
     started_us = int(bench.show("hemoscope", "ExecMainStartTimestampMonotonic"))
+    # The kernel's clock begins when the loader has ended.
+    up_s = float(machine.shell("cut -d ' ' -f 1 /proc/uptime"))
+    kernel_s = machine.seconds() - up_s
+    live_s = kernel_s + ready_us / 1e6
     bench.figures |= {
-        "loader_s": loader_s,
-        "program_started_s": started_us / 1e6,
-        "ready_s": ready_us / 1e6,
+        "kernel_s": kernel_s,
+        "program_started_s": kernel_s + started_us / 1e6,
+        "live_s": live_s,
     }
     if not machine.shell("findmnt -n -o OPTIONS /").startswith("ro,"):
         raise BoardError("the root is not mounted read-only")
     return (
-        f"kernel {loader_s:.1f} s after power-on; program started {started_us / 1e6:.1f} s and"
-        f" live {ready_us / 1e6:.1f} s later"
+        f"kernel {kernel_s:.1f} s after power-on, the screen live after {live_s:.1f} s;"
+        f" the program takes {(ready_us - started_us) / 1e6:.1f} s of it"
     )
 
 

@@ -69,6 +69,16 @@ def answer(kind: str, **more: object) -> dict:
     return {"format": 1, "answer": kind, **more}
 
 
+def hash_of(path: Path, at_mib: int = 0) -> str:
+    """Of a root's image, as a file or on a disk."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        file.seek(at_mib * MIB)
+        for _ in range(IMAGE_MIB):
+            digest.update(file.read(MIB))
+    return digest.hexdigest()
+
+
 @dataclass
 class Device:
     """A board with its card, over many starts."""
@@ -79,14 +89,21 @@ class Device:
     machine: Machine | None = None
     figures: dict[str, float] = field(default_factory=dict)
     starts: int = 0
+    # In the middle of something.
+    power_cuts: int = 0
+    pulled_cards: int = 0
 
-    def switch_on(self, slot: str | None = None, rtc: str | None = None) -> None:
-        """Power on, until somebody can look; the slot that has to come up."""
+    def power_on(self, rtc: str | None = None) -> None:
+        """Power on, and no more."""
         self.starts += 1
         name = f"start-{self.starts}"
         self.machine = Machine(
             self.folder, self.disk, self.loader, name=name, rtc=rtc, card_slot=True
         )
+
+    def switch_on(self, slot: str | None = None, rtc: str | None = None) -> None:
+        """Power on, until somebody can look; the slot that has to come up."""
+        self.power_on(rtc)
         self.comes_up(slot)
 
     def comes_up(self, slot: str | None, start: int = 0, limit_s: float = BOOT_LIMIT_S) -> str:
@@ -101,6 +118,11 @@ class Device:
         if self.machine is not None:
             self.machine.cut_power()
             self.machine = None
+
+    def fail_power(self) -> None:
+        """Power off while something is under way."""
+        self.power_cuts += 1
+        self.cut()
 
     def shell(self, command: str, check: bool = True) -> str:
         """What a command says on the board."""
@@ -160,12 +182,7 @@ class Device:
 
     def slot_hash(self, slot: str) -> str:
         """Of the image in a slot, as it lies on the disk."""
-        with self.disk.open("rb") as file:
-            file.seek(SLOT_MIB[slot] * MIB)
-            digest = hashlib.sha256()
-            for _ in range(IMAGE_MIB):
-                digest.update(file.read(MIB))
-        return digest.hexdigest()
+        return hash_of(self.disk, SLOT_MIB[slot])
 
     def boot_state(self) -> BootState:
         """The boot state as it lies on the disk; both copies have to be it."""
@@ -216,6 +233,8 @@ class Trial:
     # Of the version that runs and has proved itself, and where.
     version: str = ""
     slot: str = "A"
+    # Of the roots of the versions that were made: what a slot has to hold.
+    roots: dict[str, str] = field(default_factory=dict)
     # Numbers of the next versions.
     last: int = 0
     cards: int = 0
@@ -239,6 +258,7 @@ class Trial:
         """A card with a newer version of the system, some of its files changed."""
         version = self.next_version()
         image = changed_root(self.root, self.folder / "changed.ext4", files or {}, version)
+        self.roots[version] = hash_of(image)
         bundle = self.maker.bundle(f"system-{version}", image, version)
         image.unlink()
         card = self.card(bundle)
@@ -256,6 +276,8 @@ class Trial:
         left = state.left_a if slot == "A" else state.left_b
         if not state.order.startswith(slot) or left != 9:
             raise BoardError(f"{version} has proved itself in slot {slot}, but {state}")
+        if device.slot_hash(slot) != self.roots[version]:
+            raise BoardError(f"{version} was kept, and slot {slot} does not hold its root")
         self.version, self.slot = version, slot
         time.sleep(2)
         device.photograph(f"kept-{version}")
@@ -523,19 +545,23 @@ def check_pulled(trial: Trial, full: bool) -> str:
     """A card that is pulled while it is copied is told, and taken when it is back."""
     device = trial.device
     card, _ = trial.system_card()
-    device.machine.insert_card(card)
-    state = device.wait_for_state(("copying", "checking", "offered"), CARD_LIMIT_S)
-    if state["state"] != "copying":
-        raise BoardError(f"the copy was over before it was seen: {state}")
-    time.sleep(1)
-    device.photograph("copying")
-    device.machine.pull_card()
-    state = device.wait_for_state(("refused", "idle", "offered"), CARD_LIMIT_S)
-    if state["state"] == "offered" or state.get("kind", "card_pulled") != "card_pulled":
-        raise BoardError(f"pulled while it was copied, and then {state}")
-    device.wait_for_state("idle", 30)
+    moments = (0, 20, 50, 80) if full else (0,)
+    for percent in moments:
+        device.machine.insert_card(card)
+        reach(device, "copying", percent)
+        if percent == 0:
+            time.sleep(1)
+            device.photograph("copying")
+        device.machine.pull_card()
+        device.pulled_cards += 1
+        state = device.wait_for_state(("refused", "idle", "offered"), CARD_LIMIT_S)
+        if state["state"] == "offered" or state.get("kind", "card_pulled") != "card_pulled":
+            raise BoardError(f"pulled while it was copied, and then {state}")
+        device.wait_for_state("idle", 30)
+        time.sleep(2)
     put_off_and_pull(device, card)
-    return "told, and offered when it was back"
+    times = ", ".join(f"{percent} %" for percent in moments)
+    return f"told at {times} of the copy, and offered when it was back"
 
 
 # --- what is installed ---------------------------------------------------------------------------
@@ -648,64 +674,101 @@ def check_no_program(trial: Trial, full: bool) -> str:
 # --- power cuts ----------------------------------------------------------------------------------
 
 
-def cut_while_installing(trial: Trial, percent: int) -> str:
-    """Cuts the power while a slot is written; the system that runs has to come back."""
-    device = trial.device
-    card, _ = trial.system_card()
-    offer = device.offer_of(card)
-    device.answer(answer("install", sha256=offer["sha256"], is_older_agreed=False))
+def reach(device: Device, name: str, percent: int = 0) -> None:
+    """Waits until the updater is so far in something."""
+    before = {"copying": ("idle",), "checking": ("idle", "copying"), "installing": ("offered",)}
     end = time.monotonic() + INSTALL_LIMIT_S
     while True:
         state = device.state()
-        if state["state"] == "installing" and state["percent"] >= percent:
-            break
-        if state["state"] not in ("installing", "offered") or time.monotonic() > end:
-            raise BoardError(f"no {percent} % was seen: {state}")
-        time.sleep(0.2)
-    device.cut()
+        if state["state"] == name and state.get("percent", 0) >= percent:
+            return
+        if state["state"] not in (name, *before[name]) or time.monotonic() > end:
+            raise BoardError(f"{name} was over before {percent} % of it were seen: {state}")
+        time.sleep(0.1)
+
+
+def comes_back(trial: Trial, moment: str) -> None:
+    """After a cut before the new version is whole: the one before runs on, with all attempts."""
+    device = trial.device
     state = state_of(device.disk)
     if state is None or not state.order.startswith(trial.slot):
-        raise BoardError(f"cut at {percent} %, and the boot state is {state}")
+        raise BoardError(f"cut at {moment}, and the boot state is {state}")
     device.switch_on(trial.slot)
     device.wait_for_proof()
     if device.version() != trial.version:
-        raise BoardError(f"{device.version()} runs after the cut")
+        raise BoardError(f"{device.version()} runs after the cut at {moment}")
     device.wait_for_state(("idle", "ended"), 60)
     device.answer(answer("seen"))
     device.wait_for_state("idle", 30)
     trial.expect_proved()
-    return f"cut at {state}"
 
 
 def check_cut_installing(trial: Trial, full: bool) -> str:
-    """The power fails while the update is written: nothing but the update is lost."""
-    moments = (5, 20, 40, 60, 80) if full else (50,)
-    for percent in moments:
-        cut_while_installing(trial, percent)
-    return f"cut at {', '.join(map(str, moments))} %; the same version came back, and a card again"
+    """The power fails before the update is whole: nothing but the update is lost."""
+    device = trial.device
+    card, _ = trial.system_card()
+    moments = [("copying", 30), ("copying", 80), ("checking", 0)] if full else []
+    percents = (2, 10, 25, 40, 55, 70, 85, 95) if full else (50,)
+    moments += [("installing", percent) for percent in percents]
+    for name, percent in moments:
+        if name == "installing":
+            offer = device.offer_of(card)
+            device.answer(answer("install", sha256=offer["sha256"], is_older_agreed=False))
+        else:
+            device.machine.insert_card(card)
+        reach(device, name, percent)
+        device.fail_power()
+        comes_back(trial, f"{name} {percent} %")
+    times = ", ".join(f"{name} {percent} %" for name, percent in moments)
+    return f"cut at {times}; the same version came back, and a card again"
+
+
+# Where a start is cut, by what the console says, or seconds after somebody can look.
+START_MOMENTS: list[list[str | float]] = [
+    # Before the loader has counted the attempt, after it, and in the kernel.
+    ["U-Boot 20", "hemoscope: slot", "Starting kernel"],
+    # The program comes up; the proof is under way.
+    [0.0, 6.0],
+]
 
 
 def check_cut_starting(trial: Trial, full: bool) -> str:
-    """The power fails while the new version starts and before its proof: it is still on trial."""
+    """The power fails while the new version starts and proves itself: it stays on trial."""
+    device = trial.device
+    for moments in START_MOMENTS if full else START_MOMENTS[:1]:
+        card, version = trial.system_card()
+        device.install(card)
+        slot, console = trial.other(), len(device.machine.console)
+        device.answer(answer("restart"))
+        for moment in moments:
+            if isinstance(moment, str):
+                device.machine.wait_for(moment, BOOT_LIMIT_S, console)
+            else:
+                device.comes_up(slot, console)
+                time.sleep(moment)
+            device.fail_power()
+            state, console = state_of(device.disk), 0
+            if state is None or not state.order.startswith(slot):
+                raise BoardError(f"cut at {moment}, and the boot state is {state}")
+            device.power_on()
+        device.comes_up(slot)
+        trial.kept(version, slot)
+    return "on trial after each cut, and kept in the end"
+
+
+def check_cut_proved(trial: Trial, full: bool) -> str:
+    """The power fails when the installation is over, and when the proof is: the update stays."""
     device = trial.device
     card, version = trial.system_card()
     device.install(card)
-    slot, console = trial.other(), len(device.machine.console)
-    device.answer(answer("restart"))
-    # At the restart itself, before the loader.
-    device.machine.wait_for("U-Boot 20", BOOT_LIMIT_S, console)
-    device.cut()
+    slot = trial.other()
+    device.fail_power()
     device.switch_on(slot)
-    if full:
-        state = state_of(device.disk)
-        left = state.left_a if slot == "A" else state.left_b
-        if left != 2:
-            raise BoardError(f"one start, and {left} attempts are left")
-    # Up, and not proved.
-    device.cut()
+    device.wait_for_proof()
+    device.fail_power()
     device.switch_on(slot)
     trial.kept(version, slot)
-    return "on trial after each cut, and kept in the end"
+    return f"{version} started after the first cut, and stayed after the second"
 
 
 def check_used_up(trial: Trial, full: bool) -> str:
@@ -717,17 +780,10 @@ def check_used_up(trial: Trial, full: bool) -> str:
     device.answer(answer("restart"))
     device.machine.wait_for(f"hemoscope: slot {slot},", BOOT_LIMIT_S, console)
     for _ in range(2):
-        device.cut()
-        device.starts += 1
-        device.machine = Machine(
-            device.folder,
-            device.disk,
-            device.loader,
-            name=f"start-{device.starts}",
-            card_slot=True,
-        )
+        device.fail_power()
+        device.power_on()
         device.machine.wait_for(f"hemoscope: slot {slot},", BOOT_LIMIT_S)
-    device.cut()
+    device.fail_power()
     device.switch_on(trial.slot)
     trial.rolled_back(version, "start")
     return "three starts cut, and the version before runs again"
@@ -857,6 +913,7 @@ FULL: list[Check] = [
     check_no_program,
     check_cut_installing,
     check_cut_starting,
+    check_cut_proved,
     check_used_up,
     check_data_full,
     check_try_again,
@@ -950,6 +1007,8 @@ def main() -> int:
     save_journal(device)
     device.cut()
     device.disk.unlink(missing_ok=True)
+    device.figures["power_cuts"] = device.power_cuts
+    device.figures["pulled_cards"] = device.pulled_cards
     failed = write_results(arguments.out, results, device.figures)
     return 1 if failed or len(results) < len(checks) else 0
 

@@ -95,6 +95,13 @@ impl HistoryLine {
     }
 }
 
+/// Whether a bundle was given up when it was last tried.
+pub fn is_given_up(lines: &[HistoryLine], sha256: &str) -> bool {
+    let tried = |line: &&HistoryLine| line.sha256 == sha256 && line.event != HistoryEvent::Seen;
+    let last = lines.iter().rev().find(tried);
+    last.is_some_and(|line| line.event == HistoryEvent::RolledBack)
+}
+
 /// The whole lines of the file, the oldest first, and how many bytes of it they are.
 #[derive(Debug, Default)]
 struct Lines {

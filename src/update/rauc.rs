@@ -12,6 +12,17 @@ use std::{env, process};
 /// RAUC's program, and what ends it if it hangs (coreutils).
 const PROGRAM: &str = "rauc";
 const TIMEOUT: &str = "timeout";
+/// What asks its service (systemd), and for what: RAUC's D-Bus interface has one operation.
+const ASK: &str = "busctl";
+const OPERATION: [&str; 5] = [
+    "get-property",
+    "de.pengutronix.rauc",
+    "/",
+    "de.pengutronix.rauc.Installer",
+    "Operation",
+];
+/// Longer than a service takes to be started by a question.
+const ANSWER_LIMIT_S: &str = "30";
 /// Longer than a slow board takes to check a signature.
 const INFO_LIMIT_S: &str = "120";
 /// Longer than a slow card takes to be written.
@@ -73,6 +84,27 @@ pub fn info(bundle: &Path, keyring: Option<&Path>) -> Result<String, String> {
     }
     read.map_err(|error| format!("{PROGRAM}'s answer cannot be read ({error})"))?;
     Ok(text)
+}
+
+/// Whether RAUC's service is at work.
+///
+/// # Errors
+/// It does not answer.
+pub fn is_busy() -> Result<bool, String> {
+    let output = Command::new(TIMEOUT)
+        .args([ANSWER_LIMIT_S, ASK])
+        .args(OPERATION)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("{ASK} cannot be run ({error}); install the package systemd"))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(format!(
+            "{PROGRAM}'s service does not answer: {}",
+            said.trim()
+        ));
+    }
+    Ok(output.stdout.trim_ascii() != b"s \"idle\"")
 }
 
 /// The last line that a program wrote to its standard error.

@@ -120,6 +120,8 @@ pub struct World {
     /// No file of the data partition can grow any more.
     pub is_full: bool,
     pub battery_percent: Option<u8>,
+    /// RAUC goes on for an updater that has died.
+    pub is_rauc_busy: bool,
 }
 
 enum Fate {
@@ -156,6 +158,7 @@ impl World {
             free_bytes: 1 << 30,
             is_full: false,
             battery_percent: None,
+            is_rauc_busy: false,
         })))
     }
 
@@ -493,6 +496,10 @@ impl Host for SimulatedHost {
             release.version,
             &release.verity,
         ))
+    }
+
+    fn is_rauc_busy(&mut self) -> Result<bool, String> {
+        Ok(self.world.get().is_rauc_busy)
     }
 
     fn rauc_install(&mut self, name: &str) -> Result<SimulatedRauc, String> {

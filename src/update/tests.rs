@@ -274,6 +274,79 @@ fn an_updater_that_died_in_the_middle_leaves_the_verdict_to_the_next_start() {
 }
 
 #[test]
+fn what_rauc_still_has_in_hand_keeps_its_note() {
+    let bench = Bench::new();
+    let mut world = bench.world.clone();
+    let boot_id = world.moment().boot_id;
+    let pending = Pending::new("1.1.0", "1.3.0", Slot::B, "ab", &boot_id);
+    pending.store(&mut world).unwrap();
+    bench.insert(2);
+    let mut updater = bench.updater(A);
+    updater.turn();
+    let offer = offer_of(updater.state());
+    world.get().is_rauc_busy = true;
+    bench.answer(&mut updater, yes(&offer));
+    let UpdateState::Refused(problem) = updater.state() else {
+        panic!("{:?}", updater.state());
+    };
+    assert!(problem.text.contains("still goes on"), "{problem:?}");
+    assert_eq!(Pending::load(&bench.world).unwrap(), Some(pending));
+    assert_eq!(bench.boot_state(), Some(BootState::factory()));
+    // Once it is done, the card is taken.
+    world.get().is_rauc_busy = false;
+    world.get().pull_card();
+    updater.turn();
+    bench.insert(2);
+    updater.turn();
+    bench.answer(&mut updater, yes(&offer));
+    let is_ready = matches!(updater.state(), UpdateState::ReadyToRestart { .. });
+    assert!(is_ready, "{:?}", updater.state());
+}
+
+#[test]
+fn a_card_that_was_left_in_with_what_was_given_up_does_nothing_more() {
+    let bench = Bench::new();
+    bench.insert(2);
+    let mut world = bench.world.clone();
+    let when = world.moment();
+    let offer = {
+        let mut updater = bench.updater(A);
+        updater.turn();
+        offer_of(updater.state())
+    };
+    let pending = Pending::new("1.1.0", "1.2.0", Slot::B, &offer.sha256, &when.boot_id);
+    let ways = [
+        (HistoryEvent::RolledBack, false),
+        (HistoryEvent::Seen, false),
+        (HistoryEvent::Interrupted, true),
+        (HistoryEvent::RolledBack, false),
+    ];
+    for (event, is_offered) in ways {
+        history::add(&mut world, pending.line(event, "why", &when)).unwrap();
+        let mut updater = bench.updater(A);
+        bench.answer(&mut updater, Answer::Seen);
+        for _ in 0..LOOKS {
+            updater.turn();
+        }
+        let found = matches!(updater.state(), UpdateState::Offered(_));
+        assert_eq!(found, is_offered, "{event:?}: {:?}", updater.state());
+    }
+    // Put in again, it is a new try.
+    let mut updater = bench.updater(A);
+    bench.answer(&mut updater, Answer::Seen);
+    updater.turn();
+    bench.world.get().pull_card();
+    updater.turn();
+    bench.insert(2);
+    updater.turn();
+    assert_eq!(offer_of(updater.state()).version, "1.2.0");
+    // Nor does the rescue system leave it alone.
+    let mut rescue = bench.updater(Running::Rescue);
+    rescue.turn();
+    assert_eq!(offer_of(rescue.state()).version, "1.2.0");
+}
+
+#[test]
 fn recovery_installs_into_the_first_slot_whatever_the_boot_state_says() {
     let bench = Bench::new();
     for copy in SectorCopy::ALL {

@@ -103,6 +103,12 @@ pub trait Host {
     /// RAUC refuses it, or cannot be run.
     fn rauc_info(&mut self, name: &str) -> Result<String, String>;
 
+    /// Whether RAUC is still at work for an updater that has ended since.
+    ///
+    /// # Errors
+    /// RAUC does not tell.
+    fn is_rauc_busy(&mut self) -> Result<bool, String>;
+
     /// Has RAUC begin to write a bundle of the updater's folder into the slot that does not run.
     ///
     /// # Errors
@@ -159,6 +165,10 @@ pub struct Updater<H> {
     system: SystemVersion,
     running: Running,
     told: Option<UpdateState>,
+    /// The cards that were in when this updater first looked; `None` before.
+    left_in: Option<Vec<CardId>>,
+    /// The bundle of the moment is of one of them.
+    is_left_in: bool,
     /// A test copies less at a time.
     pub(super) chunk_bytes: usize,
 }
@@ -179,6 +189,8 @@ impl<H: Host> Updater<H> {
             system,
             running,
             told: None,
+            left_in: None,
+            is_left_in: false,
             chunk_bytes: CHUNK_BYTES,
         };
         updater.tell();
@@ -202,6 +214,7 @@ impl<H: Host> Updater<H> {
             self.take(Event::Answered(answer));
         }
         let cards = self.host.cards();
+        self.left_in.get_or_insert_with(|| cards.clone());
         self.take(Event::Cards(cards));
     }
 
@@ -234,7 +247,11 @@ impl<H: Host> Updater<H> {
 
     fn perform(&mut self, effect: Effect) -> Option<Event> {
         match effect {
-            Effect::Scan(card) => Some(Event::Scanned(self.scan(&card))),
+            Effect::Scan(card) => {
+                let left_in = self.left_in.as_ref();
+                self.is_left_in = left_in.is_some_and(|cards| cards.contains(&card));
+                Some(Event::Scanned(self.scan(&card)))
+            }
             Effect::Copy(card, bundle) => {
                 let copied = self.copy(&card, &bundle);
                 self.host.unmount();
@@ -431,8 +448,18 @@ impl<H: Host> Updater<H> {
             ));
             return Ok(None);
         }
+        let lines = read_history(&mut self.host);
+        // It would be asked for again at every start, until somebody took the card out.
+        if self.is_left_in && !is_recovery && history::is_given_up(&lines, sha256) {
+            self.host.say(&format!(
+                "the card that was left in holds {}, which was given up; put it in again to try \
+                 it again",
+                manifest.version
+            ));
+            return Ok(None);
+        }
         let newest = if is_recovery {
-            newest_run(&read_history(&mut self.host), &running)
+            newest_run(&lines, &running)
         } else {
             running.clone()
         };
@@ -472,6 +499,7 @@ impl<H: Host> Updater<H> {
 
     fn install(&mut self, offer: &Offer) -> Result<(), Problem> {
         self.check_battery()?;
+        self.check_rauc_is_free(offer)?;
         let when = self.host.moment();
         let slot = bundle::target_slot(self.running);
         let from = &offer.running_version;
@@ -501,6 +529,21 @@ impl<H: Host> Updater<H> {
             );
             problem(ProblemKind::InstallFailed, text)
         })
+    }
+
+    /// RAUC goes on when an updater dies, and what it has in hand must not lose its note.
+    fn check_rauc_is_free(&mut self, offer: &Offer) -> Result<(), Problem> {
+        let reason = match self.host.is_rauc_busy() {
+            Ok(false) => return Ok(()),
+            Ok(true) => "an installation that was begun before still goes on".to_owned(),
+            Err(reason) => reason,
+        };
+        let text = format!(
+            "{} was not written: {reason}; wait some minutes, switch the device off and on, and \
+             put the card in again",
+            offer.version
+        );
+        Err(problem(ProblemKind::InstallFailed, text))
     }
 
     fn run_rauc(&mut self) -> Result<(), String> {

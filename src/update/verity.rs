@@ -24,6 +24,9 @@ const HASHES_PER_BLOCK: u64 = BLOCK_BYTES / HASH_BYTES as u64;
 const SIZE_BYTES: u64 = 8;
 /// The most bytes of a signature with its manifest.
 const MAX_SIGNATURE_BYTES: u64 = 1 << 20;
+/// With which a CMS signature begins, and the most bytes up to its content.
+const SEQUENCE_TAG: u8 = 0x30;
+const DER_HEAD_BYTES: usize = 6;
 /// The most levels of a tree: four reach a terabyte.
 const MAX_LEVELS: usize = 4;
 
@@ -135,7 +138,17 @@ pub fn check(
     bundle.seek(SeekFrom::Start(at))?;
     let mut size = [0; SIZE_BYTES as usize];
     bundle.read_exact(&mut size)?;
-    let layout = Layout::new(bundle_bytes, u64::from_be_bytes(size), settings.tree_bytes)?;
+    let signature_bytes = u64::from_be_bytes(size);
+    let layout = Layout::new(bundle_bytes, signature_bytes, settings.tree_bytes)?;
+    bundle.seek(SeekFrom::Start(at - signature_bytes))?;
+    let mut head = [0; DER_HEAD_BYTES];
+    let head_bytes = DER_HEAD_BYTES.min(signature_bytes as usize);
+    bundle.read_exact(&mut head[..head_bytes])?;
+    if der_bytes(&head[..head_bytes]) != Some(signature_bytes) {
+        return Err(VerityError::Layout(
+            "its signature does not fill the place that is kept for it",
+        ));
+    }
     // The hashes that the level below must have; the top's is signed.
     let mut wanted = vec![settings.root_hash];
     let mut block = [0; BLOCK_BYTES as usize];
@@ -164,6 +177,23 @@ pub fn check(
     Ok(())
 }
 
+/// The bytes of a DER sequence, its head included, from the first bytes of it; `None` where they
+/// begin none of up to 4 GiB (X.690, 8.1.3).
+fn der_bytes(head: &[u8]) -> Option<u64> {
+    let [SEQUENCE_TAG, first, rest @ ..] = head else {
+        return None;
+    };
+    if *first < 0x80 {
+        return Some(2 + u64::from(*first));
+    }
+    let digits = usize::from(first & 0x7f);
+    let length = rest.get(..digits).filter(|length| !length.is_empty())?;
+    let content = length
+        .iter()
+        .fold(0, |sum, &byte| sum << 8 | u64::from(byte));
+    Some(2 + digits as u64 + content)
+}
+
 fn hash_of(salt: &Hash, block: &[u8]) -> Hash {
     Sha256::new()
         .chain_update(salt)
@@ -177,7 +207,8 @@ fn hash_of(salt: &Hash, block: &[u8]) -> Hash {
 pub(super) mod fixture {
     use super::*;
 
-    /// A bundle of a payload of whole blocks, and what its manifest would say.
+    /// A bundle of a payload of whole blocks, and what its manifest would say; its signature is a
+    /// sequence with some content.
     pub fn bundle(payload: &[u8], salt: Hash, signature: &[u8]) -> (Vec<u8>, VeritySettings) {
         let hash_level = |level: &[u8]| -> Vec<u8> {
             let blocks = level.chunks(BLOCK_BYTES as usize);
@@ -195,8 +226,10 @@ pub(super) mod fixture {
             salt,
             tree_bytes: tree.len() as u64,
         };
-        let size = (signature.len() as u64).to_be_bytes();
-        let bundle = [payload, &tree, signature, &size].concat();
+        let head = [SEQUENCE_TAG, signature.len() as u8];
+        assert!(head[1] < 0x80, "a short form of its length");
+        let size = (head.len() as u64 + signature.len() as u64).to_be_bytes();
+        let bundle = [payload, &tree, &head, signature, &size].concat();
         (bundle, settings)
     }
 }
@@ -275,6 +308,35 @@ mod tests {
         // A file that is shorter than was said.
         let error = check(Cursor::new(&bundle[..100]), bundle.len() as u64, &settings);
         assert!(matches!(error, Err(VerityError::Read(_))));
+    }
+
+    #[test]
+    fn a_signature_fills_its_place() {
+        let long = [0x30, 0x84, 0, 1, 0, 0];
+        let cases: [(&[u8], Option<u64>); 11] = [
+            (&[0x30, 0x05, 1, 2, 3, 4], Some(7)),
+            (&[0x30, 0x7f], Some(129)),
+            (&[0x30, 0x81, 0x80], Some(131)),
+            (&[0x30, 0x82, 0x06, 0xf3], Some(0x6f3 + 4)),
+            (&long, Some(0x1_0006)),
+            (&long[..5], None),
+            (&[0x30, 0x80, 1, 2], None),
+            (&[0x30, 0xff, 1, 2], None),
+            (&[0x31, 0x05], None),
+            (&[0x30], None),
+            (&[], None),
+        ];
+        for (head, expected) in cases {
+            assert_eq!(der_bytes(head), expected, "{head:x?}");
+        }
+        let (bundle, settings) = fixture::bundle(&payload(3), SALT, b"signature");
+        let end = bundle.len() - 8;
+        for more in [1, 100] {
+            let size = (11 + more as u64).to_be_bytes();
+            let longer = [&bundle[..end], &vec![0; more], &size].concat();
+            let error = check_all(&longer, &settings).unwrap_err().to_string();
+            assert!(error.contains("does not fill"), "{error}");
+        }
     }
 
     proptest! {

@@ -19,6 +19,10 @@ const INSTALL_LIMIT: Duration = Duration::from_secs(10);
 /// How long the system may take to stop for a restart.
 const RESTART_LIMIT: Duration = Duration::from_secs(60);
 
+/// A refusal, and how an update ended, hold the screen for so long: where nobody is, counting has
+/// to go on.
+const NEWS_LIMIT: Duration = Duration::from_secs(60);
+
 /// How a run stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Moment {
@@ -126,6 +130,11 @@ impl Dialog {
         {
             self.answered = None;
             self.asked = None;
+        }
+        let is_news = matches!(self.state, UpdateState::Refused(_) | UpdateState::Ended(_));
+        let is_old = |asked: Instant| since(asked) > NEWS_LIMIT;
+        if is_news && self.is_open && self.asked.is_some_and(is_old) {
+            self.put(Aside::Line);
         }
         let is_result_seen = self
             .result_since
@@ -550,6 +559,19 @@ mod tests {
         talk.say(UpdateState::Idle, IDLE);
         talk.say(offered(true), IDLE);
         assert_eq!(talk.press(Action::Next), Meaning::Nothing);
+    }
+
+    #[test]
+    fn news_give_the_screen_back_where_nobody_is() {
+        for state in every_state() {
+            let is_news = matches!(state, UpdateState::Refused(_) | UpdateState::Ended(_));
+            let mut talk = Talk::of(state.clone(), IDLE);
+            talk.wait(NEWS_LIMIT.as_millis() as u64 - 2000, IDLE);
+            assert!(talk.page().is_some(), "{state:?}");
+            talk.wait(3000, IDLE);
+            assert_eq!(talk.page().is_none(), is_news, "{state:?}");
+            assert!(talk.dialog.notice().is_some(), "{state:?}");
+        }
     }
 
     #[test]

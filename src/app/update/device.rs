@@ -155,6 +155,10 @@ impl Host for Device {
         rauc::info(&self.folder.file(name), None)
     }
 
+    fn is_rauc_busy(&mut self) -> Result<bool, String> {
+        rauc::is_busy()
+    }
+
     fn rauc_install(&mut self, name: &str) -> Result<RaucInstallation, String> {
         RaucInstallation::start(&self.folder.file(name))
     }
