@@ -9,6 +9,8 @@ CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hemoscope
 TOOLS := $(CACHE)/tools
 VENV := $(CACHE)/venv
 PROGRAM := target/release/hemoscope
+# The one that is scored: `make test` has built target/debug/hemoscope, which gives the same counts.
+SCORED ?= $(PROGRAM)
 ARM := aarch64-unknown-linux-gnu
 # With its symbols, and stripped.
 BOARD_BUILD := target/$(ARM)/dist/hemoscope
@@ -184,10 +186,10 @@ size: cross ## Says which crates the board's program is made of
 	cd models/training && python3 -m hemoscope_training.binary_size ../../$(BOARD_BUILD)
 
 .PHONY: score
-score: build $(VENV)/measure-installed ## Scores the program on annotated frames: make score DATA=DIR
+score: $(if $(filter $(PROGRAM),$(SCORED)),build) $(VENV)/measure-installed ## Scores the program on annotated frames: make score DATA=DIR
 	@test -n "$(DATA)" || { echo "make score: name the folder with dev.json and images/: make score DATA=DIR" >&2; exit 2; }
 	cd models/training && $(VENV)/bin/python -m hemoscope_training.evaluate run \
-	  --program ../../$(PROGRAM) --model ../../$(MODEL) --data "$(abspath $(DATA))" --coco dev.json \
+	  --program ../../$(SCORED) --model ../../$(MODEL) --data "$(abspath $(DATA))" --coco dev.json \
 	  --out ../../target/score
 
 .PHONY: ablation

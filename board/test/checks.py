@@ -26,6 +26,9 @@ RECORDS = "/data/hemoscope/records"
 DRAWN_TOO = "--panel drm --panel png:/run/hemoscope/screen.png"
 # Times at which the camera shows one field: four seconds at five frames a second.
 REPEAT = 20
+# Of a display with the program's screen: an empty one has one, the kernel's console two.
+SCREEN_COLOURS = 3
+BOOT_LIMIT_S = 240
 # systemd-analyze security: the unit's exposure, 0 to 10.
 MOST_EXPOSURE = 3.0
 
@@ -142,29 +145,33 @@ class Bench:
 def check_boot(bench: Bench) -> str:
     """The image boots to a shell, with its services, read-only, within its limits."""
     machine = bench.machine
-    machine.wait_for("hemoscope: slot A", 120)
-    machine.log_in(240)
+    loader = machine.wait_for("hemoscope: slot A", 120).end()
+    # Seen as a person sees it: whatever asks on the board itself slows it down.
+    picture = bench.folder / "boot.png"
+    while read_png(machine.photograph(picture)).colours() < SCREEN_COLOURS:
+        if machine.seconds() > BOOT_LIMIT_S:
+            raise BoardError(f"the display is empty after {BOOT_LIMIT_S} s; see {picture}")
+        time.sleep(0.3)
+    screen_s = machine.seconds()
+    machine.log_in(240, loader)
     bench.wait_until(
         "the program says that it is ready",
         120,
         lambda: bench.show("hemoscope", "ActiveState") == "active",
     )
-    ready_us = int(bench.show("hemoscope", "ActiveEnterTimestampMonotonic"))
-    started_us = int(bench.show("hemoscope", "ExecMainStartTimestampMonotonic"))
     # The kernel's clock begins when the loader has ended.
-    up_s = float(machine.shell("cut -d ' ' -f 1 /proc/uptime"))
-    kernel_s = machine.seconds() - up_s
-    live_s = kernel_s + ready_us / 1e6
+    kernel_s = machine.seconds() - float(machine.shell("cut -d ' ' -f 1 /proc/uptime"))
+    started_s = int(bench.show("hemoscope", "ExecMainStartTimestampMonotonic")) / 1e6
     bench.figures |= {
         "kernel_s": kernel_s,
-        "program_started_s": kernel_s + started_us / 1e6,
-        "live_s": live_s,
+        "program_started_s": kernel_s + started_s,
+        "screen_s": screen_s,
     }
     if not machine.shell("findmnt -n -o OPTIONS /").startswith("ro,"):
         raise BoardError("the root is not mounted read-only")
     return (
-        f"kernel {kernel_s:.1f} s after power-on, the screen live after {live_s:.1f} s;"
-        f" the program takes {(ready_us - started_us) / 1e6:.1f} s of it"
+        f"kernel {kernel_s:.1f} s after power-on, program started after"
+        f" {kernel_s + started_s:.1f} s, screen after {screen_s:.1f} s"
     )
 
 
@@ -210,7 +217,7 @@ def check_units(bench: Bench) -> str:
 def check_starting_screen(bench: Bench) -> str:
     """The display shows the program's screen."""
     picture = read_png(bench.machine.photograph(bench.folder / "boot.png"))
-    if picture.colours() < 3:
+    if picture.colours() < SCREEN_COLOURS:
         raise BoardError("the display is empty; see boot.png")
     return f"{picture.width_px}x{picture.height_px}, {picture.colours()} colours"
 

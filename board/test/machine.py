@@ -9,11 +9,14 @@ import shutil
 import socket
 import subprocess
 import time
+import zlib
 from pathlib import Path
 
 # Where U-Boot keeps the boot partition: one MiB into the disk.
 BOOT_PARTITION = "@@1M"
 SHELL_LIMIT_S = 120
+# Tries to copy a file over the serial line.
+FETCHES = 3
 CARD_SLOT = "card-slot"
 STICK = "stick"
 
@@ -152,9 +155,9 @@ class Machine:
                 raise BoardError(f"no {pattern!r} on the console after {limit_s} s: ...{tail}")
             time.sleep(0.05)
 
-    def log_in(self, limit_s: float = 180) -> None:
-        """Waits for the development image's root shell."""
-        start = len(self.console)
+    def log_in(self, limit_s: float = 180, start: int | None = None) -> None:
+        """Waits for the development image's root shell, from now or a place on the console on."""
+        start = len(self.console) if start is None else start
         self.wait_for(r"root@[^\r\n]*# ", limit_s, start)
         self._serial.setblocking(True)
         self._serial.sendall(
@@ -163,7 +166,8 @@ class Machine:
         )
         self._serial.setblocking(False)
         time.sleep(0.5)
-        self.shell("true")
+        # What the kernel says would fall into the middle of what is read; the journal has it.
+        self.shell("dmesg -n 1")
 
     def shell(self, command: str, limit_s: float = SHELL_LIMIT_S, check: bool = True) -> str:
         """What a command says on the board; one that fails is an error."""
@@ -184,16 +188,24 @@ class Machine:
 
     def fetch(self, path: str, to: Path) -> bool:
         """Copies a file of the board; False where there is none."""
-        text = self.shell(f"gzip -c {path} | base64 -w 180", check=False, limit_s=240)
-        lines = re.findall(r"^[A-Za-z0-9+/=]+$", text, re.MULTILINE)
-        packed = base64.b64decode("".join(lines))
-        if not packed:
-            return False
-        to.write_bytes(gzip.decompress(packed))
-        return True
+        for _ in range(FETCHES):
+            text = self.shell(f"gzip -c {path} | base64 -w 180", check=False, limit_s=240)
+            lines = re.findall(r"^[A-Za-z0-9+/=]+$", text, re.MULTILINE)
+            try:
+                packed = base64.b64decode("".join(lines))
+                if not packed:
+                    return False
+                to.write_bytes(gzip.decompress(packed))
+                return True
+            except (ValueError, EOFError, OSError, zlib.error):
+                # A serial line checks nothing: what the kernel says may fall into the middle.
+                continue
+        raise BoardError(f"{path} cannot be copied from the board")
 
     def photograph(self, path: Path) -> Path:
         """What the display shows, as a PNG."""
+        # A console that nobody reads holds the board up.
+        self._read_console()
         path.unlink(missing_ok=True)
         self.qmp("screendump", filename=str(path), format="png")
         return path

@@ -5,6 +5,7 @@
 
 use super::archive::{self, SmearRecords, SmearState};
 use super::clock::Stamp;
+use super::disk::{self, sync_parent};
 use super::entry::{DamageKind, Entry, Event, Totals, encode};
 use std::borrow::Cow;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -130,15 +131,7 @@ impl Disk for RealDisk {
 
     fn append(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
         file.write_all(bytes)?;
-        file.sync_data()
-    }
-}
-
-/// A new name survives a power cut once its folder has been written.
-pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(folder) => File::open(folder)?.sync_all(),
-        None => Ok(()),
+        disk::sync(file)
     }
 }
 
@@ -279,7 +272,7 @@ impl<D: Disk> Journal<D> {
                 made => made.map_err(|error| RecordError::of("made", &side, error))?,
             };
             let copied = io::copy(&mut file, &mut end)
-                .and_then(|bytes| end.sync_all().map(|()| bytes))
+                .and_then(|bytes| disk::sync(&end).map(|()| bytes))
                 .and_then(|bytes| sync_parent(&side).map(|()| bytes))
                 .map_err(|error| RecordError::of("written", &side, error));
             let bytes = match copied {
@@ -292,7 +285,7 @@ impl<D: Disk> Journal<D> {
             };
             let cut = OpenOptions::new().write(true).open(path).map_err(failed)?;
             cut.set_len(kept_bytes).map_err(failed)?;
-            cut.sync_all().map_err(failed)?;
+            disk::sync(&cut).map_err(failed)?;
             return Ok((side, bytes));
         }
         Err(RecordError::TooManySideFiles {

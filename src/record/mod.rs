@@ -8,6 +8,7 @@
 
 pub mod archive;
 mod clock;
+pub mod disk;
 mod entry;
 mod format;
 mod frame;

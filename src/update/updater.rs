@@ -14,6 +14,7 @@ use super::talk::{Answer, Offer, Problem, ProblemKind, UpdateState};
 use super::talk_files::open_plain;
 use super::verity::{self, VerityError};
 use super::version::Version;
+use crate::record::disk;
 use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 use std::fs::{self, OpenOptions};
@@ -763,5 +764,5 @@ fn append_report(top: &Path, line: &str) -> io::Result<()> {
         file.set_len(0)?;
     }
     file.write_all(line.as_bytes())?;
-    file.sync_all()
+    disk::sync(&file)
 }
