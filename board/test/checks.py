@@ -24,6 +24,8 @@ BOARD = "/usr/share/hemoscope/board.toml"
 RECORDS = "/data/hemoscope/records"
 # Draws the screen into a file beside the display.
 DRAWN_TOO = "--panel drm --panel png:/run/hemoscope/screen.png"
+# Looks at two screens that are drawn one after the other, until both show the same.
+LOOKS = 8
 # Times at which the camera shows one field: four seconds at five frames a second.
 REPEAT = 20
 # Of a display with the program's screen: an empty one has one, the kernel's console two.
@@ -272,7 +274,7 @@ def _compare_with_display(bench: Bench, name: str) -> str:
     machine = bench.machine
     drawn, shown = bench.folder / f"{name}-drawn.png", bench.folder / f"{name}.png"
     differing = -1
-    for _ in range(3):
+    for _ in range(LOOKS):
         # It stands still between two screens, since both are written one after the other.
         # Not for long, since its watchdog counts.
         machine.shell("kill -STOP $(pidof hemoscope); sleep 1")
