@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from checks import BOARD_CHECKS, SPI_CHECKS, UM_PER_PX, Bench
+from checks import BOARD_CHECKS, COUNTED_FROM, SPI_CHECKS, TIME_CHECKS, UM_PER_PX, Bench
 from machine import BoardError, Machine, device_tree_with, put_on_boot_partition, require
 from results import write_results
 
@@ -104,7 +104,7 @@ def run_checks(bench: Bench, checks: list[Check], only: list[str], results: list
         name = name_of(check)
         if only and name not in only and check is not checks[0]:
             continue
-        if check is checks[-1]:
+        if check is checks[-1] and check is not checks[0]:
             save_journal(bench)
         start = time.monotonic()
         try:
@@ -125,7 +125,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for option in ("image", "loader", "program", "model", "camera", "frames", "out"):
         parser.add_argument(f"--{option}", type=Path, required=True)
-    names = dict.fromkeys(name_of(check) for check in [*BOARD_CHECKS, *SPI_CHECKS])
+    names = dict.fromkeys(name_of(check) for check in [*TIME_CHECKS, *BOARD_CHECKS, *SPI_CHECKS])
     parser.add_argument("--only", action="append", default=[], choices=list(names))
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -138,7 +138,8 @@ def main() -> int:
     test_disk = make_test_disk(arguments)
     results: list[tuple[str, bool, float, str]] = []
     figures: dict[str, float] = {}
-    for name, checks in (("board", BOARD_CHECKS), ("spi", SPI_CHECKS)):
+    groups = (("time", TIME_CHECKS), ("board", BOARD_CHECKS), ("spi", SPI_CHECKS))
+    for name, checks in groups:
         wanted = [
             check for check in checks if not arguments.only or name_of(check) in arguments.only
         ]
@@ -146,6 +147,8 @@ def main() -> int:
             continue
         disk = copy_image(arguments, name)
         options = {}
+        if name == "time":
+            options = {"counted_time": True, "rtc": f"{COUNTED_FROM},clock=vm"}
         if name == "spi":
             options = {
                 "device_tree": device_tree_with(arguments.out, SPI_NODES),
@@ -161,8 +164,8 @@ def main() -> int:
             disk.unlink(missing_ok=True)
             if machine.trace is not None:
                 machine.trace.unlink(missing_ok=True)
-        if name == "board":
-            figures = bench.figures
+        if name != "spi":
+            figures |= bench.figures
     failed = write_results(arguments.out, results, figures)
     return 1 if failed else 0
 
