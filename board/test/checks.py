@@ -25,7 +25,7 @@ RECORDS = "/data/hemoscope/records"
 # Draws the screen into a file beside the display.
 DRAWN_TOO = "--panel drm --panel png:/run/hemoscope/screen.png"
 # Looks at two screens that are drawn one after the other, until both show the same.
-LOOKS = 8
+LOOKS = 6
 # Times at which the camera shows one field: four seconds at five frames a second.
 REPEAT = 20
 # Of a display with the program's screen: an empty one has one, the kernel's console two.
@@ -311,9 +311,13 @@ def _compare_with_display(bench: Bench, name: str) -> str:
     drawn, shown = bench.folder / f"{name}-drawn.png", bench.folder / f"{name}.png"
     differing = -1
     for _ in range(LOOKS):
-        # It stands still between two screens, since both are written one after the other.
-        # Not for long, since its watchdog counts.
-        machine.shell("kill -STOP $(pidof hemoscope); sleep 1")
+        # The file is written after the display: a moment later both show the same. It stands still
+        # then, though not for long, since its watchdog counts.
+        machine.shell(
+            "file=/run/hemoscope/screen.png; before=$(stat -c %i $file); for look in $(seq 50); do"
+            " [ $(stat -c %i $file) = $before ] || break; sleep 0.1; done;"
+            " kill -STOP $(pidof hemoscope); sleep 1"
+        )
         machine.photograph(shown)
         machine.shell("cp /run/hemoscope/screen.png /run/; kill -CONT $(pidof hemoscope)")
         machine.fetch("/run/screen.png", drawn)
