@@ -31,7 +31,7 @@ pub enum ManifestError {
     Json(#[from] serde_json::Error),
     #[error("it is of RAUC's format {0:?}, and only \"verity\" is taken")]
     Format(String),
-    #[error("its [meta.hemoscope] is not of format {META_FORMAT}, the only one known here")]
+    #[error("it has no [meta.hemoscope] of format {META_FORMAT}, the only one known here")]
     MetaFormat,
     #[error("it holds other images than one of the root file system")]
     Images,
@@ -97,10 +97,9 @@ impl Manifest {
             [image] if image.slot_class == ROOT_SLOT_CLASS && image.size <= MAX_IMAGE_BYTES => {}
             _ => return Err(ManifestError::Images),
         }
-        // RAUC 1.8 leaves such sections out: then there are no notes.
         let meta = info.meta.get(META_SECTION);
         let value = |key: &str| meta.and_then(|meta| meta.get(key)).map(String::as_str);
-        if meta.is_some() && value("format") != Some(META_FORMAT) {
+        if value("format") != Some(META_FORMAT) {
             return Err(ManifestError::MetaFormat);
         }
         let text = |key: &str| {
@@ -213,8 +212,6 @@ mod tests {
         assert_eq!(manifest.notes.es, "Más rápido");
         assert_eq!(manifest.model_sha256, "ab");
         manifest.check_compatible(&system()).unwrap();
-        let without = Manifest::parse(&info.replace("\"meta\"", "\"other\"")).unwrap();
-        assert_eq!(without.notes, Notes::default());
         let offer = |running: &str, newest: &str| {
             manifest.offer("ab", &running.parse().unwrap(), &newest.parse().unwrap())
         };
@@ -236,6 +233,7 @@ mod tests {
                 info.replace("\"format\" : \"1\"", "\"format\" : \"2\""),
                 "meta.hemoscope",
             ),
+            (info.replace("\"meta\"", "\"other\""), "meta.hemoscope"),
             (info.replace("rootfs\"", "appfs\""), "other images"),
             (info.replace("268435456", "999999999999"), "other images"),
             (
