@@ -20,6 +20,7 @@ from cards import Keys, Maker, bundle, small_image
 from machine import require
 
 BOARD = "qemu-aarch64"
+ENVELOPE = "bit flipped in the signature"
 SEED = 7
 IMAGE_BYTES = 3 << 20
 LIMIT_S = 120
@@ -35,9 +36,6 @@ def joined(payload: bytes, signature: bytes, length: int | None = None) -> bytes
     """A bundle of its parts."""
     length = len(signature) if length is None else length
     return payload + signature + struct.pack(">Q", length)
-
-
-ENVELOPE = "bit flipped in the signature"
 
 
 def damaged(content: bytes, chance: random.Random) -> Iterator[tuple[str, bytes]]:

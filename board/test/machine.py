@@ -14,6 +14,8 @@ from pathlib import Path
 
 # Where U-Boot keeps the boot partition: one MiB into the disk.
 BOOT_PARTITION = "@@1M"
+# A clock that goes on by a nanosecond with each instruction of either processor, however fast this
+# machine is. Where both wait for a timer it jumps there; a disk answers at once.
 COUNTED_TIME = ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off"]
 SHELL_LIMIT_S = 120
 # Tries to copy a file over the serial line.
@@ -67,8 +69,6 @@ class Machine:
                 "cortex-a72",
             ],
             *["-smp", "2", "-m", "512", "-bios", str(loader)],
-            # Time that follows from the instructions, one a nanosecond, of both processors,
-            # however fast this machine is. Waiting takes none of it.
             *(COUNTED_TIME if counted_time else ["-accel", "tcg,thread=multi"]),
             *["-drive", f"file={disk},if=none,id=card,format=raw,cache=unsafe"],
             *["-device", "virtio-blk-pci,drive=card,bootindex=0", "-nic", "none"],

@@ -1,6 +1,6 @@
 //! Writing records so that a power cut at any moment loses no line that was said to be kept.
 //!
-//! A line is kept once `fsync` has returned. After any failure the file is opened anew and cut
+//! A line is kept once [`disk::sync`] has returned. After any failure the file is opened anew and cut
 //! back to what was kept, so that a half-written line never stands before a whole one.
 
 use super::archive::{self, SmearRecords, SmearState};
