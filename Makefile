@@ -211,7 +211,7 @@ setup: ## Installs the system's packages that building and testing need
 	scripts/setup
 
 $(TOOLS)/bin/cargo-deny:
-	cargo install cargo-deny --version 0.20.2 --locked --root $(TOOLS)
+	CARGO_PROFILE_DEV_DEBUG=false cargo install --debug cargo-deny --version 0.20.2 --locked --root $(TOOLS)
 
 $(VENV)/bin/python:
 	python3 -m venv $(VENV) || { echo "python3 needs its venv module: apt-get install python3-venv" >&2; exit 1; }

@@ -24,8 +24,8 @@ DEVELOPMENT = b"extra_arguments=systemd.debug_shell=ttyAMA0\n"
 # A card as a user has it is larger than the image.
 DISK_BYTES = 1280 << 20
 TEST_DISK_MB = 64
-# A panel on the lines of the machine's PL061. Line 3 is its power button.
-SPI_NODES = """
+# A panel and a light on the lines of the machine's PL061. Line 3 is its power button.
+LINE_NODES = """
 	spi {
 		compatible = "spi-gpio";
 		#address-cells = <1>;
@@ -38,6 +38,13 @@ SPI_NODES = """
 			compatible = "rohm,dh2228fv";
 			reg = <0>;
 			spi-max-frequency = <32000000>;
+		};
+	};
+	leds {
+		compatible = "gpio-leds";
+		led-fault {
+			label = "fault";
+			gpios = <LINES 6 0>;
 		};
 	};
 """
@@ -143,7 +150,7 @@ def main() -> int:
         wanted = [
             check for check in checks if not arguments.only or name_of(check) in arguments.only
         ]
-        if not wanted or (wanted == [checks[0]] and name == "spi"):
+        if not wanted:
             continue
         disk = copy_image(arguments, name)
         options = {}
@@ -151,9 +158,10 @@ def main() -> int:
             options = {"counted_time": True, "rtc": f"{COUNTED_FROM},clock=vm"}
         if name == "spi":
             options = {
-                "device_tree": device_tree_with(arguments.out, SPI_NODES),
+                "device_tree": device_tree_with(arguments.out, LINE_NODES),
                 "trace": arguments.out / "spi-edges.log",
                 "rtc": "1970-01-01T00:00:00",
+                "display": False,
             }
         machine = Machine(arguments.out, disk, arguments.loader, test_disk, name=name, **options)
         bench = Bench(machine, arguments.out, expected)

@@ -83,6 +83,17 @@ def damage_fat(card: Path) -> None:
         file.write(os.urandom(600 * 1024))
 
 
+def damage_ext4(disk: Path, at_mib: int, path: str) -> None:
+    """Leaves a file of an ext4 without a kind, and a mark that the kernel has met an error."""
+    part = f"{disk}?offset={at_mib * MIB}"
+    # What its journal still holds would put things right.
+    mended = subprocess.run([require("e2fsck"), "-fp", part], stdout=subprocess.PIPE, check=False)
+    if mended.returncode > 1:
+        raise RuntimeError(f"the data partition was damaged before: {mended.stdout.decode()}")
+    quiet([require("debugfs"), "-w", "-R", f"set_inode_field {path} mode 0", part])
+    quiet([require("tune2fs"), "-E", "force_fsck", part])
+
+
 class Keys:
     """Certificates and keys, good ones and others."""
 

@@ -51,6 +51,7 @@ class Machine:
         name: str = "board",
         card_slot: bool = False,
         counted_time: bool = False,
+        display: bool = True,
     ):
         self.folder = folder
         self.name = name
@@ -72,7 +73,8 @@ class Machine:
             *(COUNTED_TIME if counted_time else ["-accel", "tcg,thread=multi"]),
             *["-drive", f"file={disk},if=none,id=card,format=raw,cache=unsafe"],
             *["-device", "virtio-blk-pci,drive=card,bootindex=0", "-nic", "none"],
-            *["-display", "none", "-device", "virtio-gpu-pci,xres=800,yres=480"],
+            *["-display", "none"],
+            *(["-device", "virtio-gpu-pci,xres=800,yres=480"] if display else []),
             *["-device", "i6300esb", "-device", "virtio-keyboard-pci"],
             *["-device", "virtio-rng-pci", "-monitor", "none"],
             *["-chardev", f"socket,id=serial,path={self._sockets['serial']},server=on,wait=off"],

@@ -18,6 +18,14 @@ MEMORY_PX = (240, 320)
 EDGE = re.compile(rb"setting output (\d) to (\d)")
 
 
+def edges_of(trace: Path, pin: int, start: int) -> int:
+    """How often a line has changed since a place in the trace."""
+    with trace.open("rb") as lines:
+        lines.seek(start)
+        levels = [found[2] for found in EDGE.finditer(lines.read()) if int(found[1]) == pin]
+    return sum(a != b for a, b in zip(levels, levels[1:], strict=False))
+
+
 def read_bytes(trace: Path):
     """The bytes on the bus: (whether it is data, the byte)."""
     level = [0] * 8

@@ -27,6 +27,7 @@ from cards import (
     Keys,
     Maker,
     changed_root,
+    damage_ext4,
     damage_fat,
     ext4_card,
     fat_card,
@@ -45,6 +46,8 @@ ANSWER = "/run/hemoscope/update-answer.json"
 UPDATE_FOLDER = "/data/update"
 RECORDS = "/data/hemoscope/records"
 MODEL = "/usr/share/hemoscope/models/smear-resnet/model.onnx"
+PROGRAM_UNIT = "/usr/lib/systemd/system/hemoscope.service"
+ROOTFS = Path(__file__).resolve().parents[1] / "common/rootfs"
 AS_PROGRAM = "setpriv --reuid=hemoscope --regid=hemoscope --clear-groups"
 ASK_RAUC = "busctl call de.pengutronix.rauc / de.pengutronix.rauc.Installer GetPrimary"
 # Two fields of a simulated slide, as the program records them.
@@ -57,6 +60,7 @@ COUNT_SOMETHING = (
 # As scripts/board-image lays out the disk.
 SLOT_MIB = {"A": 65, "B": 465, "R": 866}
 IMAGE_MIB = 256
+DATA_AT_MIB = 1123
 # What a busy machine may take.
 BOOT_LIMIT_S = 300
 PROOF_LIMIT_S = 420
@@ -235,6 +239,8 @@ class Trial:
     slot: str = "A"
     # Of the roots of the versions that were made: what a slot has to hold.
     roots: dict[str, str] = field(default_factory=dict)
+    # Hashes of the lines that were recorded before all updates.
+    recorded: list[str] = field(default_factory=list)
     # Numbers of the next versions.
     last: int = 0
     cards: int = 0
@@ -671,6 +677,14 @@ def check_no_program(trial: Trial, full: bool) -> str:
     return roll_back(trial, {"/usr/bin/hemoscope": b"#!/bin/sh\nexit 1\n"}, "start", 1500)
 
 
+def check_no_data(trial: Trial, full: bool) -> str:
+    """A new version that cannot read the records does not prove itself, and goes."""
+    unit = (ROOTFS / PROGRAM_UNIT[1:]).read_text()
+    blind = unit.replace("[Service]\n", f"[Service]\nInaccessiblePaths={RECORDS}\n")
+    reason = "cannot read or write the records"
+    return roll_back(trial, {PROGRAM_UNIT: blind.encode()}, reason, 900)
+
+
 # --- power cuts ----------------------------------------------------------------------------------
 
 
@@ -865,17 +879,37 @@ def check_data_full(trial: Trial, full: bool) -> str:
     return "refused for want of room, started, and offered once there was room"
 
 
+def check_data_damaged(trial: Trial, full: bool) -> str:
+    """A data partition that journal and cautious repair do not mend is repaired at the next start."""
+    device = trial.device
+    device.shell("echo broken >/data/broken; sync")
+    device.cut()
+    damage_ext4(device.disk, DATA_AT_MIB, "/broken")
+    device.switch_on(trial.slot)
+    device.wait_for_proof()
+    said = device.shell("journalctl -b -k -o cat | grep hemoscope:", check=False)
+    mounted = device.shell("findmnt -n -o OPTIONS /data")
+    if "UNEXPECTED INCONSISTENCY" not in said or not mounted.startswith("rw,"):
+        raise BoardError(f"not repaired, or nothing was damaged: {said}, mounted {mounted}")
+    if missing := missing_records(trial):
+        raise BoardError(f"{missing} lines of the records are gone after the repair")
+    trial.expect_proved()
+    return "repaired at the start, with every line of the records"
+
+
 def check_records(trial: Trial, full: bool) -> str:
     """What was recorded before all updates is still there, to the byte."""
-    device = trial.device
-    before = (trial.folder / "records.txt").read_text().split()
-    lines = [line for line in before if re.fullmatch(r"[0-9a-f]{64}", line)]
-    now = recorded(device)
-    missing = [line for line in lines if line not in now]
-    if not lines or missing:
-        raise BoardError(f"{len(missing)} of {len(lines)} lines of the records are gone")
-    said = device.shell("hemoscope records /data/hemoscope verify | tail -n 3", check=False)
-    return f"all {len(lines)} lines are there: {' '.join(said.split())[:120]}"
+    if missing := missing_records(trial):
+        raise BoardError(f"{missing} lines of the records are gone")
+    verify = "hemoscope records /data/hemoscope verify | tail -n 3"
+    said = trial.device.shell(verify, check=False)
+    return f"all lines are there: {' '.join(said.split())[:120]}"
+
+
+def missing_records(trial: Trial) -> int:
+    """How many of the lines are gone that were recorded before all updates."""
+    now = recorded(trial.device)
+    return sum(line not in now for line in trial.recorded)
 
 
 def recorded(device: Device) -> list[str]:
@@ -911,11 +945,13 @@ FULL: list[Check] = [
     check_no_kernel,
     check_no_model,
     check_no_program,
+    check_no_data,
     check_cut_installing,
     check_cut_starting,
     check_cut_proved,
     check_used_up,
     check_data_full,
+    check_data_damaged,
     check_try_again,
     check_torn_state,
     check_records,
@@ -947,7 +983,9 @@ def begin(arguments: argparse.Namespace) -> Trial:
         trial.version = device.version()
         device.wait_for_state("idle", 60)
         device.machine.shell(COUNT_SOMETHING, limit_s=600)
-        (folder / "records.txt").write_text("\n".join(recorded(device)))
+        trial.recorded = recorded(device)
+        if not trial.recorded:
+            raise BoardError("nothing was recorded that could be lost")
     except BoardError:
         device.cut()
         raise

@@ -21,6 +21,8 @@ pub struct Display {
     changed: ChangedRows,
     panels: Vec<WatchedPanel>,
     fault_light: Option<FaultLight>,
+    /// What was said of the light last.
+    light_trouble: Option<String>,
 }
 
 /// A panel, and what was said of it last.
@@ -94,6 +96,7 @@ impl Display {
             changed: ChangedRows::new(size.canvas()),
             panels: panels.into_iter().map(WatchedPanel::new).collect(),
             fault_light: None,
+            light_trouble: None,
         }
     }
 
@@ -203,16 +206,23 @@ impl Display {
                 eprintln!("hemoscope: {news}");
             }
         }
-        let is_dark = self.fault_light.is_some() && self.shown_on().is_none();
-        let told = self
-            .fault_light
-            .as_mut()
-            .map(|light| light.tell(is_dark, Instant::now()));
-        if let Some(Err(reason)) = told {
-            eprintln!("hemoscope: {reason}");
-            self.fault_light = None;
-        }
+        self.tell_light();
         Ok(())
+    }
+
+    /// Switches the light for faults. One that cannot be switched yet may become so: the system
+    /// gives the right to it while it starts.
+    fn tell_light(&mut self) {
+        let is_dark = self.fault_light.is_some() && self.shown_on().is_none();
+        let Some(light) = &mut self.fault_light else {
+            return;
+        };
+        if let Err(reason) = light.tell(is_dark, Instant::now())
+            && self.light_trouble.as_ref() != Some(&reason)
+        {
+            eprintln!("hemoscope: {reason}");
+            self.light_trouble = Some(reason);
+        }
     }
 }
 

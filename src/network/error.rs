@@ -29,7 +29,7 @@ pub enum NetworkError {
     #[error("{} cannot be used: {reason}; correct it, or install the model folder again", path.display())]
     Manifest { path: PathBuf, reason: String },
     /// A file's bytes are not the ones that the manifest names.
-    #[error("{} is damaged or of another version: its SHA-256 is {actual}, but the manifest names {expected}; install the model folder again", path.display())]
+    #[error("{} is damaged or of another version: its SHA-256 begins with {actual:.12}, the manifest's with {expected:.12}; install the model folder again", path.display())]
     Hash {
         path: PathBuf,
         expected: String,

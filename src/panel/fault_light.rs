@@ -146,5 +146,9 @@ mod tests {
         let mut light = FaultLight::in_folder(folder.path()).unwrap();
         let error = light.tell(true, Instant::now()).unwrap_err();
         assert!(error.contains("udev"), "{error}");
+        fs::remove_dir(folder.path().join("brightness")).unwrap();
+        light.tell(true, Instant::now() + HALF_PERIOD).unwrap();
+        let lit = fs::read_to_string(folder.path().join("brightness")).unwrap();
+        assert_eq!(lit, "0", "it blinks once it may");
     }
 }
