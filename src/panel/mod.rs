@@ -1,5 +1,6 @@
 //! Where the screen is shown: a trait, and one file for each kind of panel.
 
+mod awaited;
 #[cfg(target_os = "linux")]
 mod backlight;
 mod changed_rows;
@@ -16,6 +17,7 @@ mod spi;
 mod stale_rows;
 mod terminal;
 
+pub use awaited::AwaitedPanel;
 pub use changed_rows::ChangedRows;
 #[cfg(target_os = "linux")]
 pub use drm::DrmPanel;

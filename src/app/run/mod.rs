@@ -26,7 +26,7 @@ use crate::board::BoardDescription;
 use crate::camera::{self, AtStart, CapturedFrame, FrameSource};
 use crate::health::ThreadPolicy;
 use crate::input::{Action, Input, InputSettings};
-use crate::panel::{FaultLight, Panel, display_px, panel_from_spec};
+use crate::panel::{AwaitedPanel, FaultLight, Panel, display_px, panel_from_spec};
 use crate::quality::Judge;
 use crate::record::Clock;
 use crate::service::{Service, StopSignal};
@@ -232,6 +232,7 @@ fn panel_specs<'a>(arguments: &'a RunArguments, setup: &'a Setup) -> &'a [String
     }
 }
 
+/// Opens the panels. One that is not there yet is an error on a desk; a board waits for it.
 fn open_panels(
     arguments: &RunArguments,
     setup: &Setup,
@@ -239,7 +240,14 @@ fn open_panels(
 ) -> Result<Vec<Box<dyn Panel>>> {
     panel_specs(arguments, setup)
         .iter()
-        .map(|text| Ok(panel_from_spec(text, size, &setup.panel)?))
+        .map(|spec| {
+            if arguments.board.is_none() {
+                return Ok(panel_from_spec(spec, size, &setup.panel)?);
+            }
+            let (spec, settings) = (spec.clone(), setup.panel.clone());
+            let open = Box::new(move || panel_from_spec(&spec, size, &settings));
+            Ok(AwaitedPanel::open(size.pixels(), open)?)
+        })
         .collect()
 }
 
