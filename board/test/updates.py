@@ -883,11 +883,14 @@ def check_data_damaged(trial: Trial, full: bool) -> str:
     """A data partition that journal and cautious repair do not mend is repaired at the next start."""
     device = trial.device
     device.shell("echo broken >/data/broken; sync")
+    device.machine.qmp("system_powerdown")
+    if not device.machine.wait_until_off(60):
+        raise BoardError("the board was still on 60 s after its power button was pressed")
     device.cut()
     damage_ext4(device.disk, DATA_AT_MIB, "/broken")
     device.switch_on(trial.slot)
     device.wait_for_proof()
-    said = device.shell("journalctl -b -k -o cat | grep hemoscope:", check=False)
+    said = device.shell("dmesg | grep hemoscope:", check=False)
     mounted = device.shell("findmnt -n -o OPTIONS /data")
     if "UNEXPECTED INCONSISTENCY" not in said or not mounted.startswith("rw,"):
         raise BoardError(f"not repaired, or nothing was damaged: {said}, mounted {mounted}")
