@@ -880,7 +880,7 @@ def check_data_full(trial: Trial, full: bool) -> str:
 
 
 def check_data_damaged(trial: Trial, full: bool) -> str:
-    """A data partition that journal and cautious repair do not mend is repaired at the next start."""
+    """A data partition that its journal does not mend is repaired at the next start."""
     device = trial.device
     device.shell("echo broken >/data/broken; sync")
     device.machine.qmp("system_powerdown")
