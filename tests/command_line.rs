@@ -2,10 +2,10 @@
 
 mod common;
 
-use common::{NOTICE, hemoscope, messages, records, slide_um_per_px, write_fields};
+use common::{NOTICE, hemoscope, messages, program, records, slide_um_per_px, write_fields};
 use std::fs;
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 fn um_per_px() -> String {
     slide_um_per_px().to_string()
@@ -155,8 +155,7 @@ fn a_list_on_standard_input_is_counted_line_by_line() {
 fn a_line_is_answered_before_the_next_is_given() {
     let folder = tempfile::tempdir().unwrap();
     let paths = write_fields(folder.path(), 6, 2);
-    let mut child = Command::new(assert_cmd::cargo::cargo_bin("hemoscope"))
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
+    let mut child = program()
         .args([
             "count",
             "--json",
@@ -264,8 +263,7 @@ fn overlays_are_written_for_every_counted_frame() {
 fn standard_output_closed_in_the_middle_ends_the_count_with_a_message() {
     let folder = tempfile::tempdir().unwrap();
     write_fields(folder.path(), 10, 12);
-    let mut child = Command::new(assert_cmd::cargo::cargo_bin("hemoscope"))
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
+    let mut child = program()
         .args([
             "count",
             "--json",

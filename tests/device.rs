@@ -2,8 +2,7 @@
 
 mod common;
 
-use assert_cmd::cargo::cargo_bin;
-use common::{hemoscope, messages};
+use common::{hemoscope, messages, program};
 use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
@@ -17,8 +16,7 @@ fn text(output: &Output) -> String {
 
 /// A run on the simulated slide that keeps its records.
 fn run(folder: &Path, fields: Option<u32>) -> Command {
-    let mut command = Command::new(cargo_bin("hemoscope"));
-    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    let mut command = program();
     command.args(["run", "--camera", "simulated:41", "--panel"]);
     command.arg(format!("png:{}", folder.join("screen.png").display()));
     command.arg("--data").arg(folder.join("data"));

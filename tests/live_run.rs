@@ -2,9 +2,8 @@
 
 mod common;
 
-use assert_cmd::cargo::CommandCargoExt;
 use clap::Parser;
-use common::{NOTICE, hemoscope, messages, slide_um_per_px, write_fields};
+use common::{NOTICE, hemoscope, messages, program, slide_um_per_px, write_fields};
 use hemoscope::app::arguments::{Arguments, Command};
 use hemoscope::app::run::{TalkFiles, run_with};
 use hemoscope::app::screen_content::clock_of;
@@ -273,9 +272,7 @@ fn expect_screen(
     let file = folder.join("board.toml");
     fs::write(&file, board).unwrap();
     let picture = folder.join("screen.png");
-    let mut device = std::process::Command::cargo_bin("hemoscope")
-        .unwrap()
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
+    let mut device = program()
         .args(["run", "--size", "480x320", "--panel"])
         .arg(format!("png:{}", picture.display()))
         .arg("--board")

@@ -896,8 +896,12 @@ def check_data_damaged(trial: Trial, full: bool) -> str:
         raise BoardError(f"not repaired, or nothing was damaged: {said}, mounted {mounted}")
     if missing := missing_records(trial):
         raise BoardError(f"{missing} lines of the records are gone after the repair")
+    journal = device.shell("journalctl -b -u hemoscope -o cat | grep repaired", check=False)
+    if "has been repaired" not in journal:
+        raise BoardError(f"the program does not tell of the repair: {journal}")
+    device.photograph("repaired")
     trial.expect_proved()
-    return "repaired at the start, with every line of the records"
+    return "repaired at the start and told, with every line of the records"
 
 
 def check_records(trial: Trial, full: bool) -> str:

@@ -31,20 +31,20 @@ pub struct Surroundings {
 /// seen within five seconds.
 const TURN_MS: u64 = 4_000;
 
-/// A notice about an update, or, where `can_switch_off`, how to do so, between two smears; beside
-/// a warning, the first has its turns.
+/// A notice about an update or the card, or, where `can_switch_off`, how to do so, between two
+/// smears; beside a warning, the first has its turns.
 pub fn surroundings_of(
     stamp: Stamp,
     utc_offset_minutes: i16,
-    about_update: Option<Notice>,
+    news: Option<Notice>,
     can_switch_off: bool,
 ) -> Surroundings {
     let hint = can_switch_off.then_some(Notice::HoldToSwitchOff);
     let is_second_turn = !(stamp.uptime_ms / TURN_MS).is_multiple_of(2);
     Surroundings {
         clock: clock_of(stamp, utc_offset_minutes),
-        notice: about_update.or(hint),
-        is_notices_turn: about_update.is_some() && is_second_turn,
+        notice: news.or(hint),
+        is_notices_turn: news.is_some() && is_second_turn,
     }
 }
 

@@ -539,12 +539,15 @@ pub enum Notice {
     UpdateNews,
     /// The factory's system runs.
     Recovery,
+    /// What the device keeps was damaged and has been repaired: something may be missing.
+    CardRepaired,
 }
 
 impl Notice {
     /// Every notice.
-    pub const ALL: [Notice; 8] = [
+    pub const ALL: [Notice; 9] = [
         Notice::HoldToSwitchOff,
+        Notice::CardRepaired,
         Notice::UpdateCopying { percent: 100 },
         Notice::UpdateChecking,
         Notice::UpdateWaits,

@@ -413,6 +413,10 @@ catalogue! {
         "Recovery: insert a card with an update",
         "Recuperación: inserte tarjeta con actualización",
         "Secours : insérez une carte de mise à jour";
+    NoticeCardRepaired:
+        "Card repaired: are all results there?",
+        "Tarjeta reparada: ¿están los resultados?",
+        "Carte réparée : vérifier les résultats";
 
     Error: "Error", "Error", "Erreur";
     WhatHappened: "What happened", "Qué ocurrió", "Ce qui s'est passé";
@@ -544,6 +548,7 @@ pub fn notice(notice: Notice, language: Language) -> Line {
         Notice::UpdateReady => (TextId::NoticeReady, None),
         Notice::UpdateNews => (TextId::NoticeNews, None),
         Notice::Recovery => (TextId::NoticeRecovery, None),
+        Notice::CardRepaired => (TextId::NoticeCardRepaired, None),
     };
     let words = words.text_in(language);
     match percent {

@@ -3,6 +3,7 @@
 #![allow(unused)] // Every test file takes its own share of these.
 
 use assert_cmd::Command;
+use assert_cmd::cargo::CommandCargoExt;
 use hemoscope::camera::simulated::{SimulatedSlide, SimulatedSlideSettings};
 use hemoscope::frame::Frame;
 use hemoscope::panel::write_frame;
@@ -11,9 +12,14 @@ use std::path::{Path, PathBuf};
 
 pub const NOTICE: &str = "Research use only. Not for use in diagnostic procedures.";
 
-/// The program, started where the repository's models are.
+/// The program, started where the repository's models are, and waited for.
 pub fn hemoscope() -> Command {
-    let mut command = Command::cargo_bin("hemoscope").unwrap();
+    Command::from_std(program())
+}
+
+/// The program, started where the repository's models are; in an emulator where the test runs in one.
+pub fn program() -> std::process::Command {
+    let mut command = std::process::Command::cargo_bin("hemoscope").unwrap();
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
     command
 }

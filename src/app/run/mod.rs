@@ -39,6 +39,7 @@ use anyhow::{Context, Result, anyhow};
 use capture::Capture;
 use operator::{Operator, moment_of};
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -48,6 +49,8 @@ use updates::Updates;
 const TICK: Duration = Duration::from_millis(100);
 /// How long a device without a display blinks before the system starts it again.
 const BLINKING: Duration = Duration::from_secs(5);
+/// Left by the initramfs where it had to repair the data partition.
+const REPAIRED_MARK: &str = "/run/hemoscope-card-repaired";
 
 /// Runs the device until the wanted fields are counted, the source ends, the operator stops it or
 /// the system does; `Ok(false)` when the run was broken off or something was not counted or not
@@ -116,6 +119,7 @@ where
         keeper,
         clock: Clock::start(),
         updates: arguments.board.is_some().then(|| Updates::new(files)),
+        is_card_repaired: arguments.board.is_some() && is_card_repaired(Path::new(REPAIRED_MARK)),
         setup: &setup,
         camera: camera.unwrap_or(&setup.config.camera.source),
         wanted_fields: arguments.fields,
@@ -151,6 +155,18 @@ fn open_fault_light(setup: &Setup) -> Option<FaultLight> {
     FaultLight::open(name)
         .inspect_err(|reason| eprintln!("hemoscope: {reason}"))
         .ok()
+}
+
+/// Whether the system has left the mark of a repair; said on the log too.
+fn is_card_repaired(mark: &Path) -> bool {
+    let is_repaired = mark.exists();
+    if is_repaired {
+        eprintln!(
+            "hemoscope: the data partition was damaged and has been repaired; see whether results \
+             are missing with `hemoscope records DIR list`, and look into its lost+found"
+        );
+    }
+    is_repaired
 }
 
 /// Blinks for a while where there is no display to say why the device gives up.
@@ -399,6 +415,15 @@ fn main_loop<A: FnMut(&Session) -> Option<Action>>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_repair_is_told_by_the_mark_of_the_system() {
+        let folder = tempfile::tempdir().unwrap();
+        let mark = folder.path().join("mark");
+        assert!(!is_card_repaired(&mark));
+        std::fs::write(&mark, "").unwrap();
+        assert!(is_card_repaired(&mark));
+    }
     use crate::app::arguments::SharedArguments;
     use crate::camera::CameraError;
     use crate::service::is_alive;
@@ -461,6 +486,7 @@ mod tests {
             keeper: Keeper::start(None),
             clock: Clock::start(),
             updates: None,
+            is_card_repaired: false,
             setup: &setup,
             camera: "hung",
             wanted_fields: None,

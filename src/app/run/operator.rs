@@ -18,7 +18,7 @@ use crate::input::Action;
 use crate::record::Clock;
 use crate::service::{Beat, Service, StopSignal};
 use crate::session::{Event, KnownScale, RunState, Session};
-use crate::ui::model::{Failure, Screen, Update};
+use crate::ui::model::{Failure, Notice, Screen, Update};
 use crate::ui::text::TextId;
 use anyhow::Result;
 use std::io::Write;
@@ -27,6 +27,8 @@ use std::time::{Duration, Instant};
 
 /// How long a device shows what stopped it.
 const FAILURE_SHOWN: Duration = Duration::from_secs(60);
+/// How long after the start a repair is told: whoever switched the device on has seen it by then.
+const REPAIR_TOLD_MS: u64 = 600_000;
 
 /// `actions` gives what the operator asks for.
 pub(super) struct Operator<'a, A> {
@@ -38,6 +40,8 @@ pub(super) struct Operator<'a, A> {
     pub(super) clock: Clock,
     /// On a board: what is told and asked about an update.
     pub(super) updates: Option<Updates>,
+    /// The system has repaired the data partition at this start.
+    pub(super) is_card_repaired: bool,
     pub(super) setup: &'a Setup,
     /// The source of frames.
     pub(super) camera: &'a str,
@@ -81,10 +85,14 @@ impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
     /// What the screen shows beside the session now.
     fn surroundings(&self, is_counting: bool) -> Surroundings {
         let updates = self.updates.as_ref();
+        let stamp = self.clock.stamp();
+        let repaired = self.is_card_repaired && stamp.uptime_ms < REPAIR_TOLD_MS;
         surroundings_of(
-            self.clock.stamp(),
+            stamp,
             self.setup.config.site.utc_offset_minutes,
-            updates.and_then(Updates::notice),
+            updates
+                .and_then(Updates::notice)
+                .or(repaired.then_some(Notice::CardRepaired)),
             updates.is_some() && !is_counting,
         )
     }
