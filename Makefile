@@ -78,9 +78,9 @@ test: setup ## Runs every test, those of the ARM kernels under emulation too
 	scripts/kernel-parity-aarch64
 
 .PHONY: test-arm
-test-arm: setup ## Runs the tests as a 64-bit ARM board would, on an emulated Cortex-A72
+test-arm: setup ## Runs the tests as a 64-bit ARM board would, on an emulated Cortex-A72: ARM_TESTS="--lib" for some
 	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64-static -cpu cortex-a72 -L /usr/aarch64-linux-gnu" \
-	  scripts/cargo-aarch64 test --profile emulated --locked
+	  scripts/cargo-aarch64 test --profile emulated --locked $(ARM_TESTS)
 
 .PHONY: check
 check: format-check clippy deny doc lint-python ## Formatting, lints, licences, documentation

@@ -205,10 +205,12 @@ fn the_selftest_says_what_passes_and_what_to_do() {
         let check = checks.iter().find(|check| check["part"] == part);
         check.unwrap_or_else(|| panic!("{part}"))["verdict"].clone()
     };
-    for part in ["processor", "model", "network", "camera", "controls"] {
+    for part in ["processor", "model", "camera", "controls"] {
         assert_eq!(verdict(part), "pass", "{part}: {report}");
     }
     assert_eq!(verdict("board"), "notice");
+    // Slow is no failure; so it is in an emulator.
+    assert_ne!(verdict("network"), "fail", "{report}");
     // Temperature and memory are those of the machine that runs this test.
     assert_eq!(output.status.success(), report["usable"] == true);
 
