@@ -415,15 +415,6 @@ fn main_loop<A: FnMut(&Session) -> Option<Action>>(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_repair_is_told_by_the_mark_of_the_system() {
-        let folder = tempfile::tempdir().unwrap();
-        let mark = folder.path().join("mark");
-        assert!(!is_card_repaired(&mark));
-        std::fs::write(&mark, "").unwrap();
-        assert!(is_card_repaired(&mark));
-    }
     use crate::app::arguments::SharedArguments;
     use crate::camera::CameraError;
     use crate::service::is_alive;
@@ -446,6 +437,15 @@ mod tests {
             let _ = self.0.recv();
             Ok(false)
         }
+    }
+
+    #[test]
+    fn a_repair_is_told_by_the_mark_of_the_system() {
+        let folder = tempfile::tempdir().unwrap();
+        let mark = folder.path().join("mark");
+        assert!(!is_card_repaired(&mark));
+        std::fs::write(&mark, "").unwrap();
+        assert!(is_card_repaired(&mark));
     }
 
     #[test]
