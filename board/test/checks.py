@@ -665,6 +665,10 @@ def check_no_display(bench: Bench) -> str:
     loader = machine.wait_for("hemoscope: slot A", 120).end()
     machine.log_in(240, loader)
     wait_for_program(bench)
+    # The kernel and udev may have the light ready only now.
+    bench.wait_until(
+        "the light blinks", 60, lambda: edges_of(machine.trace, FAULT_LIGHT_LINE, 0) > 0
+    )
     start = machine.trace.stat().st_size
     # The shell says how long it was on the board's clock.
     machine.shell("sleep 10")

@@ -15,7 +15,7 @@ const NO_TRIGGER: &str = "none";
 #[derive(Debug)]
 pub struct FaultLight {
     folder: PathBuf,
-    /// What switched it before.
+    /// What switched it before the fault.
     trigger: String,
     blinks: Option<Blink>,
 }
@@ -28,34 +28,39 @@ struct Blink {
 }
 
 impl FaultLight {
-    /// Takes the light of a name, such as `ACT`.
-    ///
-    /// # Errors
-    /// What happened, and what to do: no such light, or no right to it.
-    pub fn open(name: &str) -> Result<Self, String> {
+    /// The light of a name, such as `ACT`. It is looked for when there is a fault: while the system
+    /// starts, it may not be there yet.
+    pub fn named(name: &str) -> Self {
         Self::in_folder(&Path::new(LIGHTS).join(name))
     }
 
-    fn in_folder(folder: &Path) -> Result<Self, String> {
-        let file = folder.join("trigger");
+    fn in_folder(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            trigger: NO_TRIGGER.to_owned(),
+            blinks: None,
+        }
+    }
+
+    /// Takes the light from what switches it.
+    fn take(&mut self) -> Result<(), String> {
+        let file = self.folder.join("trigger");
         let triggers = fs::read_to_string(&file).map_err(|error| {
             format!(
                 "the light {} cannot be used ({error}); name another as fault_light in board.toml: \
                  ls {LIGHTS}",
-                folder.display()
+                self.folder.display()
             )
         })?;
-        Ok(Self {
-            folder: folder.to_owned(),
-            trigger: chosen(&triggers).unwrap_or(NO_TRIGGER).to_owned(),
-            blinks: None,
-        })
+        self.write("trigger", NO_TRIGGER)?;
+        self.trigger = chosen(&triggers).unwrap_or(NO_TRIGGER).to_owned();
+        Ok(())
     }
 
     /// Blinks while there is a fault; told often.
     ///
     /// # Errors
-    /// The light cannot be switched.
+    /// No such light, or no right to it. The next call tries again.
     pub fn tell(&mut self, is_fault: bool, now: Instant) -> Result<(), String> {
         match (self.blinks, is_fault) {
             (None, false) => Ok(()),
@@ -67,7 +72,7 @@ impl FaultLight {
             (Some(blink), true) if now < blink.until => Ok(()),
             (before, true) => {
                 if before.is_none() {
-                    self.write("trigger", NO_TRIGGER)?;
+                    self.take()?;
                 }
                 let is_lit = !before.is_some_and(|blink| blink.is_lit);
                 self.blinks = Some(Blink {
@@ -111,7 +116,7 @@ mod tests {
         let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
         fs::write(folder.path().join("trigger"), "none [mmc0] timer\n").unwrap();
         fs::write(folder.path().join("brightness"), "0\n").unwrap();
-        let mut light = FaultLight::in_folder(folder.path()).unwrap();
+        let mut light = FaultLight::in_folder(folder.path());
         let start = Instant::now();
         light.tell(false, start).unwrap();
         assert_eq!(read("trigger"), "none [mmc0] timer\n", "not touched");
@@ -136,14 +141,16 @@ mod tests {
     #[test]
     fn a_light_that_is_not_there_is_named_with_a_remedy() {
         let folder = tempfile::tempdir().unwrap();
-        let error = FaultLight::in_folder(&folder.path().join("ACT")).unwrap_err();
+        let mut light = FaultLight::in_folder(&folder.path().join("ACT"));
+        light.tell(false, Instant::now()).unwrap();
+        let error = light.tell(true, Instant::now()).unwrap_err();
         assert!(
             error.contains("ACT") && error.contains("board.toml"),
             "{error}"
         );
         fs::write(folder.path().join("trigger"), "mmc0").unwrap();
         fs::create_dir(folder.path().join("brightness")).unwrap();
-        let mut light = FaultLight::in_folder(folder.path()).unwrap();
+        let mut light = FaultLight::in_folder(folder.path());
         let error = light.tell(true, Instant::now()).unwrap_err();
         assert!(error.contains("udev"), "{error}");
         fs::remove_dir(folder.path().join("brightness")).unwrap();

@@ -94,7 +94,8 @@ where
     // Before the first screen, since it may have something to say.
     let keeper = Keeper::start(setup.data.as_deref());
     let size = screen_size(arguments, &setup)?;
-    let fault_light = open_fault_light(&setup);
+    let light = setup.panel.fault_light.as_ref();
+    let fault_light = light.map(|name| FaultLight::named(name));
     let panels = match open_panels(arguments, &setup, size) {
         Ok(panels) => panels,
         Err(error) => {
@@ -147,14 +148,6 @@ fn prepare(arguments: &RunArguments) -> Result<Setup> {
         setup.data = Some(data.clone());
     }
     Ok(setup)
-}
-
-/// The board's light for faults, where it has one.
-fn open_fault_light(setup: &Setup) -> Option<FaultLight> {
-    let name = setup.panel.fault_light.as_ref()?;
-    FaultLight::open(name)
-        .inspect_err(|reason| eprintln!("hemoscope: {reason}"))
-        .ok()
 }
 
 /// Whether the system has left the mark of a repair; said on the log too.
