@@ -205,6 +205,12 @@ train: $(VENV)/training-installed ## Trains a network: make train DATA=DIR (abou
 	cd models/training && $(VENV)/bin/python -m hemoscope_training.train --data "$(abspath $(DATA))" \
 	  --partial-annotations extra_partial.json --run runs/smear --compile
 
+.PHONY: thin
+thin: $(VENV)/training-installed ## Thins a trained network: make thin DATA=DIR PLAIN=plain.onnx (about half an hour on two idle cores)
+	@test -n "$(DATA)" -a -n "$(PLAIN)" || { echo "make thin: name the folder with train.json and images/, and the network: make thin DATA=DIR PLAIN=plain.onnx" >&2; exit 2; }
+	cd models/training && $(VENV)/bin/python -m hemoscope_training.thin --data "$(abspath $(DATA))" \
+	  --plain "$(abspath $(PLAIN))" --partial-annotations extra_partial.json --run runs/thin
+
 ##@ Set it up
 .PHONY: setup
 setup: ## Installs the system's packages that building and testing need

@@ -117,9 +117,75 @@ impl Samples {
 struct Run {
     width: usize,
     columns: [Samples; RUN_PX],
+    /// Where each pixel finds its columns among the sums.
+    taps: [Taps; RUN_PX],
+    /// By the number of rows, less 1.
+    means: [RunMeans; MAX_SAMPLES],
     column_sums: [u16; COLUMN_SUMS],
     sums: [[u16; 4]; RUN_PX],
+    quotients: [[u8; 4]; RUN_PX],
     pixels: [[u8; CHANNELS]; RUN_PX],
+}
+
+/// The columns of a new pixel: as many for each, so that none is told from another by a branch.
+#[derive(Debug, Clone, Copy, Default)]
+struct Taps {
+    places: [usize; MAX_SAMPLES],
+    /// All bits set, or none where there is no such column.
+    masks: [u16; MAX_SAMPLES],
+}
+
+impl Taps {
+    /// Of a run whose first column is `first`.
+    fn new(columns: Samples, first: usize) -> Self {
+        let mut taps = Self::default();
+        for (index, (place, mask)) in taps.places.iter_mut().zip(&mut taps.masks).enumerate() {
+            let used = index < columns.count;
+            let steps = if used { index * columns.step } else { 0 };
+            *place = (columns.start - first + steps) * CHANNELS;
+            *mask = if used { u16::MAX } else { 0 };
+        }
+        taps
+    }
+
+    /// The columns' sums added up.
+    #[inline(always)]
+    fn add_up(&self, sums: &[u16]) -> [u16; 4] {
+        let mut total = [0; 4];
+        for (&place, &mask) in self.places.iter().zip(&self.masks) {
+            let values = &sums[place..place + 4];
+            for (total, value) in total.iter_mut().zip(values) {
+                *total += value & mask;
+            }
+        }
+        total
+    }
+}
+
+/// The divisions of a run's pixels, value by value.
+#[derive(Debug, Clone, Copy)]
+struct RunMeans {
+    halves: [[u16; 4]; RUN_PX],
+    reciprocals: [[u16; 4]; RUN_PX],
+}
+
+impl RunMeans {
+    /// Of no pixels.
+    const NONE: Self = Self {
+        halves: [[0; 4]; RUN_PX],
+        reciprocals: [[0; 4]; RUN_PX],
+    };
+
+    /// The rounded means of sums.
+    fn divide(&self, sums: &[[u16; 4]], quotients: &mut [[u8; 4]; RUN_PX]) {
+        let quotients = quotients.as_flattened_mut().iter_mut();
+        let factors = (self.halves.as_flattened().iter()).zip(self.reciprocals.as_flattened());
+        for ((quotient, sum), (&half, &reciprocal)) in
+            quotients.zip(sums.as_flattened()).zip(factors)
+        {
+            *quotient = Mean { half, reciprocal }.of(*sum);
+        }
+    }
 }
 
 impl Run {
@@ -127,8 +193,11 @@ impl Run {
         Self {
             width: 0,
             columns: [Samples::default(); RUN_PX],
+            taps: [Taps::default(); RUN_PX],
+            means: [RunMeans::NONE; MAX_SAMPLES],
             column_sums: [0; COLUMN_SUMS],
             sums: [[0; 4]; RUN_PX],
+            quotients: [[0; 4]; RUN_PX],
             pixels: [[0; CHANNELS]; RUN_PX],
         }
     }
@@ -145,15 +214,24 @@ impl Run {
                 break;
             }
         }
+        let first = first.unwrap_or(0);
+        for (index, columns) in self.columns[..self.width].iter().enumerate() {
+            self.taps[index] = Taps::new(*columns, first);
+            for (rows, means) in (1..).zip(&mut self.means) {
+                let Mean { half, reciprocal } = MEANS[columns.count * rows];
+                means.halves[index] = [half; 4];
+                means.reciprocals[index] = [reciprocal; 4];
+            }
+        }
     }
 
     /// The run's pixels in the row that is made of these old rows.
     fn scale(&mut self, frame: &Frame, rows: Samples) -> &[[u8; CHANNELS]] {
         self.add_up(frame, rows);
-        let columns = &self.columns[..self.width];
-        for (pixel, (sum, columns)) in self.pixels.iter_mut().zip(self.sums.iter().zip(columns)) {
-            let [red, green, blue, _] = MEANS[columns.count * rows.count].of(*sum);
-            *pixel = [red, green, blue];
+        self.means[rows.count - 1].divide(&self.sums[..self.width], &mut self.quotients);
+        let quotients = &self.quotients[..self.width];
+        for (pixel, [red, green, blue, _]) in self.pixels.iter_mut().zip(quotients) {
+            *pixel = [*red, *green, *blue];
         }
         &self.pixels[..self.width]
     }
@@ -173,17 +251,8 @@ impl Run {
             3 => add_rows([row(0), row(1), row(2)], sums),
             _ => add_rows([row(0), row(1), row(2), row(3)], sums),
         }
-        for (sum, columns) in self.sums.iter_mut().zip(columns) {
-            let sums = &self.column_sums[(columns.start - first) * CHANNELS..];
-            *sum = match (columns.count, columns.step) {
-                (1, _) => add_columns::<1>(sums, 1),
-                (2, 1) => add_columns::<2>(sums, 1),
-                (3, 1) => add_columns::<3>(sums, 1),
-                (4, 1) => add_columns::<4>(sums, 1),
-                (2, step) => add_columns::<2>(sums, step),
-                (3, step) => add_columns::<3>(sums, step),
-                (_, step) => add_columns::<4>(sums, step),
-            };
+        for (sum, taps) in self.sums.iter_mut().zip(&self.taps[..self.width]) {
+            *sum = taps.add_up(&self.column_sums);
         }
     }
 }
@@ -194,20 +263,6 @@ fn add_rows<const ROWS: usize>(rows: [&[u8]; ROWS], sums: &mut [u16]) {
     for (at, sum) in sums.iter_mut().enumerate() {
         *sum = rows.iter().map(|row| u16::from(row[at])).sum();
     }
-}
-
-/// Some pixels of a row of sums, from the first in steps, added up; at most four.
-#[inline(always)]
-fn add_columns<const COLUMNS: usize>(sums: &[u16], step: usize) -> [u16; 4] {
-    let sums = &sums[..(COLUMNS - 1) * step * CHANNELS + CHANNELS + 1];
-    let mut sum = [0; 4];
-    for column in 0..COLUMNS {
-        let values = &sums[column * step * CHANNELS..][..4];
-        for (sum, value) in sum.iter_mut().zip(values) {
-            *sum += value;
-        }
-    }
-    sum
 }
 
 /// The rounded mean of some bytes from their sum, as a product in 16 bits.
@@ -239,11 +294,9 @@ const MEANS: [Mean; MAX_SAMPLES * MAX_SAMPLES + 1] = {
 
 impl Mean {
     #[inline(always)]
-    fn of(self, sum: [u16; 4]) -> [u8; 4] {
-        sum.map(|sum| {
-            let doubled = u32::from((sum + self.half) * 2);
-            ((doubled * u32::from(self.reciprocal)) >> 16) as u8
-        })
+    fn of(self, sum: u16) -> u8 {
+        let doubled = (sum + self.half) * 2;
+        ((u32::from(doubled) * u32::from(self.reciprocal)) >> 16) as u8
     }
 }
 
@@ -325,7 +378,7 @@ mod tests {
             for sum in (0..=number * 255).filter(|_| is_used) {
                 let expected = (sum + number / 2) / number;
                 assert_eq!(
-                    usize::from(mean.of([sum as u16; 4])[0]),
+                    usize::from(mean.of(sum as u16)),
                     expected,
                     "{sum} / {number}"
                 );

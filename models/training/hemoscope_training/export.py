@@ -1,5 +1,7 @@
 """Exports a trained snapshot: python -m hemoscope_training.export --snapshot F --data DIR.
 
+With --thinned F instead, what `thin` made of one: its weights, and the steps of its activations.
+
 Writes models/<name>/: model.onnx (the device's form), plain.onnx (float, standard operators),
 golden.json (inputs and the integer reference's outputs) and manifest.toml. Class thresholds,
 confidence calibration and metrics already in a manifest there are kept; `evaluate tune` sets
@@ -12,12 +14,10 @@ import json
 import tomllib
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 
-from hemoscope_training.augment import AugmentSettings, colour
-from hemoscope_training.dataset import load_images
+from hemoscope_training.calibration import calibration_frames
 from hemoscope_training.layers import network_layers
 from hemoscope_training.manifest import write_manifest
 from hemoscope_training.network import (
@@ -32,9 +32,8 @@ from hemoscope_training.network import (
 )
 from hemoscope_training.onnx_files import OPSET, device_model, plain_model
 from hemoscope_training.quantize import calibrate, quantize, run_integer
+from hemoscope_training.thin import read_thinned
 
-CALIBRATION_FRAMES = 160
-CALIBRATION_SIDE_PX = 256
 GOLDEN_CASES = (("smallest", 16, 16, 1), ("wide", 64, 32, 2), ("tall", 48, 80, 3))
 """Name, width, height and seed of the frames whose outputs are kept."""
 
@@ -53,26 +52,6 @@ def golden_frame(width_px: int, height_px: int, seed: int) -> np.ndarray:
     return values.reshape(height_px, width_px, 3).transpose(2, 0, 1).copy()
 
 
-def calibration_frames(data: Path, annotations: str, seed: int) -> list[np.ndarray]:
-    """Frames (3, h, w) of 7-bit values at the network's cell size, half with changed light."""
-    images = load_images(data, annotations)
-    rng = np.random.default_rng(seed)
-    frames = []
-    for number, index in enumerate(rng.permutation(len(images))[:CALIBRATION_FRAMES]):
-        image = images[index]
-        scale = RBC_DIAMETER_PX / image.rbc_diameter_px
-        pixels = cv2.resize(image.pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        height, width = (
-            min(CALIBRATION_SIDE_PX, side // SIDE_MULTIPLE_PX * SIDE_MULTIPLE_PX)
-            for side in pixels.shape[:2]
-        )
-        pixels = pixels[:height, :width]
-        if number % 2:
-            pixels = colour(pixels, rng, AugmentSettings())
-        frames.append(np.ascontiguousarray((pixels >> 1).transpose(2, 0, 1)))
-    return frames
-
-
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -81,7 +60,9 @@ def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add("--snapshot", type=Path, required=True)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--snapshot", type=Path, help="final.pt of a training")
+    source.add_argument("--thinned", type=Path, help="thinned.npz")
     add("--data", type=Path, required=True)
     add("--annotations", default="train.json", help="where calibration frames are taken")
     add("--facts", type=Path, help="facts.json of the training run")
@@ -93,11 +74,17 @@ def main() -> None:
     settings.out.mkdir(parents=True, exist_ok=True)
 
     network = CellNetwork()
-    network.load_state_dict(torch.load(settings.snapshot, weights_only=True, map_location="cpu"))
-    network.eval()
-    layers = network_layers(network)
     frames = calibration_frames(settings.data, settings.annotations, settings.seed)
-    quantized = quantize(layers, calibrate(layers, frames))
+    if settings.thinned:
+        layers, steps = read_thinned(settings.thinned)
+    else:
+        network.load_state_dict(
+            torch.load(settings.snapshot, weights_only=True, map_location="cpu")
+        )
+        network.eval()
+        layers = network_layers(network)
+        steps = calibrate(layers, frames)
+    quantized = quantize(layers, steps)
     (settings.out / "plain.onnx").write_bytes(plain_model(layers).SerializeToString())
     (settings.out / "model.onnx").write_bytes(device_model(quantized).SerializeToString())
 

@@ -1,14 +1,26 @@
-"""What one run of the network costs on paper: multiply-accumulates and bytes, layer by layer."""
+"""What one run of the network costs on paper: multiply-accumulates and bytes, layer by layer.
+
+The device's kernels leave out blocks of weights that are all zero (sixteen outputs by four
+inputs at one place of the window); other runtimes multiply them too.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import onnx
+from onnx import numpy_helper
+
+BLOCK_OUTPUTS = 16
+BLOCK_INPUTS = 4
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One quantized convolution. Bytes are those of each tensor once."""
+    """One quantized convolution. Bytes are those of each tensor once.
+
+    `done` are the multiply-accumulates without the blocks that the device leaves out.
+    """
 
     name: str
     kernel: int
@@ -18,21 +30,34 @@ class Layer:
     output_width: int
     output_height: int
     multiply_accumulates: int
+    done: int
     weight_bytes: int
     read_bytes: int
     written_bytes: int
 
 
+def kept_share(weight: np.ndarray) -> float:
+    """The share of weights (outputs, k, k, inputs) outside of the blocks that are left out."""
+    outputs, height, width, inputs = weight.shape
+    kept = 0
+    for first in range(0, outputs, BLOCK_OUTPUTS):
+        block = weight[first : first + BLOCK_OUTPUTS]
+        dots = block.reshape(len(block), height * width * inputs // BLOCK_INPUTS, BLOCK_INPUTS)
+        kept += len(block) * int((dots != 0).any((0, 2)).sum()) * BLOCK_INPUTS
+    return kept / weight.size
+
+
 def layers(device: Path, width_px: int, height_px: int) -> list[Layer]:
     """The layers of model.onnx for an input of that size (four bytes a pixel)."""
     graph = onnx.load(str(device)).graph
-    weights = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+    weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     # Width, height and bytes a pixel of every value.
     sizes = {"frame": (width_px, height_px, 4)}
     found = []
     for node in graph.node:
         attributes = {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
-        outputs, side, _, inputs = weights[node.input[1]]
+        weight = weights[node.input[1]]
+        outputs, side, _, inputs = weight.shape
         width, height, depth = sizes[node.input[0]]
         stride, pad = attributes["stride"], attributes["pad"]
         width_out = (width + 2 * pad - side) // stride + 1
@@ -45,6 +70,7 @@ def layers(device: Path, width_px: int, height_px: int) -> list[Layer]:
             read += residual[0] * residual[1] * residual[2]
         # The frame's fourth channel is padding.
         useful = 3 if node.input[0] == "frame" else inputs
+        multiply_accumulates = width_out * height_out * outputs * side * side * useful
         found.append(
             Layer(
                 name=node.output[0],
@@ -54,7 +80,8 @@ def layers(device: Path, width_px: int, height_px: int) -> list[Layer]:
                 output_channels=outputs,
                 output_width=width_out,
                 output_height=height_out,
-                multiply_accumulates=width_out * height_out * outputs * side * side * useful,
+                multiply_accumulates=multiply_accumulates,
+                done=round(multiply_accumulates * kept_share(weight)),
                 weight_bytes=outputs * side * side * inputs,
                 read_bytes=read,
                 written_bytes=width_out * height_out * outputs * wide,
@@ -63,6 +90,7 @@ def layers(device: Path, width_px: int, height_px: int) -> list[Layer]:
     return found
 
 
-def multiply_accumulates(device: Path, width_px: int, height_px: int) -> int:
-    """Those of a whole run."""
-    return sum(layer.multiply_accumulates for layer in layers(device, width_px, height_px))
+def multiply_accumulates(device: Path, width_px: int, height_px: int) -> tuple[int, int]:
+    """Those of a whole run: all of the network's, and those that the device does."""
+    found = layers(device, width_px, height_px)
+    return sum(layer.multiply_accumulates for layer in found), sum(layer.done for layer in found)

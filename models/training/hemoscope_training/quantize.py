@@ -22,6 +22,8 @@ BRANCH_ZERO_POINT = 128
 
 BRANCH_MAX = 255
 WEIGHT_MAX = 127
+WEIGHT_MIN = 1e-8
+WEIGHTLESS_STEPS = 256
 HEADS_STEPS = 256
 """The heads leave the network as 16-bit integers in 1/256."""
 
@@ -116,7 +118,11 @@ def quantize(layers: list[Layer], steps: dict[str, float]) -> list[QuantizedLaye
     quantized = []
     for layer in layers:
         limits = np.abs(layer.weight).reshape(len(layer.weight), -1).max(1)
-        weight_step = np.maximum(limits, 1e-8) / WEIGHT_MAX
+        weight_step = limits / WEIGHT_MAX
+        # A channel whose weights are all left out is its bias: in small steps of the result.
+        weight_step[limits < WEIGHT_MIN] = (
+            steps[layer.name] / steps[layer.source] / WEIGHTLESS_STEPS
+        )
         weight = np.rint(layer.weight / weight_step[:, None, None, None])
         product_step = weight_step.astype(np.float64) * steps[layer.source]
         bias = np.rint(layer.bias / product_step)

@@ -10,10 +10,10 @@ use std::mem::MaybeUninit;
 use std::sync::OnceLock;
 
 use super::avx512_vnni;
+use super::packing::{DOT, pack_group};
 use super::parameters::Parameters;
 use super::rows::{SLACK_BYTES, Weights};
 use super::tiles::{CHANNEL_BLOCK, ChannelGroup, Requantization, TileKernel, Tiles, read_length};
-use super::x86_packing::{DOT, pack_group};
 
 /// Pixels of a tile of activations or sums.
 pub(super) const TILE_PIXELS: usize = 16;
@@ -99,6 +99,7 @@ impl Packed {
             let channels = parameters.output_channels - first_channel;
             let blocks = channels.div_ceil(CHANNEL_BLOCK).min(2);
             groups.push(ChannelGroup {
+                number: groups.len(),
                 first_channel,
                 channels: channels.min(blocks * CHANNEL_BLOCK),
                 max_pixels: usize::MAX,

@@ -8,10 +8,10 @@ use std::arch::x86_64::*;
 
 use super::Output;
 use super::chunks::Runs;
+use super::packing::{DOT, Place, pack_thin_group};
 use super::parameters::{MAX_ACTIVATION, Parameters};
 use super::rows::Weights;
 use super::tiles::{CHANNEL_BLOCK, ChannelGroup, Requantization, TileKernel, Tiles, read_length};
-use super::x86_packing::{DOT, pack_group};
 
 /// Channels of one register of sums.
 const LANES: usize = 8;
@@ -24,7 +24,7 @@ const STEP: usize = DOT * CHANNEL_BLOCK;
 /// Sums of 16 bits for one pixel: two for each channel.
 const PAIRS: usize = 2 * CHANNEL_BLOCK;
 /// Most pixels of a tile: sums, weights and one activation share sixteen registers.
-const MAX_PIXELS: usize = 4;
+const MAX_PIXELS: usize = 6;
 
 /// Dot products that can be added in 16 bits where weights are small.
 pub(super) const LONGEST_CHUNK: usize = 16;
@@ -54,7 +54,8 @@ pub(super) struct Packed {
     instructions: Instructions,
     weights: Weights,
     groups: Vec<ChannelGroup>,
-    /// For each group, the dot products that are added in 16 bits at a time.
+    /// For each group the places of its dot products, and how many are added in 16 bits at a time.
+    places: Vec<Vec<Place>>,
     runs: Vec<Runs<PAIRS>>,
     requantization: Requantization,
     kernel_height: usize,
@@ -70,36 +71,41 @@ impl Packed {
         let run_dots = read_length(parameters, DOT) / DOT;
         let mut groups = Vec::new();
         let mut requantization = Requantization::new(parameters);
+        let mut places = Vec::new();
         let mut runs = Vec::new();
         let mut weights = Vec::new();
         for first_channel in (0..parameters.output_channels).step_by(CHANNEL_BLOCK) {
             let weights_start = weights.len();
             groups.push(ChannelGroup {
+                number: groups.len(),
                 first_channel,
                 channels: CHANNEL_BLOCK.min(parameters.output_channels - first_channel),
                 max_pixels: MAX_PIXELS,
                 weights_start,
             });
-            pack_group(parameters, first_channel, CHANNEL_BLOCK, &mut weights);
-            if instructions == Instructions::Avx2 {
-                let steps = weights[weights_start..].as_chunks::<STEP>().0;
-                let steps = steps.iter().map(step_sums);
-                let of_group = Runs::new(run_dots, steps, overflows, first_value);
+            let of_group = pack_thin_group(parameters, first_channel, CHANNEL_BLOCK, &mut weights);
+            let steps = weights[weights_start..].as_chunks::<STEP>().0;
+            let steps = steps.iter().map(|step| (0, step_sums(step)));
+            let widened = instructions == Instructions::Avx2;
+            let of_group_runs = Runs::new(steps, |sums| widened && overflows(sums), first_value);
+            if widened {
                 let bias = &mut requantization.bias[first_channel..][..CHANNEL_BLOCK];
-                for values in &of_group.first_values {
+                for values in &of_group_runs.first_values {
                     for (bias, values) in bias.iter_mut().zip(values.as_chunks::<2>().0) {
                         // May leave 32 bits on the way, as the sums do; the two come out right.
                         let added = i32::from(values[0]) + i32::from(values[1]);
                         *bias = bias.wrapping_sub(added);
                     }
                 }
-                runs.push(of_group);
             }
+            places.push(of_group);
+            runs.push(of_group_runs);
         }
         Self {
             instructions,
             weights: Weights::new(&weights),
             groups,
+            places,
             runs,
             requantization,
             kernel_height: parameters.kernel_height,
@@ -225,17 +231,13 @@ impl Packed {
     ) -> Values<PIXELS> {
         let ones = _mm256_set1_epi16(1);
         let mut sums = self.biases::<PIXELS>(tiles.group);
-        let runs = &self.runs[tiles.group.first_channel / CHANNEL_BLOCK];
+        let runs = &self.runs[tiles.group.number];
+        let mut places = self.places[tiles.group.number].as_slice();
+        let windows = tiles.windows(first_pixel * self.pixel_step);
         let mut first_values = runs.first_values.iter();
         let mut weights = self.weights[tiles.group.weights_start..].as_ptr();
-        let start = first_pixel * self.pixel_step;
-        let mut window = std::ptr::null();
         let mut pairs = [[_mm256_setzero_si256(); BLOCKS]; PIXELS];
         for segment in &runs.segments {
-            if let Some(row) = segment.new_row {
-                // SAFETY: the windows lie inside their rows, so the first one's start does.
-                window = unsafe { tiles.rows[usize::from(row)].as_ptr().add(start) };
-            }
             if segment.starts
                 && let Some(values) = first_values.next()
             {
@@ -243,19 +245,22 @@ impl Packed {
                 let values = unsafe { load_factors(values.as_ptr().cast()) };
                 pairs = [values; PIXELS];
             }
-            for _ in 0..segment.steps {
-                // SAFETY: all segments make up the kernel rows' dot products, for each of which
-                // the weights hold `BLOCKS` registers and each window four bytes.
+            let of_segment;
+            (of_segment, places) = places.split_at(segment.steps as usize);
+            for place in of_segment {
+                let first = place.within(&windows);
+                // SAFETY: for each dot product there are `BLOCKS` registers of weights, and four
+                // bytes in each window of its kernel row.
                 unsafe {
                     let factors = load_factors(weights);
                     for (pixel, pairs) in pairs.iter_mut().enumerate() {
-                        let activations = broadcast(window.add(pixel * self.pixel_step));
+                        let activations = broadcast(first.add(pixel * self.pixel_step));
                         for (pairs, factors) in pairs.iter_mut().zip(factors) {
                             let products = _mm256_maddubs_epi16(activations, factors);
                             *pairs = _mm256_add_epi16(*pairs, products);
                         }
                     }
-                    (window, weights) = (window.add(DOT), weights.add(STEP));
+                    weights = weights.add(STEP);
                 }
             }
             if segment.ends {
@@ -281,23 +286,21 @@ impl Packed {
         first_pixel: usize,
     ) -> Values<PIXELS> {
         let mut sums = self.biases::<PIXELS>(tiles.group);
+        let windows = tiles.windows(first_pixel * self.pixel_step);
         let mut weights = self.weights[tiles.group.weights_start..].as_ptr();
-        for row in &tiles.rows[..self.kernel_height] {
-            // SAFETY: the windows lie inside their rows, so the first one's start does.
-            let mut window = unsafe { row.as_ptr().add(first_pixel * self.pixel_step) };
-            for _ in 0..self.run_dots {
-                // SAFETY: a row has `run_dots` dot products, for each of which the weights hold
-                // `BLOCKS` registers and each window four bytes.
-                unsafe {
-                    let factors = load_factors(weights);
-                    for (pixel, sums) in sums.iter_mut().enumerate() {
-                        let activations = broadcast(window.add(pixel * self.pixel_step));
-                        for (sum, factors) in sums.iter_mut().zip(factors) {
-                            *sum = _mm256_dpbusd_avx_epi32(*sum, activations, factors);
-                        }
+        for place in &self.places[tiles.group.number] {
+            let first = place.within(&windows);
+            // SAFETY: for each dot product there are `BLOCKS` registers of weights, and four bytes
+            // in each window of its kernel row.
+            unsafe {
+                let factors = load_factors(weights);
+                for (pixel, sums) in sums.iter_mut().enumerate() {
+                    let activations = broadcast(first.add(pixel * self.pixel_step));
+                    for (sum, factors) in sums.iter_mut().zip(factors) {
+                        *sum = _mm256_dpbusd_avx_epi32(*sum, activations, factors);
                     }
-                    (window, weights) = (window.add(DOT), weights.add(STEP));
                 }
+                weights = weights.add(STEP);
             }
         }
         sums

@@ -27,14 +27,14 @@ pub(super) struct Runs<const LANES: usize> {
 }
 
 impl<const LANES: usize> Runs<LANES> {
-    /// Cuts the steps of kernel rows of `row_steps` each.
+    /// Cuts steps into runs.
     ///
-    /// `step_sums` gives, for each step in turn, what it adds to each of `LANES` sums of 16 bits:
-    /// the weights above zero and the magnitudes of those below. `overflows` says whether so much
-    /// is too much, which no step alone is; `first_value` what such a sum starts with.
+    /// `steps` gives, for each step in turn, its kernel row and what it adds to each of `LANES`
+    /// sums of 16 bits: the weights above zero and the magnitudes of those below. `overflows` says
+    /// whether so much is too much, which no step alone is; `first_value` what such a sum starts
+    /// with.
     pub(super) fn new(
-        row_steps: usize,
-        step_sums: impl Iterator<Item = [[i32; 2]; LANES]>,
+        steps: impl Iterator<Item = (usize, [[i32; 2]; LANES])>,
         overflows: impl Fn([i32; 2]) -> bool,
         first_value: impl Fn([i32; 2]) -> i16,
     ) -> Self {
@@ -43,14 +43,15 @@ impl<const LANES: usize> Runs<LANES> {
             first_values: Vec::new(),
         };
         let mut run = [[0; 2]; LANES];
-        for (index, added) in step_sums.enumerate() {
+        let mut last_row = None;
+        for (row, added) in steps {
             let mut together = run;
             for (sum, added) in together.iter_mut().flatten().zip(added.iter().flatten()) {
                 *sum += added;
             }
-            let row = (index / row_steps) as u8;
-            let new_row = index.is_multiple_of(row_steps).then_some(row);
-            let starts = index == 0 || together.into_iter().any(&overflows);
+            let new_row = (last_row != Some(row)).then_some(row as u8);
+            let starts = last_row.is_none() || together.into_iter().any(&overflows);
+            last_row = Some(row);
             if starts && let Some(last) = runs.segments.last_mut() {
                 last.ends = true;
                 runs.first_values.push(run.map(&first_value));
@@ -119,9 +120,10 @@ mod tests {
             ),
         ];
         for (name, row_steps, sums, expected) in cases {
-            let sums = sums.into_iter().map(|sum| [sum]);
+            let steps = sums.into_iter().enumerate();
+            let steps = steps.map(|(index, sum)| (index / row_steps, [sum]));
             let overflows = |[above, below]: [i32; 2]| above.max(below) > 258;
-            let runs = Runs::new(row_steps, sums, overflows, |sum| sum[0] as i16);
+            let runs = Runs::new(steps, overflows, |sum| sum[0] as i16);
             assert_eq!(describe(&runs), expected, "{name}");
             assert_eq!(
                 runs.first_values.len(),

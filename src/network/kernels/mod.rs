@@ -31,14 +31,13 @@ mod neon;
 mod neon_dotprod;
 #[cfg(target_arch = "aarch64")]
 mod neon_write;
+mod packing;
 mod parameters;
 mod peak;
 mod rows;
 mod scalar;
 mod stream;
 mod tiles;
-#[cfg(target_arch = "x86_64")]
-mod x86_packing;
 
 use std::fmt;
 use std::ops::Range;

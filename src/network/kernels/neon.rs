@@ -4,10 +4,12 @@
 
 use std::arch::aarch64::*;
 use std::arch::asm;
+use std::mem::MaybeUninit;
 
 use super::chunks::Runs;
 use super::neon_write::{BLOCKS, LANES, Sums};
-use super::parameters::{MAX_ACTIVATION, MAX_KERNEL_SIDE, Parameters};
+use super::packing::{DOT, Place, pack_thin_group};
+use super::parameters::{MAX_ACTIVATION, MAX_CHANNELS, MAX_KERNEL_SIDE, Parameters};
 use super::rows::Weights;
 use super::tiles::{CHANNEL_BLOCK, ChannelGroup, Requantization, TileKernel, Tiles, read_length};
 
@@ -24,18 +26,33 @@ const PRODUCTS: usize = 8;
 /// Registers of products that can be added in 16 bits where weights are small.
 pub(super) const LONGEST_CHUNK: usize = 8;
 
+/// A convolution is thin where at most this share of its weights is kept: its input values have to
+/// be gathered first.
+const THIN_NUMERATOR: usize = 3;
+const THIN_DENOMINATOR: usize = 4;
+/// Dot products of four input values that are gathered for one register.
+const DOTS: usize = REGISTER / DOT;
+/// The most dot products that are gathered for a tile.
+const MAX_GATHERED: usize = MAX_PIXELS * MAX_KERNEL_SIDE * MAX_KERNEL_SIDE * MAX_CHANNELS / DOT;
+
 /// Weights in the order in which the tiles read them: four channels, kernel row, sixteen input
-/// values, channel of the four. A kernel row ends with zeros up to a whole register.
+/// values, channel of the four. A kernel row ends with zeros up to a whole register. A thin
+/// convolution has no kernel rows: its registers hold the four input values of any dot products
+/// with weights.
 #[derive(Debug)]
 pub(super) struct Packed {
     weights: Weights,
     groups: Vec<ChannelGroup>,
+    /// For each group of a thin convolution the places of its dot products, whole registers of them.
+    places: Option<Vec<Vec<Place>>>,
+    /// For each group the weights of four channels.
+    four_weights: Vec<usize>,
     /// For each four channels, the registers that are added in 16 bits at a time.
     runs: Vec<Runs<{ LANES * PRODUCTS }>>,
     requantization: Requantization,
     kernel_height: usize,
-    /// Registers of input values in one kernel row.
-    run_registers: usize,
+    /// Bytes that one pixel's window reads of a kernel row.
+    run_bytes: usize,
     /// Bytes from one output pixel's window to the next one's.
     pixel_step: usize,
 }
@@ -43,36 +60,104 @@ pub(super) struct Packed {
 impl Packed {
     /// Packs checked parameters.
     pub(super) fn new(parameters: &Parameters) -> Self {
-        let run_registers = read_length(parameters, REGISTER) / REGISTER;
+        let run_bytes = read_length(parameters, REGISTER);
+        let (dense, thin) = (
+            PackedWeights::dense(parameters),
+            PackedWeights::thin(parameters),
+        );
+        let is_thin = thin.weights.len() * THIN_DENOMINATOR <= dense.weights.len() * THIN_NUMERATOR;
+        let packed = if is_thin { thin } else { dense };
         let mut groups = Vec::new();
-        let mut weights = Vec::new();
-        for first_channel in (0..parameters.output_channels).step_by(CHANNEL_BLOCK) {
+        let mut four_weights = Vec::new();
+        let mut weights_start = 0;
+        for (number, &registers) in packed.registers.iter().enumerate() {
+            let first_channel = number * CHANNEL_BLOCK;
             groups.push(ChannelGroup {
+                number,
                 first_channel,
                 channels: CHANNEL_BLOCK.min(parameters.output_channels - first_channel),
                 max_pixels: MAX_PIXELS,
-                weights_start: weights.len(),
+                weights_start,
             });
-            for first in (first_channel..first_channel + CHANNEL_BLOCK).step_by(LANES) {
-                pack_four(parameters, first, &mut weights);
-            }
+            four_weights.push(registers * STEP);
+            weights_start += BLOCKS * registers * STEP;
         }
-        let fours = weights.chunks_exact(parameters.kernel_height * run_registers * STEP);
         Self {
-            runs: fours
-                .map(|four| {
-                    let steps = four.as_chunks::<STEP>().0;
-                    let steps = steps.iter().map(step_sums);
-                    Runs::new(run_registers, steps, overflows, |_| 0)
-                })
-                .collect(),
-            weights: Weights::new(&weights),
+            weights: Weights::new(&packed.weights),
             groups,
+            places: is_thin.then_some(packed.places),
+            four_weights,
+            runs: packed.runs,
             requantization: Requantization::new(parameters),
             kernel_height: parameters.kernel_height,
-            run_registers,
+            run_bytes,
             pixel_step: parameters.stride * parameters.input_channels,
         }
+    }
+}
+
+/// One of the two orders of the weights.
+#[derive(Default)]
+struct PackedWeights {
+    weights: Vec<i8>,
+    /// For each group its registers of input values.
+    registers: Vec<usize>,
+    /// For each group the places of its dot products, where the convolution is thin.
+    places: Vec<Vec<Place>>,
+    /// For each four channels, the registers that are added in 16 bits at a time.
+    runs: Vec<Runs<{ LANES * PRODUCTS }>>,
+}
+
+impl PackedWeights {
+    fn dense(parameters: &Parameters) -> Self {
+        let run_registers = read_length(parameters, REGISTER) / REGISTER;
+        let registers = parameters.kernel_height * run_registers;
+        let mut packed = Self::default();
+        for first_channel in (0..parameters.output_channels).step_by(CHANNEL_BLOCK) {
+            for first in (first_channel..first_channel + CHANNEL_BLOCK).step_by(LANES) {
+                pack_four(parameters, first, &mut packed.weights);
+            }
+            packed.add_group(registers, run_registers);
+        }
+        packed
+    }
+
+    fn thin(parameters: &Parameters) -> Self {
+        let mut packed = Self::default();
+        for first_channel in (0..parameters.output_channels).step_by(CHANNEL_BLOCK) {
+            let mut dots = Vec::new();
+            let mut places = pack_thin_group(parameters, first_channel, CHANNEL_BLOCK, &mut dots);
+            let registers = places.len().div_ceil(DOTS);
+            // The last register is filled with values from anywhere, which meet no weights.
+            places.resize(registers * DOTS, Place::FIRST);
+            dots.resize(registers * DOTS * CHANNEL_BLOCK * DOT, 0);
+            for block in 0..BLOCKS {
+                for dots in dots.chunks_exact(DOTS * CHANNEL_BLOCK * DOT) {
+                    for channel in block * LANES..(block + 1) * LANES {
+                        for dot in dots.chunks_exact(CHANNEL_BLOCK * DOT) {
+                            packed
+                                .weights
+                                .extend_from_slice(&dot[channel * DOT..][..DOT]);
+                        }
+                    }
+                }
+            }
+            packed.add_group(registers, registers.max(1));
+            packed.places.push(places);
+        }
+        packed
+    }
+
+    /// The group whose weights have been added last, with so many registers a kernel row.
+    fn add_group(&mut self, registers: usize, row_registers: usize) {
+        let start = self.weights.len() - BLOCKS * registers * STEP;
+        let steps = self.weights[start..].as_chunks::<STEP>().0;
+        for block in 0..BLOCKS {
+            let steps = steps[block * registers..][..registers].iter().enumerate();
+            let steps = steps.map(|(index, step)| (index / row_registers, step_sums(step)));
+            self.runs.push(Runs::new(steps, overflows, |_| 0));
+        }
+        self.registers.push(registers);
     }
 }
 
@@ -130,20 +215,26 @@ impl TileKernel for Packed {
 impl Packed {
     #[target_feature(enable = "neon")]
     fn tiles<const PIXELS: usize>(&self, tiles: &mut Tiles<'_>) {
-        let run_bytes = self.run_registers * REGISTER;
-        tiles.check_rows(self.kernel_height, self.pixel_step, run_bytes);
+        tiles.check_rows(self.kernel_height, self.pixel_step, self.run_bytes);
         let group = tiles.group;
         let biases = self.requantization.biases(group);
-        let first_four = group.first_channel / LANES;
+        let mut gathered = [MaybeUninit::uninit(); MAX_GATHERED];
         for tile in 0..tiles.count {
             let first_pixel = tile * PIXELS;
-            let start = first_pixel * self.pixel_step;
-            // Rows that the kernel has not are not read.
-            let windows = tiles.rows.map(|row| row.as_ptr().wrapping_add(start));
+            let mut windows = tiles.windows(first_pixel * self.pixel_step);
+            let mut pixel_step = self.pixel_step;
+            if let Some(places) = &self.places {
+                let places = &places[group.number];
+                pixel_step = places.len() * DOT;
+                // SAFETY: the windows of `count * PIXELS` pixels have been checked.
+                unsafe { self.gather::<PIXELS>(places, &windows, &mut gathered) };
+                windows[0] = gathered.as_ptr().cast();
+            }
             let mut sums: Sums<PIXELS> = [biases; PIXELS];
             for block in 0..BLOCKS {
-                // SAFETY: the windows of `count * PIXELS` pixels have been checked.
-                let totals = unsafe { self.sums::<PIXELS>(&windows, first_four + block) };
+                // SAFETY: the windows of `count * PIXELS` pixels have been checked; of a thin
+                // convolution, all that the group's registers take has been gathered.
+                let totals = unsafe { self.sums::<PIXELS>(&windows, pixel_step, group, block) };
                 for (sums, total) in sums.iter_mut().zip(totals) {
                     sums[block] = vaddq_s32(sums[block], total);
                 }
@@ -157,19 +248,50 @@ impl Packed {
         }
     }
 
-    /// For each pixel the sums of four channels, without their bias.
+    /// The input values at these places, one pixel after the other.
     ///
     /// # Safety
     /// From these places on lie the windows of `PIXELS` pixels in each kernel row.
     #[inline]
     #[target_feature(enable = "neon")]
+    unsafe fn gather<const PIXELS: usize>(
+        &self,
+        places: &[Place],
+        windows: &[*const u8; MAX_KERNEL_SIDE],
+        gathered: &mut [MaybeUninit<u32>; MAX_GATHERED],
+    ) {
+        let gathered = &mut gathered[..PIXELS * places.len()];
+        for (index, place) in places.iter().enumerate() {
+            let first = place.within(windows);
+            for pixel in 0..PIXELS {
+                let four = first.wrapping_add(pixel * self.pixel_step).cast::<u32>();
+                // SAFETY: at each place lie four bytes of every window, any of which are an
+                // integer; `gathered` has room for `PIXELS` times as many as there are places.
+                unsafe {
+                    let entry = gathered.get_unchecked_mut(pixel * places.len() + index);
+                    entry.write(four.read_unaligned());
+                }
+            }
+        }
+    }
+
+    /// For each pixel the sums of a group's four channels of that number, without their bias.
+    ///
+    /// # Safety
+    /// From these places on lie the windows of `PIXELS` pixels in each kernel row, so many bytes
+    /// apart.
+    #[inline]
+    #[target_feature(enable = "neon")]
     unsafe fn sums<const PIXELS: usize>(
         &self,
         windows: &[*const u8; MAX_KERNEL_SIDE],
-        four: usize,
+        pixel_step: usize,
+        group: ChannelGroup,
+        block: usize,
     ) -> [int32x4_t; PIXELS] {
-        let four_weights = self.kernel_height * self.run_registers * STEP;
-        let mut weights = self.weights[four * four_weights..][..four_weights].as_ptr();
+        let four_weights = self.four_weights[group.number];
+        let start = group.weights_start + block * four_weights;
+        let mut weights = self.weights[start..][..four_weights].as_ptr();
         let mut sums = [[vdupq_n_s32(0); LANES]; PIXELS];
         let mut pairs = [[vdupq_n_s16(0); LANES]; PIXELS];
         let mut window = windows[0];
@@ -180,7 +302,7 @@ impl Packed {
                 for (pixel, activations) in activations.iter_mut().enumerate() {
                     // SAFETY: all segments make up the kernel rows' steps, for each of which a
                     // window holds sixteen bytes.
-                    *activations = unsafe { vld1q_s8(window.add(pixel * self.pixel_step).cast()) };
+                    *activations = unsafe { vld1q_s8(window.add(pixel * pixel_step).cast()) };
                 }
                 // SAFETY: for each of them the weights hold four registers.
                 let factors = unsafe { vld1q_s8_x4(weights) };
@@ -206,7 +328,7 @@ impl Packed {
                 }
             };
         }
-        for segment in &self.runs[four].segments {
+        for segment in &self.runs[group.number * BLOCKS + block].segments {
             if let Some(row) = segment.new_row {
                 window = windows[usize::from(row)];
             }

@@ -7,18 +7,22 @@ use std::arch::aarch64::*;
 use std::arch::asm;
 
 use super::neon_write::{BLOCKS, Sums};
+use super::packing::{DOT, Place, pack_thin_group};
 use super::parameters::Parameters;
 use super::rows::Weights;
 use super::tiles::{CHANNEL_BLOCK, ChannelGroup, Requantization, TileKernel, Tiles, read_length};
 
 /// Input values in one register.
 const REGISTER: usize = 16;
-/// Input values in one dot product.
-const DOT: usize = 4;
 /// Dot products in one register of activations.
 const DOTS: usize = REGISTER / DOT;
 /// With sixteen channels: twenty registers of sums, five of activations, up to four of weights.
 const MAX_PIXELS: usize = 5;
+
+/// A convolution is thin where at most this share of its weights is kept: one dot product by itself
+/// loads four times as many registers of activations.
+const THIN_NUMERATOR: usize = 7;
+const THIN_DENOMINATOR: usize = 10;
 
 /// Whether the running processor has the instructions.
 pub(super) fn is_available() -> bool {
@@ -28,11 +32,14 @@ pub(super) fn is_available() -> bool {
 
 /// Weights in the order in which the tiles read them: sixteen channels, kernel row, sixteen input
 /// values, four of them, channel, the four. A kernel row ends with zeros up to a whole register.
+/// A thin convolution has only the dot products with weights, without such zeros.
 /// Made only where [`is_available`] holds.
 #[derive(Debug)]
 pub(super) struct Packed {
     weights: Weights,
     groups: Vec<ChannelGroup>,
+    /// For each group of a thin convolution the places of its dot products.
+    places: Option<Vec<Vec<Place>>>,
     requantization: Requantization,
     kernel_height: usize,
     /// Registers of input values in one kernel row.
@@ -46,18 +53,36 @@ impl Packed {
     pub(super) fn new(parameters: &Parameters) -> Self {
         let mut groups = Vec::new();
         let mut weights = Vec::new();
+        let mut thin_groups = Vec::new();
+        let mut thin_weights = Vec::new();
+        let mut places = Vec::new();
         for first_channel in (0..parameters.output_channels).step_by(CHANNEL_BLOCK) {
-            groups.push(ChannelGroup {
+            let group = |weights_start| ChannelGroup {
+                number: first_channel / CHANNEL_BLOCK,
                 first_channel,
                 channels: CHANNEL_BLOCK.min(parameters.output_channels - first_channel),
                 max_pixels: MAX_PIXELS,
-                weights_start: weights.len(),
-            });
+                weights_start,
+            };
+            groups.push(group(weights.len()));
             pack_group(parameters, first_channel, &mut weights);
+            thin_groups.push(group(thin_weights.len()));
+            let kept = &mut thin_weights;
+            places.push(pack_thin_group(
+                parameters,
+                first_channel,
+                CHANNEL_BLOCK,
+                kept,
+            ));
+        }
+        let thin = thin_weights.len() * THIN_DENOMINATOR <= weights.len() * THIN_NUMERATOR;
+        if thin {
+            (groups, weights) = (thin_groups, thin_weights);
         }
         Self {
             weights: Weights::new(&weights),
             groups,
+            places: thin.then_some(places),
             requantization: Requantization::new(parameters),
             kernel_height: parameters.kernel_height,
             run_registers: read_length(parameters, REGISTER) / REGISTER,
@@ -112,7 +137,15 @@ impl Packed {
         for tile in 0..tiles.count {
             let first_pixel = tile * PIXELS;
             // SAFETY: the windows of `count * PIXELS` pixels have been checked.
-            let sums = unsafe { self.sums(tiles, first_pixel, [biases; PIXELS]) };
+            let sums = unsafe {
+                match &self.places {
+                    None => self.sums(tiles, first_pixel, [biases; PIXELS]),
+                    Some(places) => {
+                        let places = &places[group.number];
+                        self.thin_sums(places, tiles, first_pixel, [biases; PIXELS])
+                    }
+                }
+            };
             let residual = tiles
                 .residual
                 .map(|(row, column)| (row, column + first_pixel));
@@ -169,6 +202,43 @@ impl Packed {
                 // SAFETY: past the last register this is one past what has been checked.
                 (window, weights) =
                     unsafe { (window.add(REGISTER), weights.add(DOTS * BLOCKS * REGISTER)) };
+            }
+        }
+        sums
+    }
+
+    /// As [`Packed::sums`], of a thin convolution's group with dot products at these places.
+    ///
+    /// # Safety
+    /// As there; the places are the group's.
+    #[inline]
+    #[target_feature(enable = "neon,dotprod")]
+    unsafe fn thin_sums<const PIXELS: usize>(
+        &self,
+        places: &[Place],
+        tiles: &Tiles<'_>,
+        first_pixel: usize,
+        mut sums: Sums<PIXELS>,
+    ) -> Sums<PIXELS> {
+        let windows = tiles.windows(first_pixel * self.pixel_step);
+        let weights = &self.weights[tiles.group.weights_start..];
+        let steps = weights.as_chunks::<{ BLOCKS * REGISTER }>().0;
+        for (place, weights) in places.iter().zip(steps) {
+            let first = place.within(&windows);
+            // SAFETY: the array holds four registers.
+            let factors = unsafe { vld1q_s8_x4(weights.as_ptr()) };
+            let factors = [factors.0, factors.1, factors.2, factors.3];
+            let mut activations = [vdupq_n_s8(0); PIXELS];
+            for (pixel, activations) in activations.iter_mut().enumerate() {
+                let four = first.wrapping_add(pixel * self.pixel_step).cast::<i32>();
+                // SAFETY: at each place lie four bytes of every window, and any are an integer.
+                let four = unsafe { four.read_unaligned() };
+                *activations = vreinterpretq_s8_s32(vsetq_lane_s32::<0>(four, vdupq_n_s32(0)));
+            }
+            for (block, factors) in factors.into_iter().enumerate() {
+                for (sums, activations) in sums.iter_mut().zip(activations) {
+                    sums[block] = sdot::<0>(sums[block], factors, activations);
+                }
             }
         }
         sums

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use super::packing::{DOT, kept_dots};
 use super::rows::{RowLayout, RowRing};
 use super::{Convolution, KernelError, Output, OutputKind, Size};
 
@@ -173,8 +174,8 @@ impl Program {
         Ok(sizes)
     }
 
-    /// Multiply-accumulates of one run for a size of the picture; the picture's fourth channel,
-    /// which is always zero, is not counted.
+    /// Multiply-accumulates of one run for a size of the picture. Those of weights that kernels
+    /// may leave out, and of the picture's fourth channel, which is always zero, are not counted.
     ///
     /// # Errors
     /// The size does not fit the program.
@@ -182,12 +183,11 @@ impl Program {
         let sizes = self.sizes(picture)?;
         let of_step = |(step, size): (&Step, &Size)| {
             let parameters = step.convolution.parameters();
-            let channels = match step.input {
-                Source::Picture => parameters.input_channels.min(PICTURE_COLOURS),
-                Source::Step(_) => parameters.input_channels,
+            let values = match step.input {
+                Source::Picture if parameters.input_channels == DOT => PICTURE_COLOURS,
+                _ => DOT,
             };
-            let window = parameters.kernel_height * parameters.kernel_width * channels;
-            (size.pixels() * parameters.output_channels * window) as u64
+            (size.pixels() * kept_dots(parameters) * values) as u64
         };
         Ok(self.steps.iter().zip(&sizes).map(of_step).sum())
     }

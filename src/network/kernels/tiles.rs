@@ -28,6 +28,8 @@ pub(super) trait TileKernel {
 /// Output channels that one tile computes together.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ChannelGroup {
+    /// The group's place among all of the kernel's.
+    pub(super) number: usize,
     pub(super) first_channel: usize,
     pub(super) channels: usize,
     pub(super) max_pixels: usize,
@@ -57,6 +59,13 @@ impl Tiles<'_> {
         for row in &self.rows[..kernel_height] {
             assert!(row.len() >= read, "a window ends outside its row");
         }
+    }
+
+    /// So many bytes behind the start of each kernel row's first window. Rows that the kernel has
+    /// not are empty.
+    #[inline]
+    pub(super) fn windows(&self, bytes: usize) -> [*const u8; MAX_KERNEL_SIDE] {
+        self.rows.map(|row| row.as_ptr().wrapping_add(bytes))
     }
 }
 

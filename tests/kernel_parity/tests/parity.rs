@@ -141,6 +141,23 @@ fn case(random: &mut Random, shape: Shape, values: Values) -> Case {
     }
 }
 
+/// Clears a share of the blocks of weights that kernels may leave out: sixteen output channels by
+/// four input channels at one place of the window.
+fn leave_out(parameters: &mut Parameters, percent: i64, random: &mut Random) {
+    const BLOCK_OUTPUTS: usize = 16;
+    const BLOCK_INPUTS: usize = 4;
+    let window = parameters.kernel_height * parameters.kernel_width * parameters.input_channels;
+    for outputs in parameters.weight.chunks_mut(BLOCK_OUTPUTS * window) {
+        for first in (0..window).step_by(BLOCK_INPUTS) {
+            if random.within(1, 100) <= percent {
+                for weights in outputs.chunks_exact_mut(window) {
+                    weights[first..first + BLOCK_INPUTS].fill(0);
+                }
+            }
+        }
+    }
+}
+
 fn run(kernel: Kernel, case: &Case) -> Vec<i16> {
     let convolution = Convolution::new(kernel, case.parameters.clone()).expect("parameters");
     let size = case.parameters.output_size(case.size).expect("a size");
@@ -229,8 +246,11 @@ fn kernels_agree_on_random_convolutions() -> Vec<String> {
         let mut random = Random(seed);
         let shape = random_shape(&mut random);
         let values = random.pick(&[Values::Uniform, Values::Uniform, Values::Ends]);
-        let case = case(&mut random, shape, values);
-        failures.extend(differences(&format!("seed {seed}, {shape:?}"), &case));
+        let mut case = case(&mut random, shape, values);
+        let percent = random.pick(&[0, 0, 55, 90, 100]);
+        leave_out(&mut case.parameters, percent, &mut random);
+        let name = format!("seed {seed}, {percent} % left out, {shape:?}");
+        failures.extend(differences(&name, &case));
     }
     failures
 }
@@ -298,8 +318,13 @@ fn kernels_agree_on_the_shapes_of_the_network() -> Vec<String> {
             },
             upsample,
         };
-        let case = case(&mut Random(index as u64), shape, Values::Uniform);
-        failures.extend(differences(&format!("layer {index}, {shape:?}"), &case));
+        for percent in [0, 57] {
+            let mut random = Random(index as u64);
+            let mut case = case(&mut random, shape, Values::Uniform);
+            leave_out(&mut case.parameters, percent, &mut random);
+            let name = format!("layer {index}, {percent} % left out, {shape:?}");
+            failures.extend(differences(&name, &case));
+        }
     }
     failures
 }
