@@ -119,6 +119,8 @@ struct Run {
     columns: [Samples; RUN_PX],
     /// Where each pixel finds its columns among the sums.
     taps: [Taps; RUN_PX],
+    /// How many each has, where all have as many and they lie next to one another.
+    adjacent: Option<usize>,
     /// By the number of rows, less 1.
     means: [RunMeans; MAX_SAMPLES],
     column_sums: [u16; COLUMN_SUMS],
@@ -130,9 +132,9 @@ struct Run {
 /// The columns of a new pixel: as many for each, so that none is told from another by a branch.
 #[derive(Debug, Clone, Copy, Default)]
 struct Taps {
-    places: [usize; MAX_SAMPLES],
+    places: [u16; MAX_SAMPLES],
     /// All bits set, or none where there is no such column.
-    masks: [u16; MAX_SAMPLES],
+    masks: [u64; MAX_SAMPLES],
 }
 
 impl Taps {
@@ -142,24 +144,55 @@ impl Taps {
         for (index, (place, mask)) in taps.places.iter_mut().zip(&mut taps.masks).enumerate() {
             let used = index < columns.count;
             let steps = if used { index * columns.step } else { 0 };
-            *place = (columns.start - first + steps) * CHANNELS;
-            *mask = if used { u16::MAX } else { 0 };
+            *place = ((columns.start - first + steps) * CHANNELS) as u16;
+            *mask = if used { u64::MAX } else { 0 };
         }
         taps
     }
 
-    /// The columns' sums added up.
+    /// The columns' sums added up: four sums of 16 bits at once as one number of 64, since none
+    /// gets past its own bits.
     #[inline(always)]
-    fn add_up(&self, sums: &[u16]) -> [u16; 4] {
-        let mut total = [0; 4];
+    fn add_up(&self, sums: &[u16; COLUMN_SUMS]) -> [u16; 4] {
+        let mut total = 0;
         for (&place, &mask) in self.places.iter().zip(&self.masks) {
-            let values = &sums[place..place + 4];
-            for (total, value) in total.iter_mut().zip(values) {
-                *total += value & mask;
-            }
+            let place = usize::from(place);
+            let four = sums.get(place..place + 4);
+            total += four.map_or(0, |four| joined(four) & mask);
         }
-        total
+        parted(total)
     }
+}
+
+/// Adds up the sums of `COLUMNS` columns for each pixel, where each has as many and they lie next to
+/// one another; two at least.
+fn add_adjacent<const COLUMNS: usize>(column_sums: &[u16], sums: &mut [[u16; 4]]) {
+    for (sum, columns) in sums
+        .iter_mut()
+        .zip(column_sums.chunks_exact(COLUMNS * CHANNELS))
+    {
+        // The last one's three values, from the four that end with them.
+        let mut total = joined(&columns[COLUMNS * CHANNELS - 4..]) >> 16;
+        for column in 0..COLUMNS - 1 {
+            total += joined(&columns[column * CHANNELS..][..4]);
+        }
+        *sum = parted(total);
+    }
+}
+
+/// Four numbers of 16 bits as one of 64, the first lowest.
+#[inline(always)]
+fn joined(four: &[u16]) -> u64 {
+    u64::from(four[0])
+        | u64::from(four[1]) << 16
+        | u64::from(four[2]) << 32
+        | u64::from(four[3]) << 48
+}
+
+/// What [`joined`] has joined.
+#[inline(always)]
+fn parted(four: u64) -> [u16; 4] {
+    [0, 16, 32, 48].map(|shift| (four >> shift) as u16)
 }
 
 /// The divisions of a run's pixels, value by value.
@@ -194,6 +227,7 @@ impl Run {
             width: 0,
             columns: [Samples::default(); RUN_PX],
             taps: [Taps::default(); RUN_PX],
+            adjacent: None,
             means: [RunMeans::NONE; MAX_SAMPLES],
             column_sums: [0; COLUMN_SUMS],
             sums: [[0; 4]; RUN_PX],
@@ -215,6 +249,15 @@ impl Run {
             }
         }
         let first = first.unwrap_or(0);
+        let count = self.columns[0].count;
+        let all_alike = self.columns[..self.width]
+            .iter()
+            .enumerate()
+            .all(|(index, columns)| {
+                let start = first + index * count;
+                (columns.start, columns.step, columns.count) == (start, 1, count)
+            });
+        self.adjacent = all_alike.then_some(count);
         for (index, columns) in self.columns[..self.width].iter().enumerate() {
             self.taps[index] = Taps::new(*columns, first);
             for (rows, means) in (1..).zip(&mut self.means) {
@@ -251,8 +294,16 @@ impl Run {
             3 => add_rows([row(0), row(1), row(2)], sums),
             _ => add_rows([row(0), row(1), row(2), row(3)], sums),
         }
-        for (sum, taps) in self.sums.iter_mut().zip(&self.taps[..self.width]) {
-            *sum = taps.add_up(&self.column_sums);
+        let sums = &mut self.sums[..self.width];
+        match self.adjacent {
+            Some(2) => add_adjacent::<2>(&self.column_sums, sums),
+            Some(3) => add_adjacent::<3>(&self.column_sums, sums),
+            Some(4) => add_adjacent::<4>(&self.column_sums, sums),
+            _ => {
+                for (sum, taps) in sums.iter_mut().zip(&self.taps) {
+                    *sum = taps.add_up(&self.column_sums);
+                }
+            }
         }
     }
 }
