@@ -18,7 +18,7 @@ import json
 import math
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -92,18 +92,6 @@ class _Rounded(torch.autograd.Function):
         return gradient * inside, None, None
 
 
-@dataclass(frozen=True)
-class Fused:
-    """What a layer is besides its weights; see `layers.Layer`."""
-
-    name: str
-    source: str
-    stride: int
-    relu: bool
-    residual: str
-    residual_upsample: int
-
-
 class RoundedNetwork(nn.Module):
     """The device's arithmetic, that gradients pass; some blocks of weights are left out.
 
@@ -113,17 +101,8 @@ class RoundedNetwork(nn.Module):
     def __init__(self, layers: list[Layer], steps: dict[str, float]) -> None:
         super().__init__()
         self.steps = steps
-        self.fused = [
-            Fused(
-                layer.name,
-                layer.source,
-                layer.stride,
-                layer.relu,
-                layer.residual,
-                layer.residual_upsample,
-            )
-            for layer in layers
-        ]
+        # What each layer is besides its weights, which are these no longer.
+        self.fused = layers
         self.weights = nn.ParameterDict(
             {layer.name: nn.Parameter(torch.from_numpy(layer.weight.copy())) for layer in layers}
         )
@@ -167,12 +146,12 @@ class RoundedNetwork(nn.Module):
     def layers(self) -> list[Layer]:
         """The layers with their weights as they are now."""
         return [
-            Layer(
-                weight=(self.weights[fused.name] * self.kept(fused.name)).detach().numpy(),
-                bias=self.biases[fused.name].detach().numpy(),
-                **vars(fused),
+            replace(
+                layer,
+                weight=(self.weights[layer.name] * self.kept(layer.name)).detach().numpy(),
+                bias=self.biases[layer.name].detach().numpy(),
             )
-            for fused in self.fused
+            for layer in self.fused
         ]
 
 
