@@ -2,7 +2,7 @@
 
 use super::TICK;
 use crate::app::circulation::{FieldFrame, Shared, SmearEvent};
-use crate::camera::{Absence, CameraError, CapturedFrame, FrameSource};
+use crate::camera::{CameraError, CapturedFrame, FrameSource};
 use crate::quality::Judge;
 use crate::service::Beat;
 use crate::session::{Event, FrameTally};
@@ -40,7 +40,6 @@ impl Capture<'_> {
     fn capture(&mut self) -> Result<()> {
         let mut lost_in_a_row = 0;
         let mut away = None;
-        let mut has_first_frame = false;
         let Ok(mut captured) = self.idle.recv() else {
             return Ok(());
         };
@@ -57,13 +56,6 @@ impl Capture<'_> {
             match given {
                 Ok(true) => {
                     lost_in_a_row = 0;
-                    // The first frame of a camera that hung may be an old one that its driver has
-                    // kept: it is back with the second.
-                    let is_silent = matches!(away, Some(Absence::Silent { .. }));
-                    if is_silent && !has_first_frame {
-                        has_first_frame = true;
-                        continue;
-                    }
                     if away.take().is_some() && self.say(Event::CameraBack).is_err() {
                         break;
                     }
@@ -82,7 +74,6 @@ impl Capture<'_> {
                     continue;
                 }
                 Err(CameraError::Away { absence, .. }) => {
-                    has_first_frame = false;
                     // Said once for each reason: a camera may be away for hours.
                     if away.as_ref() != Some(&absence) {
                         away = Some(absence.clone());

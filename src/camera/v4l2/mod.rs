@@ -22,6 +22,7 @@ use crate::decode::{DecodeError, JpegDecoder};
 use crate::frame::Frame;
 use controls::ControlPlan;
 use std::io;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -172,6 +173,8 @@ enum State {
         last_sequence: Option<u32>,
         /// Frames that are not shown, since the camera's automatics still settle.
         settling: Option<Settling>,
+        /// The camera hung, and its driver may give again what it had kept: that is not shown.
+        first_may_be_old: bool,
     },
     Away {
         absence: Absence,
@@ -264,13 +267,21 @@ impl<D: Driver> V4l2Camera<D> {
             return Ok(());
         };
         let left_for = absence.clone();
+        let hung = matches!(left_for, Absence::Silent { .. });
         thread::sleep(next_try.saturating_duration_since(Instant::now()));
         self.start().map_err(|absence| {
             // A camera that hung is often still held by its driver for a moment.
-            let is_held = matches!(left_for, Absence::Silent { .. }) && absence == Absence::InUse;
+            let is_held = hung && absence == Absence::InUse;
             let absence = if is_held { left_for } else { absence };
             self.leave(absence, Instant::now() + RETRY)
-        })
+        })?;
+        if let State::Streaming {
+            first_may_be_old, ..
+        } = &mut self.state
+        {
+            *first_may_be_old = hung;
+        }
+        Ok(())
     }
 }
 
@@ -324,6 +335,7 @@ fn start(
         format: choice.format,
         last_sequence: None,
         settling: must_settle.then(|| Settling::at(choice.size.rate_mhz)),
+        first_may_be_old: false,
     })
 }
 
@@ -419,6 +431,7 @@ impl<D: Driver> FrameSource for V4l2Camera<D> {
             device,
             format,
             last_sequence,
+            first_may_be_old,
             ..
         } = &mut self.state
         else {
@@ -454,6 +467,9 @@ impl<D: Driver> FrameSource for V4l2Camera<D> {
         };
         *last_sequence = Some(sequence);
         self.frames += u64::from(step);
+        if mem::take(first_may_be_old) {
+            return self.next_frame_into(captured);
+        }
         captured.sequence = self.frames - 1;
         captured.name = None;
         captured.field = None;
