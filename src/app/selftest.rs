@@ -92,6 +92,10 @@ fn checks(
         &found,
         &missing,
     ));
+    if let Some(board) = board {
+        let wanted = board.panel.fault_light.as_deref();
+        checks.push(report::fault_light(wanted, &probes::lights()));
+    }
     let wanted = board.map(wanted_inputs);
     checks.push(report::input(wanted.as_deref(), &probes::input_devices()));
     let folder = setup.data.as_deref();

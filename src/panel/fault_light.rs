@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Where the kernel lists a board's lights.
-const LIGHTS: &str = "/sys/class/leds";
+pub const LIGHTS: &str = "/sys/class/leds";
 /// Time that it is lit, and time that it is dark.
 const HALF_PERIOD: Duration = Duration::from_millis(500);
 /// What switches a light that the program has: nothing else.

@@ -21,7 +21,7 @@ pub use awaited::AwaitedPanel;
 pub use changed_rows::ChangedRows;
 #[cfg(target_os = "linux")]
 pub use drm::DrmPanel;
-pub use fault_light::FaultLight;
+pub use fault_light::{FaultLight, LIGHTS};
 pub use memory::MemoryPanel;
 pub use png::{PngPanel, write_frame};
 pub use rotation::{Rotation, UnknownRotation};

@@ -162,14 +162,18 @@ fn is_card_repaired(mark: &Path) -> bool {
     is_repaired
 }
 
-/// Blinks for a while where there is no display to say why the device gives up.
+/// Blinks for a while where there is no display to say why the device gives up. A light that cannot
+/// be switched yet may become so while the system starts.
 fn blink(light: Option<FaultLight>, stop: &StopSignal) {
     let Some(mut light) = light else { return };
+    let mut trouble = None;
     let until = Instant::now() + BLINKING;
     while Instant::now() < until && !stop.is_raised() {
-        if let Err(reason) = light.tell(true, Instant::now()) {
+        if let Err(reason) = light.tell(true, Instant::now())
+            && trouble.as_ref() != Some(&reason)
+        {
             eprintln!("hemoscope: {reason}");
-            return;
+            trouble = Some(reason);
         }
         thread::sleep(TICK);
     }

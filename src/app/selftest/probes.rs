@@ -6,6 +6,7 @@ use crate::app::setup::Setup;
 use crate::camera::simulated::{SimulatedSlide, SimulatedSlideSettings};
 use crate::camera::{self, AtStart, CameraError, CapturedFrame};
 use crate::network::{GoldenReport, Network};
+use crate::panel::LIGHTS;
 use rustix::fs::statvfs;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -176,6 +177,13 @@ fn names_in(folder: &str, start: &str) -> Vec<PathBuf> {
 /// The kernel's screens.
 pub(super) fn drm_cards() -> Vec<PathBuf> {
     names_in("/dev/dri", "card")
+}
+
+/// The names of the board's lights.
+pub(super) fn lights() -> Vec<String> {
+    let lights = names_in(LIGHTS, "").into_iter();
+    let names = lights.filter_map(|light| Some(light.file_name()?.to_str()?.to_owned()));
+    names.collect()
 }
 
 /// The names of the input devices.

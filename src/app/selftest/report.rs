@@ -314,12 +314,34 @@ pub fn panel(kind: Option<PanelKind>, found: &[PathBuf], missing: &[PathBuf]) ->
     }
 }
 
-/// The input devices there are, against those that are described.
-pub fn input(wanted: Option<&[String]>, found: &[String]) -> Check {
-    let all = match found {
+/// The light that a board describes for faults, against those there are.
+pub fn fault_light(wanted: Option<&str>, found: &[String]) -> Check {
+    let part = "fault light";
+    match wanted {
+        Some(name) if found.iter().any(|light| light == name) => Check::pass(part, name),
+        Some(name) => Check::notice(
+            part,
+            format!("{name} missing; there are: {}", listed(found)),
+            "correct fault_light in board.toml: without it nothing is seen of a fault of the display",
+        ),
+        None => Check::notice(
+            part,
+            format!("none described; there are: {}", listed(found)),
+            "name one as fault_light in board.toml, to see a fault of the display",
+        ),
+    }
+}
+
+fn listed(names: &[String]) -> String {
+    match names {
         [] => "none".to_owned(),
         some => some.join(", "),
-    };
+    }
+}
+
+/// The input devices there are, against those that are described.
+pub fn input(wanted: Option<&[String]>, found: &[String]) -> Check {
+    let all = listed(found);
     let Some(wanted) = wanted else {
         return match found {
             [] => Check::notice("input", all, "connect a keyboard or buttons"),

@@ -140,6 +140,17 @@ fn every_finding_has_its_verdict_its_numbers_and_what_to_do() {
             Fail,
             "/dev/spidev0.0 missing",
         ),
+        (fault_light(Some("ACT"), &texts(&["ACT", "PWR"])), Pass, "ACT"),
+        (
+            fault_light(Some("ACT"), &texts(&["led0"])),
+            Notice,
+            "ACT missing; there are: led0",
+        ),
+        (
+            fault_light(None, &[]),
+            Notice,
+            "none described; there are: none",
+        ),
         (input(None, &[]), Notice, "none"),
         (input(None, &texts(&["kbd"])), Pass, "kbd"),
         (input(Some(&[]), &[]), Fail, "none"),
