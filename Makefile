@@ -12,6 +12,7 @@ PROGRAM := target/release/hemoscope
 # The one that is scored: `make test` has built target/debug/hemoscope, which gives the same counts.
 SCORED ?= $(PROGRAM)
 ARM := aarch64-unknown-linux-gnu
+ARMV7 := armv7-unknown-linux-gnueabihf
 # With its symbols, and stripped.
 BOARD_BUILD := target/$(ARM)/dist/hemoscope
 BOARD_PROGRAM := target/board/hemoscope
@@ -49,9 +50,16 @@ build: setup ## Builds target/release/hemoscope
 
 .PHONY: cross
 cross: setup ## Builds target/board/hemoscope, the program for 64-bit ARM boards
-	scripts/cargo-aarch64 build --profile dist --locked --bin hemoscope
+	scripts/cargo-arm aarch64 build --profile dist --locked --bin hemoscope
 	mkdir -p $(dir $(BOARD_PROGRAM))
 	aarch64-linux-gnu-strip -o $(BOARD_PROGRAM) $(BOARD_BUILD)
+
+.PHONY: cross-armv7
+cross-armv7: setup ## Builds target/board/hemoscope-armv7, the program for 32-bit ARM boards
+	scripts/setup armv7
+	scripts/cargo-arm armv7 build --profile dist --locked --bin hemoscope
+	mkdir -p $(dir $(BOARD_PROGRAM))
+	arm-linux-gnueabihf-strip -o $(BOARD_PROGRAM)-armv7 target/$(ARMV7)/dist/hemoscope
 
 .PHONY: image
 image: cross ## Builds a board's bootable image in target/board/: make image BOARD=raspberry-pi-4
@@ -80,7 +88,13 @@ test: setup ## Runs every test, those of the ARM kernels under emulation too
 .PHONY: test-arm
 test-arm: setup ## Runs the tests as a 64-bit ARM board would, on an emulated Cortex-A72: ARM_TESTS="--lib" for some
 	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64-static -cpu cortex-a72 -L /usr/aarch64-linux-gnu" \
-	  scripts/cargo-aarch64 test --profile emulated --locked $(ARM_TESTS)
+	  scripts/cargo-arm aarch64 test --profile emulated --locked $(ARM_TESTS)
+
+.PHONY: test-armv7
+test-armv7: setup ## Runs the tests as a 32-bit ARM board would, on an emulated Cortex-A7: ARM_TESTS="--lib" for some
+	scripts/setup armv7
+	CARGO_TARGET_ARMV7_UNKNOWN_LINUX_GNUEABIHF_RUNNER="qemu-arm-static -cpu cortex-a7 -L /usr/arm-linux-gnueabihf" \
+	  scripts/cargo-arm armv7 test --profile emulated --locked $(ARM_TESTS)
 
 .PHONY: check
 check: format-check clippy deny doc lint-python ## Formatting, lints, licences, documentation
@@ -166,7 +180,7 @@ bench: build cross $(VENV)/measure-installed ## Measures everything on docs/perf
 	cargo bench --locked --bench frame_path
 	cargo bench --locked --bench network --no-run
 	CARGO_TARGET_DIR=target/contenders cargo build --release --locked --manifest-path benches/contenders/Cargo.toml
-	CARGO_TARGET_DIR=target/contenders scripts/cargo-aarch64 build --release --locked \
+	CARGO_TARGET_DIR=target/contenders scripts/cargo-arm aarch64 build --release --locked \
 	  --no-default-features --manifest-path benches/contenders/Cargo.toml
 	cd models/training && $(VENV)/bin/python -m hemoscope_training.benchmark --root ../.. \
 	  --model ../../$(MODEL) --program $(abspath $(PROGRAM)) --board-program $(abspath $(BOARD_PROGRAM)) \
