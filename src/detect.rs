@@ -11,10 +11,10 @@ use std::cmp::Reverse;
 /// Cells in one frame beyond which only the most confident are kept: five times what a crowded
 /// 12 megapixel field holds.
 pub const MAX_CELLS: usize = 20_000;
-/// The heat logit from which `--all-cells` keeps a candidate, in 1/256: a score of 0.05 before
+/// The heat logit from which `--all-cells` keeps a candidate, in 1/256: a score of 0.01 before
 /// calibration. (Calibrated, weak candidates come out near zero, and a precision-recall curve
 /// needs them.)
-const ALL_CELLS_LOGIT_Q8: i32 = -754;
+const ALL_CELLS_LOGIT_Q8: i32 = -1176;
 /// Candidates that are looked at for doubles; weaker ones than these are left out.
 const MAX_CANDIDATES: usize = 2 * MAX_CELLS;
 
@@ -46,7 +46,7 @@ const MIN_SIDE_Q4: i32 = 2 * SUBPIXELS;
 pub struct DetectSettings {
     /// Thresholds and calibration, in class order.
     pub classes: [ClassSettings; 3],
-    /// Keep every candidate from a heat of 0.05 on under its best class.
+    /// Keep every candidate from a heat of 0.01 on under its best class.
     pub all_cells: bool,
     /// Diameter of a red cell in the network's input, in pixels.
     pub network_rbc_diameter_px: u32,

@@ -28,7 +28,7 @@ fn a_folder_gives_a_table_with_intervals_and_the_notice() {
         "PLT",
         "95 % interval",
         "6 fields counted",
-        "model smear-resnet 1.1.0, kernel ",
+        "model smear-resnet 1.2.0, kernel ",
         NOTICE,
     ];
     let missing: Vec<_> = expected

@@ -64,7 +64,7 @@ pub struct CountArguments {
     /// Writes one line of JSON for each frame, in the order of the input, instead of a table.
     #[arg(long)]
     pub json: bool,
-    /// Keeps every candidate from a heat of 0.05 on under its best class, for scoring.
+    /// Keeps every candidate from a heat of 0.01 on under its best class, for scoring.
     #[arg(long)]
     pub all_cells: bool,
     /// Writes each frame with its cells drawn in: circle RBC, square WBC, triangle PLT.

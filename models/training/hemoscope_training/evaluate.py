@@ -3,6 +3,7 @@
     python -m hemoscope_training.evaluate run    runs the program and scores it
     python -m hemoscope_training.evaluate score  scores JSON lines that are there already
     python -m hemoscope_training.evaluate tune   chooses thresholds and calibrates confidence
+    python -m hemoscope_training.evaluate compare   holds two runs against one another
 
 Accuracy is always that of the device's own code, from image file to printed cell: nothing here
 decodes, scales or detects.
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hemoscope_training.comparison import Counted, compare, table
 from hemoscope_training.manifest import write_manifest
 from hemoscope_training.program import Mode, Program, ProgramError
 from hemoscope_training.records import (
@@ -207,6 +209,23 @@ def _write_tuning(path: Path, tunings: dict[str, ClassTuning]) -> None:
     print(f"written to {path}")
 
 
+def compare_command(arguments: argparse.Namespace) -> int:
+    """Compare two runs' quantized networks, figure by figure."""
+    truths = _truths(arguments)
+    runs = []
+    for folder in (arguments.first, arguments.second):
+        every = [
+            pair_frames(truths, load_counted(folder / name))
+            for name in ("int8.jsonl", "int8_all.jsonl")
+        ]
+        for _, missing in every:
+            if missing:
+                raise RecordError(f"{folder}: no line for {missing[0]}; count all frames first")
+        runs.append(Counted(*(pairs for pairs, _ in every)))
+    print(table(compare(*runs)))
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="evaluate", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True)
@@ -237,6 +256,11 @@ def _parser() -> argparse.ArgumentParser:
     tuned.add_argument("--all-cells", type=Path, required=True, help="lines of `--all-cells`")
     tuned.add_argument("--model", type=Path, help="folder of the model that printed the lines")
     tuned.set_defaults(command=tune_command)
+
+    compared = commands.add_parser("compare", parents=[common], help="compare two runs")
+    compared.add_argument("--first", type=Path, required=True, help="--out of one `run`")
+    compared.add_argument("--second", type=Path, required=True, help="--out of the other")
+    compared.set_defaults(command=compare_command)
     return parser
 
 

@@ -164,7 +164,7 @@ def total_error(tallies: FrameTallies) -> float:
     return float((tallies.reported.sum() - truth) / max(1, truth))
 
 
-def _bootstrap_rows(groups: Sequence[int]) -> list[np.ndarray]:
+def bootstrap_rows(groups: Sequence[int]) -> list[np.ndarray]:
     """Draw groups of frames with replacement; each round gives indices of frames."""
     members: dict[int, list[int]] = {}
     for index, group in enumerate(groups):
@@ -191,7 +191,7 @@ def score_classes(
         pairs: the frames.
         precisions: AP50 and AP50-95 of each class, where they are known.
     """
-    rounds = _bootstrap_rows([pair.truth.group for pair in pairs])
+    rounds = bootstrap_rows([pair.truth.group for pair in pairs])
     result = {}
     for label, name in enumerate(CLASS_NAMES):
         tallies = tally(pairs, label)
@@ -353,11 +353,13 @@ class Candidates:
         confidences: (n,).
         right: (n,) whether the cell matched an annotated one of the class.
         truth: number of annotated cells.
+        frames: (n,) number of the frame that it is in.
     """
 
     confidences: np.ndarray
     right: np.ndarray
     truth: int
+    frames: np.ndarray
 
 
 def collect_candidates(pairs: Sequence[FramePair], label: int) -> Candidates:
@@ -365,16 +367,20 @@ def collect_candidates(pairs: Sequence[FramePair], label: int) -> Candidates:
 
     Matching goes by falling confidence, so the cells above any threshold keep their match.
     """
-    confidences, right, truth = [np.zeros(0)], [np.zeros(0, bool)], 0
-    for pair in pairs:
+    confidences, right, frames = [np.zeros(0)], [np.zeros(0, bool)], [np.zeros(0, int)]
+    truth = 0
+    for frame, pair in enumerate(pairs):
         cells = pair.counted.keep(pair.counted.labels == label)
         boxes = pair.truth.boxes[pair.truth.labels == label]
         confidences.append(cells.confidences)
         right.append(match(cells.boxes, boxes) >= 0)
+        frames.append(np.full(len(cells.boxes), frame))
         truth += len(boxes)
-    pooled, matched = np.concatenate(confidences), np.concatenate(right)
+    pooled = np.concatenate(confidences)
     order = np.argsort(-pooled, kind="stable")
-    return Candidates(pooled[order], matched[order], truth)
+    return Candidates(
+        pooled[order], np.concatenate(right)[order], truth, np.concatenate(frames)[order]
+    )
 
 
 @dataclass(frozen=True)
@@ -395,10 +401,16 @@ class Reliability:
     calibration_error: float
 
 
+RELIABILITY_CONFIDENCE_MIN = 0.05
+"""Weaker candidates, most of all, are wrong and said to be: they would only dilute the error."""
+
+
 def score_reliability(candidates: Sequence[Candidates], bins: int = 10) -> Reliability:
     """Bin the cells of one or more classes by confidence, in `bins` bins of equal width."""
     confidences = np.concatenate([item.confidences for item in candidates])
     right = np.concatenate([item.right for item in candidates])
+    is_weighed = confidences >= RELIABILITY_CONFIDENCE_MIN
+    confidences, right = confidences[is_weighed], right[is_weighed]
     edges = np.linspace(0, 1, bins + 1)
     place = np.clip((confidences * bins).astype(int), 0, bins - 1)
     cells = np.bincount(place, minlength=bins)

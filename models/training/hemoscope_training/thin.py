@@ -457,7 +457,7 @@ def main() -> None:
     add("--start", type=Path, help="thinned.npz to go on from; blocks are taken back for --share")
     add("--annotations", default="train.json")
     add("--partial-annotations", default="", help="COCO file whose red cells are incomplete")
-    add("--share", type=float, default=0.55, help="of the work of the 3x3 layers to leave out")
+    add("--share", type=float, default=0.5, help="of the work of the 3x3 layers to leave out")
     add("--steps", type=int, default=5000)
     add("--minutes", type=float, default=0.0, help="train for a time instead of steps")
     add("--batch", type=int, default=16)

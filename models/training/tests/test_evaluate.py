@@ -158,6 +158,19 @@ def test_bad_input_ends_with_a_message(workshop, capsys):
     assert not wrong
 
 
+def test_two_runs_are_compared(workshop, capsys):
+    run(workshop, "--modes", "int8")
+    capsys.readouterr()
+    out = str(workshop / "out")
+    words = ["compare", *common(workshop), "--first", out, "--second", out]
+    assert evaluate.main(words) == 0
+    assert "| F1 PLT | 1.0000 | 1.0000 | +0.0000" in capsys.readouterr().out
+    lines = (workshop / "out/int8.jsonl").read_text().splitlines(keepends=True)
+    (workshop / "out/int8.jsonl").write_text("".join(lines[1:]))
+    assert evaluate.main(words) == 2
+    assert "no line for" in capsys.readouterr().err
+
+
 def test_a_program_that_stops_half_way_is_scored_and_reported(workshop, capfd):
     half = workshop / "half"
     half.write_text(

@@ -189,13 +189,17 @@ def test_precision_and_recall_follow_falling_confidence():
     ]
     candidates = collect_candidates(frames, 0)
     assert candidates.confidences.tolist() == [0.9, 0.6]
+    assert candidates.frames.tolist() == [1, 0]
     precision, recall = precision_recall(candidates)
     assert precision.tolist() == [0, 0.5]
     assert recall.tolist() == [0, 0.5]
 
 
 def test_reliability_weighs_bins_by_their_cells():
-    candidates = Candidates(np.array([1.0, 0.95, 0.95, 0.25]), np.array([1, 1, 0, 0], bool), 3)
+    # The last one is too weak to be weighed.
+    right = np.array([1, 1, 0, 0, 1], bool)
+    confidences = np.array([1.0, 0.95, 0.95, 0.25, 0.04])
+    candidates = Candidates(confidences, right, 3, np.zeros(5, int))
     reliability = score_reliability([candidates])
     assert reliability.cells.tolist() == [0, 0, 1, 0, 0, 0, 0, 0, 0, 3]
     high_gap = abs((1 + 0.95 + 0.95) / 3 - 2 / 3)

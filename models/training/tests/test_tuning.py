@@ -18,7 +18,7 @@ from hemoscope_training.tuning import (
 def candidates(confidences, right, truth: int) -> Candidates:
     confidences, right = np.asarray(confidences, float), np.asarray(right, bool)
     order = np.argsort(-confidences, kind="stable")
-    return Candidates(confidences[order], right[order], truth)
+    return Candidates(confidences[order], right[order], truth, np.zeros(len(order), int))
 
 
 def drawn(slope: float, intercept: float, number: int = 20_000) -> Candidates:
