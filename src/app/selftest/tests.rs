@@ -140,7 +140,11 @@ fn every_finding_has_its_verdict_its_numbers_and_what_to_do() {
             Fail,
             "/dev/spidev0.0 missing",
         ),
-        (fault_light(Some("ACT"), &texts(&["ACT", "PWR"])), Pass, "ACT"),
+        (
+            fault_light(Some("ACT"), &texts(&["ACT", "PWR"])),
+            Pass,
+            "ACT",
+        ),
         (
             fault_light(Some("ACT"), &texts(&["led0"])),
             Notice,
