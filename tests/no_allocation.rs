@@ -255,6 +255,8 @@ impl<'a> Loop<'a> {
 fn nothing_is_allocated_once_the_run_has_warmed_up() {
     let setup = setup();
     let mut fields = captured_fields();
+    let taken = ALLOCATIONS.load(Ordering::Relaxed);
+    assert!(taken > 0, "allocations are not counted");
     for (size, threads) in ScreenSize::ALL.into_iter().zip([1, 2, 1]) {
         let mut stages = Stages::default();
         let mut pipeline = Pipeline::new(threads);
