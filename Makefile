@@ -8,21 +8,24 @@ SHELL := bash
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hemoscope
 TOOLS := $(CACHE)/tools
 VENV := $(CACHE)/venv
-PROGRAM := target/release/hemoscope
-# The one that is scored: `make test` has built target/debug/hemoscope, which gives the same counts.
-SCORED ?= $(PROGRAM)
+# Where cargo builds, asked once and only when a recipe needs it: `make help` works without cargo.
+TARGET = $(eval TARGET := $$(or $$(shell scripts/target-dir),$$(error cargo named no target folder)))$(TARGET)
+PROGRAM = $(TARGET)/release/hemoscope
+# The one that is scored, where it is not $(PROGRAM): the debug build gives the same counts.
+SCORED ?=
 ARM := aarch64-unknown-linux-gnu
 ARMV7 := armv7-unknown-linux-gnueabihf
 # With its symbols, and stripped.
-BOARD_BUILD := target/$(ARM)/dist/hemoscope
-BOARD_PROGRAM := target/board/hemoscope
+BOARD_BUILD = $(TARGET)/$(ARM)/dist/hemoscope
+BOARD_PROGRAM = $(TARGET)/board/hemoscope
 BOARD ?= qemu-aarch64
+EMULATED_BOARD = $(TARGET)/board/qemu-aarch64
 BOARDS := $(patsubst board/%/image.env,%,$(wildcard board/*/image.env))
-FRAMES_PROGRAM := target/release/examples/simulated_frames
+FRAMES_PROGRAM = $(TARGET)/release/examples/simulated_frames
 # The same as `make test` has built it.
-TEST_FRAMES_PROGRAM := target/debug/examples/simulated_frames
-CONTENDERS := target/contenders/release/contenders
-BOARD_CONTENDERS := target/contenders/$(ARM)/release/contenders
+TEST_FRAMES_PROGRAM = $(TARGET)/debug/examples/simulated_frames
+CONTENDERS = $(TARGET)/contenders/release/contenders
+BOARD_CONTENDERS = $(TARGET)/contenders/$(ARM)/release/contenders
 MODEL := models/smear-resnet
 # Of the system that an image or a bundle holds; scripts/system-version says the default.
 VERSION ?=
@@ -37,12 +40,13 @@ SIZE ?= 480x320
 help: ## Lists every door into this repository
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@/ { printf "\n%s\n", substr($$0, 5) } \
-	  /^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	  /^[a-z0-9-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 } \
+	  END { print "\ntarget/ stands for the folder that cargo builds in; scripts/target-dir prints it." }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: setup ## Counts a simulated slide on a live screen in the terminal, and writes target/demo.png
 	cargo build --release --locked
-	scripts/demo $(PROGRAM) $(SEED) $(FIELDS) $(SIZE)
+	scripts/demo "$(PROGRAM)" "$(TARGET)/demo.png" $(SEED) $(FIELDS) $(SIZE)
 
 .PHONY: build
 build: setup ## Builds target/release/hemoscope
@@ -51,24 +55,24 @@ build: setup ## Builds target/release/hemoscope
 .PHONY: cross
 cross: setup ## Builds target/board/hemoscope, the program for 64-bit ARM boards
 	scripts/cargo-arm aarch64 build --profile dist --locked --bin hemoscope
-	mkdir -p $(dir $(BOARD_PROGRAM))
-	aarch64-linux-gnu-strip -o $(BOARD_PROGRAM) $(BOARD_BUILD)
+	mkdir -p "$(TARGET)/board"
+	aarch64-linux-gnu-strip -o "$(BOARD_PROGRAM)" "$(BOARD_BUILD)"
 
 .PHONY: cross-armv7
 cross-armv7: setup ## Builds target/board/hemoscope-armv7, the program for 32-bit ARM boards
 	scripts/setup armv7
 	scripts/cargo-arm armv7 build --profile dist --locked --bin hemoscope
-	mkdir -p $(dir $(BOARD_PROGRAM))
-	arm-linux-gnueabihf-strip -o $(BOARD_PROGRAM)-armv7 target/$(ARMV7)/dist/hemoscope
+	mkdir -p "$(TARGET)/board"
+	arm-linux-gnueabihf-strip -o "$(BOARD_PROGRAM)-armv7" "$(TARGET)/$(ARMV7)/dist/hemoscope"
 
 .PHONY: image
 image: cross ## Builds a board's bootable image in target/board/: make image BOARD=raspberry-pi-4
 	scripts/setup-board
-	scripts/board-image $(BOARD) $(BOARD_PROGRAM) $(MODEL) "$$(scripts/update-keys keyring)" target/board/$(BOARD)
+	scripts/board-image $(BOARD) "$(BOARD_PROGRAM)" $(MODEL) "$$(scripts/update-keys keyring)" "$(TARGET)/board/$(BOARD)"
 
 .PHONY: bundle
 bundle: image ## Builds an image and the update of it for a card: make bundle BOARD=raspberry-pi-4 VERSION=1.4.0
-	scripts/board-bundle $(BOARD) target/board/$(BOARD)
+	scripts/board-bundle $(BOARD) "$(TARGET)/board/$(BOARD)"
 
 .PHONY: images
 images: $(addprefix image-,$(BOARDS)) ## Builds the images of all boards
@@ -106,30 +110,31 @@ sanitize: setup ## Runs the kernels with checks of every memory access and of ev
 .PHONY: image-reproducible
 image-reproducible: cross ## Builds an image twice and compares the two bit by bit
 	scripts/setup-board
-	scripts/board-image-reproducible $(BOARD) $(BOARD_PROGRAM) $(MODEL) "$$(scripts/update-keys keyring)" target/board/reproducible
+	scripts/board-image-reproducible $(BOARD) "$(BOARD_PROGRAM)" $(MODEL) "$$(scripts/update-keys keyring)" \
+	  "$(TARGET)/board/reproducible"
 
 .PHONY: board-test
 board-test: image ## Boots the emulated board's image and checks camera, screen, faults: ONLY="boot camera_jpeg"
 	scripts/setup-board --test
 	cargo build --locked --example simulated_frames
-	scripts/board-test target/board/qemu-aarch64 $(BOARD_PROGRAM) $(MODEL) $(TEST_FRAMES_PROGRAM) target/board-test $(ONLY)
+	scripts/board-test "$(EMULATED_BOARD)" "$(BOARD_PROGRAM)" $(MODEL) "$(TEST_FRAMES_PROGRAM)" "$(TARGET)/board-test" $(ONLY)
 
 .PHONY: update-test
 update-test: image ## Updates the emulated board from cards and tries to break it: ONLY="good panics", FULL=1
 	scripts/setup-board --test
-	scripts/boot-script-test target/board/qemu-aarch64 target/update-test/boot-script
-	scripts/bad-bundles-test target/board/qemu-aarch64 target/keys target/update-test/bad-bundles
-	FULL=$(FULL) scripts/update-test target/board/qemu-aarch64 target/keys target/update-test/board $(ONLY)
+	scripts/boot-script-test "$(EMULATED_BOARD)" "$(TARGET)/update-test/boot-script"
+	scripts/bad-bundles-test "$(EMULATED_BOARD)" "$(TARGET)/keys" "$(TARGET)/update-test/bad-bundles"
+	FULL=$(FULL) scripts/update-test "$(EMULATED_BOARD)" "$(TARGET)/keys" "$(TARGET)/update-test/board" $(ONLY)
 
 .PHONY: boot-script-test
 boot-script-test: image ## Runs the boards' U-Boot on every kind of boot state: two minutes
 	scripts/setup-board --test
-	scripts/boot-script-test target/board/qemu-aarch64 target/boot-script-test
+	scripts/boot-script-test "$(EMULATED_BOARD)" "$(TARGET)/boot-script-test"
 
 .PHONY: fuzz
 fuzz: ## Compares the kernels on CASES random convolutions from SEED_FROM on (20000 from the clock)
-	cd tests/kernel_parity && KERNEL_PARITY_CASES=$(or $(CASES),20000) \
-	  KERNEL_PARITY_SEED=$(or $(SEED_FROM),$(shell date +%s)) KERNEL_PARITY_THREADS=3 cargo test --release
+	KERNEL_PARITY_CASES=$(or $(CASES),20000) KERNEL_PARITY_SEED=$(or $(SEED_FROM),$(shell date +%s)) \
+	  KERNEL_PARITY_THREADS=3 cargo test --release --manifest-path tests/kernel_parity/Cargo.toml
 
 .PHONY: format
 format: $(VENV)/ruff-installed ## Formats Rust and Python
@@ -170,7 +175,7 @@ bless: ## Rewrites the golden screens from what the program draws now; look at t
 .PHONY: known-answer
 known-answer: setup ## Writes the model's known_answer.json anew: a new version has to count its frame to the bit
 	cargo build --release --locked
-	$(PROGRAM) update known-answer --model $(MODEL) > $(MODEL)/known_answer.json.new
+	"$(PROGRAM)" update known-answer --model $(MODEL) > $(MODEL)/known_answer.json.new
 	mv $(MODEL)/known_answer.json.new $(MODEL)/known_answer.json
 
 ##@ Measure it
@@ -179,38 +184,38 @@ bench: build cross $(VENV)/measure-installed ## Measures everything on docs/perf
 	cargo build --release --locked --example simulated_frames
 	cargo bench --locked --bench frame_path
 	cargo bench --locked --bench network --no-run
-	CARGO_TARGET_DIR=target/contenders cargo build --release --locked --manifest-path benches/contenders/Cargo.toml
-	CARGO_TARGET_DIR=target/contenders scripts/cargo-arm aarch64 build --release --locked \
+	CARGO_TARGET_DIR="$(TARGET)/contenders" cargo build --release --locked --manifest-path benches/contenders/Cargo.toml
+	CARGO_TARGET_DIR="$(TARGET)/contenders" scripts/cargo-arm aarch64 build --release --locked \
 	  --no-default-features --manifest-path benches/contenders/Cargo.toml
-	cd models/training && $(VENV)/bin/python -m hemoscope_training.benchmark --root ../.. \
-	  --model ../../$(MODEL) --program $(abspath $(PROGRAM)) --board-program $(abspath $(BOARD_PROGRAM)) \
-	  --frames-program $(abspath $(FRAMES_PROGRAM)) --contenders $(abspath $(CONTENDERS)) \
-	  --board-contenders $(abspath $(BOARD_CONTENDERS)) \
-	  --plugin-source $(abspath benches/guest_instructions.c) --out ../../target/bench $(BENCH_OPTIONS)
+	cd models/training && CARGO_TARGET_DIR="$(TARGET)" $(VENV)/bin/python -m hemoscope_training.benchmark --root ../.. \
+	  --model ../../$(MODEL) --program "$(PROGRAM)" --board-program "$(BOARD_PROGRAM)" \
+	  --frames-program "$(FRAMES_PROGRAM)" --contenders "$(CONTENDERS)" \
+	  --board-contenders "$(BOARD_CONTENDERS)" \
+	  --plugin-source "$(abspath benches/guest_instructions.c)" --out "$(TARGET)/bench" $(BENCH_OPTIONS)
 
 .PHONY: bench-frame
 bench-frame: $(VENV)/measure-installed ## Makes the frame that is built into hemoscope bench again
 	cargo build --release --locked --example simulated_frames
 	cd models/training && $(VENV)/bin/python -m hemoscope_training.simulated_frames \
-	  $(abspath $(FRAMES_PROGRAM)) ../../target/bench/frame 16 640x480
-	cp target/bench/frame/000015.jpg src/app/bench_frame.jpg
+	  "$(FRAMES_PROGRAM)" "$(TARGET)/bench/frame" 16 640x480
+	cp "$(TARGET)/bench/frame/000015.jpg" src/app/bench_frame.jpg
 
 .PHONY: size
 size: cross ## Says which crates the board's program is made of
-	cd models/training && python3 -m hemoscope_training.binary_size ../../$(BOARD_BUILD)
+	cd models/training && python3 -m hemoscope_training.binary_size "$(BOARD_BUILD)"
 
 .PHONY: score
-score: $(if $(filter $(PROGRAM),$(SCORED)),build) $(VENV)/measure-installed ## Scores the program on annotated frames: make score DATA=DIR
+score: $(if $(SCORED),,build) $(VENV)/measure-installed ## Scores the program on annotated frames: make score DATA=DIR
 	@test -n "$(DATA)" || { echo "make score: name the folder with dev.json and images/: make score DATA=DIR" >&2; exit 2; }
-	cd models/training && $(VENV)/bin/python -m hemoscope_training.evaluate run \
-	  --program ../../$(SCORED) --model ../../$(MODEL) --data "$(abspath $(DATA))" --coco dev.json \
-	  --out ../../target/score
+	program="$$(realpath "$(or $(SCORED),$(PROGRAM))")"; data="$$(realpath "$(DATA)")"; cd models/training; \
+	$(VENV)/bin/python -m hemoscope_training.evaluate run --program "$$program" --model ../../$(MODEL) \
+	  --data "$$data" --coco dev.json --out "$(TARGET)/score"
 
 .PHONY: ablation
 ablation: build $(VENV)/measure-installed ## Measures each preprocessing step: make ablation DATA=DIR
 	@test -n "$(DATA)" || { echo "make ablation: name the folder with dev.json and images/: make ablation DATA=DIR" >&2; exit 2; }
 	cd models/training && $(VENV)/bin/python -m hemoscope_training.ablation \
-	  --program ../../$(PROGRAM) --model ../../$(MODEL) --data "$(abspath $(DATA))" --out ../../target/ablation
+	  --program "$(PROGRAM)" --model ../../$(MODEL) --data "$(abspath $(DATA))" --out "$(TARGET)/ablation"
 
 ##@ Train it
 .PHONY: train
