@@ -101,7 +101,7 @@ test-armv7: setup ## Runs the tests as a 32-bit ARM board would, on an emulated 
 	  scripts/cargo-arm armv7 test --profile emulated --locked $(ARM_TESTS)
 
 .PHONY: check
-check: format-check clippy deny doc lint-python ## Formatting, lints, licences, documentation
+check: format-check clippy deny doc lint-python lint-shell spelling test-python ## Formatting, lints, licences, documentation, spelling, Python's tests
 
 .PHONY: sanitize
 sanitize: setup ## Runs the kernels with checks of every memory access and of every shared one
@@ -167,6 +167,18 @@ lint-python: $(VENV)/ruff-installed ## Lints the training code and the board's t
 	cd models/training && $(VENV)/bin/ruff format --check . && $(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check --config models/training/pyproject.toml board
 	$(VENV)/bin/ruff check --config models/training/pyproject.toml board
+
+.PHONY: lint-shell
+lint-shell: $(VENV)/check-installed ## Lints every shell script, those of the boards too
+	git ls-files -z scripts .ci board | xargs -0 grep -lI --null '^#!.*sh' | xargs -0 $(VENV)/bin/shellcheck
+
+.PHONY: spelling
+spelling: $(VENV)/check-installed ## Checks the spelling of code and documents; exceptions stand in typos.toml
+	$(VENV)/bin/typos
+
+.PHONY: test-python
+test-python: $(if $(TRAINING),$(VENV)/training-installed) $(VENV)/test-installed ## Runs the training code's tests; with TRAINING=1 those that need torch (6 GB) too
+	cd models/training && $(VENV)/bin/python -m pytest --quiet
 
 .PHONY: bless
 bless: ## Rewrites the golden screens from what the program draws now; look at them before you commit
@@ -245,7 +257,15 @@ $(VENV)/ruff-installed: models/training/requirements-lint.txt | $(VENV)/bin/pyth
 	$(VENV)/bin/pip install --quiet --requirement $<
 	touch $@
 
+$(VENV)/check-installed: scripts/requirements-check.txt | $(VENV)/bin/python
+	$(VENV)/bin/pip install --quiet --requirement $<
+	touch $@
+
 $(VENV)/measure-installed: models/training/requirements-measure.txt | $(VENV)/bin/python
+	$(VENV)/bin/pip install --quiet --requirement $<
+	touch $@
+
+$(VENV)/test-installed: models/training/requirements-test.txt models/training/requirements-measure.txt | $(VENV)/bin/python
 	$(VENV)/bin/pip install --quiet --requirement $<
 	touch $@
 

@@ -30,15 +30,15 @@ pub const SKY_BLUE: Rgb888 = Rgb888::new(0x56, 0xb4, 0xe9);
 pub const GREEN: Rgb888 = Rgb888::new(0x00, 0x9e, 0x73);
 /// Okabe-Ito yellow: warnings.
 pub const YELLOW: Rgb888 = Rgb888::new(0xf0, 0xe4, 0x42);
-/// Okabe-Ito vermillion: wrong.
-pub const VERMILLION: Rgb888 = Rgb888::new(0xd5, 0x5e, 0x00);
+/// Okabe-Ito vermilion: wrong.
+pub const VERMILION: Rgb888 = Rgb888::new(0xd5, 0x5e, 0x00);
 /// White: uncertain cells.
 pub const WHITE: Rgb888 = Rgb888::new(0xff, 0xff, 0xff);
 
 /// The colour of a class; `None` is an uncertain cell.
 pub fn of_class(class: Option<CellClass>) -> Rgb888 {
     match class {
-        Some(CellClass::Rbc) => VERMILLION,
+        Some(CellClass::Rbc) => VERMILION,
         Some(CellClass::Wbc) => SKY_BLUE,
         Some(CellClass::Plt) => YELLOW,
         None => WHITE,

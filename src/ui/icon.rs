@@ -33,7 +33,7 @@ impl Sign {
         match self {
             Sign::Good => colour::GREEN,
             Sign::Attention => colour::YELLOW,
-            Sign::Bad => colour::VERMILLION,
+            Sign::Bad => colour::VERMILION,
             Sign::GoOn | Sign::Running => colour::SKY_BLUE,
             Sign::Paused => colour::TEXT,
         }

@@ -28,7 +28,7 @@ from hemoscope_training.scoring import (
     precision_recall,
 )
 
-ORANGE, SKY, GREEN, BLUE, VERMILLION, PURPLE = (
+ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = (
     "#E69F00",
     "#56B4E9",
     "#009E73",
@@ -36,13 +36,13 @@ ORANGE, SKY, GREEN, BLUE, VERMILLION, PURPLE = (
     "#D55E00",
     "#CC79A7",
 )
-CLASS_COLOURS = {"RBC": VERMILLION, "WBC": BLUE, "PLT": GREEN}
+CLASS_COLOURS = {"RBC": VERMILION, "WBC": BLUE, "PLT": GREEN}
 CLASS_MARKERS = {"RBC": "o", "WBC": "s", "PLT": "^"}
 GREY = "#666666"
 DPI = 130
 
 LOSSES = {"loss": "total", "heat_loss": "heat", "box_loss": "box", "size_loss": "size"}
-LOSS_COLOURS = {"loss": "black", "heat_loss": VERMILLION, "box_loss": BLUE, "size_loss": GREEN}
+LOSS_COLOURS = {"loss": "black", "heat_loss": VERMILION, "box_loss": BLUE, "size_loss": GREEN}
 METRICS = {
     "dev_map50": ("mAP50", "black", "D"),
     "dev_f1_rbc": ("F1 RBC", CLASS_COLOURS["RBC"], CLASS_MARKERS["RBC"]),
