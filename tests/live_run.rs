@@ -59,6 +59,8 @@ fn a_simulated_run_ends_with_a_screen_a_summary_and_the_truth() {
 
 #[test]
 fn a_run_is_the_same_every_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let screen = format!("png:{}", folder.path().join("screen.png").display());
     let run = || {
         let output = hemoscope()
             .args([
@@ -68,11 +70,8 @@ fn a_run_is_the_same_every_time() {
                 "--fields",
                 "8",
                 "--panel",
+                &screen,
             ])
-            .arg(format!(
-                "png:{}",
-                std::env::temp_dir().join("hemoscope-run.png").display()
-            ))
             .output()
             .unwrap();
         assert!(output.status.success(), "{}", messages(&output));
