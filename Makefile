@@ -131,8 +131,8 @@ boot-script-test: image ## Runs the boards' U-Boot on every kind of boot state: 
 	scripts/setup-board --test
 	scripts/boot-script-test "$(EMULATED_BOARD)" "$(TARGET)/boot-script-test"
 
-.PHONY: fuzz
-fuzz: ## Compares the kernels on CASES random convolutions from SEED_FROM on (20000 from the clock)
+.PHONY: kernel-parity
+kernel-parity: setup ## Compares the kernels on CASES random convolutions from SEED_FROM on (20000 from the clock)
 	KERNEL_PARITY_CASES=$(or $(CASES),20000) KERNEL_PARITY_SEED=$(or $(SEED_FROM),$(shell date +%s)) \
 	  KERNEL_PARITY_THREADS=3 cargo test --release --manifest-path tests/kernel_parity/Cargo.toml
 
