@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail, ensure};
 use hemoscope::camera::simulated::{SimulatedSlide, SimulatedSlideSettings};
 use hemoscope::decode::JpegDecoder;
 use hemoscope::decode::yuyv::{LevelRange, decode_yuyv};
-use hemoscope::frame::Frame;
+use hemoscope::image::frame::Frame;
 use hemoscope::preprocess::scale::ScalePlan;
 use hemoscope::preprocess::{Preprocessor, Steps};
 use hemoscope::quality::{Judge, QualitySettings};

@@ -10,7 +10,7 @@
 use anyhow::{Context, Result, bail};
 use hemoscope::camera::simulated::{SimulatedSlide, SimulatedSlideSettings};
 use hemoscope::decode::yuyv::{LevelRange, decode_yuyv};
-use hemoscope::frame::Frame;
+use hemoscope::image::frame::Frame;
 use hemoscope::panel::write_frame;
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageEncoder};

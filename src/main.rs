@@ -1,15 +1,15 @@
 //! Arguments to a run to an exit code; everything else is in the library.
 
 use clap::Parser;
-use hemoscope::app::{self, arguments::Arguments};
+use hemoscope::cli::{self, arguments::Arguments};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match app::run(&Arguments::parse()) {
+    match cli::run(&Arguments::parse()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("hemoscope: {}", app::message_of(&error));
+            eprintln!("hemoscope: {}", cli::message_of(&error));
             ExitCode::from(1)
         }
     }

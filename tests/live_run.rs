@@ -4,15 +4,16 @@ mod common;
 
 use clap::Parser;
 use common::{NOTICE, hemoscope, messages, program, slide_um_per_px, write_fields};
-use hemoscope::app::arguments::{Arguments, Command};
-use hemoscope::app::run::{TalkFiles, run_with};
-use hemoscope::app::screen_content::clock_of;
 use hemoscope::board::BoardDescription;
 use hemoscope::camera;
+use hemoscope::cli::arguments::{Arguments, Command};
 use hemoscope::input::Action;
 use hemoscope::record::archive::{self, SmearState};
 use hemoscope::record::{Clock, Ending, Stamp, records_folder};
-use hemoscope::session::{RunState, Session};
+use hemoscope::runtime::TalkFiles;
+use hemoscope::runtime::presenter::clock_of;
+use hemoscope::runtime::run::run_with;
+use hemoscope::session::smear::{RunState, Session};
 use hemoscope::ui::layout::ScreenSize;
 use hemoscope::ui::model::{
     CameraTrouble, Failure, Identity, NoCamera, Notice, Screen, Update, UpdatePage,

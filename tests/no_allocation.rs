@@ -1,26 +1,26 @@
 //! The run's loop takes no memory once it has warmed up: every stage is run on many frames under
 //! an allocator that counts.
 
-use hemoscope::app::arguments::SharedArguments;
-use hemoscope::app::circulation::{FieldFrame, Shared};
-use hemoscope::app::display::Display;
-use hemoscope::app::field_analysis::FieldAnalysis;
-use hemoscope::app::screen_content::surroundings_of;
-use hemoscope::app::setup::Setup;
 use hemoscope::camera::CapturedFrame;
 use hemoscope::camera::simulated::{SimulatedSlide, SimulatedSlideSettings};
+use hemoscope::camera::stage_watch::{Sight, StageWatch};
 use hemoscope::cell::Cell;
+use hemoscope::cli::arguments::SharedArguments;
 use hemoscope::count::{Border, BorderRule, FieldTally};
 use hemoscope::detect::{DetectSettings, Detector};
-use hemoscope::frame::Frame;
+use hemoscope::image::frame::Frame;
 use hemoscope::network::{Network, Runner};
 use hemoscope::panel::MemoryPanel;
 use hemoscope::preprocess::scale::ScalePlan;
 use hemoscope::preprocess::{Preprocessor, Steps};
 use hemoscope::quality::{Judge, QualitySettings};
 use hemoscope::record::Stamp;
-use hemoscope::session::{Event, FrameTally, FrameView, KnownScale, Session};
-use hemoscope::stage_watch::{Sight, StageWatch};
+use hemoscope::runtime::channels::{FieldFrame, Shared};
+use hemoscope::runtime::display::Display;
+use hemoscope::runtime::field_analysis::FieldAnalysis;
+use hemoscope::runtime::presenter::surroundings_of;
+use hemoscope::runtime::settings::Setup;
+use hemoscope::session::smear::{Event, FrameTally, FrameView, KnownScale, Session};
 use hemoscope::ui::layout::ScreenSize;
 use hemoscope::ui::model::Notice;
 use std::collections::BTreeMap;

@@ -2,7 +2,7 @@
 
 use hemoscope::decode::JpegDecoder;
 use hemoscope::decode::yuyv::{LevelRange, decode_yuyv};
-use hemoscope::frame::Frame;
+use hemoscope::image::frame::Frame;
 use hemoscope::preprocess::scale::ScalePlan;
 use hemoscope::preprocess::{Preprocessor, Steps};
 use hemoscope::quality::{Judge, QualitySettings};

@@ -5,8 +5,8 @@
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 use hemoscope::cell::{BoundingBox, Cell, CellClass};
-use hemoscope::civil_time::CivilTime;
-use hemoscope::frame::Frame;
+use hemoscope::device::calendar::CivilTime;
+use hemoscope::image::frame::Frame;
 use hemoscope::ui::colour::contrast;
 use hemoscope::ui::describe;
 use hemoscope::ui::layout::ScreenSize;

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{hemoscope, messages, slide, slide_um_per_px};
-use hemoscope::analyse::{AnalyseSettings, Analyser};
+use hemoscope::analysis::analyser::{AnalyseSettings, Analyser};
 use hemoscope::cell::{BoundingBox, Cell, CellClass};
 use hemoscope::count::BorderRule;
 use hemoscope::network::Network;

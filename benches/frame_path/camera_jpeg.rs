@@ -2,7 +2,7 @@
 //! halves chroma. Its headers are taken over, tables and all, and only the data are made here.
 
 use anyhow::{Context, Result};
-use hemoscope::frame::Frame;
+use hemoscope::image::frame::Frame;
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 use std::f64::consts::PI;

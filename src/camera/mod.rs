@@ -1,17 +1,18 @@
 //! Where frames come from: a trait, and one file for each kind of source.
 
-mod absence;
 mod controls;
 pub mod replay;
 pub mod simulated;
+pub mod stage_watch;
+mod unavailable;
 #[cfg(target_os = "linux")]
 pub mod v4l2;
 
-pub use absence::Absence;
 pub use controls::ControlSettings;
+pub use unavailable::Absence;
 
 use crate::cell::{BoundingBox, CellClass};
-use crate::frame::Frame;
+use crate::image::frame::Frame;
 use std::path::PathBuf;
 use std::time::Duration;
 use thiserror::Error;

@@ -2,7 +2,7 @@
 
 use super::{CameraError, CapturedFrame, FrameSource};
 use crate::decode::ImageReader;
-use crate::picture_files;
+use crate::image::files;
 use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
@@ -48,8 +48,7 @@ impl ReplayCamera {
                 let path = path.display();
                 unavailable(format!("{path} cannot be read: {error}; check the path"))
             })?;
-            let listed =
-                picture_files::list(path).map_err(|error| unavailable(error.to_string()))?;
+            let listed = files::list(path).map_err(|error| unavailable(error.to_string()))?;
             files.extend(listed);
             if files.len() > MAX_REPLAY_FILES {
                 return Err(unavailable(format!(

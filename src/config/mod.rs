@@ -16,7 +16,7 @@ pub(crate) mod schema;
 pub use error::{ConfigError, MAX_FILE_BYTES};
 
 use crate::count::{BorderRule, Confidence, CountRules};
-use crate::health::ThreadsWanted;
+use crate::device::thermal::ThreadsWanted;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::Read;
@@ -132,7 +132,7 @@ pub struct RunConfig {
 
 /// `auto` or a number, as TOML writes it.
 mod threads {
-    use crate::health::ThreadsWanted;
+    use crate::device::thermal::ThreadsWanted;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     #[derive(Serialize, Deserialize)]

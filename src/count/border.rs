@@ -17,7 +17,7 @@ const MIN_TOUCH_TOLERANCE_Q4: i32 = 16;
 /// The inner frame lies this part of a red cell's diameter inside the frame.
 const MARGIN_DIAMETERS: f64 = 0.25;
 /// The largest diameter that makes sense: the longest side of a frame.
-const MAX_DIAMETER_PX: f64 = crate::frame::MAX_SIDE_PX as f64;
+const MAX_DIAMETER_PX: f64 = crate::image::frame::MAX_SIDE_PX as f64;
 
 /// How cells at the edge of the frame are treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -64,7 +64,7 @@ pub struct Border {
 
 impl Border {
     /// Lays `rule` on frames of `width_px` x `height_px` pixels (at most
-    /// [`MAX_SIDE_PX`](crate::frame::MAX_SIDE_PX) a side) in which a red cell measures
+    /// [`MAX_SIDE_PX`](crate::image::frame::MAX_SIDE_PX) a side) in which a red cell measures
     /// `rbc_diameter_px` pixels.
     ///
     /// # Errors
@@ -174,7 +174,7 @@ fn to_q4(length_px: f64) -> i32 {
 
 /// A side of a frame in sixteenths; sides beyond the limit of every frame stop there.
 fn side_q4(side_px: u32) -> i32 {
-    side_px.min(crate::frame::MAX_SIDE_PX) as i32 * crate::cell::SUBPIXELS
+    side_px.min(crate::image::frame::MAX_SIDE_PX) as i32 * crate::cell::SUBPIXELS
 }
 
 #[cfg(test)]

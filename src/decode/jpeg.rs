@@ -14,7 +14,7 @@ mod picture;
 mod scan;
 
 use super::{DecodeError, Fault, MAX_FILE_BYTES};
-use crate::frame::Frame;
+use crate::image::frame::Frame;
 use picture::Picture;
 use scan::{CHANNELS, Component, Scan, Tables};
 use zune_core::bytestream::ZCursor;
@@ -119,7 +119,7 @@ pub(super) fn size(bytes: &[u8]) -> Result<(u32, u32), Fault> {
 
 /// What is not decoded here.
 fn decode_elsewhere(bytes: &[u8], header: &Header, frame: &mut Frame) -> Result<(), Fault> {
-    let side = crate::frame::MAX_SIDE_PX as usize;
+    let side = crate::image::frame::MAX_SIDE_PX as usize;
     // The library is built without its vector code (see Cargo.toml), so that the same file gives
     // the same bytes, and so the same count, on every processor.
     let options = DecoderOptions::default()

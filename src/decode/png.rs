@@ -2,7 +2,7 @@
 //! decoder runs with limits, and its pixels become 8-bit RGB.
 
 use super::Fault;
-use crate::frame::{Frame, MAX_PIXELS, MAX_SIDE_PX};
+use crate::image::frame::{Frame, MAX_PIXELS, MAX_SIDE_PX};
 use image::codecs::png::PngDecoder;
 use image::{DynamicImage, ImageDecoder, ImageError, Limits};
 use std::io::Cursor;

@@ -1,7 +1,7 @@
 //! YUYV, the uncompressed format of USB cameras: two pixels in four bytes, Y0 Cb Y1 Cr, which
 //! share their chroma (USB Video Class 1.5, Uncompressed payload; V4L2_PIX_FMT_YUYV).
 
-use crate::frame::{Frame, FrameError};
+use crate::image::frame::{Frame, FrameError};
 use thiserror::Error;
 
 /// Bytes of one pair of pixels.

@@ -2,7 +2,7 @@
 
 use super::error::InputError;
 use super::manifest::SIDE_MULTIPLE_PX;
-use crate::frame::{Frame, MAX_SIDE_PX};
+use crate::image::frame::{Frame, MAX_SIDE_PX};
 
 /// Bytes of one pixel: red, green, blue, and a zero that makes room for a four-byte dot product.
 const PIXEL_BYTES: usize = 4;

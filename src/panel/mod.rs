@@ -1,14 +1,13 @@
 //! Where the screen is shown: a trait, and one file for each kind of panel.
 
-mod awaited;
 #[cfg(target_os = "linux")]
 mod backlight;
 mod changed_rows;
 #[cfg(target_os = "linux")]
 mod drm;
-mod fault_light;
 mod memory;
 mod png;
+mod retrying;
 mod rotation;
 mod settings;
 #[cfg(target_os = "linux")]
@@ -17,13 +16,13 @@ mod spi;
 mod stale_rows;
 mod terminal;
 
-pub use awaited::AwaitedPanel;
+pub use crate::device::leds::{FaultLight, LIGHTS};
 pub use changed_rows::ChangedRows;
 #[cfg(target_os = "linux")]
 pub use drm::DrmPanel;
-pub use fault_light::{FaultLight, LIGHTS};
 pub use memory::MemoryPanel;
 pub use png::{PngPanel, write_frame};
+pub use retrying::AwaitedPanel;
 pub use rotation::{Rotation, UnknownRotation};
 pub use settings::{Controller, DrmSettings, PanelKind, PanelSettings, SpiSettings};
 #[cfg(target_os = "linux")]

@@ -1,7 +1,7 @@
 //! A panel that keeps a PNG file up to date.
 
 use super::{Panel, PanelError};
-use crate::frame::Frame;
+use crate::image::frame::Frame;
 use crate::ui::canvas::Canvas;
 use crate::ui::layout::ScreenSize;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};

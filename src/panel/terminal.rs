@@ -1,7 +1,7 @@
 //! A panel that draws the picture in the terminal with half blocks.
 
 use super::{Panel, PanelError};
-use crate::frame::Frame;
+use crate::image::frame::Frame;
 use crate::ui::canvas::Canvas;
 use crate::ui::layout::ScreenSize;
 use crate::ui::preview::{fitted_size_px, resized};

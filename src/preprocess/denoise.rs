@@ -1,7 +1,7 @@
 //! Sensor noise: the median of each 3x3 neighbourhood, channel by channel. Removes single wrong
 //! pixels and keeps edges.
 
-use crate::frame::Frame;
+use crate::image::frame::Frame;
 
 const CHANNELS: usize = 3;
 

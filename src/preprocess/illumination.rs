@@ -4,8 +4,8 @@
 //! degree, once for each channel; every pixel is then divided by the surface. Tiles that lie below
 //! the surface show cells, not glass, and are left out of the next fit.
 
-use crate::frame::Frame;
-use crate::histogram::Histogram;
+use crate::image::frame::Frame;
+use crate::image::histogram::Histogram;
 
 /// How the background is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,21 +6,18 @@
 
 pub mod denoise;
 pub mod illumination;
-mod kernels;
-pub mod resize;
 pub mod scale;
 pub mod tone;
 
-use crate::frame::{Frame, FrameError};
-use crate::histogram::{BACKGROUND_PERMILLE, Histogram};
+use crate::image::frame::{Frame, FrameError};
+use crate::image::histogram::{BACKGROUND_PERMILLE, Histogram};
+use crate::image::resize::{ResizeError, Resizer};
 use illumination::Illumination;
-use resize::{ResizeError, Resizer};
 use scale::ScalePlan;
 use thiserror::Error;
 use tone::{Contrast, WhiteBalance};
 
-/// Bytes of one pixel of the network's input: red, green, blue and a zero.
-pub const INPUT_PIXEL_BYTES: usize = 4;
+pub use crate::image::resize::INPUT_PIXEL_BYTES;
 
 /// Why a frame was not prepared.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
@@ -168,7 +165,7 @@ fn pack(scaled: &Frame, rgbx: &mut [u8], row_bytes: usize) {
         let (pixels, _) = row.as_chunks_mut();
         let (scaled_pixels, _) = scaled_row.as_chunks();
         for (pixel, &[red, green, blue]) in pixels.iter_mut().zip(scaled_pixels) {
-            *pixel = resize::to_input_pixel([red, green, blue, 0]);
+            *pixel = crate::image::resize::to_input_pixel([red, green, blue, 0]);
         }
     }
 }
@@ -246,7 +243,7 @@ mod tests {
             .step_by((height_px as usize / BACKGROUND_ROWS).max(1))
             .collect();
         let sample = Frame::new(width_px, rows.len() as u32, rows.concat()).unwrap();
-        let background = crate::histogram::background_colour(&sample);
+        let background = crate::image::histogram::background_colour(&sample);
         let (padded_width_px, padded_height_px) = plan.padded_px();
         let places = (0..padded_height_px).flat_map(|y| (0..padded_width_px).map(move |x| (x, y)));
         let rgbx = places.flat_map(|(x, y)| {

@@ -1,7 +1,7 @@
 //! Steps that change each channel by a table of 256 values: white balance and contrast.
 
-use crate::frame::Frame;
-use crate::histogram::{self, Histogram};
+use crate::image::frame::Frame;
+use crate::image::histogram::{self, Histogram};
 
 /// Brings the empty background to one neutral brightness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,8 +4,8 @@
 //! instructions; orders of values are found by counting, not by sorting.
 
 use super::{ClassMeans, Edges, LEVEL};
-use crate::frame::Frame;
-use crate::histogram::Histogram;
+use crate::image::frame::Frame;
+use crate::image::histogram::Histogram;
 
 /// The most pixels of a copy, which takes some 15 MB in all then. Larger frames are reduced further
 /// than their cells ask for.

@@ -4,9 +4,9 @@
 //! {"smear":12,"seq":3,"boot_id":"...","uptime_ms":..,...,"event":{..},"crc32":"89abcdef"}\n
 //! ```
 
-use super::clock::Stamp;
 use super::line::{self, LineDamage, MAX_LINE_BYTES};
 use crate::count::FieldTally;
+use crate::device::clock::Stamp;
 use crate::quality::Reason;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;

@@ -5,8 +5,8 @@
 //! older folder stays until the newer version has proved itself, so that the version before finds
 //! its records again if it has to come back.
 
-use super::disk::{self, sync_parent};
 use super::journal::RecordError;
+use crate::device::files::{self, sync_parent};
 use serde::Deserialize;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -100,11 +100,11 @@ fn migrate(data: &Path, migration: &Migration) -> Result<(), RecordError> {
     for file in fs::read_dir(&making).map_err(failed)? {
         let path = file.map_err(failed)?.path();
         File::open(path)
-            .and_then(|file| disk::sync(&file))
+            .and_then(|file| files::sync(&file))
             .map_err(failed)?;
     }
     File::open(&making)
-        .and_then(|folder| disk::sync(&folder))
+        .and_then(|folder| files::sync(&folder))
         .map_err(failed)?;
     // One that a newer version wrote before it was given up holds records of its own.
     if newer.exists() {
@@ -208,7 +208,7 @@ fn write(data: &Path, format: u32) -> Result<(), RecordError> {
     let written = File::create(&new)
         .and_then(|mut file| {
             writeln!(file, "# The format of what lies here.\nformat = {format}")?;
-            disk::sync(&file)
+            files::sync(&file)
         })
         .and_then(|()| fs::rename(&new, &path))
         .and_then(|()| sync_parent(&path));

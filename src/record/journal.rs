@@ -1,12 +1,12 @@
 //! Writing records so that a power cut at any moment loses no line that was said to be kept.
 //!
-//! A line is kept once [`disk::sync`] has returned. After any failure the file is opened anew and cut
+//! A line is kept once [`files::sync`] has returned. After any failure the file is opened anew and cut
 //! back to what was kept, so that a half-written line never stands before a whole one.
 
 use super::archive::{self, SmearRecords, SmearState};
-use super::clock::Stamp;
-use super::disk::{self, sync_parent};
 use super::entry::{DamageKind, Entry, Event, Totals, encode};
+use crate::device::clock::Stamp;
+use crate::device::files::{self, sync_parent};
 use std::borrow::Cow;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -131,7 +131,7 @@ impl Disk for RealDisk {
 
     fn append(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
         file.write_all(bytes)?;
-        disk::sync(file)
+        files::sync(file)
     }
 }
 
@@ -272,7 +272,7 @@ impl<D: Disk> Journal<D> {
                 made => made.map_err(|error| RecordError::of("made", &side, error))?,
             };
             let copied = io::copy(&mut file, &mut end)
-                .and_then(|bytes| disk::sync(&end).map(|()| bytes))
+                .and_then(|bytes| files::sync(&end).map(|()| bytes))
                 .and_then(|bytes| sync_parent(&side).map(|()| bytes))
                 .map_err(|error| RecordError::of("written", &side, error));
             let bytes = match copied {
@@ -285,7 +285,7 @@ impl<D: Disk> Journal<D> {
             };
             let cut = OpenOptions::new().write(true).open(path).map_err(failed)?;
             cut.set_len(kept_bytes).map_err(failed)?;
-            disk::sync(&cut).map_err(failed)?;
+            files::sync(&cut).map_err(failed)?;
             return Ok((side, bytes));
         }
         Err(RecordError::TooManySideFiles {

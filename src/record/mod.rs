@@ -7,8 +7,6 @@
 //! ```
 
 pub mod archive;
-mod clock;
-pub mod disk;
 mod entry;
 mod format;
 mod frame;
@@ -18,7 +16,7 @@ mod recorder;
 #[cfg(test)]
 mod tests;
 
-pub use clock::{Clock, Stamp, is_set};
+pub use crate::device::clock::{Clock, Stamp, is_set};
 pub use entry::{
     Ending, Entry, Event, FieldOutcome, FieldRecord, RECORDS_FORMAT, SmearStarted, Totals,
 };

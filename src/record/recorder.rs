@@ -1,10 +1,10 @@
 //! Records in a thread of their own: a slow card holds nobody up, and a full one loses nothing
 //! that fits the queue.
 
-use super::clock::{Clock, Stamp};
 use super::entry::{Ending, Event, FieldRecord, SmearStarted, Totals};
 use super::journal::{Disk, Journal, MAX_FILE_BYTES, RealDisk, RecordError};
 use super::{format, records_folder};
+use crate::device::clock::{Clock, Stamp};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

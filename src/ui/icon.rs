@@ -1,8 +1,8 @@
 //! Small signs that say how a state is, next to the word that says the same.
 
 use super::canvas::Window;
+use super::cell_marker::draw_line;
 use super::colour;
-use super::mark::draw_line;
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::{Line, Rectangle};

@@ -2,13 +2,13 @@
 //! ([`screen`]), drawn into memory ([`canvas`]). Nothing here touches the operating system.
 
 pub mod canvas;
+pub mod cell_marker;
 pub mod colour;
 pub mod describe;
 pub mod font;
 pub mod icon;
 pub mod layout;
 pub mod line;
-pub mod mark;
 pub mod model;
 pub mod overlay;
 pub mod painter;

@@ -4,8 +4,8 @@
 
 use super::text::Language;
 use crate::cell::Cell;
-use crate::civil_time::CivilTime;
-use crate::frame::Frame;
+use crate::device::calendar::CivilTime;
+use crate::image::frame::Frame;
 
 /// One picture of the device's screen.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use super::scene::Scene;
 use super::surface::{Align, Surface, TextStyle};
 use super::text::{Language, TextId};
 use crate::cell::{Cell, CellClass};
-use crate::frame::{Frame, FrameError};
+use crate::image::frame::{Frame, FrameError};
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 use thiserror::Error;

@@ -1,14 +1,14 @@
 //! Draws the things of a screen as they come; nothing is kept and nothing allocated.
 
 use super::canvas::{Canvas, Window};
+use super::cell_marker::{Stroke, draw_cell, draw_outline};
 use super::colour;
 use super::font::TypeScale;
 use super::icon::{Sign, draw_sign};
-use super::mark::{Stroke, draw_cell, draw_outline};
 use super::preview::scale;
 use super::surface::{Surface, TextStyle, set_text};
 use crate::cell::{Cell, CellClass};
-use crate::frame::Frame;
+use crate::image::frame::Frame;
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;

@@ -1,6 +1,6 @@
 //! Pictures scaled for the screen: averaged when they shrink, repeated when they grow.
 
-use crate::frame::{Frame, FrameError, MAX_SIDE_PX};
+use crate::image::frame::{Frame, FrameError, MAX_SIDE_PX};
 
 /// The largest size of the same shape within a space, each side at least 1.
 pub fn fitted_size_px(width_px: u32, height_px: u32, space_px: (u32, u32)) -> (u32, u32) {

@@ -6,7 +6,7 @@ use super::icon::Sign;
 use super::painter::Painter;
 use super::surface::{Surface, TextStyle, set_text};
 use crate::cell::{Cell, CellClass};
-use crate::frame::Frame;
+use crate::image::frame::Frame;
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;

@@ -4,7 +4,7 @@ use super::font::{Role, TypeScale};
 use super::icon::Sign;
 use super::line::Line;
 use crate::cell::{Cell, CellClass};
-use crate::frame::Frame;
+use crate::image::frame::Frame;
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;

@@ -5,7 +5,7 @@ use super::model::{
     Brightness, CameraTrouble, Clock, Decimal, Density, Instruction, Notice, Rejection, RunState,
     Sharpness, UpdateTrouble, Warning,
 };
-use crate::civil_time::CivilTime;
+use crate::device::calendar::CivilTime;
 use std::fmt;
 use std::str::FromStr;
 use thiserror::Error;

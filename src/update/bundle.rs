@@ -1,8 +1,8 @@
 //! What RAUC says of a bundle, and whether it is for this device.
 
+use super::protocol::{Notes, Offer, Problem, ProblemKind};
 use super::slots::Slot;
 use super::system::SystemVersion;
-use super::talk::{Notes, Offer, Problem, ProblemKind};
 use super::verity::VeritySettings;
 use super::version::Version;
 use serde::Deserialize;

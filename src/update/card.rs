@@ -1,6 +1,6 @@
 //! The rules by which a card's bundle is chosen.
 
-use super::talk::{Problem, ProblemKind};
+use super::protocol::{Problem, ProblemKind};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 

@@ -1,6 +1,6 @@
 //! The updater's own folder on the data partition, and how its files survive power cuts.
 
-use crate::record::disk;
+use crate::device::files;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs::{self, File, OpenOptions};
@@ -219,7 +219,7 @@ impl Folder for DiskFolder {
     }
 
     fn sync(&mut self, name: &str) -> io::Result<()> {
-        disk::sync(&File::open(self.file(name))?)
+        files::sync(&File::open(self.file(name))?)
     }
 
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
@@ -234,7 +234,7 @@ impl Folder for DiskFolder {
     }
 
     fn sync_names(&mut self) -> io::Result<()> {
-        disk::sync(&File::open(&self.path)?)
+        files::sync(&File::open(&self.path)?)
     }
 }
 

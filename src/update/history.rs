@@ -1,8 +1,8 @@
 //! What became of each update: a file of lines, each with its checksum, that only grows at its end.
 
 use super::folder::{self, Folder, FolderError};
+use super::protocol::{Outcome, UpdateResult};
 use super::slots::Slot;
-use super::talk::{Outcome, UpdateResult};
 use crate::record::Stamp;
 use crate::record::line;
 use serde::{Deserialize, Serialize};

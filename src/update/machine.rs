@@ -1,7 +1,7 @@
 //! The updater as a state machine: what happened goes in, what is to be done comes out.
 
 use super::card::CardEntry;
-use super::talk::{Answer, Offer, Problem, ProblemKind, UpdateResult, UpdateState};
+use super::protocol::{Answer, Offer, Problem, ProblemKind, UpdateResult, UpdateState};
 
 /// Looks at the cards for which a pulled card is told.
 const PULLED_LOOKS: u32 = 5;
@@ -278,7 +278,7 @@ impl Machine {
 
 /// A result as one line of a report.
 fn describe(result: &UpdateResult) -> String {
-    use super::talk::Outcome;
+    use super::protocol::Outcome;
     match result.outcome {
         Outcome::Kept => format!("{} runs and has proved itself", result.to),
         Outcome::RolledBack => format!(
@@ -290,7 +290,7 @@ fn describe(result: &UpdateResult) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::talk::{Notes, Outcome};
+    use super::super::protocol::{Notes, Outcome};
     use super::*;
     use proptest::prelude::*;
 

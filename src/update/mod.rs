@@ -15,25 +15,25 @@ pub mod bundle;
 pub mod card;
 pub mod folder;
 pub mod history;
+pub mod ipc_files;
 pub mod machine;
 pub mod pending;
 #[cfg(test)]
 mod power_cuts;
+mod protocol;
 pub mod prove;
 pub mod rauc;
 #[cfg(test)]
 mod simulated;
 pub mod slots;
 pub mod system;
-mod talk;
-pub mod talk_files;
 #[cfg(test)]
 mod tests;
 pub mod updater;
 pub mod verity;
 pub mod version;
 
-pub use talk::{
+pub use protocol::{
     ANSWER_FILE, Answer, DEVICE_FACTS_FILE, DeviceFacts, MAX_TALK_BYTES, Notes, Offer, Outcome,
     Problem, ProblemKind, STATE_FILE, TALK_FORMAT, Told, UpdateResult, UpdateState,
 };

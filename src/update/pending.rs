@@ -2,8 +2,8 @@
 
 use super::folder::{self, Folder, FolderError};
 use super::history::{HISTORY_FORMAT, HistoryEvent, HistoryLine};
+use super::protocol::{DeviceFacts, Outcome, UpdateResult};
 use super::slots::Slot;
-use super::talk::{DeviceFacts, Outcome, UpdateResult};
 use crate::record::Stamp;
 use serde::{Deserialize, Serialize};
 

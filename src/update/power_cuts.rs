@@ -3,13 +3,13 @@
 use super::folder::{self, Folder};
 use super::history::{self, HistoryEvent};
 use super::pending::{PENDING_FILE, Pending};
+use super::protocol::{Answer, UpdateState};
 use super::prove::{AfterStart, after_start};
 use super::simulated::{
     BOARD, Behaviour, Luck, Release, Shared, SimulatedHost, SimulatedSystem, World,
 };
 use super::slots::{self, Running, Slot};
 use super::system::SystemVersion;
-use super::talk::{Answer, UpdateState};
 use super::updater::Updater;
 use crate::record::line;
 use serde::{Deserialize, Serialize};

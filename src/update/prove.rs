@@ -7,8 +7,8 @@
 use super::folder::{Folder, FolderError};
 use super::history::{self, HistoryEvent};
 use super::pending::{Moment, PENDING_FILE, Pending, Proven};
+use super::protocol::{DeviceFacts, Outcome, UpdateResult};
 use super::slots::{self, BootSectors, BootState, Running, Slot, TRIAL_ATTEMPTS};
-use super::talk::{DeviceFacts, Outcome, UpdateResult};
 use std::io;
 
 /// Why a version is given up that never came so far as to say it.

@@ -5,11 +5,11 @@ use super::bundle;
 use super::folder::Folder;
 use super::machine::CardId;
 use super::pending::Moment;
+use super::protocol::{Answer, DeviceFacts, UpdateState};
 use super::prove::{Findings, RunningSystem, judge_findings};
 use super::slots::{
     self, BootSectors, BootState, Running, SECTOR_BYTES, Sector, SectorCopy, Slot, TRIAL_ATTEMPTS,
 };
-use super::talk::{Answer, DeviceFacts, UpdateState};
 use super::updater::{Access, Host, Installation, STAGED_FILE};
 use super::verity::{VeritySettings, fixture};
 use crate::record::Stamp;

@@ -3,6 +3,7 @@
 use super::folder;
 use super::history::{self, HistoryEvent};
 use super::pending::Pending;
+use super::protocol::{Answer, Offer, ProblemKind, UpdateState};
 use super::prove::{AfterStart, after_start};
 use super::simulated::{
     BOARD, Behaviour, CARD_FILE, Release, Shared, SimulatedHost, SimulatedSystem, World,
@@ -10,7 +11,6 @@ use super::simulated::{
 use super::slots::{self, BootState, Running, SECTOR_BYTES, Slot};
 use super::slots::{BootSectors, SectorCopy};
 use super::system::SystemVersion;
-use super::talk::{Answer, Offer, ProblemKind, UpdateState};
 use super::updater::{InstallFileError, STAGED_FILE, Updater};
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -5,16 +5,16 @@ use super::bundle::{self, Manifest};
 use super::card::{self, CardEntry, MAX_BUNDLE_BYTES, MAX_CARD_ENTRIES};
 use super::folder::{self, Folder, FolderError};
 use super::history::{self, HistoryEvent, HistoryLine};
+use super::ipc_files::open_plain;
 use super::machine::{CardId, Effect, Event, Machine};
 use super::pending::{Moment, PENDING_FILE, Pending};
+use super::protocol::{Answer, Offer, Problem, ProblemKind, UpdateState};
 use super::prove::{Start, judge_start};
 use super::slots::{self, BootSectors, Running};
 use super::system::SystemVersion;
-use super::talk::{Answer, Offer, Problem, ProblemKind, UpdateState};
-use super::talk_files::open_plain;
 use super::verity::{self, VerityError};
 use super::version::Version;
-use crate::record::disk;
+use crate::device::files;
 use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 use std::fs::{self, OpenOptions};
@@ -764,5 +764,5 @@ fn append_report(top: &Path, line: &str) -> io::Result<()> {
         file.set_len(0)?;
     }
     file.write_all(line.as_bytes())?;
-    disk::sync(&file)
+    files::sync(&file)
 }

@@ -5,7 +5,7 @@
 use assert_cmd::Command;
 use assert_cmd::cargo::CommandCargoExt;
 use hemoscope::camera::simulated::{SimulatedSlide, SimulatedSlideSettings};
-use hemoscope::frame::Frame;
+use hemoscope::image::frame::Frame;
 use hemoscope::panel::write_frame;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -28,7 +28,7 @@ pub use settings::{SimulatedSlideSettings, SlideSettingsError};
 pub use stage::{SimulatedCamera, StageMotion};
 
 use crate::camera::FieldTruth;
-use crate::frame::Frame;
+use crate::image::frame::Frame;
 use canvas::Canvas;
 use layout::FieldLayout;
 use optics::Light;

@@ -1,6 +1,6 @@
 //! What a simulated slide is asked to look like, and the limits on it.
 
-use crate::frame::{Frame, FrameError};
+use crate::image::frame::{Frame, FrameError};
 use thiserror::Error;
 
 /// Mean area of a red cell on the slide: a disc of 7.5 µm.

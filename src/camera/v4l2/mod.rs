@@ -3,13 +3,13 @@
 //!
 //! What decides is pure and is tested on a simulated driver; only `device` calls the kernel.
 
-mod choice;
 mod controls;
 mod device;
+mod select_format;
 #[cfg(test)]
 mod tests;
 
-pub use choice::{
+pub use select_format::{
     Choice, FourCc, OfferedFormat, OfferedSize, PixelFormat, Refused, Wanted, choose,
 };
 
@@ -19,7 +19,7 @@ pub use controls::{Control, OfferedControl};
 use super::{Absence, CameraError, CapturedFrame, FrameSource};
 use crate::decode::yuyv::{LevelRange, decode_yuyv};
 use crate::decode::{DecodeError, JpegDecoder};
-use crate::frame::Frame;
+use crate::image::frame::Frame;
 use controls::ControlPlan;
 use std::io;
 use std::mem;

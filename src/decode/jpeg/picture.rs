@@ -5,7 +5,7 @@ use super::kernels::{BLOCK, Kernel, SIDE, STEP};
 use super::scan::{CHANNELS, Component, Scan, Stretches};
 use super::{FoundScan, Header};
 use crate::decode::Fault;
-use crate::frame::Frame;
+use crate::image::frame::Frame;
 
 /// Buffers for one row of units.
 #[derive(Debug, Default)]

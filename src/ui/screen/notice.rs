@@ -2,11 +2,11 @@
 
 use super::{BarState, research_line, top_bar};
 use crate::cell::CellClass;
+use crate::ui::cell_marker::MIN_MARK_SIDE_PX;
 use crate::ui::colour;
 use crate::ui::font::Role;
 use crate::ui::icon::Sign;
 use crate::ui::layout::{Budget, ScreenSize, Space, bar_place, research_place, signed_line};
-use crate::ui::mark::MIN_MARK_SIDE_PX;
 use crate::ui::model::{Failure, NoCamera, Notice, Starting};
 use crate::ui::surface::{Align, Surface, TextStyle};
 use crate::ui::text::{self, Language, TextId};

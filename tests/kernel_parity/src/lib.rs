@@ -4,7 +4,7 @@
 pub mod jpeg_kernels;
 #[path = "../../../src/network/kernels/mod.rs"]
 pub mod kernels;
-#[path = "../../../src/preprocess/kernels/mod.rs"]
+#[path = "../../../src/image/kernels/mod.rs"]
 pub mod mixing_kernels;
 pub mod random;
 

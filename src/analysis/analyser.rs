@@ -1,0 +1,148 @@
+//! One frame to cells: preprocessing, network, detection and border rule in one place.
+
+use crate::cell::Cell;
+use crate::count::{Border, BorderError, BorderRule};
+use crate::detect::{DetectSettings, Detector};
+use crate::image::frame::Frame;
+use crate::network::{Network, NetworkError, Runner};
+use crate::preprocess::scale::{ScaleError, ScalePlan};
+use crate::preprocess::{PrepareError, Preprocessor, Steps};
+use thiserror::Error;
+
+/// Why a frame was not analysed.
+#[derive(Debug, Error)]
+pub enum AnalyseError {
+    #[error(transparent)]
+    Scale(#[from] ScaleError),
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    #[error(transparent)]
+    Border(#[from] BorderError),
+}
+
+/// What was found in one frame.
+#[derive(Debug, Clone, Default)]
+pub struct FieldCells {
+    /// Most confident first.
+    pub cells: Vec<Cell>,
+    /// Which of them count, and the area that they stand for.
+    pub border: Border,
+    /// The scale that was used.
+    pub um_per_px: f64,
+}
+
+/// Everything that turns frames into cells; each worker owns one.
+pub struct Analyser {
+    network: Runner,
+    preprocessor: Preprocessor,
+    steps: Steps,
+    detector: Detector,
+    border_rule: BorderRule,
+    rbc_diameter_um: f64,
+}
+
+/// What an analyser is told once.
+#[derive(Debug, Clone)]
+pub struct AnalyseSettings {
+    pub steps: Steps,
+    pub border_rule: BorderRule,
+    /// Mean diameter of a red cell, in micrometres.
+    pub rbc_diameter_um: f64,
+    /// Keep every candidate under its best class.
+    pub all_cells: bool,
+}
+
+impl Analyser {
+    /// Puts an analyser together around a loaded network.
+    pub fn new(network: Network, settings: AnalyseSettings) -> Self {
+        let detect_settings = DetectSettings {
+            classes: network.manifest().class_settings(),
+            all_cells: settings.all_cells,
+            network_rbc_diameter_px: libm::round(network.manifest().input.rbc_diameter_px) as u32,
+        };
+        Self {
+            network: network.runner(),
+            preprocessor: Preprocessor::default(),
+            steps: settings.steps,
+            detector: Detector::new(detect_settings),
+            border_rule: settings.border_rule,
+            rbc_diameter_um: settings.rbc_diameter_um,
+        }
+    }
+
+    /// What counts: program, model and kernel with their versions.
+    pub fn self_report(&self) -> String {
+        let network = self.network.network();
+        let manifest = network.manifest();
+        let kernel = network.kernel().map_or("float", |kernel| kernel.name());
+        format!(
+            "hemoscope {}, model {} {}, kernel {kernel}",
+            env!("CARGO_PKG_VERSION"),
+            manifest.name,
+            manifest.version
+        )
+    }
+
+    /// Red cell diameter that the network expects in its input, in pixels.
+    pub fn network_rbc_diameter_px(&self) -> f64 {
+        self.network.network().manifest().input.rbc_diameter_px
+    }
+
+    /// Mean diameter of a red cell, in micrometres.
+    pub fn rbc_diameter_um(&self) -> f64 {
+        self.rbc_diameter_um
+    }
+
+    /// Sets how many threads the network uses from the next frame on, as [`Runner::set_threads`].
+    pub fn set_threads(&mut self, threads: usize) {
+        self.network.set_threads(threads);
+    }
+
+    /// Threads that the network uses.
+    pub fn threads(&self) -> usize {
+        self.network.threads()
+    }
+
+    /// Finds and marks the cells of a frame whose pixels are `um_per_px` micrometres wide.
+    ///
+    /// # Errors
+    /// A scale that shows the frame absurdly large or small, or a network that cannot run.
+    pub fn analyse(&mut self, frame: &Frame, um_per_px: f64) -> Result<FieldCells, AnalyseError> {
+        let mut found = FieldCells::default();
+        self.analyse_into(frame, um_per_px, &mut found)?;
+        Ok(found)
+    }
+
+    /// As [`Analyser::analyse`], in place of what `found` held; its memory is used again.
+    ///
+    /// # Errors
+    /// As [`Analyser::analyse`]; `found` is then of no use.
+    pub fn analyse_into(
+        &mut self,
+        frame: &Frame,
+        um_per_px: f64,
+        found: &mut FieldCells,
+    ) -> Result<(), AnalyseError> {
+        let frame_px = (frame.width_px(), frame.height_px());
+        let rbc_diameter_px = self.rbc_diameter_um / um_per_px;
+        found.border = Border::new(self.border_rule, frame_px.0, frame_px.1, rbc_diameter_px)?;
+        found.um_per_px = um_per_px;
+        let plan = ScalePlan::new(
+            frame_px,
+            um_per_px,
+            self.rbc_diameter_um,
+            self.network_rbc_diameter_px(),
+        )?;
+        let input = self.preprocessor.prepare(frame, &plan, &self.steps)?;
+        let output = self
+            .network
+            .run(input.width_px, input.height_px, &input.rgbx)?;
+        self.detector.detect(output, &plan, &mut found.cells);
+        for cell in &mut found.cells {
+            cell.counted = found.border.counts(&cell.bounds);
+        }
+        Ok(())
+    }
+}

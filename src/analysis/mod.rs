@@ -1,0 +1,6 @@
+//! From a frame to its cells: every stage in one call, the scale from the cells themselves, and the
+//! answer that a new version has to give.
+
+pub mod analyser;
+pub mod known_answer;
+pub mod scale;

@@ -1,0 +1,538 @@
+//! `hemoscope bench`: how long each stage from camera to screen takes on this processor.
+
+use crate::analysis::analyser::AnalyseSettings;
+use crate::cell::Cell;
+use crate::cli::arguments::BenchArguments;
+use crate::count::{Border, FieldTally};
+use crate::decode::{JpegDecoder, decode_image};
+use crate::detect::{DetectSettings, Detector};
+use crate::image::frame::Frame;
+use crate::network::kernels::peak_macs_per_second;
+use crate::network::{NetworkOutput, Runner};
+use crate::preprocess::scale::ScalePlan;
+use crate::preprocess::{PreparedInput, Preprocessor};
+use crate::quality::{Judge, Quality};
+use crate::runtime::channels::Shared;
+use crate::runtime::display::Display;
+use crate::runtime::presenter::Surroundings;
+use crate::runtime::settings::Setup;
+use crate::session::smear::{Event, KnownScale, Session};
+use crate::ui::layout::ScreenSize;
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+use serde::Serialize;
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// A field of the simulated slide, 640x480, as a USB camera sends it: baseline JPEG with half the
+/// colour across. `make bench-frame` makes it.
+pub const BUILT_IN_FRAME: &[u8] = include_bytes!("bench_frame.jpg");
+/// The first bytes of a JPEG.
+const START_OF_JPEG: [u8; 2] = [0xff, 0xd8];
+/// Its pixel size: a red cell is twice as wide as in the network's input.
+pub const BUILT_IN_UM_PER_PX: f64 = 0.0725;
+/// Frames that are not timed: they fill caches and make plans.
+const WARM_UP_FRAMES: u32 = 3;
+/// The most bytes of a frame.
+const MAX_FRAME_BYTES: u64 = 64 << 20;
+/// Bytes in a megabyte.
+const BYTES_PER_MB: f64 = 1e6;
+
+/// What is timed, in the order in which a frame passes through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Stage {
+    /// The camera's JPEG to pixels.
+    Decode,
+    /// Light, focus and density.
+    Judge,
+    /// Resampling to the network's input.
+    Prepare,
+    /// The network.
+    Network,
+    /// The network's output to cells, and the border rule.
+    Detect,
+    /// The tally and the counting screen.
+    Draw,
+}
+
+impl Stage {
+    const ALL: [Stage; 6] = [
+        Stage::Decode,
+        Stage::Judge,
+        Stage::Prepare,
+        Stage::Network,
+        Stage::Detect,
+        Stage::Draw,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Stage::Decode => "decode",
+            Stage::Judge => "judge",
+            Stage::Prepare => "prepare",
+            Stage::Network => "network",
+            Stage::Detect => "detect",
+            Stage::Draw => "draw",
+        }
+    }
+}
+
+/// How long one stage took.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct StageTimes {
+    name: &'static str,
+    fastest_ms: f64,
+    median_ms: f64,
+    p99_ms: f64,
+}
+
+/// Memory of this process as the kernel counts it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+struct Memory {
+    resident_mb: f64,
+    peak_resident_mb: f64,
+}
+
+/// Everything that is printed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct Report {
+    version: &'static str,
+    model: String,
+    kernel: String,
+    threads: u16,
+    frames: u32,
+    frame_width_px: u32,
+    frame_height_px: u32,
+    network_width_px: u32,
+    network_height_px: u32,
+    cells: usize,
+    stages: Vec<StageTimes>,
+    /// One frame after another through the stages that were timed.
+    frames_per_second: f64,
+    /// `None` where the system does not tell.
+    memory: Option<Memory>,
+    /// Of the network for one frame.
+    multiply_accumulates: Option<u64>,
+    /// What the cores that run it could do with this kernel's own instruction, measured;
+    /// `None` where the kernel has none of its own.
+    peak_macs_per_second: Option<f64>,
+    /// The share of that which the network reaches.
+    peak_share: Option<f64>,
+}
+
+/// Times the stages and prints them.
+///
+/// # Errors
+/// Configuration, model or frame cannot be used, or a stage fails.
+pub fn run(arguments: &BenchArguments) -> Result<bool> {
+    let setup = Setup::load(&arguments.shared)?;
+    let report = measure(arguments, &setup)?;
+    let text = if arguments.json {
+        serde_json::to_string(&report)? + "\n"
+    } else {
+        report.table()
+    };
+    io::stdout()
+        .write_all(text.as_bytes())
+        .context("standard output cannot be written")?;
+    Ok(true)
+}
+
+fn measure(arguments: &BenchArguments, setup: &Setup) -> Result<Report> {
+    let (picture, um_per_px) = picture(arguments, setup)?;
+    let mut network = setup.load_network(false)?.runner();
+    network.set_threads(usize::from(arguments.threads));
+    let mut bench = Bench::new(arguments, setup, network, picture, um_per_px)?;
+    let stages = match arguments.stage.as_slice() {
+        [] => &Stage::ALL,
+        chosen => chosen,
+    };
+    for _ in 0..WARM_UP_FRAMES {
+        Stage::ALL.iter().try_for_each(|&stage| {
+            bench.run(stage)?;
+            Ok::<_, anyhow::Error>(())
+        })?;
+    }
+    let mut times = vec![Vec::with_capacity(arguments.frames as usize); stages.len()];
+    for _ in 0..arguments.frames {
+        for (stage, times) in stages.iter().zip(&mut times) {
+            times.push(bench.run(*stage)?);
+        }
+    }
+    Ok(bench.report(arguments, stages, times))
+}
+
+/// The camera's bytes and the size of a pixel.
+fn picture(arguments: &BenchArguments, setup: &Setup) -> Result<(Vec<u8>, f64)> {
+    let Some(path) = &arguments.frame else {
+        let um_per_px = setup.um_per_px.unwrap_or(BUILT_IN_UM_PER_PX);
+        return Ok((BUILT_IN_FRAME.to_vec(), um_per_px));
+    };
+    let Some(um_per_px) = setup.um_per_px else {
+        bail!(
+            "{}: the pixel size of this frame is not known; give --um-per-px",
+            path.display()
+        );
+    };
+    Ok((read_frame(path)?, um_per_px))
+}
+
+fn read_frame(path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MAX_FRAME_BYTES + 1).read_to_end(&mut bytes))
+        .with_context(|| {
+            let path = path.display();
+            format!("{path}: cannot be read; check the path and its permissions")
+        })?;
+    if bytes.len() as u64 > MAX_FRAME_BYTES {
+        bail!("{}: is over the limit of 64 MiB", path.display());
+    }
+    Ok(bytes)
+}
+
+/// The stages with everything that they need, and what the last frame left behind.
+struct Bench<'a> {
+    setup: &'a Setup,
+    network: Runner,
+    preprocessor: Preprocessor,
+    settings: AnalyseSettings,
+    detector: Detector,
+    plan: ScalePlan,
+    border: Border,
+    rbc_diameter_px: Option<u32>,
+    session: Session,
+    shared: Shared,
+    display: Display,
+    picture: Vec<u8>,
+    /// `None` where the frame is no JPEG, as a camera's frames are.
+    decoder: Option<JpegDecoder>,
+    judge: Judge,
+    frame: Frame,
+    quality: Quality,
+    input: PreparedInput,
+    output: NetworkOutput,
+    cells: Vec<Cell>,
+}
+
+impl<'a> Bench<'a> {
+    /// Takes one frame through every stage, so that each can run by itself afterwards.
+    fn new(
+        arguments: &BenchArguments,
+        setup: &'a Setup,
+        mut network: Runner,
+        picture: Vec<u8>,
+        um_per_px: f64,
+    ) -> Result<Self> {
+        let scale = KnownScale::Given { um_per_px };
+        let name = arguments.frame.as_ref().map_or_else(
+            || "the built-in frame".to_owned(),
+            |path| path.display().to_string(),
+        );
+        let frame = decode_image(&picture, &name)?;
+        let rbc_diameter_px = setup.rbc_diameter_px(scale);
+        let mut judge = Judge::new(setup.quality_settings());
+        let quality = judge.judge(&frame, rbc_diameter_px);
+        let settings = setup.analyse_settings(false);
+        let network_rbc_px = network.network().manifest().input.rbc_diameter_px;
+        let frame_px = (frame.width_px(), frame.height_px());
+        let plan = ScalePlan::new(
+            frame_px,
+            um_per_px,
+            settings.rbc_diameter_um,
+            network_rbc_px,
+        )?;
+        let border = Border::new(
+            settings.border_rule,
+            frame_px.0,
+            frame_px.1,
+            settings.rbc_diameter_um / um_per_px,
+        )?;
+        let mut preprocessor = Preprocessor::default();
+        let input = preprocessor
+            .prepare(&frame, &plan, &settings.steps)?
+            .clone();
+        let output = network
+            .run(input.width_px, input.height_px, &input.rgbx)?
+            .clone();
+        let screen = match &arguments.size {
+            Some(text) => text.parse()?,
+            None => ScreenSize::default(),
+        };
+        Ok(Self {
+            detector: Detector::new(DetectSettings {
+                classes: network.network().manifest().class_settings(),
+                all_cells: settings.all_cells,
+                network_rbc_diameter_px: libm::round(network_rbc_px) as u32,
+            }),
+            decoder: picture
+                .starts_with(&START_OF_JPEG)
+                .then(JpegDecoder::default),
+            judge,
+            shared: Shared::new(screen.preview_px()),
+            display: Display::new(screen, Vec::new()),
+            session: Session::new(setup.count_rules(), None, scale),
+            setup,
+            network,
+            preprocessor,
+            settings,
+            plan,
+            border,
+            rbc_diameter_px,
+            picture,
+            frame,
+            quality,
+            input,
+            output,
+            cells: Vec::new(),
+        })
+    }
+
+    /// Runs one stage on what the stage before it left, and says how long it took.
+    fn run(&mut self, stage: Stage) -> Result<Duration> {
+        let start = Instant::now();
+        let elapsed;
+        match stage {
+            Stage::Decode => {
+                match &mut self.decoder {
+                    Some(decoder) => decoder.decode(&self.picture, "frame", &mut self.frame)?,
+                    None => self.frame = decode_image(&self.picture, "frame")?,
+                }
+                elapsed = start.elapsed();
+            }
+            Stage::Judge => {
+                self.quality = self.judge.judge(&self.frame, self.rbc_diameter_px);
+                elapsed = start.elapsed();
+            }
+            Stage::Prepare => {
+                let steps = &self.settings.steps;
+                let input = self.preprocessor.prepare(&self.frame, &self.plan, steps)?;
+                elapsed = start.elapsed();
+                self.input.rgbx.copy_from_slice(&input.rgbx);
+            }
+            Stage::Network => {
+                let input = &self.input;
+                let output = self
+                    .network
+                    .run(input.width_px, input.height_px, &input.rgbx)?;
+                elapsed = start.elapsed();
+                self.output = output.clone();
+            }
+            Stage::Detect => {
+                self.detector
+                    .detect(&self.output, &self.plan, &mut self.cells);
+                for cell in &mut self.cells {
+                    cell.counted = self.border.counts(&cell.bounds);
+                }
+                elapsed = start.elapsed();
+            }
+            Stage::Draw => {
+                let area_q8 = self.border.counted_area_q8();
+                let mut view = self.shared.views.view(&self.frame, None, self.quality);
+                view.cells.extend_from_slice(&self.cells);
+                let old = self.session.step(Event::Counted {
+                    view,
+                    tally: FieldTally::from_cells(&self.cells, area_q8),
+                    truth: None,
+                });
+                if let Some(old) = old {
+                    self.shared.views.give_back(old);
+                }
+                self.display
+                    .show_session(&self.session, self.setup, Surroundings::default())?;
+                elapsed = start.elapsed();
+            }
+        }
+        Ok(elapsed)
+    }
+
+    fn report(
+        &self,
+        arguments: &BenchArguments,
+        stages: &[Stage],
+        times: Vec<Vec<Duration>>,
+    ) -> Report {
+        let total: Duration = times.iter().flatten().sum();
+        let stages: Vec<StageTimes> = stages
+            .iter()
+            .zip(times)
+            .map(|(stage, times)| StageTimes::new(stage.name(), times))
+            .collect();
+        let network = stages
+            .iter()
+            .find(|stage| stage.name == Stage::Network.name());
+        let input = &self.input;
+        let multiply_accumulates = self
+            .network
+            .multiply_accumulates(input.width_px, input.height_px);
+        let kernel = self.network.network().kernel();
+        let core_peak = kernel.and_then(peak_macs_per_second);
+        let peak = core_peak.map(|peak| peak * f64::from(arguments.threads));
+        let share = |stage: &StageTimes| {
+            Some(multiply_accumulates? as f64 / (stage.median_ms / 1e3) / peak?)
+        };
+        Report {
+            version: env!("CARGO_PKG_VERSION"),
+            model: self.network.network().manifest().name.clone(),
+            kernel: kernel.map_or_else(|| "float".to_owned(), |kernel| kernel.name().to_owned()),
+            threads: arguments.threads,
+            frames: arguments.frames,
+            frame_width_px: self.frame.width_px(),
+            frame_height_px: self.frame.height_px(),
+            network_width_px: self.input.width_px,
+            network_height_px: self.input.height_px,
+            cells: self.cells.len(),
+            frames_per_second: f64::from(arguments.frames) / total.as_secs_f64(),
+            memory: Memory::of_this_process(),
+            multiply_accumulates,
+            peak_macs_per_second: peak,
+            peak_share: network.and_then(share),
+            stages,
+        }
+    }
+}
+
+impl StageTimes {
+    fn new(name: &'static str, mut times: Vec<Duration>) -> Self {
+        times.sort_unstable();
+        let at = |permille: usize| {
+            // The nearest rank: the smallest time that so many are not above.
+            let rank = (times.len() * permille).div_ceil(1000).max(1);
+            times
+                .get(rank - 1)
+                .map_or(f64::NAN, |time| time.as_secs_f64() * 1e3)
+        };
+        Self {
+            name,
+            fastest_ms: at(0),
+            median_ms: at(500),
+            p99_ms: at(990),
+        }
+    }
+}
+
+impl Memory {
+    fn of_this_process() -> Option<Self> {
+        Self::from_status(&fs::read_to_string("/proc/self/status").ok()?)
+    }
+
+    /// Reads `VmRSS` and `VmHWM` (proc_pid_status(5)).
+    fn from_status(status: &str) -> Option<Self> {
+        let megabytes = |key: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(key))?;
+            let kib: f64 = line.strip_suffix("kB")?.trim().parse().ok()?;
+            Some(kib * 1024.0 / BYTES_PER_MB)
+        };
+        Some(Self {
+            resident_mb: megabytes("VmRSS:")?,
+            peak_resident_mb: megabytes("VmHWM:")?,
+        })
+    }
+}
+
+impl Report {
+    fn table(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "hemoscope {}, model {}, kernel {}, threads {}\n\
+             {} frames of {}x{} px, shown to the network at {}x{} px; {} cells in each\n",
+            self.version,
+            self.model,
+            self.kernel,
+            self.threads,
+            self.frames,
+            self.frame_width_px,
+            self.frame_height_px,
+            self.network_width_px,
+            self.network_height_px,
+            self.cells,
+        );
+        let _ = writeln!(text, "{:<10}{:>12}{:>12}", "stage", "median ms", "p99 ms");
+        for stage in &self.stages {
+            let StageTimes {
+                name,
+                median_ms,
+                p99_ms,
+                ..
+            } = stage;
+            let _ = writeln!(text, "{name:<10}{median_ms:>12.3}{p99_ms:>12.3}");
+        }
+        let _ = writeln!(
+            text,
+            "\n{:.1} frames a second, one after another",
+            self.frames_per_second
+        );
+        let _ = match self.memory {
+            Some(memory) => writeln!(
+                text,
+                "{:.1} MB resident, {:.1} MB at the most",
+                memory.resident_mb, memory.peak_resident_mb
+            ),
+            None => writeln!(
+                text,
+                "memory: this system does not tell (/proc/self/status)"
+            ),
+        };
+        let _ = match (self.peak_share, self.peak_macs_per_second) {
+            (Some(share), Some(peak)) => writeln!(
+                text,
+                "the network reaches {:.0} % of the measured peak of {}, {:.0} billion \
+                 multiply-accumulates a second",
+                100.0 * share,
+                self.kernel,
+                peak / 1e9
+            ),
+            _ => writeln!(
+                text,
+                "share of the processor's peak: not known for the kernel {}, or not timed",
+                self.kernel
+            ),
+        };
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_the_nearest_rank() {
+        let times = |count: u64| (1..=count).rev().map(Duration::from_millis).collect();
+        let cases: [(u64, f64, f64); 4] = [
+            (1, 1.0, 1.0),
+            (2, 1.0, 2.0),
+            (100, 50.0, 99.0),
+            (1000, 500.0, 990.0),
+        ];
+        for (count, median_ms, p99_ms) in cases {
+            let found = StageTimes::new("network", times(count));
+            let near = |a: f64, b: f64| (a - b).abs() < 1e-9;
+            assert!(near(found.fastest_ms, 1.0), "{count}: {found:?}");
+            assert!(near(found.median_ms, median_ms), "{count}: {found:?}");
+            assert!(near(found.p99_ms, p99_ms), "{count}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn memory_is_read_from_the_status_file() {
+        let status = "Name:\tx\nVmHWM:\t   20000 kB\nVmRSS:\t   10000 kB\nThreads:\t1\n";
+        let memory = Memory::from_status(status).unwrap();
+        assert_eq!(memory.resident_mb, 10.24);
+        assert_eq!(memory.peak_resident_mb, 20.48);
+        for broken in ["", "VmRSS:\t1 kB\n", "VmRSS:\tx kB\nVmHWM:\t1 kB\n"] {
+            assert_eq!(Memory::from_status(broken), None, "{broken:?}");
+        }
+    }
+
+    #[test]
+    fn the_built_in_frame_is_a_frame_of_a_small_camera() {
+        let frame = decode_image(BUILT_IN_FRAME, "built in").unwrap();
+        assert_eq!((frame.width_px(), frame.height_px()), (640, 480));
+    }
+}

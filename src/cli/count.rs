@@ -1,0 +1,375 @@
+//! `hemoscope count`: image files to counts, as a table or as JSON lines.
+
+use crate::analysis::analyser::{Analyser, FieldCells};
+use crate::analysis::scale::{self, ScaleEstimate};
+use crate::cli::arguments::CountArguments;
+use crate::cli::input_paths::{self, InputError, PathLines};
+use crate::cli::ordered_workers::in_order;
+use crate::cli::table;
+use crate::count::{FieldTally, SmearTally};
+use crate::decode::{read_image, read_size};
+use crate::image::frame::Frame;
+use crate::panel::write_frame;
+use crate::quality::Verdict;
+use crate::record::{CellRecord, CountsRecord, FrameRecord};
+use crate::runtime::settings::Setup;
+use crate::session::smear::KnownScale;
+use crate::ui::overlay;
+use anyhow::{Context, Result, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, BufReader, BufWriter, Write};
+use std::iter;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+/// What the operator must know of every result.
+pub const NOTICE: &str = "Research use only. Not for use in diagnostic procedures.";
+
+/// A frame's size in pixels: frames of one size are taken to come from one microscope.
+type SizePx = (u32, u32);
+
+/// An input, or why it names no image.
+type Input = Result<PathBuf, InputError>;
+
+/// An estimate, or why there is none, for each size of frame.
+type EstimatedScales = BTreeMap<SizePx, Result<ScaleEstimate, String>>;
+
+/// The scale for each size of frame.
+enum Scales {
+    Given(f64),
+    Estimated(EstimatedScales),
+}
+
+/// A counted frame, ready to be written.
+struct Counted {
+    record: FrameRecord,
+    tally: FieldTally,
+}
+
+/// What became of one input.
+type Outcome = Result<Counted, String>;
+
+/// Runs the command; `Ok(false)` when something was not counted.
+///
+/// # Errors
+/// What keeps the whole command from running: configuration, model, output.
+pub fn run(arguments: &CountArguments) -> Result<bool> {
+    let setup = Setup::load(&arguments.shared)?;
+    if let Some(folder) = &arguments.overlay {
+        fs::create_dir_all(folder).with_context(|| {
+            let folder = folder.display();
+            format!("{folder}: the folder for overlays cannot be made; check its name and rights")
+        })?;
+    }
+    let mut workers = make_workers(arguments, &setup)?;
+    let self_report = workers.first().map(Analyser::self_report);
+    let mut report = Report::new(arguments.json, self_report.into_iter().collect());
+    if let Some(um_per_px) = setup.um_per_px {
+        let counter = Counter::new(arguments, &setup, Scales::Given(um_per_px));
+        counter.count_all(workers, list_inputs(&arguments.paths), &mut report);
+    } else {
+        let inputs: Vec<_> = list_inputs(&arguments.paths).collect();
+        report.expect(inputs.len());
+        let scales = estimate_scales(&inputs, &mut workers[0], &setup);
+        report.note_scales(&scales);
+        let counter = Counter::new(arguments, &setup, Scales::Estimated(scales));
+        counter.count_all(workers, inputs.into_iter(), &mut report);
+    }
+    report.finish(&setup)
+}
+
+fn make_workers(arguments: &CountArguments, setup: &Setup) -> Result<Vec<Analyser>> {
+    let available = || thread::available_parallelism().map_or(1, usize::from);
+    let count = arguments.workers.map_or_else(available, usize::from);
+    let network = setup.load_network(arguments.plain)?;
+    let settings = setup.analyse_settings(arguments.all_cells);
+    Ok((0..count)
+        .map(|_| Analyser::new(network.clone(), settings.clone()))
+        .collect())
+}
+
+/// Every input in order: files as given, folders expanded, `-` read line by line as it comes.
+fn list_inputs(paths: &[PathBuf]) -> impl Iterator<Item = Input> + Send {
+    paths.iter().flat_map(|path| {
+        let inputs: Box<dyn Iterator<Item = Input> + Send> = if path == Path::new("-") {
+            Box::new(PathLines::new(BufReader::new(io::stdin())))
+        } else {
+            match input_paths::expand(path) {
+                Ok(images) => Box::new(images.into_iter().map(Ok)),
+                Err(error) => Box::new(iter::once(Err(error))),
+            }
+        };
+        inputs
+    })
+}
+
+/// Estimates the scale of each size of frame from some of its frames.
+///
+/// Frames that cannot be read or judged usable are passed over here; counting reports them.
+fn estimate_scales(inputs: &[Input], analyser: &mut Analyser, setup: &Setup) -> EstimatedScales {
+    let mut paths_by_size: BTreeMap<SizePx, Vec<&Path>> = BTreeMap::new();
+    for path in inputs.iter().flatten() {
+        if let Ok(size_px) = read_size(path) {
+            paths_by_size.entry(size_px).or_default().push(path);
+        }
+    }
+    let mut estimates = EstimatedScales::new();
+    for (size_px, paths) in paths_by_size {
+        let wanted = setup.config.scale.frames_for_estimate as usize;
+        let frames: Vec<Frame> = spread_out(&paths, wanted)
+            .filter_map(|path| read_image(path).ok())
+            .filter(|frame| setup.judge(frame, None).verdict == Verdict::Usable)
+            .collect();
+        let frames: Vec<&Frame> = frames.iter().collect();
+        let estimate = scale::estimate(analyser, &frames).map_err(|error| error.to_string());
+        estimates.insert(size_px, estimate);
+    }
+    estimates
+}
+
+/// At most `wanted` items, evenly spread over all of them.
+fn spread_out<'a>(paths: &'a [&Path], wanted: usize) -> impl Iterator<Item = &'a Path> {
+    let taken = wanted.min(paths.len());
+    (0..taken).map(move |index| paths[index * paths.len() / taken])
+}
+
+/// What every worker needs to count one input.
+struct Counter<'a> {
+    setup: &'a Setup,
+    scales: Scales,
+    overlay: Option<&'a Path>,
+}
+
+impl<'a> Counter<'a> {
+    fn new(arguments: &'a CountArguments, setup: &'a Setup, scales: Scales) -> Self {
+        Self {
+            setup,
+            scales,
+            overlay: arguments.overlay.as_deref(),
+        }
+    }
+
+    fn count_all(
+        &self,
+        workers: Vec<Analyser>,
+        inputs: impl Iterator<Item = Input> + Send,
+        report: &mut Report,
+    ) {
+        in_order(
+            inputs.enumerate(),
+            workers,
+            |analyser, (index, input)| self.count(analyser, index, input),
+            |outcome| report.take(outcome),
+        );
+    }
+
+    fn count(&self, analyser: &mut Analyser, index: usize, input: Input) -> Outcome {
+        let path = input.map_err(|error| error.to_string())?;
+        let frame = read_image(&path).map_err(|error| error.to_string())?;
+        let name = path.display();
+        let (um_per_px, estimated) = self
+            .scales
+            .for_size((frame.width_px(), frame.height_px()))
+            .map_err(|reason| format!("{name}: not counted: {reason}"))?;
+        let rbc_diameter_px = self.setup.rbc_diameter_px(KnownScale::Given { um_per_px });
+        if let Verdict::Rejected(reason) = self.setup.judge(&frame, rbc_diameter_px).verdict {
+            return Err(format!("{name}: not counted: {reason}"));
+        }
+        let field = analyser
+            .analyse(&frame, um_per_px)
+            .map_err(|error| format!("{name}: not counted: {error}"))?;
+        if field.cells.is_empty() {
+            return Err(format!(
+                "{name}: not counted: no cell was found; check that it shows stained cells, \
+                 and the pixel size ({um_per_px} um_per_px)"
+            ));
+        }
+        if let Some(folder) = self.overlay {
+            self.write_overlay(folder, index, &path, &frame, &field)?;
+        }
+        Ok(Counted {
+            tally: FieldTally::from_cells(&field.cells, field.border.counted_area_q8()),
+            record: record(&path, &frame, &field, estimated),
+        })
+    }
+}
+
+impl Counter<'_> {
+    /// Writes `FOLDER/000012-name.png`; the number keeps frames of one name apart.
+    fn write_overlay(
+        &self,
+        folder: &Path,
+        index: usize,
+        path: &Path,
+        frame: &Frame,
+        field: &FieldCells,
+    ) -> Result<(), String> {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let file = folder.join(format!("{:06}-{stem}.png", index + 1));
+        let annotated = overlay::annotated(frame, &field.cells, self.setup.language())
+            .map_err(|error| format!("{}: {error}", path.display()))?;
+        write_frame(&file, &annotated).map_err(|error| error.to_string())
+    }
+}
+
+impl Scales {
+    /// Scale for frames of one size, and whether it is an estimate.
+    fn for_size(&self, size_px: SizePx) -> Result<(f64, bool), String> {
+        match self {
+            Scales::Given(um_per_px) => Ok((*um_per_px, false)),
+            Scales::Estimated(estimates) => match estimates.get(&size_px) {
+                Some(Ok(estimate)) => Ok((estimate.um_per_px, true)),
+                Some(Err(reason)) => Err(reason.clone()),
+                None => Err(
+                    "its pixel size was not estimated: it could not be read at first; \
+                             run again, or give --um-per-px"
+                        .to_owned(),
+                ),
+            },
+        }
+    }
+}
+
+fn record(path: &Path, frame: &Frame, field: &FieldCells, estimated: bool) -> FrameRecord {
+    FrameRecord {
+        image: path.to_string_lossy().into_owned(),
+        width: frame.width_px(),
+        height: frame.height_px(),
+        um_per_px: field.um_per_px,
+        um_per_px_estimated: estimated,
+        counts: CountsRecord::from_cells(&field.cells),
+        cells: field.cells.iter().map(CellRecord::from).collect(),
+        notice: NOTICE,
+    }
+}
+
+/// Collects the outcomes, in order, and says them.
+struct Report {
+    json: bool,
+    output: BufWriter<io::Stdout>,
+    progress: ProgressBar,
+    smear: SmearTally,
+    notes: Vec<String>,
+    not_counted: u64,
+    broken_output: Option<io::Error>,
+}
+
+impl Report {
+    fn new(json: bool, notes: Vec<String>) -> Self {
+        let progress = ProgressBar::no_length();
+        let style = "{spinner} {pos} frames, {per_sec}, {elapsed} {msg}";
+        if let Ok(style) = ProgressStyle::with_template(style) {
+            progress.set_style(style);
+        }
+        Self {
+            json,
+            output: BufWriter::new(io::stdout()),
+            progress,
+            smear: SmearTally::default(),
+            notes,
+            not_counted: 0,
+            broken_output: None,
+        }
+    }
+
+    fn expect(&mut self, inputs: usize) {
+        self.progress.set_length(inputs as u64);
+        let style = "{bar:32} {pos}/{len} frames, {per_sec}, about {eta} left";
+        if let Ok(style) = ProgressStyle::with_template(style) {
+            self.progress.set_style(style);
+        }
+    }
+
+    fn note_scales(&mut self, scales: &EstimatedScales) {
+        for ((width_px, height_px), estimate) in scales {
+            let Ok(estimate) = estimate else { continue };
+            self.notes
+                .push(format!("frames of {width_px}x{height_px}: {estimate}"));
+        }
+    }
+
+    /// Says one outcome; `false` when nobody listens any more.
+    fn take(&mut self, outcome: Outcome) -> bool {
+        self.progress.inc(1);
+        let counted = match outcome {
+            Ok(counted) => counted,
+            Err(message) => {
+                self.complain(&message);
+                return true;
+            }
+        };
+        if let Err(error) = self.smear.add(&counted.tally) {
+            self.complain(&format!("{}: not counted: {error}", counted.record.image));
+            return true;
+        }
+        if !self.json {
+            return true;
+        }
+        match self.write_line(&counted.record) {
+            Ok(()) => true,
+            Err(error) => {
+                self.broken_output = Some(error);
+                false
+            }
+        }
+    }
+
+    /// A line that is not written whole at once keeps a reader of the pipe waiting.
+    fn write_line(&mut self, record: &FrameRecord) -> io::Result<()> {
+        serde_json::to_writer(&mut self.output, record)?;
+        self.output.write_all(b"\n")?;
+        self.output.flush()
+    }
+
+    fn complain(&mut self, message: &str) {
+        self.not_counted += 1;
+        self.progress.suspend(|| eprintln!("hemoscope: {message}"));
+    }
+
+    fn finish(mut self, setup: &Setup) -> Result<bool> {
+        self.progress.finish_and_clear();
+        if let Some(error) = self.broken_output {
+            bail!(
+                "standard output broke after {} frames: {error}; what follows was not counted",
+                self.smear.fields()
+            );
+        }
+        if self.smear.fields() == 0 {
+            bail!("nothing was counted; the messages above say why");
+        }
+        if !self.json {
+            let summary = self.smear.summary(&setup.count_rules());
+            let text = table::summary_table(&summary, &self.notes, self.not_counted);
+            self.output
+                .write_all(text.as_bytes())
+                .and_then(|()| self.output.flush())
+                .context("the table could not be written to standard output")?;
+        }
+        Ok(self.not_counted == 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_for_the_estimate_are_spread_over_all() {
+        let names: Vec<String> = (0..25).map(|number| number.to_string()).collect();
+        let paths: Vec<&Path> = names.iter().map(Path::new).collect();
+        let cases = [(5, vec!["0", "5", "10", "15", "20"]), (100, vec![])];
+        for (wanted, expected) in cases {
+            let taken: Vec<_> = spread_out(&paths, wanted)
+                .map(|path| path.to_str().unwrap())
+                .collect();
+            if expected.is_empty() {
+                assert_eq!(taken, names, "all of them");
+            } else {
+                assert_eq!(taken, expected, "{wanted} of 25");
+            }
+        }
+        assert_eq!(spread_out(&[], 5).count(), 0);
+    }
+}

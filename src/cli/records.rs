@@ -1,0 +1,122 @@
+//! `hemoscope records`: what runs have written down, read back.
+
+use crate::cli::arguments::{RecordsAction, RecordsArguments};
+use crate::cli::table;
+use crate::config::Config;
+use crate::record::archive::{self, SmearRecords};
+use crate::record::{check_format, records_folder};
+use anyhow::{Context, Result, bail};
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+
+/// Lists, checks or adds up the records of a data folder; `Ok(false)` where something is wrong
+/// with them.
+///
+/// # Errors
+/// No records there, or none of that number.
+pub fn run(arguments: &RecordsArguments) -> Result<bool> {
+    let rules = match &arguments.config {
+        Some(path) => Config::load(path)?.count.rules(),
+        None => Config::default().count.rules(),
+    };
+    check_format(&arguments.data)?;
+    let folder = records_folder(&arguments.data);
+    let mut smears = archive::list(&folder)?;
+    if let Some(number) = arguments.smear {
+        smears.retain(|found, _| *found == number);
+        if smears.is_empty() {
+            bail!(
+                "no smear {number} in {}; list those there are with `hemoscope records {}`",
+                folder.display(),
+                arguments.data.display()
+            );
+        }
+    }
+    let mut is_sound = true;
+    let mut out = io::stdout().lock();
+    if arguments.action == RecordsAction::List {
+        out.write_all(heading().as_bytes())?;
+    }
+    for (&number, files) in &smears {
+        let smear = archive::read(number, files)?;
+        is_sound &= smear.faults.is_empty();
+        let text = match arguments.action {
+            RecordsAction::List => row(&smear),
+            RecordsAction::Verify => verdict(&smear),
+            RecordsAction::Total => total(&smear, &rules),
+        };
+        out.write_all(text.as_bytes())
+            .context("standard output cannot be written")?;
+    }
+    Ok(is_sound)
+}
+
+fn heading() -> String {
+    format!(
+        "{:>8}  {:<12}{:>8}{:>10}{:>6}{:>10}{:>8}{:>8}{:>10}  sample\n",
+        "smear", "state", "fields", "rejected", "lost", "RBC", "WBC", "PLT", "uncert."
+    )
+}
+
+fn row(smear: &SmearRecords) -> String {
+    let totals = &smear.totals;
+    let sample = smear.started.as_ref().map_or("", |started| &started.sample);
+    let mut text = format!(
+        "{:>8}  {:<12}{:>8}{:>10}{:>6}{:>10}{:>8}{:>8}{:>10}  {sample}",
+        smear.number,
+        smear.state.to_string(),
+        totals.fields,
+        totals.rejected,
+        totals.lost,
+        totals.rbc,
+        totals.wbc,
+        totals.plt,
+        totals.uncertain,
+    );
+    text.truncate(text.trim_end().len());
+    text.push('\n');
+    push_faults(&mut text, smear);
+    text
+}
+
+fn verdict(smear: &SmearRecords) -> String {
+    let SmearRecords {
+        number,
+        entries,
+        state,
+        ..
+    } = smear;
+    let mut text = match smear.faults.as_slice() {
+        [] => format!("smear {number}: {entries} lines, all whole and in order; {state}\n"),
+        _ => format!("smear {number}: {entries} lines could be read; {state}\n"),
+    };
+    push_faults(&mut text, smear);
+    text
+}
+
+fn push_faults(text: &mut String, smear: &SmearRecords) {
+    for fault in &smear.faults {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  {fault}");
+    }
+}
+
+fn total(smear: &SmearRecords, rules: &crate::count::CountRules) -> String {
+    let mut notes: Vec<String> = Vec::new();
+    if let Some(started) = &smear.started {
+        notes.push(started.counted_by.clone());
+        if !started.sample.is_empty() {
+            notes.push(format!("sample {}", started.sample));
+        }
+    }
+    if smear.totals.lost > 0 {
+        notes.push(format!(
+            "{} more fields were settled while nothing could be saved",
+            smear.totals.lost
+        ));
+    }
+    notes.extend(smear.faults.iter().map(ToString::to_string));
+    let summary = smear.tally.summary(rules);
+    let table = table::summary_table(&summary, &notes, smear.totals.rejected);
+    format!("Smear {}, {}\n{table}\n", smear.number, smear.state)
+}

@@ -1,0 +1,128 @@
+//! `hemoscope selftest`: every part of the device against the hardware that is there.
+
+mod probes;
+pub mod report;
+#[cfg(test)]
+mod tests;
+
+use crate::board::{self, BoardDescription};
+use crate::cli::arguments::SelftestArguments;
+use crate::panel::PanelKind;
+use crate::record::Clock;
+use crate::runtime::settings::Setup;
+use anyhow::{Context, Result};
+use report::{Check, Report};
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::thread;
+
+/// Tests each part, prints the report, and gives whether the device can be used.
+///
+/// # Errors
+/// A board description or configuration with a mistake, or a standard output that cannot be
+/// written.
+pub fn run(arguments: &SelftestArguments) -> Result<bool> {
+    let board = arguments.board.as_deref().map(BoardDescription::load);
+    let board = board.transpose()?;
+    let mut setup = match &board {
+        Some(board) => Setup::load_on_board(&arguments.shared, board)?,
+        None => Setup::load(&arguments.shared)?,
+    };
+    if let Some(data) = &arguments.data {
+        setup.data = Some(data.clone());
+    }
+    if let Some(source) = &arguments.camera {
+        setup.config.camera.source.clone_from(source);
+    }
+    let report = Report {
+        checks: checks(arguments, &setup, board.as_ref()),
+    };
+    let text = if arguments.json {
+        report.json()?
+    } else {
+        report.table()
+    };
+    io::stdout()
+        .write_all(text.as_bytes())
+        .context("standard output cannot be written")?;
+    Ok(report.is_usable())
+}
+
+fn checks(
+    arguments: &SelftestArguments,
+    setup: &Setup,
+    board: Option<&BoardDescription>,
+) -> Vec<Check> {
+    let refusal = board
+        .zip(arguments.board.as_ref())
+        .and_then(|(board, file)| {
+            let name = file.display().to_string();
+            let fits = board.check_compatible(&name, board::this_board());
+            fits.err().map(|error| error.to_string())
+        });
+    let limits = board.map_or_else(board::Limits::default, |board| board.limits.clone());
+    let network = probes::network(setup);
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let kernel = match &network {
+        Ok(tested) => Ok(tested.kernel),
+        Err(reason) => Err(reason.clone()),
+    };
+    let mut checks = vec![
+        report::board(board, refusal),
+        report::processor(&probes::processor_name(), cores, kernel),
+        report::memory(probes::memory_mb(), u64::from(limits.memory_mb)),
+        report::temperature(crate::device::thermal::temperature_millidegrees()),
+    ];
+    match network {
+        Ok(tested) => {
+            checks.push(report::model(
+                &tested.name,
+                tested.golden.as_ref().map_err(Clone::clone),
+            ));
+            checks.push(report::network_time(tested.took_ms));
+        }
+        Err(reason) => checks.push(report::model("not loaded", Err(reason))),
+    }
+    checks.extend(report::camera(
+        probes::capture_one(setup).as_ref().map_err(Clone::clone),
+    ));
+    let (found, missing) = panel_files(board);
+    checks.push(report::panel(
+        board.map(|board| board.panel.kind),
+        &found,
+        &missing,
+    ));
+    if let Some(board) = board {
+        let wanted = board.panel.fault_light.as_deref();
+        checks.push(report::fault_light(wanted, &probes::lights()));
+    }
+    let wanted = board.map(wanted_inputs);
+    checks.push(report::input(wanted.as_deref(), &probes::input_devices()));
+    let folder = setup.data.as_deref();
+    let free_mb = folder.map_or(Ok(0), probes::free_mb);
+    let folder = folder.map(|folder| folder.display().to_string());
+    checks.push(report::data(folder.as_deref(), free_mb));
+    checks.push(report::clock(Clock::start().stamp()));
+    checks.push(report::watchdog(probes::watchdog(), board.is_some()));
+    checks
+}
+
+/// The input devices that a board describes by name.
+fn wanted_inputs(board: &BoardDescription) -> Vec<String> {
+    let touch = Some(board.input.touch.clone()).filter(|name| !name.is_empty());
+    board.input.buttons.iter().cloned().chain(touch).collect()
+}
+
+/// The panel's device files that are there, and those that are not.
+fn panel_files(board: Option<&BoardDescription>) -> (Vec<PathBuf>, Vec<PathBuf>) {
+    let Some(board) = board else {
+        return (Vec::new(), Vec::new());
+    };
+    match (board.panel.kind, &board.panel.spi) {
+        (PanelKind::Spi, Some(spi)) => {
+            let files = [spi.device.clone(), spi.gpio_chip.clone()];
+            files.into_iter().partition(|file| file.exists())
+        }
+        _ => (probes::drm_cards(), Vec::new()),
+    }
+}

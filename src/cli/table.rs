@@ -1,0 +1,63 @@
+//! A summary as text for a terminal or a log.
+
+use crate::cli::count::NOTICE;
+use crate::count::{ClassSummary, Summary};
+use std::fmt::Write;
+
+/// Lays a summary out: a row for each class, then what qualifies the numbers.
+///
+/// `notes` stand below the table, one a line; `not_counted` is the number of inputs left out.
+pub fn summary_table(summary: &Summary, notes: &[String], not_counted: u64) -> String {
+    let mut text = String::new();
+    let percent = 100.0 * summary.confidence.value();
+    let interval = format!("{percent:.0} % interval");
+    let mut row = |cells: [&str; 5]| {
+        let [class, seen, count, ratio, share] = cells;
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{class:<6}{seen:>8}  {count:<26}{ratio:<28}{share}");
+    };
+    row([
+        "class",
+        "cells",
+        &interval,
+        "per 1000 RBC (interval)",
+        "share of cells, %",
+    ]);
+    for class in &summary.classes {
+        let seen = class.seen.to_string();
+        let (count, ratio) = (count_text(class), ratio_text(class));
+        row([
+            class.class.name(),
+            &seen,
+            &count,
+            &ratio,
+            &class.share.to_string(),
+        ]);
+    }
+    let uncertain = summary.uncertain.to_string();
+    row(["uncert.", &uncertain, "not forced into a class", "", ""]);
+    let fields = summary.fields;
+    let _ = writeln!(text, "\n{fields} fields counted, {not_counted} not counted");
+    for note in notes {
+        let _ = writeln!(text, "{note}");
+    }
+    for warning in summary.warnings.iter() {
+        let _ = writeln!(text, "Warning: {warning}");
+    }
+    let _ = writeln!(text, "{NOTICE}");
+    text
+}
+
+/// The interval alone: the number stands in its own column.
+fn count_text(class: &ClassSummary) -> String {
+    match class.count {
+        crate::count::Estimate::Known { interval, .. } => interval.to_string(),
+        crate::count::Estimate::TooFewCells { .. } => class.count.to_string(),
+    }
+}
+
+fn ratio_text(class: &ClassSummary) -> String {
+    class
+        .per_1000_rbc
+        .map_or_else(|| "-".to_owned(), |ratio| ratio.to_string())
+}

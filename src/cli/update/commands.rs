@@ -1,0 +1,299 @@
+//! `hemoscope update status`, `check`, `install`, `history` and `serve`.
+
+use super::device::Device;
+use crate::cli::arguments::{CheckArguments, InstallArguments, JsonArguments};
+use crate::service::StopSignal;
+use crate::update::boot_disk::{self, BootDisk};
+use crate::update::bundle::Manifest;
+use crate::update::folder::DiskFolder;
+use crate::update::history::{self, HistoryEvent, HistoryLine};
+use crate::update::pending::Pending;
+use crate::update::slots::{self, Running, Slot};
+use crate::update::system::{SYSTEM_VERSION_FILE, SystemVersion};
+use crate::update::updater::{Updater, check_blocks, check_bundle};
+use crate::update::{STATE_FILE, UpdateState, ipc_files, rauc};
+use anyhow::{Context, Result, anyhow, bail};
+use serde::Serialize;
+use std::fmt::Write as _;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Time between two looks at the cards.
+const LOOK: Duration = Duration::from_secs(1);
+/// Time between two looks whether the updater is to end.
+const STOP_LOOK: Duration = Duration::from_millis(100);
+/// One updater at a time works in its folder.
+const LOCK_FILE: &str = "lock";
+
+fn say(text: &str) -> Result<bool> {
+    io::stdout()
+        .write_all(text.as_bytes())
+        .context("standard output cannot be written")?;
+    Ok(true)
+}
+
+/// Waits for cards and answers until it is told to stop.
+///
+/// # Errors
+/// This is no board, or an updater runs already.
+pub fn serve(folder: &Path) -> Result<bool> {
+    let stop = StopSignal::listen().context("signals cannot be listened to")?;
+    let (mut updater, _lock) = open_updater(folder)?;
+    eprintln!("hemoscope: the updater waits for a card");
+    while !stop.is_raised() {
+        updater.turn();
+        let next = Instant::now() + LOOK;
+        while Instant::now() < next && !stop.is_raised() {
+            thread::sleep(STOP_LOOK);
+        }
+    }
+    Ok(true)
+}
+
+fn open_updater(folder: &Path) -> Result<(Updater<Device>, Option<File>)> {
+    let system = SystemVersion::load(Path::new(SYSTEM_VERSION_FILE))?;
+    let running = boot_disk::running()?;
+    let folder = DiskFolder::new(folder.to_owned());
+    // Without the data partition a card is refused, and the screen says why.
+    if let Err(error) = folder.make() {
+        eprintln!("hemoscope: {error}");
+    }
+    let lock = lock(&folder)?;
+    let device = Device::open(folder)?;
+    Ok((Updater::start(device, system, running), lock))
+}
+
+fn lock(folder: &DiskFolder) -> Result<Option<File>> {
+    let path = folder.file(LOCK_FILE);
+    let opened = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path);
+    let file = match opened {
+        Ok(file) => file,
+        Err(error) => {
+            eprintln!("hemoscope: {} cannot be made: {error}", path.display());
+            return Ok(None);
+        }
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => bail!(
+            "another updater works in {}; put the bundle on a card, or stop it with \
+             `systemctl stop hemoscope-update`",
+            folder.path().display()
+        ),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("{} cannot be locked", path.display()))
+        }
+    }
+}
+
+/// Checks a bundle: signature, every block, and on a board whether it is for that.
+///
+/// # Errors
+/// It is not genuine, or not for this board.
+pub fn check(arguments: &CheckArguments) -> Result<bool> {
+    let path = &arguments.file;
+    let refuse = |text: String| anyhow!("{}: {text}", path.display());
+    let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+    let folder = DiskFolder::new(folder);
+    let name = path.file_name().and_then(|name| name.to_str());
+    let name = name.ok_or_else(|| refuse("name a file in plain letters".to_owned()))?;
+    check_bundle(&folder, name).map_err(|problem| refuse(problem.text))?;
+    let info = rauc::info(path, arguments.keyring.as_deref()).map_err(refuse)?;
+    let manifest = Manifest::parse(&info).map_err(|error| refuse(error.to_string()))?;
+    check_blocks(&folder, name, &manifest).map_err(|problem| refuse(problem.text))?;
+    let mut text = format!(
+        "{}: genuine, every block as it was signed\nfor {}, version {}\n",
+        path.display(),
+        manifest.compatible,
+        manifest.version
+    );
+    for (language, notes) in [
+        ("en", &manifest.notes.en),
+        ("es", &manifest.notes.es),
+        ("fr", &manifest.notes.fr),
+    ] {
+        if !notes.is_empty() {
+            writeln!(text, "{language}: {notes}")?;
+        }
+    }
+    say(&text)?;
+    if let Ok(system) = SystemVersion::load(Path::new(SYSTEM_VERSION_FILE)) {
+        let fits = manifest.check_compatible(&system);
+        fits.map_err(|problem| refuse(problem.text))?;
+        say(&format!("this device runs {}\n", system.version))?;
+    }
+    Ok(true)
+}
+
+/// Checks a bundle and installs it into the slot that does not run.
+///
+/// # Errors
+/// It is not for this device, or could not be installed.
+pub fn install(arguments: &InstallArguments, folder: &Path) -> Result<bool> {
+    let (mut updater, _lock) = open_updater(folder)?;
+    if let UpdateState::ReadyToRestart { version } = updater.state() {
+        bail!("{version} is installed and waits for a restart; restart first");
+    }
+    let offer = updater.install_file(&arguments.file, arguments.yes_older)?;
+    say(&format!(
+        "{} is installed; it runs after a restart (`systemctl reboot`)\n",
+        offer.version
+    ))
+}
+
+/// What became of each update.
+///
+/// # Errors
+/// The history cannot be read.
+pub fn history(arguments: &JsonArguments, folder: &Path) -> Result<bool> {
+    let lines = history::read(&DiskFolder::new(folder.to_owned()))?;
+    let mut text = String::new();
+    for line in &lines {
+        if arguments.json {
+            text.push_str(&serde_json::to_string(line)?);
+            text.push('\n');
+        } else if line.event != HistoryEvent::Seen {
+            text.push_str(&history_row(line));
+        }
+    }
+    if text.is_empty() && !arguments.json {
+        text.push_str("no update yet\n");
+    }
+    say(&text)
+}
+
+fn history_row(line: &HistoryLine) -> String {
+    let mut row = format!(
+        "{:<22}{:<16}{} -> {}, slot {}",
+        history::date(&line.stamp),
+        line.event.name(),
+        line.from,
+        line.to,
+        line.slot
+    );
+    if !line.reason.is_empty() {
+        row.push_str(": ");
+        row.push_str(&line.reason);
+    }
+    row.push('\n');
+    row
+}
+
+/// What runs, what would be started next, and what is under way.
+#[derive(Debug, Serialize)]
+struct Status {
+    version: Option<String>,
+    board: Option<String>,
+    /// `A`, `B`, or `R` for the rescue system.
+    slot: Option<String>,
+    next_slot: Option<String>,
+    attempts_left: Option<[u8; 2]>,
+    pending: Option<Pending>,
+    updater: Option<UpdateState>,
+    /// What could not be read.
+    unknown: Vec<String>,
+}
+
+/// Prints how the device stands; `Ok(false)` where not all of it can be read.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn status(arguments: &JsonArguments, folder: &Path) -> Result<bool> {
+    let status = find_status(folder);
+    if arguments.json {
+        say(&(serde_json::to_string(&status)? + "\n"))?;
+    } else {
+        say(&status.table())?;
+    }
+    Ok(status.unknown.is_empty())
+}
+
+fn find_status(folder: &Path) -> Status {
+    let mut unknown = Vec::new();
+    let mut known = |error: String| unknown.push(error);
+    let system = SystemVersion::load(Path::new(SYSTEM_VERSION_FILE));
+    let system = system.map_err(|error| known(error.to_string())).ok();
+    let slot = boot_disk::running()
+        .map_err(|error| known(error.to_string()))
+        .ok();
+    let state = BootDisk::of_root().and_then(|disk| {
+        slots::load(&disk)
+            .map_err(|error| disk.error("read", error))?
+            .ok_or_else(|| boot_disk::BootDiskError::Unreadable {
+                path: disk.path().to_owned(),
+            })
+    });
+    let state = state.map_err(|error| known(error.to_string())).ok();
+    let pending = Pending::load(&DiskFolder::new(folder.to_owned()));
+    let pending = pending.unwrap_or_else(|error| {
+        known(error.to_string());
+        None
+    });
+    let next = |state: &slots::BootState| match state.primary() {
+        Some(slot) => Running::Slot(slot),
+        None => Running::Rescue,
+    };
+    Status {
+        version: system.as_ref().map(|system| system.version.to_string()),
+        board: system.map(|system| system.board),
+        slot: slot.map(|slot| slot.to_string()),
+        next_slot: state.as_ref().map(|state| next(state).to_string()),
+        attempts_left: state.map(|state| Slot::ALL.map(|slot| state.attempts_left(slot))),
+        pending,
+        updater: ipc_files::hear(Path::new(STATE_FILE)).ok().flatten(),
+        unknown,
+    }
+}
+
+impl Status {
+    fn table(&self) -> String {
+        let or_unknown = |value: &Option<String>| value.clone().unwrap_or("not known".to_owned());
+        let mut rows = vec![
+            ("version", or_unknown(&self.version)),
+            ("board", or_unknown(&self.board)),
+            ("slot", or_unknown(&self.slot)),
+            ("next start", or_unknown(&self.next_slot)),
+        ];
+        if let Some([a, b]) = self.attempts_left {
+            rows.push(("attempts left", format!("A {a}, B {b}")));
+        }
+        if let Some(pending) = &self.pending {
+            let text = format!(
+                "{} -> {} in slot {}",
+                pending.from, pending.to, pending.slot
+            );
+            rows.push(("pending", text));
+        }
+        if let Some(state) = &self.updater {
+            rows.push(("updater", describe(state)));
+        }
+        let rows = rows
+            .into_iter()
+            .map(|(name, value)| format!("{name:<15}{value}\n"));
+        let unknown = self.unknown.iter().map(|what| format!("{what}\n"));
+        rows.chain(unknown).collect()
+    }
+}
+
+fn describe(state: &UpdateState) -> String {
+    match state {
+        UpdateState::Idle => "waits for a card".to_owned(),
+        UpdateState::Copying { percent } => format!("copies, {percent} %"),
+        UpdateState::Checking => "checks".to_owned(),
+        UpdateState::Offered(offer) => format!("offers {}", offer.version),
+        UpdateState::Installing { version, percent } => format!("installs {version}, {percent} %"),
+        UpdateState::ReadyToRestart { version } => format!("{version} waits for a restart"),
+        UpdateState::Refused(problem) => format!("refused: {}", problem.text),
+        UpdateState::Ended(result) => format!("{} ended, not seen yet", result.to),
+        UpdateState::Recovery => "recovery: waits for a card, or tries again".to_owned(),
+    }
+}

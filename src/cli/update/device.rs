@@ -1,0 +1,238 @@
+//! The device that the updater works on.
+
+use crate::record::Clock;
+use crate::update::block_devices;
+use crate::update::boot_disk::{self, BootDisk};
+use crate::update::folder::DiskFolder;
+use crate::update::ipc_files;
+use crate::update::machine::CardId;
+use crate::update::pending::Moment;
+use crate::update::rauc::{self, RaucInstallation};
+use crate::update::updater::{Access, Host};
+use crate::update::{ANSWER_FILE, Answer, STATE_FILE, UpdateState};
+use anyhow::Result;
+use rustix::fs::statvfs;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+/// Where the kernel lists block devices, and supplies of power.
+const BLOCK_DEVICES: &str = "/sys/class/block";
+const POWER_SUPPLIES: &str = "/sys/class/power_supply";
+/// The most supplies that are looked at.
+const MAX_SUPPLIES: usize = 16;
+/// Where a card is mounted.
+const CARD_FOLDER: &str = "/run/hemoscope-update/card";
+/// The file systems that are read, and what each is told for reading. ext4 would write into its
+/// journal even then.
+const FILE_SYSTEMS: [(&str, &str); 3] =
+    [("vfat", "ro,utf8"), ("exfat", "ro"), ("ext4", "ro,noload")];
+/// A fraction of a second.
+const WAIT: Duration = Duration::from_millis(200);
+const ALWAYS: &str = "nosuid,nodev,noexec";
+
+/// The board, as its updater sees it.
+pub struct Device {
+    folder: DiskFolder,
+    disk: BootDisk,
+    boot_disk_name: String,
+    clock: Clock,
+    is_mounted: bool,
+}
+
+impl Device {
+    /// Looks for the disk of the running system, and lets go of a card that an updater before may
+    /// have left mounted.
+    ///
+    /// # Errors
+    /// This is no board.
+    pub fn open(folder: DiskFolder) -> Result<Self> {
+        let mut device = Self {
+            folder,
+            disk: BootDisk::of_root()?,
+            boot_disk_name: boot_disk::root_disk_name()?,
+            clock: Clock::start(),
+            is_mounted: Path::new(CARD_FOLDER).exists(),
+        };
+        device.unmount();
+        Ok(device)
+    }
+}
+
+fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
+    let output = Command::new(program)
+        .args(arguments)
+        .env("LC_ALL", "C")
+        .output()
+        .map_err(|error| format!("{program} cannot be run: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(said.lines().next().unwrap_or(program).to_owned())
+}
+
+impl Host for Device {
+    type Folder = DiskFolder;
+    type Sectors = BootDisk;
+    type Installation = RaucInstallation;
+
+    fn folder(&mut self) -> &mut DiskFolder {
+        &mut self.folder
+    }
+
+    fn sectors(&mut self) -> &mut BootDisk {
+        &mut self.disk
+    }
+
+    fn moment(&self) -> Moment {
+        Moment {
+            boot_id: self.clock.boot_id().to_owned(),
+            stamp: self.clock.stamp(),
+        }
+    }
+
+    fn cards(&mut self) -> Vec<CardId> {
+        match block_devices::list(Path::new(BLOCK_DEVICES)) {
+            Ok(devices) => block_devices::cards(&devices, &self.boot_disk_name),
+            Err(error) => {
+                self.say(&format!("{BLOCK_DEVICES} cannot be read: {error}"));
+                Vec::new()
+            }
+        }
+    }
+
+    fn mount(&mut self, card: &CardId, access: Access) -> Result<Option<PathBuf>, String> {
+        self.unmount();
+        fs::create_dir_all(CARD_FOLDER)
+            .map_err(|error| format!("{CARD_FOLDER} cannot be made: {error}"))?;
+        let device = format!("/dev/{}", card.name);
+        for (file_system, for_reading) in FILE_SYSTEMS {
+            let access = match access {
+                Access::Read => for_reading,
+                Access::Write => "rw,sync",
+            };
+            let options = format!("{access},{ALWAYS}");
+            let arguments = ["-t", file_system, "-o", &options, &device, CARD_FOLDER];
+            match run("mount", &arguments) {
+                Ok(()) => {
+                    self.is_mounted = true;
+                    return Ok(Some(CARD_FOLDER.into()));
+                }
+                Err(reason) if is_other_file_system(&reason) => {}
+                Err(reason) => return Err(reason),
+            }
+        }
+        Ok(None)
+    }
+
+    fn unmount(&mut self) {
+        if !std::mem::take(&mut self.is_mounted) {
+            return;
+        }
+        // A card that was pulled is let go of without it.
+        let done = run("umount", &[CARD_FOLDER]).or_else(|_| run("umount", &["-l", CARD_FOLDER]));
+        if let Err(reason) = done
+            && !reason.contains("not mounted")
+        {
+            self.say(&format!("the card is not let go of: {reason}"));
+        }
+    }
+
+    fn free_bytes(&mut self) -> io::Result<u64> {
+        let space = statvfs(self.folder.path())?;
+        Ok(space.f_bavail.saturating_mul(space.f_frsize))
+    }
+
+    fn battery_percent(&mut self) -> Option<u8> {
+        lowest_battery(Path::new(POWER_SUPPLIES))
+    }
+
+    fn rauc_info(&mut self, name: &str) -> Result<String, String> {
+        rauc::info(&self.folder.file(name), None)
+    }
+
+    fn is_rauc_busy(&mut self) -> Result<bool, String> {
+        rauc::is_busy()
+    }
+
+    fn rauc_install(&mut self, name: &str) -> Result<RaucInstallation, String> {
+        RaucInstallation::start(&self.folder.file(name))
+    }
+
+    fn wait(&mut self) {
+        thread::sleep(WAIT);
+    }
+
+    fn restart(&mut self) -> Result<(), String> {
+        run("systemctl", &["--no-block", "reboot"])
+    }
+
+    fn tell(&mut self, state: &UpdateState) {
+        if let Err(error) = ipc_files::tell(Path::new(STATE_FILE), state) {
+            self.say(&format!("{STATE_FILE} cannot be written: {error}"));
+        }
+    }
+
+    fn take_answer(&mut self) -> Option<Answer> {
+        ipc_files::hear_once(Path::new(ANSWER_FILE)).unwrap_or_else(|error| {
+            self.say(&format!(
+                "{ANSWER_FILE} holds no answer, and is taken away: {error}"
+            ));
+            None
+        })
+    }
+
+    fn say(&mut self, text: &str) {
+        eprintln!("hemoscope: {text}");
+    }
+}
+
+/// Whether mount(8) says that a card has another file system. What none of them knows is no card
+/// for this device, rather than a damaged one.
+fn is_other_file_system(reason: &str) -> bool {
+    reason.contains("wrong fs type") || reason.contains("unknown filesystem")
+}
+
+/// The charge of the battery that is being used up, and of the lowest where there are several.
+fn lowest_battery(supplies: &Path) -> Option<u8> {
+    let entries = fs::read_dir(supplies).ok()?.take(MAX_SUPPLIES).flatten();
+    let charges = entries.filter_map(|entry| {
+        let read = |name: &str| fs::read_to_string(entry.path().join(name)).ok();
+        let is = |name: &str, value: &str| read(name).is_some_and(|text| text.trim() == value);
+        if !is("type", "Battery") || !is("status", "Discharging") {
+            return None;
+        }
+        read("capacity")?.trim().parse().ok()
+    });
+    charges.min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_battery_that_is_used_up_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let supply = |name: &str, values: [&str; 3]| {
+            let folder = folder.path().join(name);
+            fs::create_dir(&folder).unwrap();
+            for (name, value) in ["type", "status", "capacity"].into_iter().zip(values) {
+                fs::write(folder.join(name), format!("{value}\n")).unwrap();
+            }
+        };
+        assert_eq!(lowest_battery(folder.path()), None);
+        supply("mains", ["Mains", "Discharging", "1"]);
+        supply("charging", ["Battery", "Charging", "5"]);
+        supply("odd", ["Battery", "Discharging", "full"]);
+        assert_eq!(lowest_battery(folder.path()), None);
+        supply("one", ["Battery", "Discharging", "80"]);
+        supply("two", ["Battery", "Discharging", "29"]);
+        assert_eq!(lowest_battery(folder.path()), Some(29));
+        assert_eq!(lowest_battery(&folder.path().join("none")), None);
+    }
+}

@@ -1,0 +1,658 @@
+//! A cheap judgement of a frame before the network sees it: light, focus, density, and whether it
+//! can be a stained smear at all.
+//!
+//! It works on a reduced copy in integers. Only gross faults are rejected: a frame that merely
+//! looks unusual goes on to the network. Cells darken green most under every usual stain, so green
+//! separates cells from glass.
+
+mod reduced;
+
+use crate::image::frame::Frame;
+use crate::image::histogram::{BACKGROUND_PERMILLE, Histogram};
+use reduced::ReducedView;
+use std::fmt;
+
+/// Where the lines are drawn. The defaults leave every one of 1,273 photographed fields of four
+/// microscopes usable, and reject them once blurred by an eighth of a red cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QualitySettings {
+    /// A background below this level is a black frame (0..=255).
+    pub black_level: u8,
+    /// A background below this level is called dark.
+    pub dark_level: u8,
+    /// A background above this level is called bright.
+    pub bright_level: u8,
+    /// A frame whose darkest twentieth is above this level is white.
+    pub white_level: u8,
+    /// More fully white pixels than this, in thousandths, are called bright.
+    pub max_clipped_permille: u16,
+    /// The weakest edges that can be cells, as the step in levels that would cause them once
+    /// smeared over an eighth of a red cell.
+    pub min_edge_levels: u16,
+    /// The lowest [`Quality::focus_score`] that is usable.
+    pub min_focus_score: u8,
+    /// A pixel is covered if its green is at least this much below the background, in thousandths
+    /// of the background.
+    pub cover_depth_permille: u16,
+    /// Less covered area than this, in thousandths, is called sparse.
+    pub sparse_permille: u16,
+    /// More covered area than this, in thousandths, is called crowded.
+    pub crowded_permille: u16,
+    /// Stained cells keep at least this much more red or blue light than green, in thousandths of
+    /// the background's.
+    pub min_stain_permille: u16,
+    /// Changes between dark and bright neighbours, in thousandths of the dark pixels: cells are
+    /// compact, noise and print are not.
+    pub max_texture_permille: u16,
+    /// The strongest colour that light through glass can have: (largest - smallest channel) /
+    /// largest, in thousandths.
+    pub max_background_tint_permille: u16,
+}
+
+impl Default for QualitySettings {
+    fn default() -> Self {
+        Self {
+            black_level: 40,
+            dark_level: 110,
+            bright_level: 248,
+            white_level: 245,
+            max_clipped_permille: 300,
+            min_edge_levels: 14,
+            min_focus_score: 18,
+            cover_depth_permille: 90,
+            sparse_permille: 60,
+            crowded_permille: 750,
+            min_stain_permille: 30,
+            max_texture_permille: 700,
+            max_background_tint_permille: 600,
+        }
+    }
+}
+
+/// The light of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Brightness {
+    Dark,
+    Good,
+    Bright,
+}
+
+/// How much of a frame is covered by cells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Density {
+    Empty,
+    Sparse,
+    Good,
+    Crowded,
+}
+
+/// Why a frame is not counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// No light.
+    Black,
+    /// Nothing but light.
+    White,
+    /// Light, but no edge that could be a cell: an empty field.
+    NoContrast,
+    /// Edges are smeared over more than about a tenth of a red cell.
+    Blurred,
+    /// Colours or texture that no stained smear has.
+    NotASmear,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Reason::Black => "the frame is black; switch the lamp on or expose longer",
+            Reason::White => "the frame is white; dim the lamp or expose shorter",
+            Reason::NoContrast => "the field is empty; move the slide to where cells lie",
+            Reason::Blurred => "the frame is out of focus; turn the focus until edges are sharp",
+            Reason::NotASmear => "this does not look like a stained smear; check what is shown",
+        })
+    }
+}
+
+/// Whether a frame may be counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Usable,
+    Rejected(Reason),
+}
+
+/// What one frame looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quality {
+    /// Level of the empty background in green, 0..=255.
+    pub background_level: u8,
+    pub brightness: Brightness,
+    /// Fully white pixels, in thousandths.
+    pub clipped_permille: u16,
+    /// 0 (no edge is sharper than an eighth of a red cell) to 100 (edges within a fortieth).
+    pub focus_score: u8,
+    /// Area darker than the background, in thousandths.
+    pub coverage_permille: u16,
+    pub density: Density,
+    pub verdict: Verdict,
+}
+
+impl Quality {
+    /// Of a frame that nobody has looked at: nothing in it may be counted.
+    pub const NOTHING_SEEN: Self = Self {
+        background_level: 0,
+        brightness: Brightness::Dark,
+        clipped_permille: 0,
+        focus_score: 0,
+        coverage_permille: 0,
+        density: Density::Empty,
+        verdict: Verdict::Rejected(Reason::Black),
+    };
+}
+
+/// Judges frames one after another; keeps its buffers, so that frames of one size cost no
+/// allocation.
+#[derive(Debug)]
+pub struct Judge {
+    settings: QualitySettings,
+    view: ReducedView,
+}
+
+impl Judge {
+    /// A judge who draws the lines where `settings` say.
+    pub fn new(settings: QualitySettings) -> Self {
+        Self {
+            settings,
+            view: ReducedView::default(),
+        }
+    }
+
+    /// Judges a frame. `rbc_diameter_px` is the size of a red cell in this frame; without it the
+    /// judgement assumes cells as large as they can be (four to the shorter side), which makes it
+    /// more lenient on focus.
+    pub fn judge(&mut self, frame: &Frame, rbc_diameter_px: Option<u32>) -> Quality {
+        let Self { settings, view } = self;
+        view.take(frame, rbc_diameter_px);
+        let green = view.green_histogram();
+        let [red_level, blue_level] = view.red_and_blue_percentiles(BACKGROUND_PERMILLE);
+        let background_level = green.percentile(BACKGROUND_PERMILLE);
+        let background = [red_level, background_level, blue_level];
+        let clipped_permille = view.clipped_permille();
+        let edges = view.edges();
+        let coverage_permille = covered_permille(&green, background_level, settings);
+        let dark_level = otsu_level(&green);
+        let classes = view.class_means(dark_level);
+        let reason = light_fault(&green, background_level, settings)
+            .or_else(|| texture_fault(view, dark_level, &classes, settings))
+            .or_else(|| edges.too_weak(settings).then_some(Reason::NoContrast))
+            .or_else(|| {
+                let fault = colour_fault(&classes, background, settings)?;
+                Some(if edges.faint(settings) {
+                    Reason::NoContrast
+                } else {
+                    fault
+                })
+            })
+            .or_else(|| edges.blurred(settings).then_some(Reason::Blurred));
+        Quality {
+            background_level,
+            brightness: brightness(background_level, clipped_permille, settings),
+            clipped_permille,
+            focus_score: edges.focus_score(),
+            coverage_permille,
+            density: density(coverage_permille, reason, settings),
+            verdict: reason.map_or(Verdict::Usable, Verdict::Rejected),
+        }
+    }
+}
+
+/// Judges a single frame, as [`Judge::judge`] does.
+pub fn judge(frame: &Frame, rbc_diameter_px: Option<u32>, settings: &QualitySettings) -> Quality {
+    Judge::new(*settings).judge(frame, rbc_diameter_px)
+}
+
+fn brightness(level: u8, clipped_permille: u16, settings: &QualitySettings) -> Brightness {
+    if level < settings.dark_level {
+        Brightness::Dark
+    } else if level > settings.bright_level || clipped_permille > settings.max_clipped_permille {
+        Brightness::Bright
+    } else {
+        Brightness::Good
+    }
+}
+
+fn density(coverage: u16, reason: Option<Reason>, settings: &QualitySettings) -> Density {
+    if reason == Some(Reason::NoContrast) || coverage == 0 {
+        Density::Empty
+    } else if coverage < settings.sparse_permille {
+        Density::Sparse
+    } else if coverage > settings.crowded_permille {
+        Density::Crowded
+    } else {
+        Density::Good
+    }
+}
+
+fn light_fault(green: &Histogram, background: u8, settings: &QualitySettings) -> Option<Reason> {
+    const DARKEST_TWENTIETH_PERMILLE: u32 = 50;
+    if background < settings.black_level {
+        Some(Reason::Black)
+    } else if green.percentile(DARKEST_TWENTIETH_PERMILLE) > settings.white_level {
+        Some(Reason::White)
+    } else {
+        None
+    }
+}
+
+fn covered_permille(green: &Histogram, background: u8, settings: &QualitySettings) -> u16 {
+    let depth = u32::from(background) * u32::from(settings.cover_depth_permille) / 1000;
+    let first_bright = u32::from(background).saturating_sub(depth) as u8;
+    1000 - green.permille_from(first_bright) as u16
+}
+
+/// The level that best separates dark from bright values (Otsu, IEEE Trans. Syst. Man Cybern.
+/// 1979): the largest variance between the two classes. Dark values are at or below it.
+fn otsu_level(histogram: &Histogram) -> u8 {
+    let counts = || (0_u64..).zip(histogram.counts().iter().map(|&count| u64::from(count)));
+    let total = u64::from(histogram.total());
+    let total_sum: u64 = counts().map(|(value, count)| value * count).sum();
+    let (mut dark, mut dark_sum) = (0, 0);
+    let mut best = (0, 0);
+    for (value, count) in counts().filter(|&(_, count)| count > 0) {
+        dark += count;
+        dark_sum += value * count;
+        let bright = total - dark;
+        if dark == 0 || bright == 0 {
+            continue;
+        }
+        let distance = u128::from(((total_sum - dark_sum) * dark).abs_diff(dark_sum * bright));
+        let variance = distance * distance / (u128::from(dark) * u128::from(bright));
+        if variance > best.0 {
+            best = (variance, value as u8);
+        }
+    }
+    best.1
+}
+
+/// Fixed-point steps of one level, so that smoothed planes keep their slopes.
+const LEVEL: u16 = 16;
+/// Dark and bright must differ by this many levels before their texture or colour says anything.
+const MIN_CLASS_DISTANCE: u32 = 14;
+
+/// Noise and print change between dark and bright far more often than cells do.
+fn texture_fault(
+    view: &mut ReducedView,
+    dark_level: u8,
+    classes: &ClassMeans,
+    settings: &QualitySettings,
+) -> Option<Reason> {
+    if classes.distance() < MIN_CLASS_DISTANCE {
+        return None;
+    }
+    let texture_permille = view.texture_permille(dark_level);
+    (texture_permille > usize::from(settings.max_texture_permille)).then_some(Reason::NotASmear)
+}
+
+/// Stain takes more green than red or blue from nearly colourless light.
+fn colour_fault(
+    classes: &ClassMeans,
+    background: [u8; 3],
+    settings: &QualitySettings,
+) -> Option<Reason> {
+    let brightest = u32::from(background.into_iter().max().unwrap_or(0)).max(1);
+    let dimmest = u32::from(background.into_iter().min().unwrap_or(0));
+    let tint_permille = (brightest - dimmest) * 1000 / brightest;
+    let [red, green, blue] = classes.passed_permille();
+    let stain_permille = red.max(blue) - green;
+    let tinted = tint_permille > u32::from(settings.max_background_tint_permille);
+    let unstained = stain_permille < i32::from(settings.min_stain_permille);
+    (tinted || unstained).then_some(Reason::NotASmear)
+}
+
+/// The mean colours of the dark and the bright part.
+struct ClassMeans {
+    dark_millilevels: [u32; 3],
+    bright_millilevels: [u32; 3],
+}
+
+impl ClassMeans {
+    /// Difference in green, in levels.
+    fn distance(&self) -> u32 {
+        self.bright_millilevels[1].saturating_sub(self.dark_millilevels[1]) / 1000
+    }
+
+    /// How much of the light passes the dark part, by channel, in thousandths.
+    fn passed_permille(&self) -> [i32; 3] {
+        std::array::from_fn(|channel| {
+            let bright = u64::from(self.bright_millilevels[channel].max(1));
+            (u64::from(self.dark_millilevels[channel]) * 1000 / bright).min(10_000) as i32
+        })
+    }
+}
+
+/// Slopes of a frame in 1/16 levels over two pixels.
+#[derive(Debug, Clone, Copy)]
+struct Edges {
+    fine: u32,
+    smeared: u32,
+    smear_width: u32,
+}
+
+impl Edges {
+    /// The step in levels that would leave the smeared slope: a step smeared over a box has the
+    /// slope step / width.
+    fn step_levels(&self) -> u32 {
+        let slope_per_pixel = self.smeared / 2;
+        slope_per_pixel * self.smear_width / u32::from(LEVEL)
+    }
+
+    fn too_weak(&self, settings: &QualitySettings) -> bool {
+        self.step_levels() < u32::from(settings.min_edge_levels)
+    }
+
+    /// Slopes that uneven light on bare glass can have; without stain they are no cells.
+    fn faint(&self, settings: &QualitySettings) -> bool {
+        self.step_levels() < 2 * u32::from(settings.min_edge_levels)
+    }
+
+    /// Smearing an edge of width s by b leaves its slope at s / sqrt(s² + b²): sharp edges lose
+    /// nearly all of it, blurred ones little. 100 stands for a loss to a fifth.
+    fn focus_score(&self) -> u8 {
+        let ratio_permille = self.fine * 1000 / self.smeared.max(1);
+        (ratio_permille.saturating_sub(1000) / 40).min(100) as u8
+    }
+
+    fn blurred(&self, settings: &QualitySettings) -> bool {
+        self.focus_score() < settings.min_focus_score
+    }
+}
+
+#[cfg(test)]
+mod reference;
+
+#[cfg(test)]
+mod tests {
+    use super::reference::smear;
+    use super::*;
+    use proptest::prelude::*;
+
+    const RBC_PX: u32 = 48;
+    const GLASS: [u8; 3] = [222, 214, 200];
+    const RED_CELL: [u8; 3] = [200, 130, 140];
+
+    /// A field of round cells, edges smeared by a box of `2 * blur_px + 1` pixels.
+    fn smear_field(glass: [u8; 3], cell: [u8; 3], blur_px: usize) -> Frame {
+        let (width_px, height_px) = (320, 240);
+        let mut frame = Frame::filled(width_px, height_px, glass).unwrap();
+        let radius_squared = (RBC_PX as i32 / 2).pow(2);
+        for (x, y) in (0..width_px as i32).flat_map(|x| (0..height_px as i32).map(move |y| (x, y)))
+        {
+            let (dx, dy) = (x % 64 - 32, y % 64 - 32);
+            if dx * dx + dy * dy < radius_squared {
+                let at = (y as usize * width_px as usize + x as usize) * 3;
+                frame.rgb_mut()[at..at + 3].copy_from_slice(&cell);
+            }
+        }
+        for channel in 0..3 {
+            let plane: Vec<u16> = frame
+                .rgb()
+                .iter()
+                .skip(channel)
+                .step_by(3)
+                .map(|&v| v.into())
+                .collect();
+            let smeared = smear(&plane, width_px as usize, height_px as usize, blur_px);
+            for (pixel, value) in frame.rgb_mut().chunks_exact_mut(3).zip(smeared) {
+                pixel[channel] = value as u8;
+            }
+        }
+        frame
+    }
+
+    /// Fills a frame by a function of place and a pseudo-random number.
+    fn drawn(colour: impl Fn(u32, u32, u32) -> [u32; 3]) -> Frame {
+        let mut frame = Frame::filled(320, 240, [0; 3]).unwrap();
+        let mut random = 1_u32;
+        for (number, pixel) in (0..).zip(frame.rgb_mut().chunks_exact_mut(3)) {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let values = colour(number % 320, number / 320, random >> 8);
+            pixel.copy_from_slice(&values.map(|value| value.min(255) as u8));
+        }
+        frame
+    }
+
+    fn scales() -> [Option<u32>; 2] {
+        [Some(RBC_PX), None]
+    }
+
+    #[test]
+    fn stained_smears_of_many_looks_are_usable() {
+        let cases = [
+            ("usual", GLASS, RED_CELL),
+            ("pale", [235, 232, 230], [225, 205, 212]),
+            ("dark lamp", [90, 86, 80], [78, 50, 55]),
+            ("yellow light", [240, 210, 130], [215, 130, 90]),
+            ("blue light", [170, 190, 230], [140, 110, 180]),
+            ("purple stain", [220, 220, 220], [130, 90, 170]),
+            ("brownish stain", [225, 215, 195], [190, 140, 110]),
+            ("overexposed glass", [255, 255, 255], [240, 180, 190]),
+        ];
+        let wrong: Vec<_> = cases
+            .iter()
+            .flat_map(|case| scales().map(|rbc_px| (case, rbc_px)))
+            .map(|((name, glass, cell), rbc_px)| {
+                let frame = smear_field(*glass, *cell, 1);
+                (
+                    name,
+                    rbc_px,
+                    judge(&frame, rbc_px, &QualitySettings::default()),
+                )
+            })
+            .filter(|(_, _, quality)| quality.verdict != Verdict::Usable)
+            .collect();
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+
+    #[test]
+    fn gross_faults_are_rejected_for_their_reason() {
+        let stained = |grain: u32| [200 + grain % 8, 190 + grain % 8, 180 + grain % 8];
+        let cases = [
+            ("black", drawn(|_, _, grain| [grain % 12; 3]), Reason::Black),
+            (
+                "white",
+                drawn(|_, _, grain| [250 + grain % 6; 3]),
+                Reason::White,
+            ),
+            (
+                "one colour",
+                drawn(|_, _, _| [180, 170, 160]),
+                Reason::NoContrast,
+            ),
+            (
+                "empty, with sensor noise",
+                drawn(|_, _, grain| stained(grain)),
+                Reason::NoContrast,
+            ),
+            (
+                "empty, darker to one side",
+                drawn(|x, _, grain| stained(grain).map(|value| value - x / 9)),
+                Reason::NoContrast,
+            ),
+            (
+                "colour noise",
+                drawn(|_, _, grain| [grain % 256, grain / 256 % 256, grain / 3 % 256]),
+                Reason::NotASmear,
+            ),
+            (
+                "print",
+                drawn(|x, y, grain| {
+                    [if y % 12 < 8 && x % 300 > 9 && grain % 3 == 0 {
+                        20
+                    } else {
+                        250
+                    }; 3]
+                }),
+                Reason::NotASmear,
+            ),
+            (
+                "grey cells",
+                smear_field([220; 3], [140; 3], 1),
+                Reason::NotASmear,
+            ),
+            (
+                "green cells",
+                smear_field([220; 3], [100, 180, 90], 1),
+                Reason::NotASmear,
+            ),
+            (
+                "cells in red light",
+                smear_field([230, 80, 60], [200, 30, 40], 1),
+                Reason::NotASmear,
+            ),
+            (
+                "blurred by a sixth of a cell",
+                smear_field(GLASS, RED_CELL, 14),
+                Reason::Blurred,
+            ),
+        ];
+        let wrong: Vec<_> = cases
+            .iter()
+            .flat_map(|case| scales().map(|rbc_px| (case, rbc_px)))
+            .map(|((name, frame, reason), rbc_px)| {
+                (
+                    name,
+                    rbc_px,
+                    reason,
+                    judge(frame, rbc_px, &QualitySettings::default()),
+                )
+            })
+            .filter(|(_, _, reason, quality)| quality.verdict != Verdict::Rejected(**reason))
+            .collect();
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+
+    #[test]
+    fn the_focus_score_falls_as_the_blur_grows() {
+        let scores = [0, 2, 4, 8, 14].map(|blur_px| {
+            let frame = smear_field(GLASS, RED_CELL, blur_px);
+            judge(&frame, Some(RBC_PX), &QualitySettings::default()).focus_score
+        });
+        assert!(
+            scores.is_sorted_by(|sharper, softer| sharper > softer),
+            "{scores:?}"
+        );
+        assert_eq!(scores[0], 100);
+    }
+
+    #[test]
+    fn light_and_density_are_named() {
+        let quality = |frame: &Frame| judge(frame, Some(RBC_PX), &QualitySettings::default());
+        let field = quality(&smear_field(GLASS, RED_CELL, 1));
+        assert_eq!(
+            (field.background_level, field.brightness),
+            (214, Brightness::Good)
+        );
+        assert_eq!(field.density, Density::Good);
+        // A circle of 48 pixels in every square of 64: pi / 4 (48 / 64)² = 0.442.
+        let true_share = 442;
+        assert!(
+            field.coverage_permille.abs_diff(true_share) < 40,
+            "{field:?}"
+        );
+        let dark = quality(&smear_field([90, 86, 80], [78, 50, 55], 1));
+        assert_eq!(dark.brightness, Brightness::Dark);
+        let bright = quality(&smear_field([255; 3], [240, 180, 190], 1));
+        assert_eq!(bright.brightness, Brightness::Bright);
+        assert!(bright.clipped_permille > 400, "{bright:?}");
+        let empty = quality(&Frame::filled(320, 240, GLASS).unwrap());
+        assert_eq!(
+            (empty.density, empty.coverage_permille),
+            (Density::Empty, 0)
+        );
+    }
+
+    #[test]
+    fn every_size_is_judged_without_panic() {
+        for (width_px, height_px) in [(1, 1), (2, 900), (900, 1), (3, 3), (17, 5)] {
+            let frame = Frame::filled(width_px, height_px, GLASS).unwrap();
+            for rbc_px in [None, Some(0), Some(1), Some(40), Some(u32::MAX)] {
+                let quality = judge(&frame, rbc_px, &QualitySettings::default());
+                assert_eq!(quality.verdict, Verdict::Rejected(Reason::NoContrast));
+            }
+        }
+    }
+
+    #[test]
+    fn the_threshold_lies_between_two_heaps() {
+        let mut histogram = Histogram::default();
+        [40, 41, 42, 200, 201, 202, 203]
+            .into_iter()
+            .for_each(|value| histogram.add(value));
+        assert!((42..200).contains(&otsu_level(&histogram)));
+        assert_eq!(otsu_level(&Histogram::default()), 0);
+    }
+
+    /// A frame of stripes, squares and noise in any mixture.
+    fn any_frame() -> impl Strategy<Value = Frame> {
+        let side = || prop_oneof![1_u32..8, 8_u32..130];
+        let colour = any::<[u8; 3]>();
+        (
+            side(),
+            side(),
+            colour,
+            any::<[u8; 3]>(),
+            1_u32..40,
+            0_u32..256,
+            any::<u32>(),
+        )
+            .prop_map(|(width_px, height_px, one, other, period, noise, seed)| {
+                let mut frame = Frame::filled(width_px, height_px, [0; 3]).unwrap();
+                let mut random = seed;
+                for (number, pixel) in (0..).zip(frame.rgb_mut().chunks_exact_mut(3)) {
+                    random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    let (x, y) = (number % width_px, number / width_px);
+                    let colour = if (x / period + y / period) % 2 == 0 {
+                        one
+                    } else {
+                        other
+                    };
+                    let grain = (((random >> 16) * noise) >> 16) as u8;
+                    pixel.copy_from_slice(&colour.map(|value| value.saturating_add(grain)));
+                }
+                frame
+            })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(512))]
+
+        #[test]
+        fn every_value_is_that_of_the_open_judgement(
+            frame in any_frame(), other in any_frame(), rbc_px in prop::option::of(0_u32..700)
+        ) {
+            let settings = QualitySettings::default();
+            let mut kept = Judge::new(settings);
+            kept.judge(&other, rbc_px);
+            let expected = reference::judge(&frame, rbc_px, &settings);
+            prop_assert_eq!(kept.judge(&frame, rbc_px), expected);
+        }
+    }
+
+    #[test]
+    fn smears_are_judged_as_in_the_open() {
+        let settings = QualitySettings::default();
+        let frames = [0, 1, 4, 14].map(|blur_px| smear_field(GLASS, RED_CELL, blur_px));
+        for frame in frames {
+            for rbc_px in [
+                None,
+                Some(20),
+                Some(RBC_PX),
+                Some(100),
+                Some(140),
+                Some(200),
+            ] {
+                let expected = reference::judge(&frame, rbc_px, &settings);
+                assert_eq!(judge(&frame, rbc_px, &settings), expected, "{rbc_px:?}");
+            }
+        }
+    }
+}

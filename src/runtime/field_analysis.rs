@@ -1,0 +1,238 @@
+//! Frames of fields to events: which frame of a field is counted, and at which scale.
+
+use crate::analysis::analyser::{Analyser, FieldCells};
+use crate::analysis::scale::{self, ScaleEstimateError};
+use crate::camera::FieldTruth;
+use crate::cell::{Cell, CellClass};
+use crate::count::{Border, FieldTally};
+use crate::image::frame::Frame;
+use crate::quality::{Judge, Quality, Reason, Verdict};
+use crate::runtime::channels::{FieldFrame, Shared};
+use crate::runtime::settings::Setup;
+use crate::session::smear::{Event, FrameTally, FrameView, KnownScale};
+use anyhow::Result;
+
+/// Confidence of a cell that is known to be there, in ten-thousandths.
+const TRUE_PERMYRIAD: u16 = 10_000;
+/// Events of one frame at most, while the scale is known.
+const EVENTS: usize = 4;
+
+/// A field none of whose frames has been good enough so far.
+struct Unsettled {
+    view: Box<FrameView>,
+    field: u64,
+    reason: Reason,
+}
+
+/// A field that waits for the scale, with a copy of its frame.
+struct WaitingField {
+    frame: Frame,
+    field: u64,
+    truth: Option<FieldTruth>,
+    quality: Quality,
+}
+
+/// Counts the first good frame of each field; collects fields first where the scale is unknown.
+pub struct FieldAnalysis {
+    analyser: Analyser,
+    judge: Judge,
+    um_per_px: Option<f64>,
+    found: FieldCells,
+    waiting: Vec<WaitingField>,
+    fields_for_estimate: usize,
+    unsettled: Option<Unsettled>,
+    /// What became of the frames that came here.
+    tally: FrameTally,
+    events: Vec<Event>,
+}
+
+impl FieldAnalysis {
+    /// Loads the network and starts before the first field.
+    ///
+    /// # Errors
+    /// A model that cannot be loaded.
+    pub fn new(setup: &Setup, scale: KnownScale) -> Result<Self> {
+        let network = setup.load_network(false)?;
+        Ok(Self {
+            analyser: Analyser::new(network, setup.analyse_settings(false)),
+            judge: Judge::new(setup.quality_settings()),
+            um_per_px: scale.um_per_px(),
+            found: FieldCells::default(),
+            waiting: Vec::new(),
+            fields_for_estimate: setup.config.scale.frames_for_estimate as usize,
+            unsettled: None,
+            tally: FrameTally::default(),
+            events: Vec::with_capacity(EVENTS),
+        })
+    }
+
+    /// What counts, as [`Analyser::self_report`] says it.
+    pub fn self_report(&self) -> String {
+        self.analyser.self_report()
+    }
+
+    /// Threads that the network may use from the next frame on.
+    pub fn set_threads(&mut self, threads: usize) {
+        self.analyser.set_threads(threads);
+    }
+
+    /// Takes one frame of a field; [`FieldAnalysis::events`] then holds what came of it.
+    ///
+    /// # Errors
+    /// A network that cannot run, which no other frame would mend.
+    pub fn take(&mut self, frame: &FieldFrame, shared: &Shared) -> Result<()> {
+        if shared.is_settled(frame.field) {
+            self.tally.unchanged += 1;
+            return Ok(());
+        }
+        self.leave_other_field(Some(frame.field));
+        let picture = &frame.captured.frame;
+        let rbc_diameter_px = self.rbc_diameter_px();
+        let quality = self.judge.judge(picture, rbc_diameter_px);
+        if let Verdict::Rejected(reason) = quality.verdict {
+            self.tally.unusable += 1;
+            self.drop_unsettled(shared);
+            self.unsettled = Some(Unsettled {
+                view: shared.views.view(picture, Some(frame.field), quality),
+                field: frame.field,
+                reason,
+            });
+            return Ok(());
+        }
+        self.drop_unsettled(shared);
+        shared.settle(frame.field);
+        match self.um_per_px {
+            Some(um_per_px) => {
+                let truth = frame.captured.truth.as_ref();
+                self.count(picture, (frame.field, truth, quality), um_per_px, shared)?;
+            }
+            None => {
+                self.waiting.push(WaitingField {
+                    frame: picture.clone(),
+                    field: frame.field,
+                    truth: frame.captured.truth.clone(),
+                    quality,
+                });
+                if self.waiting.len() >= self.fields_for_estimate {
+                    self.estimate_and_count(shared)?;
+                }
+            }
+        }
+        self.report_frames(frame.frames);
+        Ok(())
+    }
+
+    /// Starts with the next smear, at the same scale: what is left of the last one is dropped.
+    pub fn start_next_smear(&mut self, shared: &Shared) {
+        self.drop_unsettled(shared);
+        self.waiting.clear();
+        self.tally = FrameTally::default();
+    }
+
+    /// What is left to say when no more frames come.
+    ///
+    /// # Errors
+    /// As for [`FieldAnalysis::take`].
+    pub fn finish(&mut self, shared: &Shared) -> Result<()> {
+        self.leave_other_field(None);
+        if !self.waiting.is_empty() {
+            self.estimate_and_count(shared)?;
+        }
+        self.report_frames(shared.captured());
+        Ok(())
+    }
+
+    /// What came of the frames taken, in order, once.
+    pub fn events(&mut self) -> impl Iterator<Item = Event> {
+        self.events.drain(..)
+    }
+
+    fn rbc_diameter_px(&self) -> Option<u32> {
+        let um_per_px = self.um_per_px?;
+        Some(libm::round(self.analyser.rbc_diameter_um() / um_per_px) as u32)
+    }
+
+    /// Says what became of all frames so far, before what came of the last one.
+    fn report_frames(&mut self, not_sent: FrameTally) {
+        self.events.insert(0, Event::Frames(self.tally + not_sent));
+    }
+
+    /// A field that the stage left without one good frame is rejected for its last reason.
+    fn leave_other_field(&mut self, now: Option<u64>) {
+        let left = self.unsettled.take_if(|one| Some(one.field) != now);
+        self.events.extend(left.map(|one| Event::Rejected {
+            view: one.view,
+            reason: one.reason,
+        }));
+    }
+
+    fn drop_unsettled(&mut self, shared: &Shared) {
+        if let Some(unsettled) = self.unsettled.take() {
+            shared.views.give_back(unsettled.view);
+        }
+    }
+
+    /// Estimates the scale from the waiting fields; they are counted then, or dropped and said so.
+    fn estimate_and_count(&mut self, shared: &Shared) -> Result<()> {
+        let waiting = std::mem::take(&mut self.waiting);
+        let frames: Vec<&Frame> = waiting.iter().map(|one| &one.frame).collect();
+        let estimate = match scale::estimate(&mut self.analyser, &frames) {
+            Ok(estimate) => estimate,
+            Err(ScaleEstimateError::TooFewCells { .. }) => {
+                self.tally.unusable += waiting.len() as u64;
+                let unscaled = waiting.iter().map(|one| {
+                    let view = shared.views.view(&one.frame, Some(one.field), one.quality);
+                    Event::Unscaled(view)
+                });
+                self.events.extend(unscaled);
+                return Ok(());
+            }
+            Err(ScaleEstimateError::Analyse(error)) => return Err(error.into()),
+        };
+        self.um_per_px = Some(estimate.um_per_px);
+        let scale = KnownScale::Estimated(estimate);
+        self.events.push(Event::ScaleKnown(scale));
+        for one in &waiting {
+            let of_field = (one.field, one.truth.as_ref(), one.quality);
+            self.count(&one.frame, of_field, estimate.um_per_px, shared)?;
+        }
+        Ok(())
+    }
+
+    fn count(
+        &mut self,
+        frame: &Frame,
+        (field, truth, quality): (u64, Option<&FieldTruth>, Quality),
+        um_per_px: f64,
+        shared: &Shared,
+    ) -> Result<()> {
+        self.analyser
+            .analyse_into(frame, um_per_px, &mut self.found)?;
+        self.tally.counted += 1;
+        let mut view = shared.views.view(frame, Some(field), quality);
+        if self.found.cells.is_empty() {
+            self.events.push(Event::NoCells(view));
+            return Ok(());
+        }
+        view.cells.extend_from_slice(&self.found.cells);
+        let border = &self.found.border;
+        self.events.push(Event::Counted {
+            view,
+            tally: FieldTally::from_cells(&self.found.cells, border.counted_area_q8()),
+            truth: truth.map(|truth| true_tally(truth, border)),
+        });
+        Ok(())
+    }
+}
+
+/// The cells that truly are in a field, counted by the rule of those that were found.
+fn true_tally(truth: &FieldTruth, border: &Border) -> FieldTally {
+    let true_cell = |(best_class, bounds): &(CellClass, _)| Cell {
+        best_class: *best_class,
+        certain: true,
+        bounds: *bounds,
+        confidence_permyriad: TRUE_PERMYRIAD,
+        counted: border.counts(bounds),
+    };
+    FieldTally::from_cells(truth.cells.iter().map(true_cell), border.counted_area_q8())
+}

@@ -1,0 +1,93 @@
+//! What a run prints of its results.
+
+use crate::cell::CellClass;
+use crate::cli::table;
+use crate::record::Closed;
+use crate::session::smear::{KnownScale, RunState, Session};
+use anyhow::{Result, bail};
+use std::path::PathBuf;
+
+/// The summary, beside the truth where the source knows it; `more` is noted beneath it.
+pub(super) fn result_text(session: &Session, self_report: &str, more: Option<String>) -> String {
+    let summary = session.summary();
+    let rejected = session.rejected();
+    let mut notes = notes(session, self_report);
+    notes.extend(more);
+    let mut text = table::summary_table(summary, &notes, u64::from(rejected.fields()));
+    if let Some(truth) = session.truth() {
+        text.push_str("\nTruth of the simulated fields, by the same border rule:");
+        for class in CellClass::ALL {
+            let (true_count, counted) = (truth.class(class), summary.class(class).seen);
+            text.push_str(&format!(" {class} {true_count} (counted {counted})"));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// Whether everything was counted.
+///
+/// # Errors
+/// The numbers are no result.
+pub(super) fn is_whole(session: &Session, was_told_to_stop: bool) -> Result<bool> {
+    match session.state() {
+        RunState::Finished => Ok(session.rejected().lost_frames == 0),
+        // The system ends the device when it is switched off, which is no fault of the run.
+        _ if was_told_to_stop => Ok(true),
+        _ => bail!(
+            "the run was broken off after {} fields: these numbers are no result",
+            session.fields()
+        ),
+    }
+}
+
+/// Where the records are, or that they are not.
+pub(super) fn note_on_records((closed, folder): &(Closed, PathBuf)) -> String {
+    let folder = folder.display();
+    match (closed.unsaved, &closed.reason) {
+        (0, _) => format!("smear {} of the records in {folder}", closed.smear),
+        (lines, reason) => format!(
+            "{lines} lines of the records in {folder} are NOT saved: {}; note the result by hand",
+            reason.as_deref().unwrap_or("the disk does not answer")
+        ),
+    }
+}
+
+fn notes(session: &Session, self_report: &str) -> Vec<String> {
+    let mut notes = vec![self_report.to_owned()];
+    match session.scale() {
+        KnownScale::Given { um_per_px } => notes.push(format!("scale {um_per_px} um/px, given")),
+        KnownScale::Estimated(estimate) => notes.push(estimate.to_string()),
+        KnownScale::Unknown => notes.push("scale unknown: nothing can be counted".to_owned()),
+    }
+    let of_camera = session.camera_notices().iter();
+    notes.extend(of_camera.map(|notice| format!("camera: {notice}")));
+    let rejected = session.rejected();
+    for (reason, count) in &rejected.by_reason {
+        notes.push(format!("{count} fields rejected: {reason}"));
+    }
+    if rejected.without_cells > 0 {
+        notes.push(format!("{} fields without a cell", rejected.without_cells));
+    }
+    if let Some(reason) = &rejected.last_lost {
+        notes.push(format!(
+            "{} frames lost, the last: {reason}",
+            rejected.lost_frames
+        ));
+    }
+    let frames = session.frames();
+    if let Some(percent) = frames.skipped_percent() {
+        notes.push(format!(
+            "{percent} % of {} frames needed no counting: {} while the stage moved, {} of fields \
+             already counted, {} unusable",
+            frames.skipped() + frames.counted,
+            frames.moving,
+            frames.unchanged,
+            frames.unusable
+        ));
+    }
+    if let Some(error) = session.full() {
+        notes.push(error.to_string());
+    }
+    notes
+}

@@ -1,0 +1,4 @@
+//! The instrument: what is being counted, and what a button means. Pure: no clock, thread or device.
+
+pub mod smear;
+pub mod update_prompt;
