@@ -15,7 +15,7 @@ use hemoscope::decode::yuyv::{LevelRange, decode_yuyv};
 use hemoscope::image::frame::Frame;
 use hemoscope::preprocess::scale::ScalePlan;
 use hemoscope::preprocess::{Preprocessor, Steps};
-use hemoscope::quality::{Judge, QualitySettings};
+use hemoscope::quality::{FrameAssessor, QualitySettings};
 use std::hint::black_box;
 use std::time::Instant;
 use zune_core::bytestream::ZCursor;
@@ -130,7 +130,7 @@ fn main() -> Result<()> {
     let mut jpeg_decoder = JpegDecoder::default();
     let mut jpeg_frame = Frame::filled(WIDTH_PX, HEIGHT_PX, [0; 3])?;
     let mut yuyv_frame = jpeg_frame.clone();
-    let mut judge = Judge::new(QualitySettings::default());
+    let mut assessor = FrameAssessor::new(QualitySettings::default());
     let mut preprocessor = Preprocessor::default();
     for jpeg in &jpegs {
         jpeg_decoder.decode(jpeg, "a simulated frame", &mut jpeg_frame)?;
@@ -160,7 +160,7 @@ fn main() -> Result<()> {
             )?)
         }),
         Contender::new("judge", "hemoscope", |field| {
-            black_box(judge.judge(&frames[field], Some(RBC_DIAMETER_PX as u32)));
+            black_box(assessor.assess(&frames[field], Some(RBC_DIAMETER_PX as u32)));
             Ok(())
         }),
         Contender::new("scale and pack", "hemoscope", |field| {

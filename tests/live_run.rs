@@ -9,7 +9,7 @@ use hemoscope::camera;
 use hemoscope::cli::arguments::{Arguments, Command};
 use hemoscope::input::Action;
 use hemoscope::record::archive::{self, SmearState};
-use hemoscope::record::{Clock, Ending, Stamp, records_folder};
+use hemoscope::record::{Clock, EndReason, Timestamp, records_folder};
 use hemoscope::runtime::TalkFiles;
 use hemoscope::runtime::presenter::clock_of;
 use hemoscope::runtime::run::run_with;
@@ -258,7 +258,7 @@ fn identities() -> [Identity<'static>; 2] {
         let unix_ms = now.unix_ms.saturating_sub(ago_ms);
         Identity {
             sample: None,
-            clock: clock_of(Stamp { unix_ms, ..now }, 0),
+            clock: clock_of(Timestamp { unix_ms, ..now }, 0),
         }
     })
 }
@@ -322,7 +322,7 @@ fn a_board_shows_what_keeps_it_from_counting() {
     let error = camera::open(
         "simulated:three",
         &camera::ControlSettings::default(),
-        camera::AtStart::MayCome,
+        camera::OpenPolicy::Wait,
     );
     let what_happened = error.err().unwrap().to_string();
     expect_screen(&board, folder.path(), |identity| {
@@ -392,14 +392,14 @@ fn one_button_finishes_a_smear_and_starts_the_next_one() {
     for camera in ["simulated:31", "simulated:31:unnumbered"] {
         let folder = tempfile::tempdir().unwrap();
         let screen = folder.path().join("screen.png");
-        let wanted_fields = [3, 2];
+        let target_fields = [3, 2];
         // Fields of each smear when it was finished.
         let mut finished = Vec::new();
         let mut shown_results = 0;
         let (ended, text) = run_with_operator(camera, &screen, |session| {
             let next = match session.state() {
                 RunState::Live => {
-                    let wanted = wanted_fields.get(finished.len())?;
+                    let wanted = target_fields.get(finished.len())?;
                     if session.fields() < *wanted {
                         return None;
                     }
@@ -434,7 +434,7 @@ fn one_button_finishes_a_smear_and_starts_the_next_one() {
             .iter()
             .map(|(smear, files)| {
                 let smear = archive::read(*smear, files).unwrap();
-                assert_eq!(smear.state, SmearState::Ended(Ending::Finished));
+                assert_eq!(smear.state, SmearState::Ended(EndReason::Finished));
                 smear.totals.fields
             })
             .collect();

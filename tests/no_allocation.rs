@@ -13,12 +13,12 @@ use hemoscope::network::{Network, Runner};
 use hemoscope::panel::MemoryPanel;
 use hemoscope::preprocess::scale::ScalePlan;
 use hemoscope::preprocess::{Preprocessor, Steps};
-use hemoscope::quality::{Judge, QualitySettings};
-use hemoscope::record::Stamp;
+use hemoscope::quality::{FrameAssessor, QualitySettings};
+use hemoscope::record::Timestamp;
 use hemoscope::runtime::channels::{FieldFrame, Shared};
 use hemoscope::runtime::display::Display;
 use hemoscope::runtime::field_analysis::FieldAnalysis;
-use hemoscope::runtime::presenter::surroundings_of;
+use hemoscope::runtime::presenter::screen_context_of;
 use hemoscope::runtime::settings::Setup;
 use hemoscope::session::smear::{Event, FrameTally, FrameView, KnownScale, Session};
 use hemoscope::ui::layout::ScreenSize;
@@ -158,7 +158,7 @@ struct Loop<'a> {
     display: Display,
     analysis: FieldAnalysis,
     watch: StageWatch,
-    judge: Judge,
+    assessor: FrameAssessor,
     next_field: u64,
 }
 
@@ -176,7 +176,7 @@ impl<'a> Loop<'a> {
             display: Display::new(size, vec![Box::new(MemoryPanel::new(size.canvas()))]),
             analysis,
             watch: StageWatch::default(),
-            judge: Judge::new(QualitySettings::default()),
+            assessor: FrameAssessor::new(QualitySettings::default()),
             next_field: 0,
         }
     }
@@ -194,13 +194,13 @@ impl<'a> Loop<'a> {
         let notice = Notice::UpdateInstalling {
             percent: self.next_field as u8,
         };
-        let stamp = Stamp {
+        let stamp = Timestamp {
             uptime_ms: self.next_field * 1000,
             unix_ms: MORNING_UNIX_MS + self.next_field * 60_000,
             clock_set: true,
         };
         stages.run("screen", || {
-            let surroundings = surroundings_of(stamp, 0, Some(notice), true);
+            let surroundings = screen_context_of(stamp, 0, Some(notice), true);
             self.display
                 .show_session(&self.session, self.setup, surroundings)
                 .unwrap();
@@ -216,7 +216,7 @@ impl<'a> Loop<'a> {
         });
         assert!(matches!(sights[1], Sight::Resting { .. }));
         let quality = stages.run("judge", || {
-            self.judge.judge(frame, Some(RBC_DIAMETER_PX as u32))
+            self.assessor.assess(frame, Some(RBC_DIAMETER_PX as u32))
         });
         let view = stages.run("preview", || self.shared.views.view(frame, None, quality));
         self.step(Event::Preview(view), stages);

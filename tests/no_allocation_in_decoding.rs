@@ -5,7 +5,7 @@ use hemoscope::decode::yuyv::{LevelRange, decode_yuyv};
 use hemoscope::image::frame::Frame;
 use hemoscope::preprocess::scale::ScalePlan;
 use hemoscope::preprocess::{Preprocessor, Steps};
-use hemoscope::quality::{Judge, QualitySettings};
+use hemoscope::quality::{FrameAssessor, QualitySettings};
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 use std::sync::atomic::Ordering;
@@ -36,13 +36,13 @@ fn frames_after_the_first_allocate_nothing() {
     let plan = ScalePlan::new(SIZE_PX, 0.1, 7.5, 52.0).unwrap();
     assert_ne!(plan.scaled_px(), plan.padded_px());
     let mut decoder = JpegDecoder::default();
-    let mut judge = Judge::new(QualitySettings::default());
+    let mut assessor = FrameAssessor::new(QualitySettings::default());
     let mut preprocessor = Preprocessor::default();
     let mut frame = Frame::filled(1, 1, [0; 3]).unwrap();
     let mut run = |bytes: &[u8]| {
         let before = ALLOCATIONS.load(Ordering::Relaxed);
         decoder.decode(bytes, "field", &mut frame).unwrap();
-        judge.judge(&frame, Some(75));
+        assessor.assess(&frame, Some(75));
         let steps = Steps::default();
         preprocessor.prepare(&frame, &plan, &steps).unwrap();
         let stride_bytes = SIZE_PX.0 as usize * 2;

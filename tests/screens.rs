@@ -77,7 +77,7 @@ fn field() -> Field {
                 x1_q4: (x + diameter / 2).min(width) * 16,
                 y1_q4: (y + diameter / 2).min(height) * 16,
             },
-            confidence_permyriad: if certain { 9500 } else { 4500 },
+            confidence_e4: if certain { 9500 } else { 4500 },
             counted,
         })
         .collect();

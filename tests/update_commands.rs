@@ -3,7 +3,7 @@
 mod common;
 
 use common::{hemoscope, messages};
-use hemoscope::record::Stamp;
+use hemoscope::record::Timestamp;
 use hemoscope::update::folder::DiskFolder;
 use hemoscope::update::history::{self, HISTORY_FORMAT, HistoryEvent, HistoryLine};
 use hemoscope::update::slots::Slot;
@@ -89,7 +89,7 @@ fn the_history_is_printed_as_rows_or_as_json() {
             sha256: "ab".to_owned(),
             reason: reason.to_owned(),
             boot_id: "a-boot".to_owned(),
-            stamp: Stamp {
+            stamp: Timestamp {
                 uptime_ms: 5,
                 unix_ms: 1_767_229_260_000,
                 clock_set: true,

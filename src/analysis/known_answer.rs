@@ -55,7 +55,7 @@ pub struct KnownAnswer {
 pub fn count(setup: &Setup, network: Network) -> Result<KnownAnswer> {
     let frame = decode_image(BUILT_IN_FRAME, "the built-in frame")?;
     let um_per_px = BUILT_IN_UM_PER_PX;
-    let quality = setup.judge(
+    let quality = setup.assess(
         &frame,
         setup.rbc_diameter_px(KnownScale::Given { um_per_px }),
     );
@@ -90,7 +90,7 @@ fn bytes_of(cells: &[Cell]) -> Vec<u8> {
         for side in [bounds.x0_q4, bounds.y0_q4, bounds.x1_q4, bounds.y1_q4] {
             bytes.extend_from_slice(&side.to_le_bytes());
         }
-        bytes.extend_from_slice(&cell.confidence_permyriad.to_le_bytes());
+        bytes.extend_from_slice(&cell.confidence_e4.to_le_bytes());
         bytes.push(u8::from(cell.counted));
     }
     bytes

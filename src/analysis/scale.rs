@@ -21,7 +21,7 @@ const REFINEMENTS: usize = 3;
 /// Red cells beneath which no estimate is given.
 pub const MIN_CELLS: usize = 8;
 /// Only cells this sure are measured, in ten-thousandths.
-const SURE_PERMYRIAD: u16 = 6_000;
+const SURE_E4: u16 = 6_000;
 /// How far a tried size may lie from the cells it finds, as a natural logarithm, before its
 /// cells count for nothing.
 const AGREEMENT_WIDTH: f64 = 0.45;
@@ -111,7 +111,7 @@ pub fn estimate(
 /// One red cell that lies wholly inside its frame.
 struct Measured {
     diameter_px: f64,
-    confidence_permyriad: u16,
+    confidence_e4: u16,
 }
 
 /// The sure, whole red cells of all frames, sorted by diameter.
@@ -137,7 +137,7 @@ fn measure(
             .filter(|cell| is_sure_and_whole(cell, frame));
         measured.extend(whole.map(|cell| Measured {
             diameter_px: diameter_px(&cell.bounds),
-            confidence_permyriad: cell.confidence_permyriad,
+            confidence_e4: cell.confidence_e4,
         }));
     }
     measured.sort_by(|a, b| a.diameter_px.total_cmp(&b.diameter_px));
@@ -148,7 +148,7 @@ fn is_sure_and_whole(cell: &Cell, frame: &Frame) -> bool {
     let bounds = &cell.bounds;
     let margin_q4 = 2 * SUBPIXELS;
     cell.best_class == CellClass::Rbc
-        && cell.confidence_permyriad >= SURE_PERMYRIAD
+        && cell.confidence_e4 >= SURE_E4
         && bounds.x0_q4 > margin_q4
         && bounds.y0_q4 > margin_q4
         && bounds.x1_q4 < frame.width_px() as i32 * SUBPIXELS - margin_q4
@@ -177,8 +177,5 @@ fn quartile_spread(sorted: &[Measured]) -> f64 {
 }
 
 fn total_confidence(cells: &[Measured]) -> f64 {
-    cells
-        .iter()
-        .map(|cell| f64::from(cell.confidence_permyriad))
-        .sum()
+    cells.iter().map(|cell| f64::from(cell.confidence_e4)).sum()
 }

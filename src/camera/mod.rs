@@ -9,7 +9,7 @@ mod unavailable;
 pub mod v4l2;
 
 pub use controls::ControlSettings;
-pub use unavailable::Absence;
+pub use unavailable::Unavailable;
 
 use crate::cell::{BoundingBox, CellClass};
 use crate::image::frame::Frame;
@@ -22,10 +22,13 @@ use thiserror::Error;
 pub enum CameraError {
     /// The source cannot be opened, or broke for good.
     #[error("camera {camera}: {reason}")]
-    Unavailable { camera: String, reason: String },
+    CannotOpen { camera: String, reason: String },
     /// The camera is not there at the moment; asked again, the source tries to open it anew.
-    #[error("camera {camera} {absence}; counting goes on when it is back")]
-    Away { camera: String, absence: Absence },
+    #[error("camera {camera} {unavailable}; counting goes on when it is back")]
+    Unavailable {
+        camera: String,
+        unavailable: Unavailable,
+    },
     /// This frame is lost, the next may be good.
     #[error("frame {sequence} of camera {camera} was dropped: {reason}")]
     BadFrame {
@@ -110,11 +113,11 @@ const SIMULATED_INTERVAL: Duration = Duration::from_millis(40);
 
 /// What to do about a V4L2 camera that cannot be opened at the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AtStart {
+pub enum OpenPolicy {
     /// Say so and give up, as a command on the desk does.
-    MustBeThere,
+    Require,
     /// Wait for it and say so on the screen, as a device does.
-    MayCome,
+    Wait,
 }
 
 /// Opens the source that a specification names: `v4l2` for the only camera there is, `v4l2:PATH` for
@@ -122,11 +125,11 @@ pub enum AtStart {
 /// `controls` are for V4L2 cameras; other sources have none.
 ///
 /// # Errors
-/// [`CameraError::Unavailable`] with the reason, or with what can be named.
+/// [`CameraError::CannotOpen`] with the reason, or with what can be named.
 pub fn open(
     spec: &str,
     controls: &ControlSettings,
-    at_start: AtStart,
+    open_policy: OpenPolicy,
 ) -> Result<Box<dyn FrameSource>, CameraError> {
     if let Some(path) = spec.strip_prefix("replay:") {
         let paths = [PathBuf::from(path)];
@@ -143,12 +146,12 @@ pub fn open(
             ..v4l2::Wanted::default()
         };
         let mut camera = v4l2::V4l2Camera::new(v4l2::Kernel, which, wanted);
-        if at_start == AtStart::MustBeThere {
+        if open_policy == OpenPolicy::Require {
             camera.open()?;
         }
         return Ok(Box::new(camera));
     }
-    Err(CameraError::Unavailable {
+    Err(CameraError::CannotOpen {
         camera: spec.to_owned(),
         reason: "no such source; name v4l2, v4l2:PATH, replay:PATH, simulated or simulated:SEED"
             .to_owned(),

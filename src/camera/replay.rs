@@ -31,14 +31,14 @@ impl ReplayCamera {
     ///
     /// # Errors
     ///
-    /// [`CameraError::Unavailable`] where a path cannot be read, a folder or the whole list holds
+    /// [`CameraError::CannotOpen`] where a path cannot be read, a folder or the whole list holds
     /// no picture, or there are more than [`MAX_REPLAY_FILES`].
     pub fn open(paths: &[PathBuf], repeats: bool) -> Result<Self, CameraError> {
         let name = match paths {
             [only] => format!("replay:{}", only.display()),
             _ => format!("replay of {} paths", paths.len()),
         };
-        let unavailable = |reason: String| CameraError::Unavailable {
+        let unavailable = |reason: String| CameraError::CannotOpen {
             camera: name.clone(),
             reason,
         };
@@ -89,7 +89,7 @@ impl FrameSource for ReplayCamera {
 
     /// The next file's frame. A file that cannot be read is a [`CameraError::BadFrame`], and the
     /// next call goes on behind it; when a repeated list gives nothing but bad files in a whole
-    /// round, the camera is [`CameraError::Unavailable`].
+    /// round, the camera is [`CameraError::CannotOpen`].
     fn next_frame_into(&mut self, captured: &mut CapturedFrame) -> Result<bool, CameraError> {
         let sequence = self.next_sequence;
         let count = self.files.len() as u64;
@@ -97,7 +97,7 @@ impl FrameSource for ReplayCamera {
             return Ok(false);
         }
         if self.repeats && self.bad_in_a_row == self.files.len() {
-            return Err(CameraError::Unavailable {
+            return Err(CameraError::CannotOpen {
                 camera: self.name.clone(),
                 reason: format!(
                     "none of its {count} files is a picture that can be used; see the messages \
@@ -232,7 +232,7 @@ mod tests {
             assert!(matches!(error, CameraError::BadFrame { .. }), "{error}");
         }
         let error = camera.next_frame().unwrap_err();
-        assert!(matches!(error, CameraError::Unavailable { .. }), "{error}");
+        assert!(matches!(error, CameraError::CannotOpen { .. }), "{error}");
     }
 
     #[test]
@@ -252,7 +252,7 @@ mod tests {
         ];
         for (name, paths, words) in cases {
             let error = ReplayCamera::open(&paths, false).unwrap_err();
-            let is_unavailable = matches!(error, CameraError::Unavailable { .. });
+            let is_unavailable = matches!(error, CameraError::CannotOpen { .. });
             assert!(
                 is_unavailable && error.to_string().contains(words),
                 "{name}: {error}"

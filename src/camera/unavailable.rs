@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// What is in the way of frames; each can pass while the device runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Absence {
+pub enum Unavailable {
     /// None is connected, or not the one that was named.
     NotConnected,
     /// Several are connected and none was named.
@@ -13,7 +13,7 @@ pub enum Absence {
     /// Another program has it.
     InUse,
     /// The device's user may not open it.
-    NotAllowed,
+    PermissionDenied,
     /// It is something else, or gives no format that can be used.
     Unsuitable { reason: String },
     /// It is there and gives nothing.
@@ -23,7 +23,7 @@ pub enum Absence {
 }
 
 /// A phrase that goes on after the camera's name, and says what to do.
-impl fmt::Display for Absence {
+impl fmt::Display for Unavailable {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotConnected => formatter.write_str("is not connected; check its cable"),
@@ -37,7 +37,7 @@ impl fmt::Display for Absence {
                 )
             }
             Self::InUse => formatter.write_str("is used by another program; stop that program"),
-            Self::NotAllowed => formatter
+            Self::PermissionDenied => formatter
                 .write_str("may not be used; give this user access to video devices (group video)"),
             Self::Unsuitable { reason } => formatter.write_str(reason),
             Self::Silent { seconds } => {

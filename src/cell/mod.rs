@@ -95,7 +95,7 @@ pub struct Cell {
     /// Visible part of the cell, clipped to the frame.
     pub bounds: BoundingBox,
     /// Calibrated probability that this is a cell of `best_class`, in ten-thousandths (0..=10000).
-    pub confidence_permyriad: u16,
+    pub confidence_e4: u16,
     /// Whether the border rule lets this cell be counted.
     pub counted: bool,
 }
@@ -143,7 +143,7 @@ mod tests {
             best_class: CellClass::Wbc,
             certain: false,
             bounds: bounds(0, 0, 16, 16),
-            confidence_permyriad: 4000,
+            confidence_e4: 4000,
             counted: true,
         };
         assert_eq!((cell.class(), cell.label()), (None, "uncertain"));

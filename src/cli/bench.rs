@@ -11,10 +11,10 @@ use crate::network::kernels::peak_macs_per_second;
 use crate::network::{NetworkOutput, Runner};
 use crate::preprocess::scale::ScalePlan;
 use crate::preprocess::{PreparedInput, Preprocessor};
-use crate::quality::{Judge, Quality};
+use crate::quality::{FrameAssessor, Quality};
 use crate::runtime::channels::Shared;
 use crate::runtime::display::Display;
-use crate::runtime::presenter::Surroundings;
+use crate::runtime::presenter::ScreenContext;
 use crate::runtime::settings::Setup;
 use crate::session::smear::{Event, KnownScale, Session};
 use crate::ui::layout::ScreenSize;
@@ -210,7 +210,7 @@ struct Bench<'a> {
     picture: Vec<u8>,
     /// `None` where the frame is no JPEG, as a camera's frames are.
     decoder: Option<JpegDecoder>,
-    judge: Judge,
+    assessor: FrameAssessor,
     frame: Frame,
     quality: Quality,
     input: PreparedInput,
@@ -234,8 +234,8 @@ impl<'a> Bench<'a> {
         );
         let frame = decode_image(&picture, &name)?;
         let rbc_diameter_px = setup.rbc_diameter_px(scale);
-        let mut judge = Judge::new(setup.quality_settings());
-        let quality = judge.judge(&frame, rbc_diameter_px);
+        let mut assessor = FrameAssessor::new(setup.quality_settings());
+        let quality = assessor.assess(&frame, rbc_diameter_px);
         let settings = setup.analyse_settings(false);
         let network_rbc_px = network.network().manifest().input.rbc_diameter_px;
         let frame_px = (frame.width_px(), frame.height_px());
@@ -271,7 +271,7 @@ impl<'a> Bench<'a> {
             decoder: picture
                 .starts_with(&START_OF_JPEG)
                 .then(JpegDecoder::default),
-            judge,
+            assessor,
             shared: Shared::new(screen.preview_px()),
             display: Display::new(screen, Vec::new()),
             session: Session::new(setup.count_rules(), None, scale),
@@ -304,7 +304,7 @@ impl<'a> Bench<'a> {
                 elapsed = start.elapsed();
             }
             Stage::Judge => {
-                self.quality = self.judge.judge(&self.frame, self.rbc_diameter_px);
+                self.quality = self.assessor.assess(&self.frame, self.rbc_diameter_px);
                 elapsed = start.elapsed();
             }
             Stage::Prepare => {
@@ -342,7 +342,7 @@ impl<'a> Bench<'a> {
                     self.shared.views.give_back(old);
                 }
                 self.display
-                    .show_session(&self.session, self.setup, Surroundings::default())?;
+                    .show_session(&self.session, self.setup, ScreenContext::default())?;
                 elapsed = start.elapsed();
             }
         }

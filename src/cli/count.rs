@@ -120,7 +120,7 @@ fn estimate_scales(inputs: &[Input], analyser: &mut Analyser, setup: &Setup) -> 
         let wanted = setup.config.scale.frames_for_estimate as usize;
         let frames: Vec<Frame> = spread_out(&paths, wanted)
             .filter_map(|path| read_image(path).ok())
-            .filter(|frame| setup.judge(frame, None).verdict == Verdict::Usable)
+            .filter(|frame| setup.assess(frame, None).verdict == Verdict::Usable)
             .collect();
         let frames: Vec<&Frame> = frames.iter().collect();
         let estimate = scale::estimate(analyser, &frames).map_err(|error| error.to_string());
@@ -174,7 +174,7 @@ impl<'a> Counter<'a> {
             .for_size((frame.width_px(), frame.height_px()))
             .map_err(|reason| format!("{name}: not counted: {reason}"))?;
         let rbc_diameter_px = self.setup.rbc_diameter_px(KnownScale::Given { um_per_px });
-        if let Verdict::Rejected(reason) = self.setup.judge(&frame, rbc_diameter_px).verdict {
+        if let Verdict::Rejected(reason) = self.setup.assess(&frame, rbc_diameter_px).verdict {
             return Err(format!("{name}: not counted: {reason}"));
         }
         let field = analyser

@@ -138,7 +138,7 @@ impl Source<'_> {
         match allows(known.allowed, value.get_ref()) {
             Verdict::Allowed => Ok(()),
             Verdict::WrongType => Err(self.wrong_type(table, known, key, value)),
-            Verdict::NotAllowed(value) => Err(ConfigError::NotAllowed {
+            Verdict::PermissionDenied(value) => Err(ConfigError::PermissionDenied {
                 name: self.name.to_owned(),
                 key: known.name,
                 place: place_of(table.name),
@@ -207,7 +207,7 @@ enum Verdict {
     Allowed,
     WrongType,
     /// The value as it stands in the file.
-    NotAllowed(String),
+    PermissionDenied(String),
 }
 
 impl Verdict {
@@ -215,7 +215,7 @@ impl Verdict {
         if allowed {
             Verdict::Allowed
         } else {
-            Verdict::NotAllowed(value())
+            Verdict::PermissionDenied(value())
         }
     }
 }

@@ -543,7 +543,7 @@ mod tests {
                 x1_q4: 16,
                 y1_q4: 16,
             },
-            confidence_permyriad: 9000,
+            confidence_e4: 9000,
         };
         let cells = [
             cell(CellClass::Rbc, true, true),

@@ -23,16 +23,16 @@ const OUTPUT_STEPS: i32 = 256;
 const PERMYRIAD: i64 = 10_000;
 /// Two boxes of one class that share more than this of their union are one cell. Chosen between
 /// 0.5 and 0.7 on photographs with overlapping cells; results hardly change within.
-const SAME_CLASS_OVERLAP_PERMYRIAD: i64 = 6_000;
+const SAME_CLASS_OVERLAP_E4: i64 = 6_000;
 /// Two boxes of different classes that share more than this are one cell with two opinions.
-const RIVAL_OVERLAP_PERMYRIAD: i64 = 7_000;
+const RIVAL_OVERLAP_E4: i64 = 7_000;
 /// A cell whose two best classes are nearer than this in confidence is uncertain.
-const RIVAL_MARGIN_PERMYRIAD: u16 = 1_000;
+const RIVAL_MARGIN_E4: u16 = 1_000;
 /// A cell that the frame cuts to less than this part of a red cell's diameter is a sliver.
 const SLIVER_PART: i32 = 4;
 /// How much surer a sliver must be: half of what the network finds there is not annotated by
 /// people either, see docs/accuracy.md.
-const SLIVER_MARGIN_PERMYRIAD: u16 = 1_900;
+const SLIVER_MARGIN_E4: u16 = 1_900;
 /// Boxes of cut cells may end this short of the frame's edge, in sixteenths of a pixel.
 const TOUCH_TOLERANCE_Q4: i32 = 2 * SUBPIXELS;
 /// Logarithm of size beyond which a box is nonsense (e^5 output cells), in output steps.
@@ -59,18 +59,18 @@ impl DetectSettings {
             return ALL_CELLS_LOGIT_Q8;
         }
         let settings = &self.classes[class.index()];
-        lowest_logit(settings, settings.candidate_permyriad)
+        lowest_logit(settings, settings.candidate_e4)
     }
 
     fn is_certain(&self, candidate: &Candidate, plan: &ScalePlan) -> bool {
-        let mut wanted = self.classes[candidate.class.index()].certain_permyriad;
+        let mut wanted = self.classes[candidate.class.index()].certain_e4;
         if self.is_sliver(&clip(&candidate.bounds, plan.frame_px()), plan) {
-            wanted = wanted.saturating_add(SLIVER_MARGIN_PERMYRIAD);
+            wanted = wanted.saturating_add(SLIVER_MARGIN_E4);
         }
-        let rival = candidate.rival_permyriad;
-        let unrivalled = rival == 0
-            || rival.saturating_add(RIVAL_MARGIN_PERMYRIAD) <= candidate.confidence_permyriad;
-        self.all_cells || (candidate.confidence_permyriad >= wanted && unrivalled)
+        let rival = candidate.rival_e4;
+        let unrivalled =
+            rival == 0 || rival.saturating_add(RIVAL_MARGIN_E4) <= candidate.confidence_e4;
+        self.all_cells || (candidate.confidence_e4 >= wanted && unrivalled)
     }
 
     /// Whether the frame's edge leaves too little of a cell to be as sure as usual.
@@ -90,9 +90,9 @@ impl DetectSettings {
 struct Candidate {
     class: CellClass,
     logit_q8: i16,
-    confidence_permyriad: u16,
+    confidence_e4: u16,
     /// Confidence of the strongest other class at the same place.
-    rival_permyriad: u16,
+    rival_e4: u16,
     /// The whole box as the network sees it, in the frame, not clipped.
     bounds: BoundingBox,
     /// Place in the output, class by class, which breaks ties.
@@ -102,7 +102,7 @@ struct Candidate {
 impl Candidate {
     /// Sorts the most confident first; no two are equal.
     fn rank(&self) -> impl Ord + use<> {
-        let strength = (self.confidence_permyriad, self.logit_q8);
+        let strength = (self.confidence_e4, self.logit_q8);
         (Reverse(strength), self.order)
     }
 }
@@ -158,7 +158,7 @@ impl Detector {
             best_class: candidate.class,
             certain: self.settings.is_certain(candidate, plan),
             bounds: clip(&candidate.bounds, plan.frame_px()),
-            confidence_permyriad: candidate.confidence_permyriad,
+            confidence_e4: candidate.confidence_e4,
             counted: true,
         }));
     }
@@ -217,11 +217,8 @@ impl Detector {
         self.candidates.push(Candidate {
             class,
             logit_q8,
-            confidence_permyriad: confidence_permyriad(
-                logit_q8,
-                &self.settings.classes[class.index()],
-            ),
-            rival_permyriad: 0,
+            confidence_e4: confidence_e4(logit_q8, &self.settings.classes[class.index()]),
+            rival_e4: 0,
             bounds,
             order: place as u32,
         });
@@ -237,18 +234,17 @@ impl Detector {
             let mut is_double = false;
             self.grid.for_each_near(&candidate.bounds, |index| {
                 let stronger = &mut self.kept[index];
-                let limit_permyriad = if stronger.class == candidate.class {
-                    SAME_CLASS_OVERLAP_PERMYRIAD
+                let limit_e4 = if stronger.class == candidate.class {
+                    SAME_CLASS_OVERLAP_E4
                 } else {
-                    RIVAL_OVERLAP_PERMYRIAD
+                    RIVAL_OVERLAP_E4
                 };
-                if !overlaps_more(&stronger.bounds, &candidate.bounds, limit_permyriad) {
+                if !overlaps_more(&stronger.bounds, &candidate.bounds, limit_e4) {
                     return;
                 }
                 is_double = true;
                 if stronger.class != candidate.class {
-                    stronger.rival_permyriad =
-                        stronger.rival_permyriad.max(candidate.confidence_permyriad);
+                    stronger.rival_e4 = stronger.rival_e4.max(candidate.confidence_e4);
                 }
             });
             if !is_double && self.kept.len() < MAX_CELLS {
@@ -262,7 +258,7 @@ impl Detector {
 /// The calibrated probability of a heat logit, in ten-thousandths.
 ///
 /// `logit_q8` is in 1/256; the class's slope and intercept are too (Platt scaling).
-pub fn confidence_permyriad(logit_q8: i16, class: &ClassSettings) -> u16 {
+pub fn confidence_e4(logit_q8: i16, class: &ClassSettings) -> u16 {
     let slope = f64::from(class.calibration_slope_q8) / f64::from(OUTPUT_STEPS);
     let intercept = f64::from(class.calibration_intercept_q8) / f64::from(OUTPUT_STEPS);
     let logit = slope * f64::from(logit_q8) / f64::from(OUTPUT_STEPS) + intercept;
@@ -276,7 +272,7 @@ fn lowest_logit(class: &ClassSettings, permyriad: u16) -> i32 {
     let (mut low, mut high) = (i32::from(i16::MIN), i32::from(i16::MAX) + 1);
     while low < high {
         let middle = (low + high) >> 1;
-        if confidence_permyriad(middle as i16, class) >= permyriad {
+        if confidence_e4(middle as i16, class) >= permyriad {
             high = middle;
         } else {
             low = middle + 1;

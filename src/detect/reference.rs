@@ -14,7 +14,7 @@ pub(super) fn detect(
     let mut candidates = find_candidates(output, plan, settings);
     candidates.sort_by_key(|candidate| {
         (
-            std::cmp::Reverse((candidate.confidence_permyriad, candidate.logit_q8)),
+            std::cmp::Reverse((candidate.confidence_e4, candidate.logit_q8)),
             candidate.order,
         )
     });
@@ -26,7 +26,7 @@ pub(super) fn detect(
             best_class: candidate.class,
             certain: settings.is_certain(candidate, plan),
             bounds: clip(&candidate.bounds, plan.frame_px()),
-            confidence_permyriad: candidate.confidence_permyriad,
+            confidence_e4: candidate.confidence_e4,
             counted: true,
         })
         .collect()
@@ -54,8 +54,8 @@ pub(super) fn find_candidates(
                 candidates.push(Candidate {
                     class,
                     logit_q8: logit,
-                    confidence_permyriad: confidence_permyriad(logit, class_settings),
-                    rival_permyriad: 0,
+                    confidence_e4: confidence_e4(logit, class_settings),
+                    rival_e4: 0,
                     bounds,
                     order: candidates.len() as u32,
                 });
@@ -79,7 +79,7 @@ fn is_peak(output: &NetworkOutput, row: usize, column: usize, channel: usize, lo
 }
 
 /// Intersection over union, in ten-thousandths.
-fn overlap_permyriad(a: &BoundingBox, b: &BoundingBox) -> i64 {
+fn overlap_e4(a: &BoundingBox, b: &BoundingBox) -> i64 {
     let shared = a.intersection_q8(b);
     if shared == 0 {
         return 0;
@@ -94,13 +94,12 @@ fn suppress_doubles(candidates: &[Candidate]) -> Vec<Candidate> {
     for candidate in candidates {
         let mut is_double = false;
         for stronger in &mut kept {
-            let overlap = overlap_permyriad(&stronger.bounds, &candidate.bounds);
+            let overlap = overlap_e4(&stronger.bounds, &candidate.bounds);
             if stronger.class == candidate.class {
-                is_double |= overlap > SAME_CLASS_OVERLAP_PERMYRIAD;
-            } else if overlap > RIVAL_OVERLAP_PERMYRIAD {
+                is_double |= overlap > SAME_CLASS_OVERLAP_E4;
+            } else if overlap > RIVAL_OVERLAP_E4 {
                 is_double = true;
-                stronger.rival_permyriad =
-                    stronger.rival_permyriad.max(candidate.confidence_permyriad);
+                stronger.rival_e4 = stronger.rival_e4.max(candidate.confidence_e4);
             }
         }
         if !is_double {

@@ -18,8 +18,8 @@ fn plan() -> ScalePlan {
 fn settings(all_cells: bool) -> DetectSettings {
     let classes = CellClass::ALL.map(|class| ClassSettings {
         name: class.name().to_owned(),
-        certain_permyriad: 5000,
-        candidate_permyriad: 2500,
+        certain_e4: 5000,
+        candidate_e4: 2500,
         calibration_slope_q8: 256,
         calibration_intercept_q8: 0,
     });
@@ -78,7 +78,7 @@ fn a_peak_becomes_a_cell_in_its_place() {
         (y0 - 50.0).abs() < 0.2 && (y1 - 114.0).abs() < 0.2,
         "{y0} {y1}"
     );
-    assert_eq!(cells[0].confidence_permyriad, 8808);
+    assert_eq!(cells[0].confidence_e4, 8808);
 }
 
 #[test]
@@ -149,13 +149,13 @@ fn slivers_must_be_surer() {
 #[test]
 fn confidence_is_the_calibrated_probability() {
     let mut class = settings(false).classes[0].clone();
-    assert_eq!(confidence_permyriad(0, &class), 5000);
+    assert_eq!(confidence_e4(0, &class), 5000);
     class.calibration_slope_q8 = 512;
     class.calibration_intercept_q8 = 256;
     // 2 x 0.5 + 1 = 2.
-    assert_eq!(confidence_permyriad(128, &class), 8808);
-    assert_eq!(confidence_permyriad(i16::MIN, &class), 0);
-    assert_eq!(confidence_permyriad(i16::MAX, &class), 10_000);
+    assert_eq!(confidence_e4(128, &class), 8808);
+    assert_eq!(confidence_e4(i16::MIN, &class), 0);
+    assert_eq!(confidence_e4(i16::MAX, &class), 10_000);
 }
 
 proptest! {
@@ -208,10 +208,10 @@ proptest! {
     fn buffers_change_nothing(
         outputs in proptest::collection::vec(plausible_output(), 1..4),
         all_cells: bool,
-        candidate_permyriad in 0_u16..6000,
+        candidate_e4 in 0_u16..6000,
     ) {
         let mut settings = settings(all_cells);
-        settings.classes[1].candidate_permyriad = candidate_permyriad;
+        settings.classes[1].candidate_e4 = candidate_e4;
         settings.classes[2].calibration_slope_q8 = 120;
         let mut detector = Detector::new(settings.clone());
         let mut cells = Vec::new();

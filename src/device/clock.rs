@@ -14,7 +14,7 @@ const SET_FROM_UNIX_MS: u64 = 1_767_225_600_000;
 
 /// When something happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stamp {
+pub struct Timestamp {
     /// Milliseconds since the board booted; never goes back within one boot.
     pub uptime_ms: u64,
     /// The wall clock, in milliseconds since 1970-01-01T00:00:00Z.
@@ -54,11 +54,11 @@ impl Clock {
     }
 
     /// Now.
-    pub fn stamp(&self) -> Stamp {
+    pub fn stamp(&self) -> Timestamp {
         let uptime = self.uptime_at_start + self.started.elapsed();
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
         let unix_ms = milliseconds(since_1970.unwrap_or_default());
-        Stamp {
+        Timestamp {
             uptime_ms: milliseconds(uptime),
             unix_ms,
             clock_set: is_set(unix_ms),

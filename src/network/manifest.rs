@@ -91,9 +91,11 @@ pub struct ClassSettings {
     /// The class's name.
     pub name: String,
     /// Calibrated confidence from which a cell is counted under its class, in ten-thousandths.
-    pub certain_permyriad: u16,
+    #[serde(rename = "certain_permyriad")]
+    pub certain_e4: u16,
     /// Calibrated confidence from which a cell is shown at all, in ten-thousandths.
-    pub candidate_permyriad: u16,
+    #[serde(rename = "candidate_permyriad")]
+    pub candidate_e4: u16,
     /// Factor of the logit in 1/256; above zero.
     pub calibration_slope_q8: i32,
     /// Added to the logit, in 1/256.
@@ -222,7 +224,7 @@ impl Manifest {
 impl ClassSettings {
     fn check(&self, path: &Path) -> Result<(), NetworkError> {
         let key = |field: &str| format!("{field} of class {}", self.name);
-        let certain = self.certain_permyriad;
+        let certain = self.certain_e4;
         let usable = (1..=10_000).contains(&certain);
         require(
             path,
@@ -231,7 +233,7 @@ impl ClassSettings {
             usable,
             "within 1..=10000",
         )?;
-        let candidate = self.candidate_permyriad;
+        let candidate = self.candidate_e4;
         let usable = (1..=certain).contains(&candidate);
         let allowed = format!("within 1..={certain}, the certain threshold");
         require(
@@ -377,7 +379,7 @@ mod tests {
     fn a_whole_manifest_is_read() {
         let manifest = Manifest::parse(Path::new("manifest.toml"), MANIFEST).unwrap();
         assert_eq!(manifest.input.rbc_diameter_px, 52.0);
-        assert_eq!(manifest.class_settings()[2].certain_permyriad, 4500);
+        assert_eq!(manifest.class_settings()[2].certain_e4, 4500);
         assert_eq!(manifest.metrics["map50"], 0.9);
     }
 
@@ -412,13 +414,13 @@ mod tests {
             ),
             ("name = \"PLT\"", "name = \"RBC\"", "[[class]] names"),
             (
-                "certain_permyriad = 4500",
-                "certain_permyriad = 10001",
+                "certain_e4 = 4500",
+                "certain_e4 = 10001",
                 "within 1..=10000",
             ),
             (
-                "candidate_permyriad = 2000",
-                "candidate_permyriad = 9000",
+                "candidate_e4 = 2000",
+                "candidate_e4 = 9000",
                 "certain threshold",
             ),
             ("slope_q8 = 250", "slope_q8 = 0", "within 1..=4096"),

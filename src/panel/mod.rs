@@ -22,7 +22,7 @@ pub use changed_rows::ChangedRows;
 pub use drm::DrmPanel;
 pub use memory::MemoryPanel;
 pub use png::{PngPanel, write_frame};
-pub use retrying::AwaitedPanel;
+pub use retrying::RetryingPanel;
 pub use rotation::{Rotation, UnknownRotation};
 pub use settings::{Controller, DrmSettings, PanelKind, PanelSettings, SpiSettings};
 #[cfg(target_os = "linux")]

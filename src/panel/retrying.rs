@@ -12,7 +12,7 @@ const TRY_INTERVAL: Duration = Duration::from_secs(1);
 type Open = Box<dyn FnMut() -> Result<Box<dyn Panel>, PanelError> + Send>;
 
 /// Stands in for a panel that could not be opened, and tries again while it is presented to.
-pub struct AwaitedPanel {
+pub struct RetryingPanel {
     name: String,
     picture_px: (u32, u32),
     open: Open,
@@ -24,7 +24,7 @@ pub struct AwaitedPanel {
     brightness_percent: Option<u8>,
 }
 
-impl AwaitedPanel {
+impl RetryingPanel {
     /// Opens a panel for pictures of a size with `open`, now or later.
     ///
     /// # Errors
@@ -76,7 +76,7 @@ impl AwaitedPanel {
     }
 }
 
-impl Panel for AwaitedPanel {
+impl Panel for RetryingPanel {
     fn size(&self) -> (u32, u32) {
         self.picture_px
     }
@@ -168,7 +168,7 @@ mod tests {
             Ok(Box::new(Noting(noted.clone())))
         });
         let size = ScreenSize::Small.pixels();
-        let mut panel = AwaitedPanel {
+        let mut panel = RetryingPanel {
             name: "drm".to_owned(),
             picture_px: size,
             open,
@@ -202,10 +202,10 @@ mod tests {
         let size = ScreenSize::Small.pixels();
         let wrong: Open = Box::new(|| Err(PanelError::NoWiring));
         assert!(matches!(
-            AwaitedPanel::open(size, wrong),
+            RetryingPanel::open(size, wrong),
             Err(PanelError::NoWiring)
         ));
         let late: Open = Box::new(|| Err(unavailable()));
-        assert!(AwaitedPanel::open(size, late).is_ok());
+        assert!(RetryingPanel::open(size, late).is_ok());
     }
 }

@@ -1,4 +1,4 @@
-//! A cheap judgement of a frame before the network sees it: light, focus, density, and whether it
+//! A cheap assessment of a frame before the network sees it: light, focus, density, and whether it
 //! can be a stained smear at all.
 //!
 //! It works on a reduced copy in integers. Only gross faults are rejected: a frame that merely
@@ -88,11 +88,11 @@ pub enum Density {
 
 /// Why a frame is not counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Reason {
+pub enum RejectReason {
     /// No light.
-    Black,
+    Underexposed,
     /// Nothing but light.
-    White,
+    Overexposed,
     /// Light, but no edge that could be a cell: an empty field.
     NoContrast,
     /// Edges are smeared over more than about a tenth of a red cell.
@@ -101,14 +101,18 @@ pub enum Reason {
     NotASmear,
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for RejectReason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Reason::Black => "the frame is black; switch the lamp on or expose longer",
-            Reason::White => "the frame is white; dim the lamp or expose shorter",
-            Reason::NoContrast => "the field is empty; move the slide to where cells lie",
-            Reason::Blurred => "the frame is out of focus; turn the focus until edges are sharp",
-            Reason::NotASmear => "this does not look like a stained smear; check what is shown",
+            RejectReason::Underexposed => "the frame is black; switch the lamp on or expose longer",
+            RejectReason::Overexposed => "the frame is white; dim the lamp or expose shorter",
+            RejectReason::NoContrast => "the field is empty; move the slide to where cells lie",
+            RejectReason::Blurred => {
+                "the frame is out of focus; turn the focus until edges are sharp"
+            }
+            RejectReason::NotASmear => {
+                "this does not look like a stained smear; check what is shown"
+            }
         })
     }
 }
@@ -117,7 +121,7 @@ impl fmt::Display for Reason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     Usable,
-    Rejected(Reason),
+    Rejected(RejectReason),
 }
 
 /// What one frame looks like.
@@ -145,20 +149,20 @@ impl Quality {
         focus_score: 0,
         coverage_permille: 0,
         density: Density::Empty,
-        verdict: Verdict::Rejected(Reason::Black),
+        verdict: Verdict::Rejected(RejectReason::Underexposed),
     };
 }
 
 /// Judges frames one after another; keeps its buffers, so that frames of one size cost no
 /// allocation.
 #[derive(Debug)]
-pub struct Judge {
+pub struct FrameAssessor {
     settings: QualitySettings,
     view: ReducedView,
 }
 
-impl Judge {
-    /// A judge who draws the lines where `settings` say.
+impl FrameAssessor {
+    /// An assessor that draws the lines where `settings` say.
     pub fn new(settings: QualitySettings) -> Self {
         Self {
             settings,
@@ -166,10 +170,10 @@ impl Judge {
         }
     }
 
-    /// Judges a frame. `rbc_diameter_px` is the size of a red cell in this frame; without it the
-    /// judgement assumes cells as large as they can be (four to the shorter side), which makes it
+    /// Assesses a frame. `rbc_diameter_px` is the size of a red cell in this frame; without it the
+    /// assessment assumes cells as large as they can be (four to the shorter side), which makes it
     /// more lenient on focus.
-    pub fn judge(&mut self, frame: &Frame, rbc_diameter_px: Option<u32>) -> Quality {
+    pub fn assess(&mut self, frame: &Frame, rbc_diameter_px: Option<u32>) -> Quality {
         let Self { settings, view } = self;
         view.take(frame, rbc_diameter_px);
         let green = view.green_histogram();
@@ -183,16 +187,16 @@ impl Judge {
         let classes = view.class_means(dark_level);
         let reason = light_fault(&green, background_level, settings)
             .or_else(|| texture_fault(view, dark_level, &classes, settings))
-            .or_else(|| edges.too_weak(settings).then_some(Reason::NoContrast))
+            .or_else(|| edges.too_weak(settings).then_some(RejectReason::NoContrast))
             .or_else(|| {
                 let fault = colour_fault(&classes, background, settings)?;
                 Some(if edges.faint(settings) {
-                    Reason::NoContrast
+                    RejectReason::NoContrast
                 } else {
                     fault
                 })
             })
-            .or_else(|| edges.blurred(settings).then_some(Reason::Blurred));
+            .or_else(|| edges.blurred(settings).then_some(RejectReason::Blurred));
         Quality {
             background_level,
             brightness: brightness(background_level, clipped_permille, settings),
@@ -205,9 +209,9 @@ impl Judge {
     }
 }
 
-/// Judges a single frame, as [`Judge::judge`] does.
-pub fn judge(frame: &Frame, rbc_diameter_px: Option<u32>, settings: &QualitySettings) -> Quality {
-    Judge::new(*settings).judge(frame, rbc_diameter_px)
+/// Assesses a single frame, as [`FrameAssessor::assess`] does.
+pub fn assess(frame: &Frame, rbc_diameter_px: Option<u32>, settings: &QualitySettings) -> Quality {
+    FrameAssessor::new(*settings).assess(frame, rbc_diameter_px)
 }
 
 fn brightness(level: u8, clipped_permille: u16, settings: &QualitySettings) -> Brightness {
@@ -220,8 +224,8 @@ fn brightness(level: u8, clipped_permille: u16, settings: &QualitySettings) -> B
     }
 }
 
-fn density(coverage: u16, reason: Option<Reason>, settings: &QualitySettings) -> Density {
-    if reason == Some(Reason::NoContrast) || coverage == 0 {
+fn density(coverage: u16, reason: Option<RejectReason>, settings: &QualitySettings) -> Density {
+    if reason == Some(RejectReason::NoContrast) || coverage == 0 {
         Density::Empty
     } else if coverage < settings.sparse_permille {
         Density::Sparse
@@ -232,12 +236,16 @@ fn density(coverage: u16, reason: Option<Reason>, settings: &QualitySettings) ->
     }
 }
 
-fn light_fault(green: &Histogram, background: u8, settings: &QualitySettings) -> Option<Reason> {
+fn light_fault(
+    green: &Histogram,
+    background: u8,
+    settings: &QualitySettings,
+) -> Option<RejectReason> {
     const DARKEST_TWENTIETH_PERMILLE: u32 = 50;
     if background < settings.black_level {
-        Some(Reason::Black)
+        Some(RejectReason::Underexposed)
     } else if green.percentile(DARKEST_TWENTIETH_PERMILLE) > settings.white_level {
-        Some(Reason::White)
+        Some(RejectReason::Overexposed)
     } else {
         None
     }
@@ -284,12 +292,13 @@ fn texture_fault(
     dark_level: u8,
     classes: &ClassMeans,
     settings: &QualitySettings,
-) -> Option<Reason> {
+) -> Option<RejectReason> {
     if classes.distance() < MIN_CLASS_DISTANCE {
         return None;
     }
     let texture_permille = view.texture_permille(dark_level);
-    (texture_permille > usize::from(settings.max_texture_permille)).then_some(Reason::NotASmear)
+    (texture_permille > usize::from(settings.max_texture_permille))
+        .then_some(RejectReason::NotASmear)
 }
 
 /// Stain takes more green than red or blue from nearly colourless light.
@@ -297,7 +306,7 @@ fn colour_fault(
     classes: &ClassMeans,
     background: [u8; 3],
     settings: &QualitySettings,
-) -> Option<Reason> {
+) -> Option<RejectReason> {
     let brightest = u32::from(background.into_iter().max().unwrap_or(0)).max(1);
     let dimmest = u32::from(background.into_iter().min().unwrap_or(0));
     let tint_permille = (brightest - dimmest) * 1000 / brightest;
@@ -305,7 +314,7 @@ fn colour_fault(
     let stain_permille = red.max(blue) - green;
     let tinted = tint_permille > u32::from(settings.max_background_tint_permille);
     let unstained = stain_permille < i32::from(settings.min_stain_permille);
-    (tinted || unstained).then_some(Reason::NotASmear)
+    (tinted || unstained).then_some(RejectReason::NotASmear)
 }
 
 /// The mean colours of the dark and the bright part.
@@ -444,7 +453,7 @@ mod tests {
                 (
                     name,
                     rbc_px,
-                    judge(&frame, rbc_px, &QualitySettings::default()),
+                    assess(&frame, rbc_px, &QualitySettings::default()),
                 )
             })
             .filter(|(_, _, quality)| quality.verdict != Verdict::Usable)
@@ -456,31 +465,35 @@ mod tests {
     fn gross_faults_are_rejected_for_their_reason() {
         let stained = |grain: u32| [200 + grain % 8, 190 + grain % 8, 180 + grain % 8];
         let cases = [
-            ("black", drawn(|_, _, grain| [grain % 12; 3]), Reason::Black),
+            (
+                "black",
+                drawn(|_, _, grain| [grain % 12; 3]),
+                RejectReason::Underexposed,
+            ),
             (
                 "white",
                 drawn(|_, _, grain| [250 + grain % 6; 3]),
-                Reason::White,
+                RejectReason::Overexposed,
             ),
             (
                 "one colour",
                 drawn(|_, _, _| [180, 170, 160]),
-                Reason::NoContrast,
+                RejectReason::NoContrast,
             ),
             (
                 "empty, with sensor noise",
                 drawn(|_, _, grain| stained(grain)),
-                Reason::NoContrast,
+                RejectReason::NoContrast,
             ),
             (
                 "empty, darker to one side",
                 drawn(|x, _, grain| stained(grain).map(|value| value - x / 9)),
-                Reason::NoContrast,
+                RejectReason::NoContrast,
             ),
             (
                 "colour noise",
                 drawn(|_, _, grain| [grain % 256, grain / 256 % 256, grain / 3 % 256]),
-                Reason::NotASmear,
+                RejectReason::NotASmear,
             ),
             (
                 "print",
@@ -491,27 +504,27 @@ mod tests {
                         250
                     }; 3]
                 }),
-                Reason::NotASmear,
+                RejectReason::NotASmear,
             ),
             (
                 "grey cells",
                 smear_field([220; 3], [140; 3], 1),
-                Reason::NotASmear,
+                RejectReason::NotASmear,
             ),
             (
                 "green cells",
                 smear_field([220; 3], [100, 180, 90], 1),
-                Reason::NotASmear,
+                RejectReason::NotASmear,
             ),
             (
                 "cells in red light",
                 smear_field([230, 80, 60], [200, 30, 40], 1),
-                Reason::NotASmear,
+                RejectReason::NotASmear,
             ),
             (
                 "blurred by a sixth of a cell",
                 smear_field(GLASS, RED_CELL, 14),
-                Reason::Blurred,
+                RejectReason::Blurred,
             ),
         ];
         let wrong: Vec<_> = cases
@@ -522,7 +535,7 @@ mod tests {
                     name,
                     rbc_px,
                     reason,
-                    judge(frame, rbc_px, &QualitySettings::default()),
+                    assess(frame, rbc_px, &QualitySettings::default()),
                 )
             })
             .filter(|(_, _, reason, quality)| quality.verdict != Verdict::Rejected(**reason))
@@ -534,7 +547,7 @@ mod tests {
     fn the_focus_score_falls_as_the_blur_grows() {
         let scores = [0, 2, 4, 8, 14].map(|blur_px| {
             let frame = smear_field(GLASS, RED_CELL, blur_px);
-            judge(&frame, Some(RBC_PX), &QualitySettings::default()).focus_score
+            assess(&frame, Some(RBC_PX), &QualitySettings::default()).focus_score
         });
         assert!(
             scores.is_sorted_by(|sharper, softer| sharper > softer),
@@ -545,7 +558,7 @@ mod tests {
 
     #[test]
     fn light_and_density_are_named() {
-        let quality = |frame: &Frame| judge(frame, Some(RBC_PX), &QualitySettings::default());
+        let quality = |frame: &Frame| assess(frame, Some(RBC_PX), &QualitySettings::default());
         let field = quality(&smear_field(GLASS, RED_CELL, 1));
         assert_eq!(
             (field.background_level, field.brightness),
@@ -575,8 +588,8 @@ mod tests {
         for (width_px, height_px) in [(1, 1), (2, 900), (900, 1), (3, 3), (17, 5)] {
             let frame = Frame::filled(width_px, height_px, GLASS).unwrap();
             for rbc_px in [None, Some(0), Some(1), Some(40), Some(u32::MAX)] {
-                let quality = judge(&frame, rbc_px, &QualitySettings::default());
-                assert_eq!(quality.verdict, Verdict::Rejected(Reason::NoContrast));
+                let quality = assess(&frame, rbc_px, &QualitySettings::default());
+                assert_eq!(quality.verdict, Verdict::Rejected(RejectReason::NoContrast));
             }
         }
     }
@@ -626,14 +639,14 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(512))]
 
         #[test]
-        fn every_value_is_that_of_the_open_judgement(
+        fn every_value_is_that_of_the_plain_assessment(
             frame in any_frame(), other in any_frame(), rbc_px in prop::option::of(0_u32..700)
         ) {
             let settings = QualitySettings::default();
-            let mut kept = Judge::new(settings);
-            kept.judge(&other, rbc_px);
-            let expected = reference::judge(&frame, rbc_px, &settings);
-            prop_assert_eq!(kept.judge(&frame, rbc_px), expected);
+            let mut kept = FrameAssessor::new(settings);
+            kept.assess(&other, rbc_px);
+            let expected = reference::assess(&frame, rbc_px, &settings);
+            prop_assert_eq!(kept.assess(&frame, rbc_px), expected);
         }
     }
 
@@ -650,8 +663,8 @@ mod tests {
                 Some(140),
                 Some(200),
             ] {
-                let expected = reference::judge(&frame, rbc_px, &settings);
-                assert_eq!(judge(&frame, rbc_px, &settings), expected, "{rbc_px:?}");
+                let expected = reference::assess(&frame, rbc_px, &settings);
+                assert_eq!(assess(&frame, rbc_px, &settings), expected, "{rbc_px:?}");
             }
         }
     }

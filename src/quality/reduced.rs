@@ -39,7 +39,7 @@ pub(super) struct ReducedView {
 }
 
 impl ReducedView {
-    /// Reduces a frame; see [`super::Judge::judge`] for `rbc_diameter_px`.
+    /// Reduces a frame; see [`super::FrameAssessor::assess`] for `rbc_diameter_px`.
     pub(super) fn take(&mut self, frame: &Frame, rbc_diameter_px: Option<u32>) {
         /// Enough to see the edge of a red cell.
         const RBC_DIAMETER: u32 = 32;

@@ -1,8 +1,8 @@
-//! The judgement in the open, one value after the other: what the fast one must equal.
+//! The assessment in plain form, one value after the other: what the fast one must equal.
 
 use super::*;
 
-pub(super) fn judge(
+pub(super) fn assess(
     frame: &Frame,
     rbc_diameter_px: Option<u32>,
     settings: &QualitySettings,
@@ -16,16 +16,16 @@ pub(super) fn judge(
     let coverage_permille = covered_permille(&green, background_level, settings);
     let reason = light_fault(&green, background_level, settings)
         .or_else(|| view.texture_fault(&green, settings))
-        .or_else(|| edges.too_weak(settings).then_some(Reason::NoContrast))
+        .or_else(|| edges.too_weak(settings).then_some(RejectReason::NoContrast))
         .or_else(|| {
             let fault = view.colour_fault(&green, background, settings)?;
             Some(if edges.faint(settings) {
-                Reason::NoContrast
+                RejectReason::NoContrast
             } else {
                 fault
             })
         })
-        .or_else(|| edges.blurred(settings).then_some(Reason::Blurred));
+        .or_else(|| edges.blurred(settings).then_some(RejectReason::Blurred));
     Quality {
         background_level,
         brightness: brightness(background_level, clipped_permille, settings),
@@ -94,7 +94,7 @@ impl ReducedView {
     }
 
     /// Noise and print change between dark and bright far more often than cells do.
-    fn texture_fault(&self, green: &Histogram, settings: &QualitySettings) -> Option<Reason> {
+    fn texture_fault(&self, green: &Histogram, settings: &QualitySettings) -> Option<RejectReason> {
         let level = otsu_level(green);
         let classes = self.class_means(level);
         if classes.distance() < MIN_CLASS_DISTANCE {
@@ -110,7 +110,8 @@ impl ReducedView {
             .sum();
         let dark_pixels = dark.iter().filter(|&&is_dark| is_dark).count().max(1);
         let texture_permille = (changes_along + changes_across) * 1000 / dark_pixels;
-        (texture_permille > usize::from(settings.max_texture_permille)).then_some(Reason::NotASmear)
+        (texture_permille > usize::from(settings.max_texture_permille))
+            .then_some(RejectReason::NotASmear)
     }
 
     /// Stain takes more green than red or blue from nearly colourless light.
@@ -119,7 +120,7 @@ impl ReducedView {
         green: &Histogram,
         background: [u8; 3],
         settings: &QualitySettings,
-    ) -> Option<Reason> {
+    ) -> Option<RejectReason> {
         let brightest = u32::from(background.into_iter().max().unwrap_or(0)).max(1);
         let dimmest = u32::from(background.into_iter().min().unwrap_or(0));
         let tint_permille = (brightest - dimmest) * 1000 / brightest;
@@ -127,7 +128,7 @@ impl ReducedView {
         let stain_permille = red.max(blue) - green;
         let tinted = tint_permille > u32::from(settings.max_background_tint_permille);
         let unstained = stain_permille < i32::from(settings.min_stain_permille);
-        (tinted || unstained).then_some(Reason::NotASmear)
+        (tinted || unstained).then_some(RejectReason::NotASmear)
     }
 
     fn class_means(&self, level: u8) -> ClassMeans {

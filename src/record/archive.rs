@@ -1,7 +1,7 @@
 //! Reading records back: which smears there are, and what their lines add up to.
 
 use super::entry::{
-    Damage, DamageKind, Ending, Event, Prefix, RECORDS_FORMAT, SmearStarted, Totals, read_prefix,
+    Damage, DamageKind, EndReason, Event, Prefix, RECORDS_FORMAT, SmearStarted, Totals, read_prefix,
 };
 use super::journal::RecordError;
 use crate::count::SmearTally;
@@ -52,7 +52,7 @@ pub fn list(folder: &Path) -> Result<SmearFiles, RecordError> {
 pub enum SmearState {
     /// Its last line is missing: it is being counted, or its program died.
     UnderWay,
-    Ended(Ending),
+    Ended(EndReason),
     /// A power cut or a crash ended it.
     Interrupted,
 }
@@ -61,8 +61,8 @@ impl fmt::Display for SmearState {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::UnderWay => "under way",
-            Self::Ended(Ending::Finished) => "finished",
-            Self::Ended(Ending::Stopped) => "stopped",
+            Self::Ended(EndReason::Finished) => "finished",
+            Self::Ended(EndReason::Stopped) => "stopped",
             Self::Interrupted => "interrupted",
         })
     }

@@ -6,8 +6,8 @@
 
 use super::line::{self, LineDamage, MAX_LINE_BYTES};
 use crate::count::FieldTally;
-use crate::device::clock::Stamp;
-use crate::quality::Reason;
+use crate::device::clock::Timestamp;
+use crate::quality::RejectReason;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::io::{self, BufRead, Read};
@@ -25,7 +25,7 @@ pub struct Entry<'a> {
     /// The boot in which it was written.
     pub boot_id: Cow<'a, str>,
     #[serde(flatten)]
-    pub stamp: Stamp,
+    pub stamp: Timestamp,
     pub event: Cow<'a, Event>,
 }
 
@@ -38,7 +38,7 @@ pub enum Event {
     /// A field was settled.
     Field(FieldRecord),
     /// The last line of a smear that ended as it should, or was stopped.
-    SmearEnded { ending: Ending, totals: Totals },
+    SmearEnded { ending: EndReason, totals: Totals },
     /// The last line of a smear that a power cut or a crash ended, written at the next start.
     SmearInterrupted {
         totals: Totals,
@@ -56,13 +56,14 @@ pub struct SmearStarted {
     pub counted_by: String,
     /// Local sample ID; empty for none.
     pub sample: String,
-    pub wanted_fields: Option<u32>,
+    #[serde(rename = "wanted_fields")]
+    pub target_fields: Option<u32>,
 }
 
 /// How a smear ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Ending {
+pub enum EndReason {
     /// The wanted fields were counted, or the source ended.
     Finished,
     /// Broken off: the numbers are no result.
@@ -76,21 +77,23 @@ pub enum FieldOutcome {
     Counted,
     NoCells,
     Unscaled,
-    Black,
-    White,
+    #[serde(rename = "black")]
+    Underexposed,
+    #[serde(rename = "white")]
+    Overexposed,
     NoContrast,
     Blurred,
     NotASmear,
 }
 
-impl From<Reason> for FieldOutcome {
-    fn from(reason: Reason) -> Self {
+impl From<RejectReason> for FieldOutcome {
+    fn from(reason: RejectReason) -> Self {
         match reason {
-            Reason::Black => Self::Black,
-            Reason::White => Self::White,
-            Reason::NoContrast => Self::NoContrast,
-            Reason::Blurred => Self::Blurred,
-            Reason::NotASmear => Self::NotASmear,
+            RejectReason::Underexposed => Self::Underexposed,
+            RejectReason::Overexposed => Self::Overexposed,
+            RejectReason::NoContrast => Self::NoContrast,
+            RejectReason::Blurred => Self::Blurred,
+            RejectReason::NotASmear => Self::NotASmear,
         }
     }
 }

@@ -73,7 +73,7 @@ impl From<&Cell> for CellRecord {
         Self {
             class: cell.label(),
             corners_px: cell.bounds.corners_px(),
-            confidence: f64::from(cell.confidence_permyriad) / PERMYRIAD,
+            confidence: f64::from(cell.confidence_e4) / PERMYRIAD,
             counted: cell.counted,
         }
     }
@@ -94,7 +94,7 @@ mod tests {
                 x1_q4: 33,
                 y1_q4: 48,
             },
-            confidence_permyriad: 9312,
+            confidence_e4: 9312,
             counted,
         }
     }

@@ -5,7 +5,7 @@
 
 use super::archive::{self, SmearRecords, SmearState};
 use super::entry::{DamageKind, Entry, Event, Totals, encode};
-use crate::device::clock::Stamp;
+use crate::device::clock::Timestamp;
 use crate::device::files::{self, sync_parent};
 use std::borrow::Cow;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -177,7 +177,7 @@ impl<D: Disk> Journal<D> {
 
     /// Makes and locks the folder, and closes the smear that was under way when the program last
     /// ended; gives what there is to say about that. Does nothing once it has succeeded.
-    pub(super) fn open(&mut self, now: Stamp) -> Result<Vec<String>, RecordError> {
+    pub(super) fn open(&mut self, now: Timestamp) -> Result<Vec<String>, RecordError> {
         if self.lock.is_some() {
             return Ok(Vec::new());
         }
@@ -203,7 +203,7 @@ impl<D: Disk> Journal<D> {
         &mut self,
         smear: &SmearRecords,
         newest_part: Option<u32>,
-        now: Stamp,
+        now: Timestamp,
     ) -> Result<Vec<String>, RecordError> {
         let number = smear.number;
         let Some((part, prefix)) = smear.last else {
@@ -294,7 +294,7 @@ impl<D: Disk> Journal<D> {
     }
 
     /// Keeps an event; once `Ok`, it survives a power cut. After an error it can be tried again.
-    pub(super) fn write(&mut self, stamp: Stamp, event: &Event) -> Result<(), RecordError> {
+    pub(super) fn write(&mut self, stamp: Timestamp, event: &Event) -> Result<(), RecordError> {
         let is_new = matches!(event, Event::SmearStarted(_));
         let mut current = match self.current.take() {
             Some(current) if !is_new || current.next_seq == 0 => current,
@@ -334,7 +334,7 @@ impl<D: Disk> Journal<D> {
     fn append(
         &mut self,
         current: &mut Current<D::File>,
-        stamp: Stamp,
+        stamp: Timestamp,
         event: &Event,
     ) -> Result<(), RecordError> {
         let entry = Entry {

@@ -16,15 +16,15 @@ mod recorder;
 #[cfg(test)]
 mod tests;
 
-pub use crate::device::clock::{Clock, Stamp, is_set};
+pub use crate::device::clock::{Clock, Timestamp, is_set};
 pub use entry::{
-    Ending, Entry, Event, FieldOutcome, FieldRecord, RECORDS_FORMAT, SmearStarted, Totals,
+    EndReason, Entry, Event, FieldOutcome, FieldRecord, RECORDS_FORMAT, SmearStarted, Totals,
 };
 pub use format::{DATA_FORMAT, FORMAT_FILE, forget_older_formats};
 pub use frame::{CellRecord, CountsRecord, FrameRecord};
 pub use journal::{MAX_FILE_BYTES, RecordError};
 pub use line::MAX_LINE_BYTES;
-pub use recorder::{Closed, Recorder};
+pub use recorder::{RecordSummary, Recorder};
 
 use std::path::{Path, PathBuf};
 

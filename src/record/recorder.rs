@@ -1,10 +1,10 @@
 //! Records in a thread of their own: a slow card holds nobody up, and a full one loses nothing
 //! that fits the queue.
 
-use super::entry::{Ending, Event, FieldRecord, SmearStarted, Totals};
+use super::entry::{EndReason, Event, FieldRecord, SmearStarted, Totals};
 use super::journal::{Disk, Journal, MAX_FILE_BYTES, RealDisk, RecordError};
 use super::{format, records_folder};
-use crate::device::clock::{Clock, Stamp};
+use crate::device::clock::{Clock, Timestamp};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -27,7 +27,7 @@ pub struct Recorder {
 
 /// How a recorder was left.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Closed {
+pub struct RecordSummary {
     /// Number of the last smear.
     pub smear: u64,
     /// Lines that were not kept, for the reason below.
@@ -43,7 +43,7 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    waiting: VecDeque<(Stamp, Event)>,
+    waiting: VecDeque<(Timestamp, Event)>,
     waiting_fields: usize,
     /// Fields for which there was no place, since the last one that had one.
     lost: u32,
@@ -147,7 +147,7 @@ impl Recorder {
     }
 
     /// The smear has ended. Its totals are those of its lines.
-    pub fn end(&self, ending: Ending) {
+    pub fn end(&self, ending: EndReason) {
         let mut state = self.shared.lock();
         let totals = Totals {
             lost: u64::from(std::mem::take(&mut state.lost)),
@@ -184,7 +184,7 @@ impl Recorder {
     }
 
     /// Waits until everything is kept, no longer than `limit`.
-    pub fn close(mut self, limit: Duration) -> Closed {
+    pub fn close(mut self, limit: Duration) -> RecordSummary {
         let until = Instant::now() + limit;
         let mut state = self.shared.lock();
         state.is_closing = true;
@@ -196,7 +196,7 @@ impl Recorder {
             }
             state = self.shared.wait(state, left);
         }
-        let closed = Closed {
+        let closed = RecordSummary {
             smear: state.smear,
             unsaved: state.waiting.len(),
             reason: state.failure.clone(),

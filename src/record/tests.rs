@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-const NOW: Stamp = Stamp {
+const NOW: Timestamp = Timestamp {
     uptime_ms: 5_000,
     unix_ms: 1_800_000_000_123,
     clock_set: true,
@@ -25,7 +25,7 @@ fn started() -> SmearStarted {
         format: RECORDS_FORMAT,
         counted_by: "hemoscope 0.1.0, model x 1.0.0, kernel scalar".to_owned(),
         sample: "S \"1\"".to_owned(),
-        wanted_fields: Some(40),
+        target_fields: Some(40),
     }
 }
 
@@ -274,7 +274,7 @@ fn totals_that_do_not_add_up_are_a_fault() {
     journal.write(NOW, &Event::SmearStarted(started())).unwrap();
     journal.write(NOW, &Event::Field(field(1))).unwrap();
     let wrong = Event::SmearEnded {
-        ending: Ending::Finished,
+        ending: EndReason::Finished,
         totals: totals(2),
     };
     journal.write(NOW, &wrong).unwrap();
@@ -348,11 +348,11 @@ fn a_full_disk_is_told_and_nothing_is_lost_once_it_has_room() {
     assert!(reason.contains("free some space"), "{reason}");
     failures_left.store(2, Ordering::SeqCst);
     wait_until("the all-clear", || failure(&recorder).is_none());
-    recorder.end(Ending::Finished);
+    recorder.end(EndReason::Finished);
     let closed = recorder.close(LIMIT);
     assert_eq!((closed.smear, closed.unsaved, closed.reason), (1, 0, None));
     let read = &read_all(folder.path())[0];
-    assert_eq!(read.state, SmearState::Ended(Ending::Finished));
+    assert_eq!(read.state, SmearState::Ended(EndReason::Finished));
     assert_eq!((read.totals, read.faults.len()), (totals(9), 0));
 }
 
@@ -372,7 +372,7 @@ fn what_does_not_fit_the_queue_is_counted_as_lost() {
     );
     recorder.begin(started());
     (0..4096 + 7).for_each(|_| recorder.field(field(1)));
-    recorder.end(Ending::Stopped);
+    recorder.end(EndReason::Stopped);
     failures_left.store(0, Ordering::SeqCst);
     let closed = recorder.close(LIMIT);
     assert_eq!(closed.unsaved, 0);
@@ -416,7 +416,7 @@ fn a_missing_folder_is_tried_again() {
     recorder.field(field(1));
     fs::remove_file(parent.path().join("data")).unwrap();
     wait_until("the folder", || failure(&recorder).is_none());
-    recorder.end(Ending::Finished);
+    recorder.end(EndReason::Finished);
     assert_eq!(recorder.close(LIMIT).unsaved, 0);
     assert_eq!(read_all(&folder)[0].totals, totals(1));
 }
@@ -485,7 +485,7 @@ proptest! {
             smear: 3,
             seq,
             boot_id: Cow::Owned(boot_id),
-            stamp: Stamp { uptime_ms: stamp.0, unix_ms: stamp.1, clock_set: stamp.2 },
+            stamp: Timestamp { uptime_ms: stamp.0, unix_ms: stamp.1, clock_set: stamp.2 },
             event: Cow::Owned(event),
         };
         let mut line = Vec::new();

@@ -2,7 +2,7 @@
 
 use crate::camera::stage_watch::{Sight, StageWatch};
 use crate::camera::{CameraError, CapturedFrame, FrameSource};
-use crate::quality::Judge;
+use crate::quality::FrameAssessor;
 use crate::runtime::channels::{FieldFrame, Shared, SmearEvent};
 use crate::runtime::run::TICK;
 use crate::service::Beat;
@@ -20,7 +20,7 @@ pub(super) struct Capture<'a> {
     /// Decides what a frame shows where the source does not know.
     pub(super) watch: Option<StageWatch>,
     pub(super) shared: &'a Shared,
-    pub(super) judge: Judge,
+    pub(super) assessor: FrameAssessor,
     pub(super) frames: SyncSender<FieldFrame>,
     pub(super) idle: Receiver<Box<CapturedFrame>>,
     pub(super) lost: SyncSender<SmearEvent>,
@@ -73,11 +73,11 @@ impl Capture<'_> {
                     }
                     continue;
                 }
-                Err(CameraError::Away { absence, .. }) => {
+                Err(CameraError::Unavailable { unavailable, .. }) => {
                     // Said once for each reason: a camera may be away for hours.
-                    if away.as_ref() != Some(&absence) {
-                        away = Some(absence.clone());
-                        if self.say(Event::CameraAway(absence)).is_err() {
+                    if away.as_ref() != Some(&unavailable) {
+                        away = Some(unavailable.clone());
+                        if self.say(Event::CameraUnavailable(unavailable)).is_err() {
                             break;
                         }
                     }
@@ -160,7 +160,7 @@ impl Capture<'_> {
     fn preview(&mut self, captured: &CapturedFrame, field: Option<u64>) {
         if self.shared.wants_preview(field) {
             let diameter_px = self.shared.rbc_diameter_px();
-            let quality = self.judge.judge(&captured.frame, diameter_px);
+            let quality = self.assessor.assess(&captured.frame, diameter_px);
             let view = self.shared.views.view(&captured.frame, field, quality);
             self.shared.show(view);
         }

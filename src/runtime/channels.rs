@@ -334,7 +334,7 @@ mod tests {
                 x1_q4: 16,
                 y1_q4: 16,
             },
-            confidence_permyriad: 9000,
+            confidence_e4: 9000,
             counted: true,
         });
         shared.set_on_screen(Some(&view));

@@ -9,8 +9,8 @@ use crate::input::Action;
 use crate::record::Clock;
 use crate::runtime::channels::Shared;
 use crate::runtime::display::Display;
-use crate::runtime::presenter::{Surroundings, identity_of, missing_camera_of, surroundings_of};
-use crate::runtime::recording::Keeper;
+use crate::runtime::presenter::{ScreenContext, identity_of, missing_camera_of, screen_context_of};
+use crate::runtime::recording::RunRecorder;
 use crate::runtime::report::{is_whole, note_on_records, result_text};
 use crate::runtime::run::{Ending, TICK};
 use crate::runtime::settings::Setup;
@@ -36,7 +36,7 @@ pub(super) struct Operator<'a, A> {
     pub(super) actions: A,
     pub(super) stop: StopSignal,
     pub(super) service: Service,
-    pub(super) keeper: Keeper,
+    pub(super) keeper: RunRecorder,
     pub(super) clock: Clock,
     /// On a board: what is told and asked about an update.
     pub(super) updates: Option<Updates>,
@@ -45,7 +45,7 @@ pub(super) struct Operator<'a, A> {
     pub(super) setup: &'a Setup,
     /// The source of frames.
     pub(super) camera: &'a str,
-    pub(super) wanted_fields: Option<u32>,
+    pub(super) target_fields: Option<u32>,
     /// Which program and model count.
     pub(super) self_report: String,
     pub(super) out: &'a mut dyn Write,
@@ -83,11 +83,11 @@ impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
     }
 
     /// What the screen shows beside the session now.
-    fn surroundings(&self, is_counting: bool) -> Surroundings {
+    fn surroundings(&self, is_counting: bool) -> ScreenContext {
         let updates = self.updates.as_ref();
         let stamp = self.clock.stamp();
         let repaired = self.is_card_repaired && stamp.uptime_ms < REPAIR_TOLD_MS;
-        surroundings_of(
+        screen_context_of(
             stamp,
             self.setup.config.site.utc_offset_minutes,
             updates
@@ -134,7 +134,7 @@ impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
     pub(super) fn begin_smear(&mut self) {
         let sample = &self.setup.config.sample.id;
         self.keeper
-            .begin(&self.self_report, sample, self.wanted_fields);
+            .begin(&self.self_report, sample, self.target_fields);
     }
 
     /// A smear is done, and the run goes on.
@@ -259,9 +259,9 @@ pub(super) fn moment_of(session: &Session, shared: &Shared) -> Moment {
 
 /// One line for the service manager.
 fn status_of(session: &Session) -> String {
-    let camera = session.camera_away().map_or_else(
+    let camera = session.camera_unavailable().map_or_else(
         || "camera there".to_owned(),
-        |absence| format!("camera {absence}"),
+        |unavailable| format!("camera {unavailable}"),
     );
     let saved = session.not_saved().map_or_else(String::new, |reason| {
         format!("; results are not saved: {reason}")

@@ -1,7 +1,7 @@
 //! The screen of a run on its panels.
 
 use crate::panel::{ChangedRows, FaultLight, Panel, PanelError};
-use crate::runtime::presenter::{Surroundings, counting_of};
+use crate::runtime::presenter::{ScreenContext, counting_of};
 use crate::runtime::settings::Setup;
 use crate::session::smear::Session;
 use crate::ui::canvas::Canvas;
@@ -169,7 +169,7 @@ impl Display {
         &mut self,
         session: &Session,
         setup: &Setup,
-        surroundings: Surroundings,
+        surroundings: ScreenContext,
     ) -> Result<(), PanelError> {
         self.show_counting(&counting_of(session, setup, surroundings))
     }

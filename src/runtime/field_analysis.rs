@@ -6,14 +6,14 @@ use crate::camera::FieldTruth;
 use crate::cell::{Cell, CellClass};
 use crate::count::{Border, FieldTally};
 use crate::image::frame::Frame;
-use crate::quality::{Judge, Quality, Reason, Verdict};
+use crate::quality::{FrameAssessor, Quality, RejectReason, Verdict};
 use crate::runtime::channels::{FieldFrame, Shared};
 use crate::runtime::settings::Setup;
 use crate::session::smear::{Event, FrameTally, FrameView, KnownScale};
 use anyhow::Result;
 
 /// Confidence of a cell that is known to be there, in ten-thousandths.
-const TRUE_PERMYRIAD: u16 = 10_000;
+const TRUE_E4: u16 = 10_000;
 /// Events of one frame at most, while the scale is known.
 const EVENTS: usize = 4;
 
@@ -21,7 +21,7 @@ const EVENTS: usize = 4;
 struct Unsettled {
     view: Box<FrameView>,
     field: u64,
-    reason: Reason,
+    reason: RejectReason,
 }
 
 /// A field that waits for the scale, with a copy of its frame.
@@ -35,7 +35,7 @@ struct WaitingField {
 /// Counts the first good frame of each field; collects fields first where the scale is unknown.
 pub struct FieldAnalysis {
     analyser: Analyser,
-    judge: Judge,
+    assessor: FrameAssessor,
     um_per_px: Option<f64>,
     found: FieldCells,
     waiting: Vec<WaitingField>,
@@ -55,7 +55,7 @@ impl FieldAnalysis {
         let network = setup.load_network(false)?;
         Ok(Self {
             analyser: Analyser::new(network, setup.analyse_settings(false)),
-            judge: Judge::new(setup.quality_settings()),
+            assessor: FrameAssessor::new(setup.quality_settings()),
             um_per_px: scale.um_per_px(),
             found: FieldCells::default(),
             waiting: Vec::new(),
@@ -88,7 +88,7 @@ impl FieldAnalysis {
         self.leave_other_field(Some(frame.field));
         let picture = &frame.captured.frame;
         let rbc_diameter_px = self.rbc_diameter_px();
-        let quality = self.judge.judge(picture, rbc_diameter_px);
+        let quality = self.assessor.assess(picture, rbc_diameter_px);
         if let Verdict::Rejected(reason) = quality.verdict {
             self.tally.unusable += 1;
             self.drop_unsettled(shared);
@@ -231,7 +231,7 @@ fn true_tally(truth: &FieldTruth, border: &Border) -> FieldTally {
         best_class: *best_class,
         certain: true,
         bounds: *bounds,
-        confidence_permyriad: TRUE_PERMYRIAD,
+        confidence_e4: TRUE_E4,
         counted: border.counts(bounds),
     };
     FieldTally::from_cells(truth.cells.iter().map(true_cell), border.counted_area_q8())

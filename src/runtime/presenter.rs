@@ -1,10 +1,10 @@
 //! A session as the content of a screen: which numbers, which warning, which next step.
 
-use crate::camera::Absence;
+use crate::camera::Unavailable;
 use crate::count::{self, ClassSummary, Summary};
 use crate::device::calendar::CivilTime;
-use crate::quality::{self, Quality, Reason, Verdict};
-use crate::record::Stamp;
+use crate::quality::{self, Quality, RejectReason, Verdict};
+use crate::record::Timestamp;
 use crate::runtime::settings::Setup;
 use crate::session::smear::{self as session, KnownScale, Session};
 use crate::ui::model::{
@@ -20,11 +20,11 @@ const SHARP_FROM: u8 = 50;
 
 /// What a screen shows beside the session. By default nothing, with a clock that is not set.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Surroundings {
+pub struct ScreenContext {
     pub clock: Clock,
     pub notice: Option<Notice>,
     /// The notice is shown even where there is a warning, which follows.
-    pub is_notices_turn: bool,
+    pub shows_notice: bool,
 }
 
 /// What tells of an update and what warns have the line in turns of this length, so that each is
@@ -33,18 +33,18 @@ const TURN_MS: u64 = 4_000;
 
 /// A notice about an update or the card, or, where `can_switch_off`, how to do so, between two
 /// smears; beside a warning, the first has its turns.
-pub fn surroundings_of(
-    stamp: Stamp,
+pub fn screen_context_of(
+    stamp: Timestamp,
     utc_offset_minutes: i16,
     news: Option<Notice>,
     can_switch_off: bool,
-) -> Surroundings {
+) -> ScreenContext {
     let hint = can_switch_off.then_some(Notice::HoldToSwitchOff);
     let is_second_turn = !(stamp.uptime_ms / TURN_MS).is_multiple_of(2);
-    Surroundings {
+    ScreenContext {
         clock: clock_of(stamp, utc_offset_minutes),
         notice: news.or(hint),
-        is_notices_turn: news.is_some() && is_second_turn,
+        shows_notice: news.is_some() && is_second_turn,
     }
 }
 
@@ -53,32 +53,32 @@ pub fn missing_camera_of<'a>(
     session: &Session,
     setup: &'a Setup,
     camera: &str,
-    surroundings: Surroundings,
+    surroundings: ScreenContext,
 ) -> Option<NoCamera<'a>> {
-    let absence = session.camera_away()?;
+    let unavailable = session.camera_unavailable()?;
     session.latest().is_none().then(|| NoCamera {
         language: setup.language(),
         identity: identity_of(setup, surroundings),
         camera: camera.to_owned(),
-        trouble: trouble_of(absence),
+        trouble: trouble_of(unavailable),
         notice: surroundings.notice,
     })
 }
 
-fn trouble_of(absence: &Absence) -> CameraTrouble {
-    match absence {
-        Absence::NotConnected => CameraTrouble::NotConnected,
-        Absence::Several { .. } => CameraTrouble::Several,
-        Absence::InUse => CameraTrouble::InUse,
-        Absence::NotAllowed => CameraTrouble::NotAllowed,
-        Absence::Unsuitable { .. } => CameraTrouble::Unsuitable,
-        Absence::Silent { .. } => CameraTrouble::Silent,
-        Absence::Failed { .. } => CameraTrouble::Failed,
+fn trouble_of(unavailable: &Unavailable) -> CameraTrouble {
+    match unavailable {
+        Unavailable::NotConnected => CameraTrouble::NotConnected,
+        Unavailable::Several { .. } => CameraTrouble::Several,
+        Unavailable::InUse => CameraTrouble::InUse,
+        Unavailable::PermissionDenied => CameraTrouble::PermissionDenied,
+        Unavailable::Unsuitable { .. } => CameraTrouble::Unsuitable,
+        Unavailable::Silent { .. } => CameraTrouble::Silent,
+        Unavailable::Failed { .. } => CameraTrouble::Failed,
     }
 }
 
 /// Which sample a picture belongs to, and when it was.
-pub fn identity_of(setup: &Setup, surroundings: Surroundings) -> Identity<'_> {
+pub fn identity_of(setup: &Setup, surroundings: ScreenContext) -> Identity<'_> {
     Identity {
         sample: Some(setup.config.sample.id.as_str()).filter(|id| !id.is_empty()),
         clock: surroundings.clock,
@@ -86,7 +86,7 @@ pub fn identity_of(setup: &Setup, surroundings: Surroundings) -> Identity<'_> {
 }
 
 /// The time of a place whose clocks are ahead of UTC by so much.
-pub fn clock_of(stamp: Stamp, utc_offset_minutes: i16) -> Clock {
+pub fn clock_of(stamp: Timestamp, utc_offset_minutes: i16) -> Clock {
     let time = CivilTime::at(stamp.unix_ms, utc_offset_minutes).filter(|_| stamp.clock_set);
     time.map_or(Clock::NotSet, |time| Clock::Set {
         time,
@@ -98,7 +98,7 @@ pub fn clock_of(stamp: Stamp, utc_offset_minutes: i16) -> Clock {
 pub fn counting_of<'a>(
     session: &'a Session,
     setup: &'a Setup,
-    surroundings: Surroundings,
+    surroundings: ScreenContext,
 ) -> Counting<'a> {
     let summary = session.summary();
     let latest = session.latest();
@@ -136,12 +136,12 @@ pub fn counting_of<'a>(
         plt_per_1000_rbc: ratio(plt),
         fields: Fields {
             counted: session.fields(),
-            wanted: session.wanted_fields(),
+            wanted: session.target_fields(),
             rejected: rejections_of(session),
             skipped_percent: session.frames().skipped_percent(),
         },
         over_dispersed: is_uneven(summary),
-        warning: warning_of(session, summary).filter(|_| !surroundings.is_notices_turn),
+        warning: warning_of(session, summary).filter(|_| !surroundings.shows_notice),
         notice: surroundings.notice,
         instruction: instruction_of(session, quality),
     }
@@ -176,7 +176,7 @@ fn decimal_of(figure: f64, decimals: u8) -> Decimal {
 
 fn sharpness_of(quality: Quality) -> Sharpness {
     match quality.focus_score {
-        _ if quality.verdict == Verdict::Rejected(Reason::Blurred) => Sharpness::Blurred,
+        _ if quality.verdict == Verdict::Rejected(RejectReason::Blurred) => Sharpness::Blurred,
         0..SHARP_FROM => Sharpness::Soft,
         SHARP_FROM.. => Sharpness::Sharp,
     }
@@ -213,13 +213,13 @@ fn scale_of(scale: KnownScale) -> Scale {
     }
 }
 
-fn rejection_of(reason: Reason) -> Rejection {
+fn rejection_of(reason: RejectReason) -> Rejection {
     match reason {
-        Reason::Black => Rejection::TooDark,
-        Reason::White => Rejection::TooBright,
-        Reason::NoContrast => Rejection::Empty,
-        Reason::Blurred => Rejection::Blurred,
-        Reason::NotASmear => Rejection::NotASmear,
+        RejectReason::Underexposed => Rejection::TooDark,
+        RejectReason::Overexposed => Rejection::TooBright,
+        RejectReason::NoContrast => Rejection::Empty,
+        RejectReason::Blurred => Rejection::Blurred,
+        RejectReason::NotASmear => Rejection::NotASmear,
     }
 }
 
@@ -246,8 +246,8 @@ fn warning_of(session: &Session, summary: &Summary) -> Option<Warning> {
     if session.not_saved().is_some() {
         return Some(Warning::NotSaved);
     }
-    if let Some(absence) = session.camera_away() {
-        return Some(Warning::Camera(trouble_of(absence)));
+    if let Some(unavailable) = session.camera_unavailable() {
+        return Some(Warning::Camera(trouble_of(unavailable)));
     }
     if session.scale_not_found() {
         return Some(Warning::ScaleOutOfRange);
@@ -265,7 +265,7 @@ fn instruction_of(session: &Session, quality: Option<Quality>) -> Instruction {
         session::RunState::Unfinished => return Instruction::StartAgain,
         session::RunState::Live => {}
     }
-    if session.camera_away().is_some() {
+    if session.camera_unavailable().is_some() {
         return Instruction::CheckCamera;
     }
     if session.scale_not_found() {
@@ -305,18 +305,18 @@ mod tests {
             (TURN_MS, None, true, Some(hint), false),
             (TURN_MS, None, false, None, false),
         ];
-        for (uptime_ms, about_update, can_switch_off, notice, is_notices_turn) in cases {
-            let stamp = Stamp {
+        for (uptime_ms, about_update, can_switch_off, notice, shows_notice) in cases {
+            let stamp = Timestamp {
                 uptime_ms,
                 unix_ms: 0,
                 clock_set: false,
             };
-            let expected = Surroundings {
+            let expected = ScreenContext {
                 clock: Clock::NotSet,
                 notice,
-                is_notices_turn,
+                shows_notice,
             };
-            let got = surroundings_of(stamp, 0, about_update, can_switch_off);
+            let got = screen_context_of(stamp, 0, about_update, can_switch_off);
             assert_eq!(got, expected, "{uptime_ms} {about_update:?}");
         }
     }
@@ -324,7 +324,7 @@ mod tests {
     #[test]
     fn only_a_clock_that_was_set_is_shown() {
         // 2026-05-31T07:00:00Z.
-        let stamp = |clock_set| Stamp {
+        let stamp = |clock_set| Timestamp {
             uptime_ms: 1,
             unix_ms: 1_780_210_800_000,
             clock_set,
@@ -334,7 +334,7 @@ mod tests {
             (stamp(true), 0, Some((7, true))),
             (stamp(true), 120, Some((9, false))),
             (
-                Stamp {
+                Timestamp {
                     unix_ms: u64::MAX,
                     ..stamp(true)
                 },

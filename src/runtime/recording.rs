@@ -2,7 +2,7 @@
 
 use crate::cell::CellClass;
 use crate::count::FieldTally;
-use crate::record::{Closed, Ending, FieldOutcome, FieldRecord, Recorder, SmearStarted};
+use crate::record::{EndReason, FieldOutcome, FieldRecord, RecordSummary, Recorder, SmearStarted};
 use crate::record::{RECORDS_FORMAT, records_folder};
 use crate::session::smear::{Event, FrameView, KnownScale, RunState, Session};
 use std::path::{Path, PathBuf};
@@ -12,13 +12,13 @@ use std::time::Duration;
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
 /// Keeps the records of a run, where it has a data folder.
-pub struct Keeper {
+pub struct RunRecorder {
     kept: Option<(Recorder, PathBuf)>,
     known_failure: u64,
     has_begun: bool,
 }
 
-impl Keeper {
+impl RunRecorder {
     /// Opens the records below a data folder. What there is to say about an earlier run is said
     /// on standard error.
     pub fn start(data: Option<&Path>) -> Self {
@@ -37,14 +37,14 @@ impl Keeper {
     }
 
     /// A smear begins.
-    pub fn begin(&mut self, counted_by: &str, sample: &str, wanted_fields: Option<u32>) {
+    pub fn begin(&mut self, counted_by: &str, sample: &str, target_fields: Option<u32>) {
         self.has_begun = true;
         if let Some((recorder, _)) = &self.kept {
             recorder.begin(SmearStarted {
                 format: RECORDS_FORMAT,
                 counted_by: counted_by.to_owned(),
                 sample: sample.to_owned(),
-                wanted_fields,
+                target_fields,
             });
         }
     }
@@ -90,14 +90,14 @@ impl Keeper {
         }
         if let Some((recorder, _)) = &self.kept {
             recorder.end(match state {
-                RunState::Finished => Ending::Finished,
-                RunState::Live | RunState::Unfinished => Ending::Stopped,
+                RunState::Finished => EndReason::Finished,
+                RunState::Live | RunState::Unfinished => EndReason::Stopped,
             });
         }
     }
 
     /// Ends the smear, and waits until its last line is kept, within a limit.
-    pub fn close(mut self, state: RunState) -> Option<(Closed, PathBuf)> {
+    pub fn close(mut self, state: RunState) -> Option<(RecordSummary, PathBuf)> {
         self.end(state);
         let (recorder, folder) = self.kept?;
         Some((recorder.close(CLOSE_LIMIT), folder))
@@ -134,7 +134,7 @@ fn record_of(event: &Event, scale: KnownScale) -> Option<FieldRecord> {
 mod tests {
     use super::*;
     use crate::count::CountRules;
-    use crate::quality::Reason;
+    use crate::quality::RejectReason;
     use crate::record::archive;
     use crate::session::smear::FrameTally;
 
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn settled_fields_are_kept_as_the_session_counts_them() {
         let data = tempfile::tempdir().unwrap();
-        let mut keeper = Keeper::start(Some(data.path()));
+        let mut keeper = RunRecorder::start(Some(data.path()));
         let scale = KnownScale::Given { um_per_px: 0.1 };
         let mut session = Session::new(CountRules::default(), Some(2), scale);
         keeper.begin("a test", "S1", Some(2));
@@ -166,7 +166,7 @@ mod tests {
             Event::Preview(view()),
             Event::Rejected {
                 view: view(),
-                reason: Reason::Blurred,
+                reason: RejectReason::Blurred,
             },
             counted(40),
             Event::NoCells(view()),
@@ -184,7 +184,7 @@ mod tests {
         let files = archive::list(&folder).unwrap();
         let smear = archive::read(1, &files[&1]).unwrap();
         assert_eq!(smear.faults, []);
-        assert_eq!(smear.state, archive::SmearState::Ended(Ending::Finished));
+        assert_eq!(smear.state, archive::SmearState::Ended(EndReason::Finished));
         let totals = smear.totals;
         assert_eq!((totals.fields, totals.rejected, totals.rbc), (2, 3, 90));
         let rules = CountRules::default();
@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn a_run_that_fails_before_its_smear_begins_leaves_none() {
         let data = tempfile::tempdir().unwrap();
-        let keeper = Keeper::start(Some(data.path()));
+        let keeper = RunRecorder::start(Some(data.path()));
         let (closed, folder) = keeper.close(RunState::Unfinished).unwrap();
         assert_eq!((closed.smear, closed.unsaved), (0, 0));
         assert!(archive::list(&folder).unwrap().is_empty());
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_run_without_a_data_folder_keeps_nothing() {
-        let mut keeper = Keeper::start(None);
+        let mut keeper = RunRecorder::start(None);
         keeper.begin("a test", "", None);
         assert!(keeper.look().is_none());
         assert!(keeper.close(RunState::Finished).is_none());

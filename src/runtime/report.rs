@@ -2,7 +2,7 @@
 
 use crate::cell::CellClass;
 use crate::cli::table;
-use crate::record::Closed;
+use crate::record::RecordSummary;
 use crate::session::smear::{KnownScale, RunState, Session};
 use anyhow::{Result, bail};
 use std::path::PathBuf;
@@ -42,7 +42,7 @@ pub(super) fn is_whole(session: &Session, was_told_to_stop: bool) -> Result<bool
 }
 
 /// Where the records are, or that they are not.
-pub(super) fn note_on_records((closed, folder): &(Closed, PathBuf)) -> String {
+pub(super) fn note_on_records((closed, folder): &(RecordSummary, PathBuf)) -> String {
     let folder = folder.display();
     match (closed.unsaved, &closed.reason) {
         (0, _) => format!("smear {} of the records in {folder}", closed.smear),

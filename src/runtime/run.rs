@@ -8,13 +8,13 @@
 
 use crate::board::BoardDescription;
 use crate::camera::stage_watch::StageWatch;
-use crate::camera::{self, AtStart, CapturedFrame, FrameSource};
+use crate::camera::{self, CapturedFrame, FrameSource, OpenPolicy};
 use crate::cli::arguments::RunArguments;
 use crate::cli::message_of;
 use crate::device::thermal::ThreadPolicy;
 use crate::input::{Action, Input, InputSettings};
-use crate::panel::{AwaitedPanel, FaultLight, Panel, display_px, panel_from_spec};
-use crate::quality::Judge;
+use crate::panel::{FaultLight, Panel, RetryingPanel, display_px, panel_from_spec};
+use crate::quality::FrameAssessor;
 use crate::record::Clock;
 use crate::runtime::analysis::analyse;
 use crate::runtime::capture::Capture;
@@ -22,7 +22,7 @@ use crate::runtime::channels::{FRAMES, RESULTS_WAITING, Shared, SmearEvent};
 use crate::runtime::console::{Operator, moment_of};
 use crate::runtime::display::Display;
 use crate::runtime::field_analysis::FieldAnalysis;
-use crate::runtime::recording::Keeper;
+use crate::runtime::recording::RunRecorder;
 use crate::runtime::settings::Setup;
 use crate::runtime::updates::{TalkFiles, Updates};
 use crate::service::{Service, StopSignal};
@@ -83,7 +83,7 @@ where
     };
     let stop = StopSignal::listen().context("signals cannot be listened for")?;
     // Before the first screen, since it may have something to say.
-    let keeper = Keeper::start(setup.data.as_deref());
+    let keeper = RunRecorder::start(setup.data.as_deref());
     let size = screen_size(arguments, &setup)?;
     let light = setup.panel.fault_light.as_ref();
     let fault_light = light.map(|name| FaultLight::named(name));
@@ -114,7 +114,7 @@ where
         is_card_repaired: arguments.board.is_some() && is_card_repaired(Path::new(REPAIRED_MARK)),
         setup: &setup,
         camera: camera.unwrap_or(&setup.config.camera.source),
-        wanted_fields: arguments.fields,
+        target_fields: arguments.fields,
         self_report: String::new(),
         out,
         results: String::new(),
@@ -187,11 +187,11 @@ fn count_smears<A: FnMut(&Session) -> Option<Action>>(
     operator: &mut Operator<'_, A>,
 ) -> Result<Ending> {
     let setup = operator.setup;
-    let at_start = match arguments.board {
-        Some(_) => AtStart::MayCome,
-        None => AtStart::MustBeThere,
+    let open_policy = match arguments.board {
+        Some(_) => OpenPolicy::Wait,
+        None => OpenPolicy::Require,
     };
-    let source = camera::open(operator.camera, &setup.controls, at_start)?;
+    let source = camera::open(operator.camera, &setup.controls, open_policy)?;
     let scale = match setup.um_per_px.or(source.um_per_px()) {
         Some(um_per_px) => KnownScale::Given { um_per_px },
         None => KnownScale::Unknown,
@@ -250,7 +250,7 @@ fn open_panels(
             }
             let (spec, settings) = (spec.clone(), setup.panel.clone());
             let open = Box::new(move || panel_from_spec(&spec, size, &settings));
-            Ok(AwaitedPanel::open(size.pixels(), open)?)
+            Ok(RetryingPanel::open(size.pixels(), open)?)
         })
         .collect()
 }
@@ -279,7 +279,7 @@ fn count_fields<A: FnMut(&Session) -> Option<Action>>(
             watch: (!source.knows_fields()).then(StageWatch::default),
             source,
             shared,
-            judge: Judge::new(setup.quality_settings()),
+            assessor: FrameAssessor::new(setup.quality_settings()),
             frames: frames_in,
             idle: idle_out,
             lost: results_in.clone(),
@@ -324,7 +324,7 @@ fn main_loop<A: FnMut(&Session) -> Option<Action>>(
     operator: &mut Operator<'_, A>,
 ) -> Result<bool> {
     let setup = operator.setup;
-    let take = |session: &mut Session, keeper: &Keeper, event: Event| {
+    let take = |session: &mut Session, keeper: &RunRecorder, event: Event| {
         if let Some(view) = keeper.step(session, event) {
             shared.views.give_back(view);
         }
@@ -471,13 +471,13 @@ mod tests {
             // Another test of this process raises a signal.
             stop: StopSignal::default(),
             service: Service::from_environment(),
-            keeper: Keeper::start(None),
+            keeper: RunRecorder::start(None),
             clock: Clock::start(),
             updates: None,
             is_card_repaired: false,
             setup: &setup,
             camera: "hung",
-            wanted_fields: None,
+            target_fields: None,
             self_report: String::new(),
             out: &mut io::sink(),
             results: String::new(),

@@ -185,7 +185,7 @@ impl Setup {
         }
     }
 
-    /// Thresholds of the judgement that every frame passes first.
+    /// Thresholds of the assessment that every frame passes first.
     pub fn quality_settings(&self) -> QualitySettings {
         let wanted = &self.config.quality;
         // The configuration has checked that these are levels and a score.
@@ -198,8 +198,8 @@ impl Setup {
     }
 
     /// Judges a frame before the network sees it; `rbc_diameter_px` where the scale is known.
-    pub fn judge(&self, frame: &Frame, rbc_diameter_px: Option<u32>) -> Quality {
-        quality::judge(frame, rbc_diameter_px, &self.quality_settings())
+    pub fn assess(&self, frame: &Frame, rbc_diameter_px: Option<u32>) -> Quality {
+        quality::assess(frame, rbc_diameter_px, &self.quality_settings())
     }
 
     /// Diameter of a red cell in pixels, where the scale is known.

@@ -4,11 +4,11 @@
 //! that a screen or a report needs is read from the session afterwards.
 
 use crate::analysis::scale::ScaleEstimate;
-use crate::camera::Absence;
+use crate::camera::Unavailable;
 use crate::cell::Cell;
 use crate::count::{CountRules, FieldTally, SmearTally, Summary, TallyError};
 use crate::image::frame::Frame;
-use crate::quality::{Quality, Reason};
+use crate::quality::{Quality, RejectReason};
 
 /// Notices about the camera that are kept: one for each of its controls, twice.
 const MAX_CAMERA_NOTICES: usize = 20;
@@ -91,7 +91,7 @@ pub enum Event {
     /// No frame of a field could be counted.
     Rejected {
         view: Box<FrameView>,
-        reason: Reason,
+        reason: RejectReason,
     },
     /// A field was looked at and held no cell.
     NoCells(Box<FrameView>),
@@ -102,7 +102,7 @@ pub enum Event {
     /// The camera lost a frame, for this reason.
     FrameLost(String),
     /// The camera is not there at the moment, for this reason.
-    CameraAway(Absence),
+    CameraUnavailable(Unavailable),
     /// The camera that was away gives frames again.
     CameraBack,
     /// Something about how the camera is set.
@@ -131,7 +131,7 @@ impl Event {
             Event::ScaleKnown(_)
             | Event::Frames(_)
             | Event::FrameLost(_)
-            | Event::CameraAway(_)
+            | Event::CameraUnavailable(_)
             | Event::CameraBack
             | Event::CameraNotice(_)
             | Event::NotSaved(_)
@@ -146,7 +146,7 @@ impl Event {
     pub fn is_of_smear(&self) -> bool {
         !matches!(
             self,
-            Event::CameraAway(_)
+            Event::CameraUnavailable(_)
                 | Event::CameraBack
                 | Event::CameraNotice(_)
                 | Event::NotSaved(_)
@@ -203,7 +203,7 @@ impl std::ops::Add for FrameTally {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RejectedFields {
     /// In the order in which each reason first came up.
-    pub by_reason: Vec<(Reason, u32)>,
+    pub by_reason: Vec<(RejectReason, u32)>,
     /// Without a single cell.
     pub without_cells: u32,
     /// Good enough, but no pixel size could be estimated.
@@ -215,7 +215,7 @@ pub struct RejectedFields {
 }
 
 impl RejectedFields {
-    fn add(&mut self, reason: Reason) {
+    fn add(&mut self, reason: RejectReason) {
         match self
             .by_reason
             .iter_mut()
@@ -239,11 +239,11 @@ impl RejectedFields {
 #[derive(Debug)]
 pub struct Session {
     rules: CountRules,
-    wanted_fields: Option<u32>,
+    target_fields: Option<u32>,
     state: RunState,
     scale: KnownScale,
     scale_not_found: bool,
-    camera_away: Option<Absence>,
+    camera_unavailable: Option<Unavailable>,
     not_saved: Option<String>,
     camera_notices: Vec<String>,
     smear: SmearTally,
@@ -259,15 +259,15 @@ pub struct Session {
 }
 
 impl Session {
-    /// Starts an empty smear; it is finished after `wanted_fields`, or when the source ends.
-    pub fn new(rules: CountRules, wanted_fields: Option<u32>, scale: KnownScale) -> Self {
+    /// Starts an empty smear; it is finished after `target_fields`, or when the source ends.
+    pub fn new(rules: CountRules, target_fields: Option<u32>, scale: KnownScale) -> Self {
         Self {
             rules,
-            wanted_fields,
+            target_fields,
             state: RunState::Live,
             scale,
             scale_not_found: false,
-            camera_away: None,
+            camera_unavailable: None,
             not_saved: None,
             camera_notices: Vec::new(),
             smear: SmearTally::default(),
@@ -286,11 +286,11 @@ impl Session {
     /// Returns the view that is no longer needed, to be filled again.
     pub fn start_next(&mut self) -> Option<Box<FrameView>> {
         let next = Self {
-            camera_away: self.camera_away.take(),
+            camera_unavailable: self.camera_unavailable.take(),
             not_saved: self.not_saved.take(),
             camera_notices: std::mem::take(&mut self.camera_notices),
             view_number: self.view_number + 1,
-            ..Self::new(self.rules, self.wanted_fields, self.scale)
+            ..Self::new(self.rules, self.target_fields, self.scale)
         };
         std::mem::replace(self, next).latest
     }
@@ -301,7 +301,8 @@ impl Session {
     pub fn step(&mut self, event: Event) -> Option<Box<FrameView>> {
         match &event {
             // Of the device, not of the smear: told after its end too.
-            Event::CameraAway(_) | Event::CameraBack | Event::NotSaved(_) | Event::Saved => {}
+            Event::CameraUnavailable(_) | Event::CameraBack | Event::NotSaved(_) | Event::Saved => {
+            }
             _ if self.state != RunState::Live => return event.into_view(),
             _ => {}
         }
@@ -330,8 +331,8 @@ impl Session {
                 self.rejected.lost_frames = self.rejected.lost_frames.saturating_add(1);
                 self.rejected.last_lost = Some(reason);
             }
-            Event::CameraAway(absence) => self.camera_away = Some(absence),
-            Event::CameraBack => self.camera_away = None,
+            Event::CameraUnavailable(unavailable) => self.camera_unavailable = Some(unavailable),
+            Event::CameraBack => self.camera_unavailable = None,
             Event::CameraNotice(notice) => {
                 if self.camera_notices.len() < MAX_CAMERA_NOTICES {
                     self.camera_notices.push(notice);
@@ -339,7 +340,7 @@ impl Session {
             }
             Event::NotSaved(reason) => self.not_saved = Some(reason),
             Event::Saved => self.not_saved = None,
-            Event::SourceEnded | Event::Finish => self.end(self.wanted_fields.is_none()),
+            Event::SourceEnded | Event::Finish => self.end(self.target_fields.is_none()),
             Event::Stopped => self.end(false),
         }
         None
@@ -379,7 +380,7 @@ impl Session {
         }
         let old = self.show(view);
         if self
-            .wanted_fields
+            .target_fields
             .is_some_and(|wanted| self.smear.fields() >= wanted)
         {
             self.end(true);
@@ -398,7 +399,7 @@ impl Session {
     /// Whether the operator can finish the smear: how many fields it has was left to them, and
     /// there is one.
     pub fn can_finish(&self) -> bool {
-        self.state == RunState::Live && self.wanted_fields.is_none() && self.fields() > 0
+        self.state == RunState::Live && self.target_fields.is_none() && self.fields() > 0
     }
 
     /// Where the run stands.
@@ -417,8 +418,8 @@ impl Session {
     }
 
     /// Why the camera is not there, while it is away.
-    pub fn camera_away(&self) -> Option<&Absence> {
-        self.camera_away.as_ref()
+    pub fn camera_unavailable(&self) -> Option<&Unavailable> {
+        self.camera_unavailable.as_ref()
     }
 
     /// What there is to know about how the camera is set, the first of it where it is too much.
@@ -437,8 +438,8 @@ impl Session {
     }
 
     /// Fields that the run is to count, where that was said.
-    pub fn wanted_fields(&self) -> Option<u32> {
-        self.wanted_fields
+    pub fn target_fields(&self) -> Option<u32> {
+        self.target_fields
     }
 
     /// What may be said about the smear so far.
@@ -505,7 +506,7 @@ mod tests {
                 x1_q4: 16,
                 y1_q4: 16,
             },
-            confidence_permyriad: 9000,
+            confidence_e4: 9000,
             counted: true,
         };
         let mut view = view(rbc.into());
@@ -517,25 +518,28 @@ mod tests {
         }
     }
 
-    fn rejected(reason: Reason) -> Event {
+    fn rejected(reason: RejectReason) -> Event {
         Event::Rejected {
             view: view(0),
             reason,
         }
     }
 
-    fn session(wanted_fields: Option<u32>) -> Session {
-        Session::new(CountRules::default(), wanted_fields, KnownScale::Unknown)
+    fn session(target_fields: Option<u32>) -> Session {
+        Session::new(CountRules::default(), target_fields, KnownScale::Unknown)
     }
 
     #[test]
     fn a_camera_that_is_away_is_told_until_it_is_back() {
         let mut session = session(None);
-        session.step(Event::CameraAway(Absence::NotConnected));
-        assert_eq!(session.camera_away(), Some(&Absence::NotConnected));
+        session.step(Event::CameraUnavailable(Unavailable::NotConnected));
+        assert_eq!(
+            session.camera_unavailable(),
+            Some(&Unavailable::NotConnected)
+        );
         assert_eq!(session.state(), RunState::Live);
         session.step(Event::CameraBack);
-        assert_eq!(session.camera_away(), None);
+        assert_eq!(session.camera_unavailable(), None);
     }
 
     #[test]
@@ -591,8 +595,8 @@ mod tests {
                 Unfinished,
             ),
         ];
-        for (name, wanted_fields, events, state) in cases {
-            let mut session = session(wanted_fields);
+        for (name, target_fields, events, state) in cases {
+            let mut session = session(target_fields);
             for event in events {
                 session.step(event);
             }
@@ -605,7 +609,7 @@ mod tests {
         let mut session = session(Some(1));
         session.step(counted(5));
         session.step(counted(7));
-        session.step(rejected(Reason::Blurred));
+        session.step(rejected(RejectReason::Blurred));
         assert_eq!(session.fields(), 1);
         assert_eq!(session.rejected(), &RejectedFields::default());
     }
@@ -617,20 +621,23 @@ mod tests {
         session.step(Event::ScaleKnown(scale));
         assert!(!session.can_finish());
         session.step(counted(5));
-        session.step(rejected(Reason::Blurred));
+        session.step(rejected(RejectReason::Blurred));
         assert!(session.can_finish());
         session.step(Event::Finish);
         assert!(!session.can_finish());
         // What comes too late belongs to no smear, but whether the camera is there matters.
         assert!(session.step(counted(7)).is_some(), "the view comes back");
-        session.step(Event::CameraAway(Absence::NotConnected));
+        session.step(Event::CameraUnavailable(Unavailable::NotConnected));
         let number = session.view_number();
         assert!(session.start_next().is_some());
         assert_eq!(session.state(), RunState::Live);
         assert_eq!((session.fields(), session.rejected().fields()), (0, 0));
         assert_eq!(session.summary().class(crate::cell::CellClass::Rbc).seen, 0);
         assert_eq!((session.scale(), session.truth()), (scale, None));
-        assert_eq!(session.camera_away(), Some(&Absence::NotConnected));
+        assert_eq!(
+            session.camera_unavailable(),
+            Some(&Unavailable::NotConnected)
+        );
         assert!(session.latest().is_none() && session.view_number() > number);
         session.step(counted(3));
         assert_eq!(session.fields(), 1);
@@ -639,14 +646,14 @@ mod tests {
     #[test]
     fn every_field_that_was_not_counted_is_kept_with_its_reason() {
         let mut session = session(None);
-        session.step(rejected(Reason::Blurred));
-        session.step(rejected(Reason::Black));
-        session.step(rejected(Reason::Blurred));
+        session.step(rejected(RejectReason::Blurred));
+        session.step(rejected(RejectReason::Underexposed));
+        session.step(rejected(RejectReason::Blurred));
         session.step(Event::NoCells(view(0)));
         session.step(Event::Unscaled(view(0)));
         session.step(Event::FrameLost("cable".to_owned()));
         let rejected = session.rejected();
-        let by_reason = [(Reason::Blurred, 2), (Reason::Black, 1)];
+        let by_reason = [(RejectReason::Blurred, 2), (RejectReason::Underexposed, 1)];
         assert_eq!(rejected.by_reason, by_reason);
         assert_eq!(rejected.fields(), 5);
         assert_eq!(rejected.last_lost.as_deref(), Some("cable"));

@@ -50,7 +50,7 @@ pub enum CameraTrouble {
     Several,
     /// Another program has it.
     InUse,
-    NotAllowed,
+    PermissionDenied,
     /// It gives nothing that can be used.
     Unsuitable,
     /// It is there, but no pictures come.
@@ -64,7 +64,7 @@ impl CameraTrouble {
         CameraTrouble::NotConnected,
         CameraTrouble::Several,
         CameraTrouble::InUse,
-        CameraTrouble::NotAllowed,
+        CameraTrouble::PermissionDenied,
         CameraTrouble::Unsuitable,
         CameraTrouble::Silent,
         CameraTrouble::Failed,
@@ -511,7 +511,7 @@ impl Warning {
         Warning::Camera(CameraTrouble::NotConnected),
         Warning::Camera(CameraTrouble::Several),
         Warning::Camera(CameraTrouble::InUse),
-        Warning::Camera(CameraTrouble::NotAllowed),
+        Warning::Camera(CameraTrouble::PermissionDenied),
         Warning::Camera(CameraTrouble::Unsuitable),
         Warning::Camera(CameraTrouble::Silent),
         Warning::Camera(CameraTrouble::Failed),

@@ -168,7 +168,7 @@ mod tests {
                 x1_q4: (at_px + 40) * 16,
                 y1_q4: (at_px + 40) * 16,
             },
-            confidence_permyriad: 9000,
+            confidence_e4: 9000,
             counted,
         }
     }

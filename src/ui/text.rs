@@ -499,7 +499,7 @@ impl From<CameraTrouble> for TextId {
             CameraTrouble::NotConnected => TextId::CameraNotConnected,
             CameraTrouble::Several => TextId::CameraSeveral,
             CameraTrouble::InUse => TextId::CameraInUse,
-            CameraTrouble::NotAllowed => TextId::CameraNotAllowed,
+            CameraTrouble::PermissionDenied => TextId::CameraNotAllowed,
             CameraTrouble::Unsuitable => TextId::CameraUnsuitable,
             CameraTrouble::Silent => TextId::CameraSilent,
             CameraTrouble::Failed => TextId::CameraFailed,
@@ -572,7 +572,7 @@ pub fn camera_help(trouble: CameraTrouble) -> TextId {
         CameraTrouble::NotConnected => TextId::DoPlugIn,
         CameraTrouble::Several => TextId::DoLeaveOne,
         CameraTrouble::InUse => TextId::DoSwitchOff,
-        CameraTrouble::NotAllowed => TextId::DoAskInstaller,
+        CameraTrouble::PermissionDenied => TextId::DoAskInstaller,
         CameraTrouble::Unsuitable => TextId::DoOtherCamera,
         CameraTrouble::Silent | CameraTrouble::Failed => TextId::DoReplug,
     }

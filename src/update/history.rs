@@ -3,7 +3,7 @@
 use super::folder::{self, Folder, FolderError};
 use super::protocol::{Outcome, UpdateResult};
 use super::slots::Slot;
-use crate::record::Stamp;
+use crate::record::Timestamp;
 use crate::record::line;
 use serde::{Deserialize, Serialize};
 
@@ -70,7 +70,7 @@ pub struct HistoryLine {
     /// The boot in which it happened.
     pub boot_id: String,
     #[serde(flatten)]
-    pub stamp: Stamp,
+    pub stamp: Timestamp,
 }
 
 impl HistoryLine {
@@ -173,7 +173,7 @@ pub fn add(folder: &mut impl Folder, mut new: HistoryLine) -> Result<(), FolderE
 }
 
 /// When something happened, as people read it.
-pub fn date(stamp: &Stamp) -> String {
+pub fn date(stamp: &Timestamp) -> String {
     if !stamp.clock_set {
         return "(clock not set)".to_owned();
     }
@@ -222,7 +222,7 @@ mod tests {
             sha256: format!("{number:064x}"),
             reason: String::new(),
             boot_id: "a-boot".to_owned(),
-            stamp: Stamp {
+            stamp: Timestamp {
                 uptime_ms: 1,
                 unix_ms: 2,
                 clock_set: false,

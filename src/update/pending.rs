@@ -4,7 +4,7 @@ use super::folder::{self, Folder, FolderError};
 use super::history::{HISTORY_FORMAT, HistoryEvent, HistoryLine};
 use super::protocol::{DeviceFacts, Outcome, UpdateResult};
 use super::slots::Slot;
-use crate::record::Stamp;
+use crate::record::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// The update that is under way, in the updater's folder.
@@ -98,7 +98,7 @@ impl Pending {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moment {
     pub boot_id: String,
-    pub stamp: Stamp,
+    pub stamp: Timestamp,
 }
 
 /// What the device had when a version last proved itself.

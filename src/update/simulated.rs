@@ -12,7 +12,7 @@ use super::slots::{
 };
 use super::updater::{Access, Host, Installation, STAGED_FILE};
 use super::verity::{VeritySettings, fixture};
-use crate::record::Stamp;
+use crate::record::Timestamp;
 use sha2::{Digest, Sha256};
 use std::cell::{RefCell, RefMut};
 use std::collections::{BTreeMap, VecDeque};
@@ -258,7 +258,7 @@ impl Shared {
         let world = self.get();
         Moment {
             boot_id: format!("boot-{}", world.boot_number),
-            stamp: Stamp {
+            stamp: Timestamp {
                 uptime_ms: world.writes,
                 unix_ms: 0,
                 clock_set: false,

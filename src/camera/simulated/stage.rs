@@ -99,9 +99,9 @@ impl SimulatedCamera {
     /// The camera that `simulated`, `simulated:SEED` or `simulated:SEED:unnumbered` names, with
     /// the default slide and motion.
     ///
-    /// Anything else is [`CameraError::Unavailable`] with the reason.
+    /// Anything else is [`CameraError::CannotOpen`] with the reason.
     pub fn from_spec(spec: &str) -> Result<Self, CameraError> {
-        let unavailable = |reason: String| CameraError::Unavailable {
+        let unavailable = |reason: String| CameraError::CannotOpen {
             camera: spec.to_owned(),
             reason,
         };

@@ -16,7 +16,7 @@ pub use select_format::{
 pub use super::ControlSettings;
 pub use controls::{Control, OfferedControl};
 
-use super::{Absence, CameraError, CapturedFrame, FrameSource};
+use super::{CameraError, CapturedFrame, FrameSource, Unavailable};
 use crate::decode::yuyv::{LevelRange, decode_yuyv};
 use crate::decode::{DecodeError, JpegDecoder};
 use crate::image::frame::Frame;
@@ -151,8 +151,8 @@ impl Which {
     }
 }
 
-/// A V4L2 camera as a source of frames. It outlives its own absence: while it is away,
-/// [`CameraError::Away`] says why, and it is opened again as soon as it is back.
+/// A V4L2 camera as a source of frames. It outlives its own unavailable: while it is away,
+/// [`CameraError::Unavailable`] says why, and it is opened again as soon as it is back.
 pub struct V4l2Camera<D> {
     driver: D,
     name: String,
@@ -177,7 +177,7 @@ enum State {
         first_may_be_old: bool,
     },
     Away {
-        absence: Absence,
+        unavailable: Unavailable,
         next_try: Instant,
     },
 }
@@ -218,7 +218,7 @@ impl<D: Driver> V4l2Camera<D> {
             controls: ControlPlan::new(&wanted.controls),
             wanted,
             state: State::Away {
-                absence: Absence::NotConnected,
+                unavailable: Unavailable::NotConnected,
                 next_try: Instant::now(),
             },
             decoder: JpegDecoder::default(),
@@ -233,13 +233,13 @@ impl<D: Driver> V4l2Camera<D> {
     /// None is there, several are and none was named, none of its formats can be decoded, or it
     /// cannot be opened.
     pub fn open(&mut self) -> Result<(), CameraError> {
-        self.start().map_err(|absence| CameraError::Unavailable {
+        self.start().map_err(|unavailable| CameraError::CannotOpen {
             camera: self.name.clone(),
-            reason: absence.to_string(),
+            reason: unavailable.to_string(),
         })
     }
 
-    fn start(&mut self) -> Result<(), Absence> {
+    fn start(&mut self) -> Result<(), Unavailable> {
         let path = match &self.which {
             Which::At(path) => path.clone(),
             Which::Only => only(self.driver.nodes())?,
@@ -250,30 +250,34 @@ impl<D: Driver> V4l2Camera<D> {
     }
 
     /// Closes the camera; it will be tried again.
-    fn leave(&mut self, absence: Absence, next_try: Instant) -> CameraError {
+    fn leave(&mut self, unavailable: Unavailable, next_try: Instant) -> CameraError {
         self.state = State::Away {
-            absence: absence.clone(),
+            unavailable: unavailable.clone(),
             next_try,
         };
-        CameraError::Away {
+        CameraError::Unavailable {
             camera: self.name.clone(),
-            absence,
+            unavailable,
         }
     }
 
     /// Tries to open a camera that is away, once it is time to.
     fn come_back(&mut self) -> Result<(), CameraError> {
-        let State::Away { absence, next_try } = &self.state else {
+        let State::Away {
+            unavailable,
+            next_try,
+        } = &self.state
+        else {
             return Ok(());
         };
-        let left_for = absence.clone();
-        let hung = matches!(left_for, Absence::Silent { .. });
+        let left_for = unavailable.clone();
+        let hung = matches!(left_for, Unavailable::Silent { .. });
         thread::sleep(next_try.saturating_duration_since(Instant::now()));
-        self.start().map_err(|absence| {
+        self.start().map_err(|unavailable| {
             // A camera that hung is often still held by its driver for a moment.
-            let is_held = hung && absence == Absence::InUse;
-            let absence = if is_held { left_for } else { absence };
-            self.leave(absence, Instant::now() + RETRY)
+            let is_held = hung && unavailable == Unavailable::InUse;
+            let unavailable = if is_held { left_for } else { unavailable };
+            self.leave(unavailable, Instant::now() + RETRY)
         })?;
         if let State::Streaming {
             first_may_be_old, ..
@@ -286,14 +290,14 @@ impl<D: Driver> V4l2Camera<D> {
 }
 
 /// The only camera there is.
-fn only(nodes: Vec<CameraNode>) -> Result<PathBuf, Absence> {
+fn only(nodes: Vec<CameraNode>) -> Result<PathBuf, Unavailable> {
     let mut paths: Vec<PathBuf> = nodes.into_iter().map(|node| node.path).collect();
     match (paths.pop(), paths.is_empty()) {
-        (None, _) => Err(Absence::NotConnected),
+        (None, _) => Err(Unavailable::NotConnected),
         (Some(path), true) => Ok(path),
         (Some(path), false) => {
             paths.push(path);
-            Err(Absence::Several { paths })
+            Err(Unavailable::Several { paths })
         }
     }
 }
@@ -304,11 +308,11 @@ fn start(
     path: &Path,
     wanted: &Wanted,
     controls: &mut ControlPlan,
-) -> Result<State, Absence> {
-    let unsuitable = |reason: String| Absence::Unsuitable { reason };
+) -> Result<State, Unavailable> {
+    let unsuitable = |reason: String| Unavailable::Unsuitable { reason };
     let node = driver
         .node(path)
-        .map_err(|error| absence_of(&error))?
+        .map_err(|error| unavailable_of(&error))?
         .ok_or_else(|| {
             unsuitable("is no camera; see `hemoscope cameras` for those there are".to_owned())
         })?;
@@ -316,7 +320,7 @@ fn start(
         choose(&node.formats, wanted).map_err(|refused| unsuitable(explain_refusal(&refused)))?;
     let mut device = driver
         .start(path, &choice)
-        .map_err(|error| absence_of(&error))?;
+        .map_err(|error| unavailable_of(&error))?;
     let given = device.format();
     if given.name != choice.format.name() {
         return Err(unsuitable(format!(
@@ -329,7 +333,7 @@ fn start(
         .map_err(|error| unsuitable(format!("gives frames of a wrong size: {error}")))?;
     let must_settle = controls
         .apply(&mut *device)
-        .map_err(|error| absence_of(&error))?;
+        .map_err(|error| unavailable_of(&error))?;
     Ok(State::Streaming {
         device,
         format: choice.format,
@@ -339,12 +343,12 @@ fn start(
     })
 }
 
-fn absence_of(error: &io::Error) -> Absence {
+fn unavailable_of(error: &io::Error) -> Unavailable {
     match error.raw_os_error() {
-        Some(libc::ENOENT | libc::ENODEV | libc::ENXIO) => Absence::NotConnected,
-        Some(libc::EBUSY) => Absence::InUse,
-        Some(libc::EACCES | libc::EPERM) => Absence::NotAllowed,
-        _ => Absence::Failed {
+        Some(libc::ENOENT | libc::ENODEV | libc::ENXIO) => Unavailable::NotConnected,
+        Some(libc::EBUSY) => Unavailable::InUse,
+        Some(libc::EACCES | libc::EPERM) => Unavailable::PermissionDenied,
+        _ => Unavailable::Failed {
             reason: error.to_string(),
         },
     }
@@ -393,7 +397,7 @@ impl<D: Driver> V4l2Camera<D> {
             Ok(_) => self.controls.freeze(&mut **device),
             Err(error) => Err(error),
         };
-        frozen.map_err(|error| self.leave(absence_of(&error), Instant::now()))
+        frozen.map_err(|error| self.leave(unavailable_of(&error), Instant::now()))
     }
 }
 
@@ -435,8 +439,8 @@ impl<D: Driver> FrameSource for V4l2Camera<D> {
             ..
         } = &mut self.state
         else {
-            let absence = Absence::NotConnected;
-            return Err(self.leave(absence, Instant::now() + RETRY));
+            let unavailable = Unavailable::NotConnected;
+            return Err(self.leave(unavailable, Instant::now() + RETRY));
         };
         let stream = device.format();
         let (decoder, range) = (&mut self.decoder, self.range);
@@ -452,10 +456,10 @@ impl<D: Driver> FrameSource for V4l2Camera<D> {
             Ok(Dequeued::Frame { sequence }) => sequence,
             Ok(Dequeued::TimedOut) => {
                 let seconds = FRAME_LIMIT.as_secs();
-                return Err(self.leave(Absence::Silent { seconds }, Instant::now()));
+                return Err(self.leave(Unavailable::Silent { seconds }, Instant::now()));
             }
             Err(error) => {
-                return Err(self.leave(absence_of(&error), Instant::now()));
+                return Err(self.leave(unavailable_of(&error), Instant::now()));
             }
         };
         // The driver's gaps count as frames: nothing is lost unnoticed.

@@ -190,8 +190,8 @@ fn outcomes(camera: &mut V4l2Camera<SimulatedDriver>, count: usize) -> Vec<Strin
             Ok(true) => format!("frame {}", captured.sequence),
             Ok(false) => "the end".to_owned(),
             Err(CameraError::BadFrame { reason, .. }) => format!("dropped: {reason}"),
-            Err(CameraError::Away { absence, .. }) => format!("away: {absence}"),
-            Err(CameraError::Unavailable { reason, .. }) => format!("over: {reason}"),
+            Err(CameraError::Unavailable { unavailable, .. }) => format!("away: {unavailable}"),
+            Err(CameraError::CannotOpen { reason, .. }) => format!("over: {reason}"),
         })
         .collect()
 }

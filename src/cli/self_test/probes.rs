@@ -3,7 +3,7 @@
 use super::report::CapturedOne;
 use crate::analysis::analyser::Analyser;
 use crate::camera::simulated::{SimulatedSlide, SimulatedSlideSettings};
-use crate::camera::{self, AtStart, CameraError, CapturedFrame};
+use crate::camera::{self, CameraError, CapturedFrame, OpenPolicy};
 use crate::network::{GoldenReport, Network};
 use crate::panel::LIGHTS;
 use crate::runtime::settings::Setup;
@@ -132,7 +132,7 @@ fn capture(
     quality: &crate::quality::QualitySettings,
 ) -> Result<CapturedOne, String> {
     let mut source =
-        camera::open(spec, controls, AtStart::MustBeThere).map_err(|error| error.to_string())?;
+        camera::open(spec, controls, OpenPolicy::Require).map_err(|error| error.to_string())?;
     let start = Instant::now();
     let mut captured = CapturedFrame::default();
     loop {
@@ -144,7 +144,7 @@ fn capture(
         }
     }
     let frame = &captured.frame;
-    let quality = crate::quality::judge(frame, None, quality);
+    let quality = crate::quality::assess(frame, None, quality);
     let samples = frame.rgb();
     let sum: u64 = samples.iter().map(|&sample| u64::from(sample)).sum();
     let format = source.format().unwrap_or_else(|| "pictures".to_owned());

@@ -3,7 +3,7 @@
 use crate::board::BoardDescription;
 use crate::network::GoldenReport;
 use crate::panel::PanelKind;
-use crate::record::Stamp;
+use crate::record::Timestamp;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -391,7 +391,7 @@ pub fn data(folder: Option<&str>, free_mb: Result<u64, String>) -> Check {
 }
 
 /// Whether the clock has been set.
-pub fn clock(stamp: Stamp) -> Check {
+pub fn clock(stamp: Timestamp) -> Check {
     let days = stamp.unix_ms / 86_400_000;
     if stamp.clock_set {
         return Check::pass("clock", format!("set, day {days} since 1970"));

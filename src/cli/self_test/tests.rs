@@ -5,7 +5,7 @@ use super::report::*;
 use crate::board::BoardDescription;
 use crate::network::{GoldenCaseResult, GoldenReport};
 use crate::panel::PanelKind;
-use crate::record::Stamp;
+use crate::record::Timestamp;
 use std::path::PathBuf;
 
 fn golden(different_values: usize) -> GoldenReport {
@@ -39,8 +39,8 @@ fn paths(names: &[&str]) -> Vec<PathBuf> {
     names.iter().map(PathBuf::from).collect()
 }
 
-fn stamp(clock_set: bool) -> Stamp {
-    Stamp {
+fn stamp(clock_set: bool) -> Timestamp {
+    Timestamp {
         uptime_ms: 1,
         unix_ms: 86_400_000 * 3,
         clock_set,
