@@ -210,7 +210,7 @@ bench-frame: $(VENV)/measure-installed ## Makes the frame that is built into hem
 	cargo build --release --locked --example simulated_frames
 	cd models/training && $(VENV)/bin/python -m hemoscope_training.simulated_frames \
 	  "$(FRAMES_PROGRAM)" "$(TARGET)/bench/frame" 16 640x480
-	cp "$(TARGET)/bench/frame/000015.jpg" src/cli/bench_frame.jpg
+	cp "$(TARGET)/bench/frame/000015.jpg" src/analysis/built_in_frame.jpg
 
 .PHONY: size
 size: cross ## Says which crates the board's program is made of

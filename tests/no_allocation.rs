@@ -1,18 +1,16 @@
 //! The run's loop takes no memory once it has warmed up: every stage is run on many frames under
 //! an allocator that counts.
 
+use hemoscope::analysis::analyser::{
+    AnalyseError, Analyser, AnalysisStage, FieldCells, StageObserver,
+};
 use hemoscope::camera::CapturedFrame;
 use hemoscope::camera::simulated::{SimulatedSlide, SimulatedSlideSettings};
 use hemoscope::camera::stage_watch::{Sight, StageWatch};
-use hemoscope::cell::Cell;
 use hemoscope::cli::arguments::SharedArguments;
-use hemoscope::count::{Border, BorderRule, FieldTally};
-use hemoscope::detect::{DetectSettings, Detector};
+use hemoscope::count::FieldTally;
 use hemoscope::image::frame::Frame;
-use hemoscope::network::{Network, Runner};
 use hemoscope::panel::MemoryPanel;
-use hemoscope::preprocess::scale::ScalePlan;
-use hemoscope::preprocess::{Preprocessor, Steps};
 use hemoscope::quality::{FrameAssessor, QualitySettings};
 use hemoscope::record::Timestamp;
 use hemoscope::runtime::channels::{FieldFrame, Shared};
@@ -45,7 +43,7 @@ const MORNING_UNIX_MS: u64 = 1_780_210_800_000;
 struct Stages(BTreeMap<&'static str, u64>);
 
 impl Stages {
-    fn run<T>(&mut self, stage: &'static str, act: impl FnOnce() -> T) -> T {
+    fn count<T>(&mut self, stage: &'static str, act: impl FnOnce() -> T) -> T {
         let taken = self.0.entry(stage).or_default();
         let before = ALLOCATIONS.load(Ordering::Relaxed);
         let result = act();
@@ -61,6 +59,21 @@ impl Stages {
     fn assert_none(&self) {
         let wrong: Vec<_> = self.0.iter().filter(|(_, taken)| **taken > 0).collect();
         assert!(wrong.is_empty(), "allocations by stage: {wrong:?}");
+    }
+}
+
+impl StageObserver for Stages {
+    fn run(
+        &mut self,
+        stage: AnalysisStage,
+        work: impl FnOnce() -> Result<(), AnalyseError>,
+    ) -> Result<(), AnalyseError> {
+        let name = match stage {
+            AnalysisStage::Prepare => "prepare",
+            AnalysisStage::Network => "network",
+            AnalysisStage::Detect => "detect",
+        };
+        self.count(name, work)
     }
 }
 
@@ -92,59 +105,31 @@ fn captured_fields() -> Vec<CapturedFrame> {
         .collect()
 }
 
-/// The stages that a frame goes through in the network's thread, each on its own.
+/// The analysis of the network's thread, each stage on its own.
 struct Pipeline {
-    preprocessor: Preprocessor,
-    network: Runner,
-    detector: Detector,
-    cells: Vec<Cell>,
+    analyser: Analyser,
+    found: FieldCells,
 }
 
 impl Pipeline {
-    fn new(threads: usize) -> Self {
-        let network = Network::load(model()).unwrap();
-        let mut runner = network.runner();
-        runner.set_threads(threads);
-        let manifest = network.manifest();
-        let detector = Detector::new(DetectSettings {
-            classes: manifest.class_settings(),
-            all_cells: false,
-            network_rbc_diameter_px: 52,
-        });
+    fn new(setup: &Setup, threads: usize) -> Self {
+        let network = setup.load_network(false).unwrap();
+        let mut analyser = Analyser::new(network, setup.analyse_settings(false));
+        analyser.set_threads(threads);
         Self {
-            preprocessor: Preprocessor::default(),
-            network: runner,
-            detector,
-            cells: Vec::with_capacity(hemoscope::detect::MAX_CELLS),
+            analyser,
+            found: FieldCells::default(),
         }
     }
 
     fn run(&mut self, frame: &Frame, stages: &mut Stages) {
-        let frame_px = (frame.width_px(), frame.height_px());
-        let plan = ScalePlan::new(frame_px, UM_PER_PX, RBC_DIAMETER_UM, 52.0).unwrap();
-        let preprocessor = &mut self.preprocessor;
-        let input = stages.run("prepare", || {
-            preprocessor
-                .prepare(frame, &plan, &Steps::default())
-                .unwrap()
-        });
-        let network = &mut self.network;
-        let output = stages.run("network", || {
-            network
-                .run(input.width_px, input.height_px, &input.rgbx)
-                .unwrap()
-        });
-        stages.run("detect", || {
-            self.detector.detect(output, &plan, &mut self.cells);
-        });
-        assert!(!self.cells.is_empty());
-        let tally = stages.run("tally", || {
-            let rule = BorderRule::InnerFrame;
-            let border = Border::new(rule, frame_px.0, frame_px.1, RBC_DIAMETER_PX).unwrap();
-            for cell in &mut self.cells {
-                cell.counted = border.counts(&cell.bounds);
-            }
-            FieldTally::from_cells(&self.cells, border.counted_area_q8())
+        let Self { analyser, found } = self;
+        analyser
+            .analyse_observed(frame, UM_PER_PX, found, stages)
+            .unwrap();
+        assert!(!found.cells.is_empty());
+        let tally = stages.count("tally", || {
+            FieldTally::from_cells(&found.cells, found.border.counted_area_q8())
         });
         assert!(tally.certain.iter().sum::<u32>() > 0);
     }
@@ -182,7 +167,7 @@ impl<'a> Loop<'a> {
     }
 
     fn step(&mut self, event: Event, stages: &mut Stages) {
-        stages.run("session", || {
+        stages.count("session", || {
             if let Some(view) = self.session.step(event) {
                 self.shared.views.give_back(view);
             }
@@ -199,7 +184,7 @@ impl<'a> Loop<'a> {
             unix_ms: MORNING_UNIX_MS + self.next_field * 60_000,
             clock_set: true,
         };
-        stages.run("screen", || {
+        stages.count("screen", || {
             let surroundings = screen_context_of(stamp, 0, Some(notice), true);
             self.display
                 .show_session(&self.session, self.setup, surroundings)
@@ -211,14 +196,14 @@ impl<'a> Loop<'a> {
     fn run(&mut self, captured: Box<CapturedFrame>, stages: &mut Stages) -> Box<CapturedFrame> {
         let frame = &captured.frame;
         // Twice, so that the stage is seen moving and then at rest.
-        let sights = stages.run("watch", || {
+        let sights = stages.count("watch", || {
             [(); 2].map(|()| self.watch.look(frame, |_| false))
         });
         assert!(matches!(sights[1], Sight::Resting { .. }));
-        let quality = stages.run("judge", || {
+        let quality = stages.count("judge", || {
             self.assessor.assess(frame, Some(RBC_DIAMETER_PX as u32))
         });
-        let view = stages.run("preview", || self.shared.views.view(frame, None, quality));
+        let view = stages.count("preview", || self.shared.views.view(frame, None, quality));
         self.step(Event::Preview(view), stages);
         self.draw(stages);
 
@@ -233,11 +218,11 @@ impl<'a> Loop<'a> {
                 ..FrameTally::default()
             },
         };
-        stages.run("field analysis", || {
+        stages.count("field analysis", || {
             self.analysis.take(&frame, &self.shared).unwrap();
         });
         let session = &mut self.session;
-        stages.run("session", || {
+        stages.count("session", || {
             for event in self.analysis.events() {
                 if let Some(view) = session.step(event) {
                     self.shared.views.give_back(view);
@@ -259,7 +244,7 @@ fn nothing_is_allocated_once_the_run_has_warmed_up() {
     assert!(taken > 0, "allocations are not counted");
     for (size, threads) in ScreenSize::ALL.into_iter().zip([1, 2, 1]) {
         let mut stages = Stages::default();
-        let mut pipeline = Pipeline::new(threads);
+        let mut pipeline = Pipeline::new(&setup, threads);
         let mut run = Loop::new(&setup, size, threads);
         for round in 0..=MEASURED_ROUNDS {
             if round == 1 {

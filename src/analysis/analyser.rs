@@ -6,7 +6,7 @@ use crate::detect::{DetectSettings, Detector};
 use crate::image::frame::Frame;
 use crate::network::{Network, NetworkError, Runner};
 use crate::preprocess::scale::{ScaleError, ScalePlan};
-use crate::preprocess::{PrepareError, Preprocessor, Steps};
+use crate::preprocess::{PrepareError, PreparedInput, Preprocessor, Steps};
 use thiserror::Error;
 
 /// Why a frame was not analysed.
@@ -20,6 +20,42 @@ pub enum AnalyseError {
     Network(#[from] NetworkError),
     #[error(transparent)]
     Border(#[from] BorderError),
+}
+
+/// What an analyser does with a frame, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnalysisStage {
+    /// Resampling to the network's input.
+    Prepare,
+    /// The network.
+    Network,
+    /// The network's output to cells, and the border rule.
+    Detect,
+}
+
+/// Runs the stages of an analysis, to time them or to count what they take.
+pub trait StageObserver {
+    /// Runs `work`, which is all of `stage`. An observer may leave it out: the next stage then
+    /// works on what this one made of the frame before.
+    ///
+    /// # Errors
+    /// That of `work`.
+    fn run(
+        &mut self,
+        stage: AnalysisStage,
+        work: impl FnOnce() -> Result<(), AnalyseError>,
+    ) -> Result<(), AnalyseError>;
+}
+
+/// Nobody observes.
+impl StageObserver for () {
+    fn run(
+        &mut self,
+        _: AnalysisStage,
+        work: impl FnOnce() -> Result<(), AnalyseError>,
+    ) -> Result<(), AnalyseError> {
+        work()
+    }
 }
 
 /// What was found in one frame.
@@ -85,6 +121,16 @@ impl Analyser {
         )
     }
 
+    /// The network with the memory that it runs in.
+    pub fn network(&self) -> &Runner {
+        &self.network
+    }
+
+    /// What the network was last shown.
+    pub fn prepared_input(&self) -> &PreparedInput {
+        self.preprocessor.input()
+    }
+
     /// Red cell diameter that the network expects in its input, in pixels.
     pub fn network_rbc_diameter_px(&self) -> f64 {
         self.network.network().manifest().input.rbc_diameter_px
@@ -125,6 +171,20 @@ impl Analyser {
         um_per_px: f64,
         found: &mut FieldCells,
     ) -> Result<(), AnalyseError> {
+        self.analyse_observed(frame, um_per_px, found, &mut ())
+    }
+
+    /// As [`Analyser::analyse_into`], while `observer` runs each stage.
+    ///
+    /// # Errors
+    /// As [`Analyser::analyse_into`], or what the observer makes of it.
+    pub fn analyse_observed(
+        &mut self,
+        frame: &Frame,
+        um_per_px: f64,
+        found: &mut FieldCells,
+        observer: &mut impl StageObserver,
+    ) -> Result<(), AnalyseError> {
         let frame_px = (frame.width_px(), frame.height_px());
         let rbc_diameter_px = self.rbc_diameter_um / um_per_px;
         found.border = Border::new(self.border_rule, frame_px.0, frame_px.1, rbc_diameter_px)?;
@@ -135,14 +195,23 @@ impl Analyser {
             self.rbc_diameter_um,
             self.network_rbc_diameter_px(),
         )?;
-        let input = self.preprocessor.prepare(frame, &plan, &self.steps)?;
-        let output = self
-            .network
-            .run(input.width_px, input.height_px, &input.rgbx)?;
-        self.detector.detect(output, &plan, &mut found.cells);
-        for cell in &mut found.cells {
-            cell.counted = found.border.counts(&cell.bounds);
-        }
-        Ok(())
+        observer.run(AnalysisStage::Prepare, || {
+            self.preprocessor.prepare(frame, &plan, &self.steps)?;
+            Ok(())
+        })?;
+        observer.run(AnalysisStage::Network, || {
+            let input = self.preprocessor.input();
+            self.network
+                .run(input.width_px, input.height_px, &input.rgbx)?;
+            Ok(())
+        })?;
+        observer.run(AnalysisStage::Detect, || {
+            let output = self.network.output();
+            self.detector.detect(output, &plan, &mut found.cells);
+            for cell in &mut found.cells {
+                cell.counted = found.border.counts(&cell.bounds);
+            }
+            Ok(())
+        })
     }
 }

@@ -2,8 +2,8 @@
 //! trusted. The frame is built into the program, its result lies beside the model.
 
 use crate::analysis::analyser::Analyser;
+use crate::analysis::built_in_frame::{BUILT_IN_FRAME, BUILT_IN_NAME, BUILT_IN_UM_PER_PX};
 use crate::cell::Cell;
-use crate::cli::bench::{BUILT_IN_FRAME, BUILT_IN_UM_PER_PX};
 use crate::decode::decode_image;
 use crate::network::{Network, sha256_hex};
 use crate::quality::Verdict;
@@ -53,7 +53,7 @@ pub struct KnownAnswer {
 /// # Errors
 /// A step of the way fails.
 pub fn count(setup: &Setup, network: Network) -> Result<KnownAnswer> {
-    let frame = decode_image(BUILT_IN_FRAME, "the built-in frame")?;
+    let frame = decode_image(BUILT_IN_FRAME, BUILT_IN_NAME)?;
     let um_per_px = BUILT_IN_UM_PER_PX;
     let quality = setup.assess(
         &frame,

@@ -2,5 +2,6 @@
 //! answer that a new version has to give.
 
 pub mod analyser;
+pub mod built_in_frame;
 pub mod known_answer;
 pub mod scale;

@@ -1,16 +1,12 @@
 //! `hemoscope bench`: how long each stage from camera to screen takes on this processor.
 
-use crate::analysis::analyser::AnalyseSettings;
-use crate::cell::Cell;
+use crate::analysis::analyser::{AnalyseError, Analyser, AnalysisStage, FieldCells, StageObserver};
+use crate::analysis::built_in_frame::{BUILT_IN_FRAME, BUILT_IN_NAME, BUILT_IN_UM_PER_PX};
 use crate::cli::arguments::BenchArguments;
-use crate::count::{Border, FieldTally};
+use crate::count::FieldTally;
 use crate::decode::{JpegDecoder, decode_image};
-use crate::detect::{DetectSettings, Detector};
 use crate::image::frame::Frame;
 use crate::network::kernels::peak_macs_per_second;
-use crate::network::{NetworkOutput, Runner};
-use crate::preprocess::scale::ScalePlan;
-use crate::preprocess::{PreparedInput, Preprocessor};
 use crate::quality::{FrameAssessor, Quality};
 use crate::runtime::channels::Shared;
 use crate::runtime::display::Display;
@@ -21,19 +17,15 @@ use crate::ui::layout::ScreenSize;
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use serde::Serialize;
+use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// A field of the simulated slide, 640x480, as a USB camera sends it: baseline JPEG with half the
-/// colour across. `make bench-frame` makes it.
-pub const BUILT_IN_FRAME: &[u8] = include_bytes!("bench_frame.jpg");
 /// The first bytes of a JPEG.
 const START_OF_JPEG: [u8; 2] = [0xff, 0xd8];
-/// Its pixel size: a red cell is twice as wide as in the network's input.
-pub const BUILT_IN_UM_PER_PX: f64 = 0.0725;
 /// Frames that are not timed: they fill caches and make plans.
 const WARM_UP_FRAMES: u32 = 3;
 /// The most bytes of a frame.
@@ -142,31 +134,24 @@ pub fn run(arguments: &BenchArguments) -> Result<bool> {
 }
 
 fn measure(arguments: &BenchArguments, setup: &Setup) -> Result<Report> {
-    let (picture, um_per_px) = picture(arguments, setup)?;
-    let mut network = setup.load_network(false)?.runner();
-    network.set_threads(usize::from(arguments.threads));
-    let mut bench = Bench::new(arguments, setup, network, picture, um_per_px)?;
+    let mut bench = Bench::new(arguments, setup)?;
+    let mut warm_up = Stopwatch::new(&Stage::ALL, WARM_UP_FRAMES);
+    for _ in 0..WARM_UP_FRAMES {
+        bench.run(&mut warm_up)?;
+    }
     let stages = match arguments.stage.as_slice() {
         [] => &Stage::ALL,
         chosen => chosen,
     };
-    for _ in 0..WARM_UP_FRAMES {
-        Stage::ALL.iter().try_for_each(|&stage| {
-            bench.run(stage)?;
-            Ok::<_, anyhow::Error>(())
-        })?;
-    }
-    let mut times = vec![Vec::with_capacity(arguments.frames as usize); stages.len()];
+    let mut stopwatch = Stopwatch::new(stages, arguments.frames);
     for _ in 0..arguments.frames {
-        for (stage, times) in stages.iter().zip(&mut times) {
-            times.push(bench.run(*stage)?);
-        }
+        bench.run(&mut stopwatch)?;
     }
-    Ok(bench.report(arguments, stages, times))
+    Ok(bench.report(arguments, stopwatch))
 }
 
 /// The camera's bytes and the size of a pixel.
-fn picture(arguments: &BenchArguments, setup: &Setup) -> Result<(Vec<u8>, f64)> {
+fn image(arguments: &BenchArguments, setup: &Setup) -> Result<(Vec<u8>, f64)> {
     let Some(path) = &arguments.frame else {
         let um_per_px = setup.um_per_px.unwrap_or(BUILT_IN_UM_PER_PX);
         return Ok((BUILT_IN_FRAME.to_vec(), um_per_px));
@@ -194,181 +179,139 @@ fn read_frame(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The stages with everything that they need, and what the last frame left behind.
+/// The time that each of some stages took, frame by frame. Only these are run; of the others,
+/// what they made of the frame before stands.
+struct Stopwatch(Vec<(Stage, Vec<Duration>)>);
+
+impl Stopwatch {
+    fn new(stages: &[Stage], frames: u32) -> Self {
+        let times = || Vec::with_capacity(frames as usize);
+        Self(stages.iter().map(|&stage| (stage, times())).collect())
+    }
+
+    fn run<E>(&mut self, stage: Stage, work: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+        let Some((_, times)) = self.0.iter_mut().find(|(timed, _)| *timed == stage) else {
+            return Ok(());
+        };
+        let start = Instant::now();
+        work()?;
+        times.push(start.elapsed());
+        Ok(())
+    }
+}
+
+impl StageObserver for Stopwatch {
+    fn run(
+        &mut self,
+        stage: AnalysisStage,
+        work: impl FnOnce() -> Result<(), AnalyseError>,
+    ) -> Result<(), AnalyseError> {
+        let stage = match stage {
+            AnalysisStage::Prepare => Stage::Prepare,
+            AnalysisStage::Network => Stage::Network,
+            AnalysisStage::Detect => Stage::Detect,
+        };
+        Stopwatch::run(self, stage, work)
+    }
+}
+
+/// The way of a frame from camera to screen, and what the last frame left behind on it.
 struct Bench<'a> {
     setup: &'a Setup,
-    network: Runner,
-    preprocessor: Preprocessor,
-    settings: AnalyseSettings,
-    detector: Detector,
-    plan: ScalePlan,
-    border: Border,
+    analyser: Analyser,
+    um_per_px: f64,
     rbc_diameter_px: Option<u32>,
     session: Session,
     shared: Shared,
     display: Display,
-    picture: Vec<u8>,
+    image: Vec<u8>,
+    /// What messages call the image.
+    name: String,
     /// `None` where the frame is no JPEG, as a camera's frames are.
     decoder: Option<JpegDecoder>,
     assessor: FrameAssessor,
     frame: Frame,
     quality: Quality,
-    input: PreparedInput,
-    output: NetworkOutput,
-    cells: Vec<Cell>,
+    found: FieldCells,
 }
 
 impl<'a> Bench<'a> {
-    /// Takes one frame through every stage, so that each can run by itself afterwards.
-    fn new(
-        arguments: &BenchArguments,
-        setup: &'a Setup,
-        mut network: Runner,
-        picture: Vec<u8>,
-        um_per_px: f64,
-    ) -> Result<Self> {
+    fn new(arguments: &BenchArguments, setup: &'a Setup) -> Result<Self> {
+        let (image, um_per_px) = image(arguments, setup)?;
         let scale = KnownScale::Given { um_per_px };
-        let name = arguments.frame.as_ref().map_or_else(
-            || "the built-in frame".to_owned(),
-            |path| path.display().to_string(),
-        );
-        let frame = decode_image(&picture, &name)?;
-        let rbc_diameter_px = setup.rbc_diameter_px(scale);
-        let mut assessor = FrameAssessor::new(setup.quality_settings());
-        let quality = assessor.assess(&frame, rbc_diameter_px);
-        let settings = setup.analyse_settings(false);
-        let network_rbc_px = network.network().manifest().input.rbc_diameter_px;
-        let frame_px = (frame.width_px(), frame.height_px());
-        let plan = ScalePlan::new(
-            frame_px,
-            um_per_px,
-            settings.rbc_diameter_um,
-            network_rbc_px,
-        )?;
-        let border = Border::new(
-            settings.border_rule,
-            frame_px.0,
-            frame_px.1,
-            settings.rbc_diameter_um / um_per_px,
-        )?;
-        let mut preprocessor = Preprocessor::default();
-        let input = preprocessor
-            .prepare(&frame, &plan, &settings.steps)?
-            .clone();
-        let output = network
-            .run(input.width_px, input.height_px, &input.rgbx)?
-            .clone();
+        let mut analyser = Analyser::new(setup.load_network(false)?, setup.analyse_settings(false));
+        analyser.set_threads(usize::from(arguments.threads));
         let screen = match &arguments.size {
             Some(text) => text.parse()?,
             None => ScreenSize::default(),
         };
         Ok(Self {
-            detector: Detector::new(DetectSettings {
-                classes: network.network().manifest().class_settings(),
-                all_cells: settings.all_cells,
-                network_rbc_diameter_px: libm::round(network_rbc_px) as u32,
-            }),
-            decoder: picture
-                .starts_with(&START_OF_JPEG)
-                .then(JpegDecoder::default),
-            assessor,
+            analyser,
+            um_per_px,
+            rbc_diameter_px: setup.rbc_diameter_px(scale),
+            session: Session::new(setup.count_rules(), None, scale),
             shared: Shared::new(screen.preview_px()),
             display: Display::new(screen, Vec::new()),
-            session: Session::new(setup.count_rules(), None, scale),
+            name: arguments.frame.as_ref().map_or_else(
+                || BUILT_IN_NAME.to_owned(),
+                |path| path.display().to_string(),
+            ),
+            decoder: image.starts_with(&START_OF_JPEG).then(JpegDecoder::default),
+            image,
+            assessor: FrameAssessor::new(setup.quality_settings()),
+            frame: Frame::default(),
+            quality: Quality::NOTHING_SEEN,
+            found: FieldCells::default(),
             setup,
-            network,
-            preprocessor,
-            settings,
-            plan,
-            border,
-            rbc_diameter_px,
-            picture,
-            frame,
-            quality,
-            input,
-            output,
-            cells: Vec::new(),
         })
     }
 
-    /// Runs one stage on what the stage before it left, and says how long it took.
-    fn run(&mut self, stage: Stage) -> Result<Duration> {
-        let start = Instant::now();
-        let elapsed;
-        match stage {
-            Stage::Decode => {
-                match &mut self.decoder {
-                    Some(decoder) => decoder.decode(&self.picture, "frame", &mut self.frame)?,
-                    None => self.frame = decode_image(&self.picture, "frame")?,
-                }
-                elapsed = start.elapsed();
+    /// Takes the frame through the stages that the stopwatch times.
+    fn run(&mut self, stopwatch: &mut Stopwatch) -> Result<()> {
+        stopwatch.run(Stage::Decode, || match &mut self.decoder {
+            Some(decoder) => decoder.decode(&self.image, &self.name, &mut self.frame),
+            None => {
+                self.frame = decode_image(&self.image, &self.name)?;
+                Ok(())
             }
-            Stage::Judge => {
-                self.quality = self.assessor.assess(&self.frame, self.rbc_diameter_px);
-                elapsed = start.elapsed();
+        })?;
+        stopwatch.run(Stage::Judge, || {
+            self.quality = self.assessor.assess(&self.frame, self.rbc_diameter_px);
+            Ok::<_, Infallible>(())
+        })?;
+        self.analyser
+            .analyse_observed(&self.frame, self.um_per_px, &mut self.found, stopwatch)?;
+        stopwatch.run(Stage::Draw, || {
+            let area_q8 = self.found.border.counted_area_q8();
+            let mut view = self.shared.views.view(&self.frame, None, self.quality);
+            view.cells.extend_from_slice(&self.found.cells);
+            let old = self.session.step(Event::Counted {
+                view,
+                tally: FieldTally::from_cells(&self.found.cells, area_q8),
+                truth: None,
+            });
+            if let Some(old) = old {
+                self.shared.views.give_back(old);
             }
-            Stage::Prepare => {
-                let steps = &self.settings.steps;
-                let input = self.preprocessor.prepare(&self.frame, &self.plan, steps)?;
-                elapsed = start.elapsed();
-                self.input.rgbx.copy_from_slice(&input.rgbx);
-            }
-            Stage::Network => {
-                let input = &self.input;
-                let output = self
-                    .network
-                    .run(input.width_px, input.height_px, &input.rgbx)?;
-                elapsed = start.elapsed();
-                self.output = output.clone();
-            }
-            Stage::Detect => {
-                self.detector
-                    .detect(&self.output, &self.plan, &mut self.cells);
-                for cell in &mut self.cells {
-                    cell.counted = self.border.counts(&cell.bounds);
-                }
-                elapsed = start.elapsed();
-            }
-            Stage::Draw => {
-                let area_q8 = self.border.counted_area_q8();
-                let mut view = self.shared.views.view(&self.frame, None, self.quality);
-                view.cells.extend_from_slice(&self.cells);
-                let old = self.session.step(Event::Counted {
-                    view,
-                    tally: FieldTally::from_cells(&self.cells, area_q8),
-                    truth: None,
-                });
-                if let Some(old) = old {
-                    self.shared.views.give_back(old);
-                }
-                self.display
-                    .show_session(&self.session, self.setup, ScreenContext::default())?;
-                elapsed = start.elapsed();
-            }
-        }
-        Ok(elapsed)
+            self.display
+                .show_session(&self.session, self.setup, ScreenContext::default())?;
+            Ok::<_, anyhow::Error>(())
+        })
     }
 
-    fn report(
-        &self,
-        arguments: &BenchArguments,
-        stages: &[Stage],
-        times: Vec<Vec<Duration>>,
-    ) -> Report {
-        let total: Duration = times.iter().flatten().sum();
-        let stages: Vec<StageTimes> = stages
-            .iter()
-            .zip(times)
+    fn report(&self, arguments: &BenchArguments, Stopwatch(timed): Stopwatch) -> Report {
+        let total: Duration = timed.iter().flat_map(|(_, times)| times).sum();
+        let stages: Vec<StageTimes> = timed
+            .into_iter()
             .map(|(stage, times)| StageTimes::new(stage.name(), times))
             .collect();
         let network = stages
             .iter()
             .find(|stage| stage.name == Stage::Network.name());
-        let input = &self.input;
-        let multiply_accumulates = self
-            .network
-            .multiply_accumulates(input.width_px, input.height_px);
-        let kernel = self.network.network().kernel();
+        let input = self.analyser.prepared_input();
+        let runner = self.analyser.network();
+        let multiply_accumulates = runner.multiply_accumulates(input.width_px, input.height_px);
+        let kernel = runner.network().kernel();
         let core_peak = kernel.and_then(peak_macs_per_second);
         let peak = core_peak.map(|peak| peak * f64::from(arguments.threads));
         let share = |stage: &StageTimes| {
@@ -376,15 +319,15 @@ impl<'a> Bench<'a> {
         };
         Report {
             version: env!("CARGO_PKG_VERSION"),
-            model: self.network.network().manifest().name.clone(),
+            model: runner.network().manifest().name.clone(),
             kernel: kernel.map_or_else(|| "float".to_owned(), |kernel| kernel.name().to_owned()),
             threads: arguments.threads,
             frames: arguments.frames,
             frame_width_px: self.frame.width_px(),
             frame_height_px: self.frame.height_px(),
-            network_width_px: self.input.width_px,
-            network_height_px: self.input.height_px,
-            cells: self.cells.len(),
+            network_width_px: input.width_px,
+            network_height_px: input.height_px,
+            cells: self.found.cells.len(),
             frames_per_second: f64::from(arguments.frames) / total.as_secs_f64(),
             memory: Memory::of_this_process(),
             multiply_accumulates,
@@ -528,11 +471,5 @@ mod tests {
         for broken in ["", "VmRSS:\t1 kB\n", "VmRSS:\tx kB\nVmHWM:\t1 kB\n"] {
             assert_eq!(Memory::from_status(broken), None, "{broken:?}");
         }
-    }
-
-    #[test]
-    fn the_built_in_frame_is_a_frame_of_a_small_camera() {
-        let frame = decode_image(BUILT_IN_FRAME, "built in").unwrap();
-        assert_eq!((frame.width_px(), frame.height_px()), (640, 480));
     }
 }

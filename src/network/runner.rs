@@ -98,6 +98,11 @@ impl Runner {
     }
 
     /// The last frame's output.
+    pub fn output(&self) -> &NetworkOutput {
+        &self.output
+    }
+
+    /// As [`Runner::output`], for one who runs no other frame.
     pub fn into_output(self) -> NetworkOutput {
         self.output
     }

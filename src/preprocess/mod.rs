@@ -112,6 +112,11 @@ impl PlanBuffers {
 }
 
 impl Preprocessor {
+    /// The frame prepared last; empty before the first.
+    pub fn input(&self) -> &PreparedInput {
+        &self.input
+    }
+
     /// Scales, applies the steps, pads at the right and the bottom with the background's colour,
     /// and halves every value to seven bits.
     ///
