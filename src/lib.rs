@@ -18,6 +18,7 @@ pub mod detect;
 pub mod device;
 pub mod image;
 pub mod input;
+pub mod language;
 pub mod network;
 pub mod panel;
 pub mod preprocess;

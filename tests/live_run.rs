@@ -8,6 +8,7 @@ use hemoscope::board::BoardDescription;
 use hemoscope::camera;
 use hemoscope::cli::arguments::{Arguments, Command};
 use hemoscope::input::Action;
+use hemoscope::language::Language;
 use hemoscope::record::archive::{self, SmearState};
 use hemoscope::record::{Clock, EndReason, Timestamp, records_folder};
 use hemoscope::runtime::TalkFiles;
@@ -19,7 +20,6 @@ use hemoscope::ui::model::{
     CameraTrouble, Failure, Identity, NoCamera, Notice, Screen, Update, UpdatePage,
 };
 use hemoscope::ui::screen::render;
-use hemoscope::ui::text::Language;
 use hemoscope::update::{Answer, DeviceFacts, Notes, Offer, TALK_FORMAT, Told, UpdateState};
 use std::fs;
 use std::path::Path;

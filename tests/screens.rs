@@ -7,6 +7,7 @@ use embedded_graphics::primitives::Rectangle;
 use hemoscope::cell::{BoundingBox, Cell, CellClass};
 use hemoscope::device::calendar::CivilTime;
 use hemoscope::image::frame::Frame;
+use hemoscope::language::{Language, TextId};
 use hemoscope::ui::colour::contrast;
 use hemoscope::ui::describe;
 use hemoscope::ui::layout::ScreenSize;
@@ -14,7 +15,6 @@ use hemoscope::ui::model::*;
 use hemoscope::ui::overlay::annotated;
 use hemoscope::ui::scene::{Element, Scene, TextLine};
 use hemoscope::ui::screen::{LiveScreen, compose, render};
-use hemoscope::ui::text::{Language, TextId};
 use std::path::{Path, PathBuf};
 
 /// A drawn field: background, red cells with pallor, white cells with a nucleus, platelets.
@@ -549,7 +549,7 @@ fn every_notice_fits_in_every_language() {
     let mut faults = Vec::new();
     for notice in Notice::ALL {
         for language in Language::ALL {
-            let words = hemoscope::ui::text::notice(notice, language);
+            let words = hemoscope::ui::wording::notice(notice, language);
             let model = Counting {
                 notice: Some(notice),
                 ..normal(&field, language)
@@ -610,7 +610,7 @@ fn every_reason_for_no_update_fits_in_every_language() {
                 let scene = compose(&screen, size);
                 let shown: Vec<_> = texts(&scene).iter().map(|line| line.text.clone()).collect();
                 let shown = shown.join(" ");
-                let help = hemoscope::ui::text::update_help(trouble);
+                let help = hemoscope::ui::wording::update_help(trouble);
                 for id in [trouble.into(), help, TextId::UpdateUnchanged] {
                     if !shown.contains(id.text_in(language)) {
                         faults.push(format!("{id:?} is cut in {language} at {size}: {shown}"));

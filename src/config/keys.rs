@@ -2,6 +2,7 @@
 
 use super::schema::{Allowed, Key, NAME, Schema, Table, integer, key, number};
 use crate::count::Confidence;
+use crate::language::Language;
 
 /// What a settings file may hold.
 pub(super) const SCHEMA: Schema = Schema { tables: TABLES };
@@ -215,9 +216,9 @@ pub(super) const TABLES: &[Table] = &[
         explanation: "What the screen shows",
         keys: &[key(
             "language",
-            Allowed::Choice(&["en", "es", "fr"]),
+            Allowed::Choice(&Language::CODES),
             "",
-            "Language of the screen: English, Spanish or French",
+            "Language of the screen, as its ISO 639-1 code",
         )],
     },
     Table {

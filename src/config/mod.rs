@@ -17,6 +17,7 @@ pub use error::{ConfigError, MAX_FILE_BYTES};
 
 use crate::count::{BorderRule, Confidence, CountRules};
 use crate::device::thermal::ThreadsWanted;
+use crate::language::Language;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::Read;
@@ -182,19 +183,6 @@ pub struct DisplayConfig {
 pub struct SiteConfig {
     /// Minutes that local time is ahead of UTC.
     pub utc_offset_minutes: i16,
-}
-
-/// The language of the screen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Language {
-    /// English.
-    #[default]
-    En,
-    /// Spanish.
-    Es,
-    /// French.
-    Fr,
 }
 
 impl Default for CameraConfig {

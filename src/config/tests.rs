@@ -126,7 +126,7 @@ fn given_keys_change_and_the_others_stay() {
     expected.scale.um_per_px = Some(1.0);
     expected.count.border_rule = BorderRule::TwoBorders;
     expected.count.confidence = Confidence::new(0.9).unwrap();
-    expected.display.language = Language::Fr;
+    expected.display.language = Language::French;
     expected.model.folder = PathBuf::from("models/own");
     expected.run.threads = ThreadsWanted::Fixed(2);
     expected.site.utc_offset_minutes = -270;

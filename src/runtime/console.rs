@@ -6,6 +6,7 @@ use crate::cli::message_of;
 use crate::config::ConfigError;
 use crate::device::power;
 use crate::input::Action;
+use crate::language::TextId;
 use crate::record::Clock;
 use crate::runtime::channels::Shared;
 use crate::runtime::display::Display;
@@ -19,7 +20,6 @@ use crate::service::{Beat, Service, StopSignal};
 use crate::session::smear::{Event, KnownScale, RunState, Session};
 use crate::session::update_prompt::Moment;
 use crate::ui::model::{Failure, Notice, Screen, Update};
-use crate::ui::text::TextId;
 use anyhow::Result;
 use std::io::Write;
 use std::thread;
@@ -243,9 +243,9 @@ impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
 /// What the operator can do about what stopped the device.
 fn remedy_of(error: &anyhow::Error) -> TextId {
     if error.is::<BoardError>() || error.is::<ConfigError>() {
-        TextId::DoAskInstaller
+        TextId::HelpCallService
     } else {
-        TextId::DoSwitchOff
+        TextId::HelpRestartDevice
     }
 }
 

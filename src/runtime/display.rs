@@ -298,7 +298,7 @@ mod tests {
         let file = Box::new(crate::panel::PngPanel::new(&path, ScreenSize::Small));
         let mut display = Display::new(ScreenSize::Small, vec![away, file]);
         let starting = Screen::Starting(crate::ui::model::Starting {
-            language: crate::ui::text::Language::English,
+            language: crate::language::Language::English,
             version: "1".to_owned(),
         });
         display.show(&starting).unwrap();

@@ -4,11 +4,12 @@ use crate::analysis::analyser::AnalyseSettings;
 use crate::board::BoardDescription;
 use crate::camera::ControlSettings;
 use crate::cli::arguments::SharedArguments;
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::count::CountRules;
 use crate::device::thermal::ThreadsWanted;
 use crate::image::frame::Frame;
 use crate::input::InputSettings;
+use crate::language::Language;
 use crate::network::Network;
 use crate::panel::{PanelKind, PanelSettings};
 use crate::preprocess::Steps;
@@ -16,7 +17,6 @@ use crate::preprocess::illumination::Illumination;
 use crate::preprocess::tone::{Contrast, WhiteBalance};
 use crate::quality::{self, Quality, QualitySettings};
 use crate::session::smear::KnownScale;
-use crate::ui::text::Language;
 use anyhow::{Result, bail};
 use std::env;
 use std::path::{Path, PathBuf};
@@ -210,11 +210,7 @@ impl Setup {
 
     /// Language of screens and overlays.
     pub fn language(&self) -> Language {
-        match self.config.display.language {
-            config::Language::En => Language::English,
-            config::Language::Es => Language::Spanish,
-            config::Language::Fr => Language::French,
-        }
+        self.config.display.language
     }
 
     /// When figures may be shown.

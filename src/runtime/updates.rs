@@ -1,9 +1,9 @@
 //! The files through which the updater and the operator hear of each other.
 
 use crate::input::Action;
+use crate::language::Language;
 use crate::session::update_prompt::{Dialog, Meaning, Moment};
 use crate::ui::model::{Notice, UpdatePage};
-use crate::ui::text::Language;
 use crate::update::ipc_files::{hear, tell};
 use crate::update::{ANSWER_FILE, Answer, DEVICE_FACTS_FILE, DeviceFacts, STATE_FILE, UpdateState};
 use std::os::unix::fs::MetadataExt;

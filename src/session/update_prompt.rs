@@ -5,8 +5,8 @@
 //! button can be meant for two things.
 
 use crate::input::Action;
+use crate::language::Language;
 use crate::ui::model::{Notice, UpdatePage, UpdateTrouble};
-use crate::ui::text::Language;
 use crate::update::{Answer, Offer, Outcome, ProblemKind, UpdateState};
 use std::time::{Duration, Instant};
 

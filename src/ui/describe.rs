@@ -2,9 +2,10 @@
 //! for whoever cannot see it.
 
 use super::model::{Counting, Failure, NoCamera, Notice, Reading, Screen, Starting, Update};
-use super::text::{self, Language, TextId};
 use super::update_page::{Said, buttons, content, title};
+use super::{number, wording};
 use crate::cell::CellClass;
+use crate::language::{Language, TextId};
 
 /// What a screen says, most important first.
 pub fn lines(screen: &Screen<'_>) -> Vec<String> {
@@ -21,7 +22,7 @@ fn of_starting(starting: &Starting) -> Vec<String> {
     let words = |id: TextId| id.text_in(starting.language);
     vec![
         format!("hemoscope {}", starting.version),
-        words(TextId::Starting).to_owned(),
+        words(TextId::StartLoading).to_owned(),
         words(TextId::ResearchUse).to_owned(),
     ]
 }
@@ -30,7 +31,7 @@ fn of_missing_camera(missing: &NoCamera<'_>) -> Vec<String> {
     let words = |id: TextId| id.text_in(missing.language);
     let mut lines = vec![
         format!("{} ({})", words(missing.trouble.into()), missing.camera),
-        words(text::camera_help(missing.trouble)).to_owned(),
+        words(wording::camera_help(missing.trouble)).to_owned(),
     ];
     lines.extend(of_notice(missing.notice, missing.language));
     lines.push(words(TextId::ResearchUse).to_owned());
@@ -38,7 +39,7 @@ fn of_missing_camera(missing: &NoCamera<'_>) -> Vec<String> {
 }
 
 fn of_notice(notice: Option<Notice>, language: Language) -> Option<String> {
-    notice.map(|notice| text::notice(notice, language).to_string())
+    notice.map(|notice| wording::notice(notice, language).to_string())
 }
 
 fn of_update(update: &Update<'_>) -> Vec<String> {
@@ -61,7 +62,7 @@ fn of_update(update: &Update<'_>) -> Vec<String> {
 fn of_failure(failure: &Failure<'_>) -> Vec<String> {
     let words = |id: TextId| id.text_in(failure.language);
     let mut lines = vec![
-        text::error_title(failure.number, failure.language),
+        wording::error_title(failure.number, failure.language),
         failure.what_happened.clone(),
         failure.what_to_do.clone(),
     ];
@@ -94,13 +95,13 @@ pub fn of_counting(counting: &Counting<'_>) -> Vec<String> {
         let number = of_reading(reading?, language);
         Some(format!(
             "{class} {}  {number}",
-            words(TextId::PerThousandRbc)
+            words(TextId::CountsPer1000Rbc)
         ))
     }));
     let fields = &counting.fields;
     lines.push(format!(
         "{} {}  {} {}  {} {}",
-        words(TextId::Uncertain),
+        words(TextId::CountsUncertain),
         counting.uncertain,
         words(TextId::Fields),
         fields.counted,
@@ -108,16 +109,16 @@ pub fn of_counting(counting: &Counting<'_>) -> Vec<String> {
         fields.rejected.total()
     ));
     if let Some(percent) = fields.skipped_percent {
-        lines.push(format!("{} {percent} %", words(TextId::Skipped)));
+        lines.push(format!("{} {percent} %", words(TextId::FieldsSkipped)));
     }
     if counting.over_dispersed {
-        lines.push(words(TextId::OverDispersed).to_owned());
+        lines.push(words(TextId::CountsOverdispersed).to_owned());
     }
     let identity = &counting.identity;
     let sample = identity.sample.unwrap_or(words(TextId::NoSample));
     lines.push(format!(
         "{sample}  {}  {}",
-        text::clock(identity.clock, language),
+        wording::clock(identity.clock, language),
         words(counting.run.into())
     ));
     lines.push(words(TextId::ResearchUse).to_owned());
@@ -128,14 +129,14 @@ fn of_reading(reading: Reading, language: Language) -> String {
     match reading {
         Reading::Known(estimate) => format!(
             "{}  ({} {}-{}, n {})",
-            text::decimal(estimate.value, language),
-            TextId::Interval.text_in(language),
-            text::decimal(estimate.low, language),
-            text::decimal(estimate.high, language),
+            number::decimal(estimate.value, language),
+            TextId::CountsInterval.text_in(language),
+            number::decimal(estimate.low, language),
+            number::decimal(estimate.high, language),
             estimate.n
         ),
         Reading::TooFew { n } => {
-            let words = TextId::TooFewCells.text_in(language);
+            let words = TextId::CountsTooFewCells.text_in(language);
             format!("{words}  (n {n})")
         }
     }

@@ -1,4 +1,4 @@
-//! The device's screen: what it shows ([`model`]), in which words ([`text`]), where and how
+//! The device's screen: what it shows ([`model`]), in which words ([`wording`]), where and how
 //! ([`screen`]), drawn into memory ([`canvas`]). Nothing here touches the operating system.
 
 pub mod canvas;
@@ -10,11 +10,12 @@ pub mod icon;
 pub mod layout;
 pub mod line;
 pub mod model;
+mod number;
 pub mod overlay;
 pub mod painter;
 pub mod preview;
 pub mod scene;
 pub mod screen;
 pub mod surface;
-pub mod text;
 mod update_page;
+pub mod wording;

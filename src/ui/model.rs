@@ -2,10 +2,10 @@
 //!
 //! Numbers arrive ready as integers or [`Decimal`]s, so that the screen computes nothing.
 
-use super::text::Language;
 use crate::cell::Cell;
 use crate::device::calendar::CivilTime;
 use crate::image::frame::Frame;
+use crate::language::Language;
 
 /// One picture of the device's screen.
 #[derive(Debug, Clone)]

@@ -5,9 +5,9 @@ use super::colour;
 use super::font::{Role, TypeScale};
 use super::scene::Scene;
 use super::surface::{Align, Surface, TextStyle};
-use super::text::{Language, TextId};
 use crate::cell::{Cell, CellClass};
 use crate::image::frame::{Frame, FrameError};
+use crate::language::{Language, TextId};
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 use thiserror::Error;
@@ -147,7 +147,7 @@ fn legend_entry(
         slot.top_left + Point::new(indent_px as i32, 0),
         Size::new(slot.size.width.saturating_sub(indent_px), look.row_px),
     );
-    let name = class.map_or(TextId::Uncertain.text_in(language), CellClass::name);
+    let name = class.map_or(TextId::CountsUncertain.text_in(language), CellClass::name);
     let style = TextStyle::new(Role::SmallBold, colour::TEXT, colour::CARD);
     scene.text(words, &format!("{name} {count}"), style);
 }

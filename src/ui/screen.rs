@@ -16,7 +16,8 @@ use super::model::{Clock, Identity, Screen};
 use super::painter::Painter;
 use super::scene::Scene;
 use super::surface::{Align, Surface, TextStyle};
-use super::text::{self, Language, TextId};
+use super::wording;
+use crate::language::{Language, TextId};
 use counting::Part;
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
@@ -112,7 +113,7 @@ fn top_bar(
         Clock::Set { .. } => colour::LABEL,
     };
     let clock_style = TextStyle::new(Role::Small, clock_colour, colour::CARD);
-    let clock = text::clock(identity.clock, language);
+    let clock = wording::clock(identity.clock, language);
     surface.text(place.clock, &clock, clock_style.aligned(Align::Right));
 
     let word = state.word.text_in(language);

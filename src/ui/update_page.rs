@@ -1,7 +1,8 @@
 //! What a page about a firmware update says, in which order, and what its buttons mean.
 
 use super::model::UpdatePage;
-use super::text::{self, TextId};
+use super::wording;
+use crate::language::TextId;
 
 /// What the first and the second button say on a page; `None` for one that says nothing there.
 pub(super) fn buttons(page: &UpdatePage<'_>) -> [Option<TextId>; 2] {
@@ -14,7 +15,7 @@ pub(super) fn buttons(page: &UpdatePage<'_>) -> [Option<TextId>; 2] {
         UpdatePage::Ready { .. } => [Some(TextId::ButtonRestart), Some(TextId::ButtonLater)],
         UpdatePage::Answered | UpdatePage::Restarting => [None, None],
         UpdatePage::Refused(_) | UpdatePage::Kept { .. } | UpdatePage::RolledBack { .. } => {
-            [Some(TextId::ButtonSeen), None]
+            [Some(TextId::ButtonOk), None]
         }
         UpdatePage::Recovery => [Some(TextId::ButtonTryAgain), Some(TextId::ButtonCountHere)],
     }
@@ -33,7 +34,7 @@ pub(super) fn title(page: &UpdatePage<'_>) -> TextId {
         UpdatePage::Restarting => TextId::UpdateRestarting,
         UpdatePage::Refused(_) => TextId::UpdateRefused,
         UpdatePage::Kept { .. } => TextId::UpdateDone,
-        UpdatePage::RolledBack { .. } => TextId::UpdateUndone,
+        UpdatePage::RolledBack { .. } => TextId::UpdateRolledBack,
         UpdatePage::Recovery => TextId::Recovery,
     }
 }
@@ -69,11 +70,14 @@ pub(super) fn content<'a>(page: &UpdatePage<'a>) -> impl Iterator<Item = Said<'a
     };
     match *page {
         UpdatePage::Copying { percent } => say(&[
-            Text(TextId::UpdateCopies),
+            Text(TextId::UpdateIsCopied),
             Percent(percent),
             Strong(TextId::UpdateLeaveCard),
         ]),
-        UpdatePage::Checking => say(&[Text(TextId::UpdateChecks), Strong(TextId::UpdateCardFree)]),
+        UpdatePage::Checking => say(&[
+            Text(TextId::UpdateIsVerified),
+            Strong(TextId::UpdateCardFree),
+        ]),
         UpdatePage::Offered {
             running,
             offered,
@@ -92,20 +96,20 @@ pub(super) fn content<'a>(page: &UpdatePage<'a>) -> impl Iterator<Item = Said<'a
         UpdatePage::Installing { version, percent } => say(&[
             Version(TextId::VersionNew, version),
             Percent(percent),
-            Text(TextId::UpdateInstalls),
+            Text(TextId::UpdateIsInstalled),
         ]),
         UpdatePage::Ready { version } => say(&[
             Version(TextId::VersionNew, version),
-            Strong(TextId::UpdateBegins),
-            Text(TextId::UpdateComesBack),
+            Strong(TextId::UpdateStartsNext),
+            Text(TextId::UpdateFallsBack),
         ]),
         UpdatePage::Answered => say(&[Strong(TextId::UpdateMoment)]),
-        UpdatePage::Restarting => say(&[Strong(TextId::UpdateStartsAgain)]),
+        UpdatePage::Restarting => say(&[Strong(TextId::UpdateRestarts)]),
         UpdatePage::Refused(trouble) => say(&[
-            Label(TextId::WhatHappened),
+            Label(TextId::ErrorWhatHappened),
             Text(trouble.into()),
-            Heading(TextId::WhatToDo),
-            Strong(text::update_help(trouble)),
+            Heading(TextId::ErrorWhatToDo),
+            Strong(wording::update_help(trouble)),
             Text(TextId::UpdateUnchanged),
         ]),
         UpdatePage::Kept { from, to } => say(&[
@@ -116,13 +120,13 @@ pub(super) fn content<'a>(page: &UpdatePage<'a>) -> impl Iterator<Item = Said<'a
         UpdatePage::RolledBack { from, to, reason } => say(&[
             Version(TextId::VersionFailed, to),
             Version(TextId::VersionNow, from),
-            Strong(TextId::UpdateGivenUp),
+            Strong(TextId::UpdateFailed),
             Foreign(reason),
         ]),
         UpdatePage::Recovery => say(&[
-            Label(TextId::WhatHappened),
+            Label(TextId::ErrorWhatHappened),
             Text(TextId::RecoveryHappened),
-            Heading(TextId::WhatToDo),
+            Heading(TextId::ErrorWhatToDo),
             Strong(TextId::RecoveryHelp),
         ]),
     }

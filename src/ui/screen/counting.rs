@@ -2,6 +2,7 @@
 
 use super::{BarState, research_line, score_bar, top_bar};
 use crate::cell::CellClass;
+use crate::language::{Language, TextId};
 use crate::ui::colour;
 use crate::ui::font::Role;
 use crate::ui::icon::Sign;
@@ -13,7 +14,7 @@ use crate::ui::model::{
 };
 use crate::ui::preview::fitted_size_px;
 use crate::ui::surface::{Align, Surface, TextStyle};
-use crate::ui::text::{self, Language, TextId};
+use crate::ui::{number, wording};
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
@@ -92,7 +93,7 @@ fn told(counting: &Counting<'_>, layout: &CountingLayout, surface: &mut dyn Surf
             if notice != Notice::HoldToSwitchOff {
                 surface.sign(layout.warning_sign, Sign::GoOn, Sign::GoOn.colour());
             }
-            let words = text::notice(notice, language);
+            let words = wording::notice(notice, language);
             surface.text(layout.warning, &words, LABEL_ON_GROUND);
         }
         return;
@@ -128,7 +129,7 @@ fn preview<'a>(
 ) {
     let Some(preview) = preview else {
         surface.fill(place, colour::CARD);
-        let words = TextId::NoPicture.text_in(language);
+        let words = TextId::PreviewNone.text_in(language);
         surface.text(place, words, LABEL_ON_CARD.aligned(Align::Centre));
         return;
     };
@@ -190,7 +191,13 @@ fn states(counting: &Counting<'_>, layout: &CountingLayout, surface: &mut dyn Su
         };
         State::of(sign, light.into(), language)
     });
-    state_row(layout.light, TextId::Light, &light, language, surface);
+    state_row(
+        layout.light,
+        TextId::Illumination,
+        &light,
+        language,
+        surface,
+    );
 
     let density = counting.density.map_or_else(State::none, |density| {
         let sign = match density {
@@ -205,7 +212,7 @@ fn states(counting: &Counting<'_>, layout: &CountingLayout, surface: &mut dyn Su
     if let Some(percent) = counting.fields.skipped_percent {
         let style = LABEL_ON_GROUND.aligned(Align::Right);
         surface.fill(layout.skipped_rule, colour::RULE);
-        let words = TextId::Skipped.text_in(language);
+        let words = TextId::FieldsSkipped.text_in(language);
         surface.text(layout.light.aside, words, style);
         surface.text(layout.density.aside, &line!("{percent} %"), style);
     }
@@ -228,7 +235,7 @@ fn scale_state(scale: Scale, language: Language) -> State {
             scaled: u64::from(nm),
             decimals: 3,
         };
-        text::decimal(thousandths, language)
+        number::decimal(thousandths, language)
     };
     match scale {
         Scale::Unknown => State::of(Sign::Bad, TextId::ScaleUnknown, language),
@@ -290,7 +297,7 @@ fn counts(
     surface.text(layout.counts_title, title.text_in(language), title_style);
     surface.text(
         layout.interval_title,
-        TextId::Interval.text_in(language),
+        TextId::CountsInterval.text_in(language),
         LABEL_ON_CARD.aligned(Align::Right),
     );
 
@@ -301,7 +308,7 @@ fn counts(
 
     surface.fill(layout.uncertain_rule, colour::RULE);
     surface.mark(layout.uncertain_mark, None, budget.line);
-    let words = TextId::Uncertain.text_in(language);
+    let words = TextId::CountsUncertain.text_in(language);
     surface.text(layout.uncertain_name, words, TEXT_ON_CARD);
     let uncertain = Decimal::whole(counting.uncertain);
     let style = NAME_ON_CARD.aligned(Align::Right);
@@ -340,7 +347,7 @@ fn class_row(
         }
         Reading::TooFew { .. } => {
             surface.text(place.number, NO_VALUE, number_style(colour::LABEL));
-            let words = TextId::TooFewCells.text_in(language);
+            let words = TextId::CountsTooFewCells.text_in(language);
             let style = TextStyle::new(Role::Small, colour::YELLOW, colour::CARD);
             surface.text(place.interval, words, style.aligned(Align::Right));
         }
@@ -359,8 +366,8 @@ enum Form {
 impl Form {
     fn of(self, number: Decimal, language: Language) -> Line {
         match self {
-            Form::Full => text::decimal(number, language),
-            Form::Compact => text::compact(number, language),
+            Form::Full => number::decimal(number, language),
+            Form::Compact => number::compact(number, language),
         }
     }
 
@@ -397,7 +404,7 @@ fn ratios(counting: &Counting<'_>, layout: &CountingLayout, surface: &mut dyn Su
         return;
     }
     surface.fill(layout.ratio_rule, colour::RULE);
-    let title = TextId::PerThousandRbc.text_in(language);
+    let title = TextId::CountsPer1000Rbc.text_in(language);
     surface.text(layout.ratio_title, title, LABEL_ON_CARD);
     for ((class, reading), place) in readings.into_iter().zip(layout.ratios) {
         if let Some(reading) = reading {
@@ -431,7 +438,7 @@ fn ratio_row(
         }
         Reading::TooFew { n } => {
             number(place.few_n, n_style, surface, |form| form.n(n, language));
-            let words = TextId::TooFewCells.text_in(language);
+            let words = TextId::CountsTooFewCells.text_in(language);
             let style = TextStyle::new(Role::Small, colour::YELLOW, colour::CARD);
             surface.text(place.reason, words, style.aligned(Align::Right));
         }
@@ -452,7 +459,7 @@ fn without_spare_decimals(estimate: Estimate) -> Estimate {
 fn over_dispersion(language: Language, layout: &CountingLayout, surface: &mut dyn Surface<'_>) {
     surface.sign(layout.dispersion_sign, Sign::Attention, colour::YELLOW);
     let style = TextStyle::new(Role::Small, colour::YELLOW, colour::CARD);
-    let words = TextId::OverDispersed.text_in(language);
+    let words = TextId::CountsOverdispersed.text_in(language);
     let width_px = layout
         .dispersion
         .first()

@@ -2,6 +2,7 @@
 
 use super::{BarState, research_line, top_bar};
 use crate::cell::CellClass;
+use crate::language::{Language, TextId};
 use crate::ui::cell_marker::MIN_MARK_SIDE_PX;
 use crate::ui::colour;
 use crate::ui::font::Role;
@@ -9,7 +10,7 @@ use crate::ui::icon::Sign;
 use crate::ui::layout::{Budget, ScreenSize, Space, bar_place, research_place, signed_line};
 use crate::ui::model::{Failure, NoCamera, Notice, Starting};
 use crate::ui::surface::{Align, Surface, TextStyle};
-use crate::ui::text::{self, Language, TextId};
+use crate::ui::wording;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 
@@ -37,7 +38,7 @@ pub(super) fn starting(starting: &Starting, size: ScreenSize, surface: &mut dyn 
     let title = middle.cut_top(budget.class_number * 2).area();
     surface.text(title, "hemoscope", TITLE.aligned(Align::Centre));
     let tagline = middle.cut_top(budget.row * 2).area();
-    let words = TextId::Tagline.text_in(language);
+    let words = TextId::StartTagline.text_in(language);
     surface.text(tagline, words, BODY.aligned(Align::Centre));
     let version = middle.cut_top(budget.row).area();
     surface.text(version, &starting.version, LABEL.aligned(Align::Centre));
@@ -45,7 +46,7 @@ pub(super) fn starting(starting: &Starting, size: ScreenSize, surface: &mut dyn 
     surface.fill(step_row.area(), colour::CARD);
     surface.sign(step_sign, Sign::Running, Sign::Running.colour());
     let step_style = TextStyle::new(Role::Strong, colour::TEXT, colour::CARD);
-    surface.text(step, TextId::Starting.text_in(language), step_style);
+    surface.text(step, TextId::StartLoading.text_in(language), step_style);
     research_line(research, language, surface);
 }
 
@@ -65,15 +66,15 @@ pub(super) fn no_camera(missing: &NoCamera<'_>, size: ScreenSize, surface: &mut 
     let language = missing.language;
     let words = |id: TextId| id.text_in(language);
     let message = Message {
-        title: words(TextId::NoCamera).to_owned(),
+        title: words(TextId::CameraNone).to_owned(),
         what_happened: format!("{} ({})", words(missing.trouble.into()), missing.camera),
-        what_to_do: words(text::camera_help(missing.trouble)).to_owned(),
+        what_to_do: words(wording::camera_help(missing.trouble)).to_owned(),
     };
     let mut space = Space::of_screen(size);
     let budget = size.budget();
     let state = BarState {
         sign: Sign::Attention,
-        word: TextId::NoCamera,
+        word: TextId::CameraNone,
         colour: colour::INK,
         ground: colour::ORANGE,
     };
@@ -86,7 +87,7 @@ pub(super) fn no_camera(missing: &NoCamera<'_>, size: ScreenSize, surface: &mut 
     message.compose(
         space,
         budget,
-        [TextId::WhatHappened, TextId::WhatToDo].map(words),
+        [TextId::ErrorWhatHappened, TextId::ErrorWhatToDo].map(words),
         surface,
     );
 }
@@ -95,7 +96,7 @@ pub(super) fn failure(failure: &Failure<'_>, size: ScreenSize, surface: &mut dyn
     let language = failure.language;
     let words = |id: TextId| id.text_in(language);
     let message = Message {
-        title: text::error_title(failure.number, language),
+        title: wording::error_title(failure.number, language),
         what_happened: failure.what_happened.clone(),
         what_to_do: failure.what_to_do.clone(),
     };
@@ -116,7 +117,7 @@ pub(super) fn failure(failure: &Failure<'_>, size: ScreenSize, surface: &mut dyn
     message.compose(
         space,
         budget,
-        [TextId::WhatHappened, TextId::WhatToDo].map(words),
+        [TextId::ErrorWhatHappened, TextId::ErrorWhatToDo].map(words),
         surface,
     );
 }
@@ -131,7 +132,7 @@ fn notice_line(
 ) {
     let place = space.cut_bottom(budget.row + budget.margin);
     let place = place.inset_sides(budget.margin * 3).area();
-    surface.text(place, &text::notice(notice, language), LABEL);
+    surface.text(place, &wording::notice(notice, language), LABEL);
 }
 
 /// A title, what happened and what to do.

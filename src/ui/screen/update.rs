@@ -2,6 +2,7 @@
 
 use super::notice::{ACTION, BODY, LABEL, TITLE, paragraph};
 use super::{BarState, research_line, score_bar, top_bar};
+use crate::language::{Language, TextId};
 use crate::ui::colour;
 use crate::ui::font::Role;
 use crate::ui::icon::Sign;
@@ -9,7 +10,6 @@ use crate::ui::layout::{Budget, ScreenSize, Space, bar_place, research_place, si
 use crate::ui::line::line;
 use crate::ui::model::{Update, UpdatePage};
 use crate::ui::surface::{Align, Surface, TextStyle};
-use crate::ui::text::{Language, TextId};
 use crate::ui::update_page::{Said, buttons, content, title};
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
@@ -21,9 +21,19 @@ fn bar_state(page: &UpdatePage<'_>) -> BarState {
         UpdatePage::Refused(_)
         | UpdatePage::RolledBack { .. }
         | UpdatePage::Older { .. }
-        | UpdatePage::Recovery => (Sign::Attention, TextId::Update, colour::INK, colour::ORANGE),
-        UpdatePage::Kept { .. } => (Sign::Good, TextId::Update, colour::INK, colour::GREEN),
-        _ => (Sign::GoOn, TextId::Update, colour::SKY_BLUE, colour::CARD),
+        | UpdatePage::Recovery => (
+            Sign::Attention,
+            TextId::UpdateLabel,
+            colour::INK,
+            colour::ORANGE,
+        ),
+        UpdatePage::Kept { .. } => (Sign::Good, TextId::UpdateLabel, colour::INK, colour::GREEN),
+        _ => (
+            Sign::GoOn,
+            TextId::UpdateLabel,
+            colour::SKY_BLUE,
+            colour::CARD,
+        ),
     };
     BarState {
         sign,
