@@ -4,9 +4,9 @@ mod common;
 
 use common::{hemoscope, messages};
 use hemoscope::record::Timestamp;
+use hemoscope::update::boot::slots::Slot;
 use hemoscope::update::folder::DiskFolder;
 use hemoscope::update::history::{self, HISTORY_FORMAT, HistoryEvent, HistoryLine};
-use hemoscope::update::slots::Slot;
 use std::fs;
 use std::path::Path;
 

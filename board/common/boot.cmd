@@ -4,7 +4,7 @@
 # first partition (numbers here are hexadecimal): a sector is an environment of U-Boot with its
 # checksum. They are written one after the other, the one that was not read first, so that one is
 # whole whenever the power fails; no file system is ever written from here. A slot that is not in the
-# order is being written. The program has the same rules (src/update/slots.rs).
+# order is being written. The program has the same rules (src/update/boot/slots.rs).
 setexpr state_address ${scriptaddr} + 0x20000
 ${devtype} dev ${devnum}
 setenv state

@@ -1,8 +1,8 @@
 //! The command line.
 
 use crate::cli::bench::Stage;
+use crate::update::boot::slots::Slot;
 use crate::update::folder::UPDATE_FOLDER;
-use crate::update::slots::Slot;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 

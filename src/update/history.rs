@@ -1,10 +1,10 @@
 //! What became of each update: a file of lines, each with its checksum, that only grows at its end.
 
-use super::folder::{self, Folder, FolderError};
-use super::protocol::{Outcome, UpdateResult};
-use super::slots::Slot;
 use crate::record::Timestamp;
 use crate::record::line;
+use crate::update::boot::slots::Slot;
+use crate::update::folder::{self, Folder, FolderError};
+use crate::update::protocol::{Outcome, UpdateResult};
 use serde::{Deserialize, Serialize};
 
 /// The file's name in the updater's folder.
@@ -208,8 +208,8 @@ pub fn unseen_result(lines: &[HistoryLine]) -> Option<UpdateResult> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::folder::DiskFolder;
     use super::*;
+    use crate::update::folder::DiskFolder;
     use std::fs;
 
     fn a_line(event: HistoryEvent, number: usize) -> HistoryLine {

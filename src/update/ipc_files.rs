@@ -1,6 +1,6 @@
 //! Reading and writing the files between updater and screen.
 
-use super::protocol::{MAX_TALK_BYTES, TALK_FORMAT, Told};
+use crate::update::protocol::{MAX_TALK_BYTES, TALK_FORMAT, Told};
 use rustix::fs::OFlags;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -74,8 +74,8 @@ pub fn tell(path: &Path, content: &impl Serialize) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::protocol::{Answer, UpdateState};
     use super::*;
+    use crate::update::protocol::{Answer, UpdateState};
     use proptest::prelude::*;
     use std::os::unix::fs::symlink;
 

@@ -1,21 +1,12 @@
 //! The updater as a state machine: what happened goes in, what is to be done comes out.
 
-use super::card::CardEntry;
-use super::protocol::{Answer, Offer, Problem, ProblemKind, UpdateResult, UpdateState};
+use crate::update::card::entry::{CardEntry, CardId};
+use crate::update::protocol::{Answer, Offer, Problem, ProblemKind, UpdateResult, UpdateState};
 
 /// Looks at the cards for which a pulled card is told.
 const PULLED_LOOKS: u32 = 5;
 /// The most cards that are remembered.
 const MAX_CARDS: usize = 16;
-
-/// A partition, or a disk without any, that is not the system's own.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CardId {
-    /// The kernel's name, such as `sda1`.
-    pub name: String,
-    /// Another number whenever a disk is put in.
-    pub sequence: u64,
-}
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -278,7 +269,7 @@ impl Machine {
 
 /// A result as one line of a report.
 fn describe(result: &UpdateResult) -> String {
-    use super::protocol::Outcome;
+    use crate::update::protocol::Outcome;
     match result.outcome {
         Outcome::Kept => format!("{} runs and has proved itself", result.to),
         Outcome::RolledBack => format!(
@@ -290,8 +281,8 @@ fn describe(result: &UpdateResult) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::protocol::{Notes, Outcome};
     use super::*;
+    use crate::update::protocol::{Notes, Outcome};
     use proptest::prelude::*;
 
     fn card(sequence: u64) -> CardId {

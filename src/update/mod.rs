@@ -6,32 +6,23 @@
 //!
 //! ```text
 //! card -> copy (hash) -> RAUC's signature -> every block (verity) -> offer -> RAUC installs
-//!      -> restart -> prove -> kept, or rolled back
+//!      -> restart -> trial -> confirmed, or rolled back
 //! ```
 
-pub mod block_devices;
-pub mod boot_disk;
+pub mod boot;
 pub mod bundle;
 pub mod card;
 pub mod folder;
 pub mod history;
+pub mod host;
 pub mod ipc_files;
 pub mod machine;
-pub mod pending;
-#[cfg(test)]
-mod power_cuts;
 mod protocol;
-pub mod prove;
 pub mod rauc;
 #[cfg(test)]
-mod simulated;
-pub mod slots;
-pub mod system;
-#[cfg(test)]
 mod tests;
+pub mod trial;
 pub mod updater;
-pub mod verity;
-pub mod version;
 
 pub use protocol::{
     ANSWER_FILE, Answer, DEVICE_FACTS_FILE, DeviceFacts, MAX_TALK_BYTES, Notes, Offer, Outcome,

@@ -76,6 +76,14 @@ pub struct Problem {
     pub text: String,
 }
 
+impl Problem {
+    /// A problem of a kind, with one English sentence.
+    pub fn new(kind: ProblemKind, text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { kind, text }
+    }
+}
+
 /// The kinds of problems that an operator can tell apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

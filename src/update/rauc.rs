@@ -1,7 +1,7 @@
 //! The edge to RAUC's program.
 
-use super::bundle::MAX_INFO_BYTES;
-use super::updater::Installation;
+use crate::update::bundle::manifest::MAX_INFO_BYTES;
+use crate::update::host::Installation;
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -212,5 +212,37 @@ impl Installation for RaucInstallation {
             return Ok(());
         }
         Err(format!("{PROGRAM} says: {}", self.last))
+    }
+}
+
+/// The percentage of a line that `rauc install` prints, such as ` 46% Copying image to rootfs.1`.
+pub fn parse_progress(line: &str) -> Option<u8> {
+    let (digits, _) = line.trim_start().split_once('%')?;
+    let is_number = (1..=3).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+    is_number
+        .then(|| digits.parse().ok())?
+        .filter(|&percent| percent <= 100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_is_read_from_lines_of_rauc() {
+        let cases = [
+            ("  0% Installing", Some(0)),
+            (" 46% Copying image to rootfs.1", Some(46)),
+            ("100% Installing done.", Some(100)),
+            ("101% no", None),
+            ("installing", None),
+            ("x50% no", None),
+            ("% no", None),
+            ("+5% no", None),
+            ("", None),
+        ];
+        for (line, expected) in cases {
+            assert_eq!(parse_progress(line), expected, "{line:?}");
+        }
     }
 }

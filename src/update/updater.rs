@@ -1,26 +1,25 @@
 //! The updater at work: does what its state machine asks for, on a host that is a device or plays
 //! one.
 
-use super::bundle::{self, Manifest};
-use super::card::{self, CardEntry, MAX_BUNDLE_BYTES, MAX_CARD_ENTRIES};
-use super::folder::{self, Folder, FolderError};
-use super::history::{self, HistoryEvent, HistoryLine};
-use super::ipc_files::open_plain;
-use super::machine::{CardId, Effect, Event, Machine};
-use super::pending::{Moment, PENDING_FILE, Pending};
-use super::protocol::{Answer, Offer, Problem, ProblemKind, UpdateState};
-use super::prove::{Start, judge_start};
-use super::slots::{self, BootSectors, Running};
-use super::system::SystemVersion;
-use super::verity::{self, VerityError};
-use super::version::Version;
-use crate::device::files;
-use rustix::fs::OFlags;
+use crate::update::boot::slots::{self, Running};
+use crate::update::bundle::integrity::{check_blocks, check_bundle};
+use crate::update::bundle::manifest::Manifest;
+use crate::update::bundle::system_version::SystemVersion;
+use crate::update::bundle::version::Version;
+use crate::update::card::entry::{self, CardEntry, CardId, MAX_BUNDLE_BYTES};
+use crate::update::card::report;
+use crate::update::folder::{self, Folder, FolderError};
+use crate::update::history::{self, HistoryEvent, HistoryLine};
+use crate::update::host::{Access, Host, Installation};
+use crate::update::ipc_files::open_plain;
+use crate::update::machine::{Effect, Event, Machine};
+use crate::update::protocol::{Offer, Problem, ProblemKind, UpdateState};
+use crate::update::rauc;
+use crate::update::trial::boot_check::{Start, judge_start};
+use crate::update::trial::pending::{PENDING_FILE, Pending};
 use sha2::{Digest, Sha256};
-use std::fs::{self, OpenOptions};
-use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::io::{self, Read};
+use std::path::Path;
 use thiserror::Error;
 
 /// The copy of a card's bundle, in the updater's folder.
@@ -31,110 +30,10 @@ const SPARE_BYTES: u64 = 8 << 20;
 const CHUNK_BYTES: usize = 1 << 20;
 /// A battery that is charged less than this may end in the middle of an installation.
 const MIN_BATTERY_PERCENT: u8 = 30;
-/// The file with the results, on the card.
-const REPORT_FILE: &str = "hemoscope-report.txt";
-/// The most bytes of it; then it begins anew.
-const MAX_REPORT_BYTES: u64 = 64 * 1024;
 /// Looks whether a card that cannot be read is still in.
 const PULLED_LOOKS: u32 = 10;
 /// The most effects that follow from one event.
 const MAX_EFFECTS: usize = 64;
-/// The first bytes of a squashfs, with which a bundle begins.
-const BUNDLE_MAGIC: &[u8; 4] = b"hsqs";
-
-/// How a card is mounted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    Read,
-    Write,
-}
-
-/// RAUC at work.
-pub trait Installation {
-    /// Waits for the next line that it prints; `None` once it has ended.
-    fn next_line(&mut self) -> Option<String>;
-
-    /// How it ended.
-    ///
-    /// # Errors
-    /// It failed.
-    fn finish(self) -> Result<(), String>;
-}
-
-/// What the updater needs of the machine that it runs on.
-pub trait Host {
-    type Folder: Folder;
-    type Sectors: BootSectors;
-    type Installation: Installation;
-
-    /// The updater's folder.
-    fn folder(&mut self) -> &mut Self::Folder;
-
-    /// The boot state.
-    fn sectors(&mut self) -> &mut Self::Sectors;
-
-    /// Now.
-    fn moment(&self) -> Moment;
-
-    /// The cards that are in.
-    fn cards(&mut self) -> Vec<CardId>;
-
-    /// Mounts a card; `None` where it has no file system that is read here.
-    ///
-    /// # Errors
-    /// It has one that cannot be mounted.
-    fn mount(&mut self, card: &CardId, access: Access) -> Result<Option<PathBuf>, String>;
-
-    /// Lets go of the card that is mounted.
-    fn unmount(&mut self);
-
-    /// Free bytes where the updater's folder is.
-    ///
-    /// # Errors
-    /// The system does not tell.
-    fn free_bytes(&mut self) -> io::Result<u64>;
-
-    /// Charge of a battery that is being used up, in percent; `None` on mains or without one.
-    fn battery_percent(&mut self) -> Option<u8>;
-
-    /// RAUC's description of a bundle in the updater's folder, once it has found its signature
-    /// right.
-    ///
-    /// # Errors
-    /// RAUC refuses it, or cannot be run.
-    fn rauc_info(&mut self, name: &str) -> Result<String, String>;
-
-    /// Whether RAUC is still at work for an updater that has ended since.
-    ///
-    /// # Errors
-    /// RAUC does not tell.
-    fn is_rauc_busy(&mut self) -> Result<bool, String>;
-
-    /// Has RAUC begin to write a bundle of the updater's folder into the slot that does not run.
-    ///
-    /// # Errors
-    /// RAUC cannot be run.
-    fn rauc_install(&mut self, name: &str) -> Result<Self::Installation, String>;
-
-    /// Waits a fraction of a second.
-    fn wait(&mut self);
-
-    /// Begins to restart the machine.
-    ///
-    /// # Errors
-    /// It does not.
-    fn restart(&mut self) -> Result<(), String>;
-
-    /// Tells the program with the screen where the update stands.
-    fn tell(&mut self, state: &UpdateState);
-
-    /// Takes the operator's answer, if there is one.
-    fn take_answer(&mut self) -> Option<Answer>;
-
-    /// Tells the system's log.
-    fn say(&mut self, text: &str);
-}
-
 /// Where copying failed.
 enum CopyFault {
     /// At the card.
@@ -152,11 +51,6 @@ pub enum InstallFileError {
     RunsAlready { version: String },
     #[error("{version} is older than {running}; give --yes-older if that is what you want")]
     Older { version: String, running: String },
-}
-
-fn problem(kind: ProblemKind, text: impl Into<String>) -> Problem {
-    let text = text.into();
-    Problem { kind, text }
 }
 
 /// The updater of a device.
@@ -294,7 +188,7 @@ impl<H: Host> Updater<H> {
                  another one",
                 card.name
             );
-            problem(ProblemKind::Unreadable, text)
+            Problem::new(ProblemKind::Unreadable, text)
         };
         let mounted = self.host.mount(card, Access::Read).map_err(unreadable)?;
         let Some(top) = mounted else {
@@ -304,9 +198,9 @@ impl<H: Host> Updater<H> {
             ));
             return Ok(None);
         };
-        let listed = list_card(&top);
+        let listed = entry::list(&top);
         let chosen = match &listed {
-            Ok(entries) => card::choose_bundle(entries).map(Option::<&CardEntry>::cloned),
+            Ok(entries) => entry::choose_bundle(entries).map(Option::<&CardEntry>::cloned),
             Err(error) => Err(unreadable(error.to_string())),
         };
         if !matches!(chosen, Ok(Some(_))) {
@@ -322,7 +216,7 @@ impl<H: Host> Updater<H> {
         let opened = mounted.and_then(|top| {
             open_plain(&top.join(&bundle.name), MAX_BUNDLE_BYTES).map_err(|error| error.to_string())
         });
-        let name = card::shown(&bundle.name);
+        let name = entry::shown(&bundle.name);
         let copied = opened
             .map_err(CopyFault::Source)
             .and_then(|file| self.copy_in(file, bundle.size_bytes));
@@ -384,7 +278,7 @@ impl<H: Host> Updater<H> {
         let name = path.display().to_string();
         let unreadable = |reason: &str| {
             let text = format!("{name} cannot be read: {reason}; check the path");
-            InstallFileError::Refused(problem(ProblemKind::Unreadable, text))
+            InstallFileError::Refused(Problem::new(ProblemKind::Unreadable, text))
         };
         let opened =
             open_plain(path, MAX_BUNDLE_BYTES).and_then(|file| Ok((file.metadata()?.len(), file)));
@@ -426,7 +320,7 @@ impl<H: Host> Updater<H> {
         for _ in 0..PULLED_LOOKS {
             if !self.host.cards().contains(card) {
                 let text = format!("the card was pulled while {name} was copied; put it in again");
-                return problem(ProblemKind::CardPulled, text);
+                return Problem::new(ProblemKind::CardPulled, text);
             }
             self.host.wait();
         }
@@ -434,7 +328,7 @@ impl<H: Host> Updater<H> {
             "{name} cannot be read from the card: {reason}; copy it to the card again, or take \
              another one"
         );
-        problem(ProblemKind::Unreadable, text)
+        Problem::new(ProblemKind::Unreadable, text)
     }
 
     /// Signature, every block, board, version.
@@ -475,11 +369,11 @@ impl<H: Host> Updater<H> {
                 "the bundle is not signed by the maker of this device, or was changed since: \
                  {reason}; take one from the maker"
             );
-            problem(ProblemKind::NotGenuine, text)
+            Problem::new(ProblemKind::NotGenuine, text)
         })?;
         let manifest = Manifest::parse(&info).map_err(|error| {
             let text = format!("the bundle is signed, but {error}; take one for this device");
-            problem(ProblemKind::Unreadable, text)
+            Problem::new(ProblemKind::Unreadable, text)
         })?;
         check_blocks(self.host.folder(), STAGED_FILE, &manifest)?;
         Ok(manifest)
@@ -492,7 +386,7 @@ impl<H: Host> Updater<H> {
                     "the battery has {percent} %, and an update takes {MIN_BATTERY_PERCENT} %; \
                      connect the supply, and put the card in again"
                 );
-                Err(problem(ProblemKind::LowBattery, text))
+                Err(Problem::new(ProblemKind::LowBattery, text))
             }
             _ => Ok(()),
         }
@@ -502,13 +396,13 @@ impl<H: Host> Updater<H> {
         self.check_battery()?;
         self.check_rauc_is_free(offer)?;
         let when = self.host.moment();
-        let slot = bundle::target_slot(self.running);
+        let slot = self.running.update_target();
         let from = &offer.running_version;
         let mut pending = Pending::new(from, &offer.version, slot, &offer.sha256, &when.boot_id);
         // Without it, nobody could tell after a restart what was tried.
         pending.store(self.host.folder()).map_err(|error| {
             let text = format!("{error}; nothing was installed");
-            problem(ProblemKind::NoRoom, text)
+            Problem::new(ProblemKind::NoRoom, text)
         })?;
         let installed = self
             .run_rauc()
@@ -528,7 +422,7 @@ impl<H: Host> Updater<H> {
                 "{} could not be written: {reason}; {from} goes on, try it again",
                 offer.version
             );
-            problem(ProblemKind::InstallFailed, text)
+            Problem::new(ProblemKind::InstallFailed, text)
         })
     }
 
@@ -544,13 +438,13 @@ impl<H: Host> Updater<H> {
              put the card in again",
             offer.version
         );
-        Err(problem(ProblemKind::InstallFailed, text))
+        Err(Problem::new(ProblemKind::InstallFailed, text))
     }
 
     fn run_rauc(&mut self) -> Result<(), String> {
         let mut installation = self.host.rauc_install(STAGED_FILE)?;
         while let Some(line) = installation.next_line() {
-            if let Some(percent) = bundle::parse_progress(&line) {
+            if let Some(percent) = rauc::parse_progress(&line) {
                 self.step(Event::Installing(percent));
             }
         }
@@ -577,7 +471,10 @@ impl<H: Host> Updater<H> {
         self.host.say("restarting");
         let reason = self.host.restart().err()?;
         let text = format!("the device does not restart: {reason}; switch it off and on");
-        Some(Event::NotDone(problem(ProblemKind::InstallFailed, text)))
+        Some(Event::NotDone(Problem::new(
+            ProblemKind::InstallFailed,
+            text,
+        )))
     }
 
     fn try_again(&mut self) -> Option<Event> {
@@ -593,7 +490,10 @@ impl<H: Host> Updater<H> {
             });
         match tried {
             Ok(()) => self.restart(),
-            Err(reason) => Some(Event::NotDone(problem(ProblemKind::InstallFailed, reason))),
+            Err(reason) => Some(Event::NotDone(Problem::new(
+                ProblemKind::InstallFailed,
+                reason,
+            ))),
         }
     }
 
@@ -622,7 +522,7 @@ impl<H: Host> Updater<H> {
         let when = history::date(&self.host.moment().stamp);
         let line = format!("{when}  {}: {text}\n", self.system.compatible());
         let written = match self.host.mount(card, Access::Write) {
-            Ok(Some(top)) => append_report(&top, &line).map_err(|error| error.to_string()),
+            Ok(Some(top)) => report::append(&top, &line).map_err(|error| error.to_string()),
             Ok(None) => Err("it has no file system that is written here".to_owned()),
             Err(reason) => Err(reason),
         };
@@ -639,7 +539,7 @@ fn no_room(name: &str, reason: &str) -> Problem {
         "{name} cannot be kept on the device: {reason}; move records to another place, or check \
          the device's card"
     );
-    problem(ProblemKind::NoRoom, text)
+    Problem::new(ProblemKind::NoRoom, text)
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
@@ -682,87 +582,4 @@ fn waiting_version<H: Host>(host: &mut H, running: Running) -> Option<String> {
         Start::Waiting(pending) => Some(pending.to),
         _ => None,
     }
-}
-
-/// Checks that a file begins as a bundle does, before RAUC looks at it.
-///
-/// # Errors
-/// It does not, or cannot be read.
-pub fn check_bundle(folder: &impl Folder, name: &str) -> Result<(), Problem> {
-    let no_bundle = |reason: String| {
-        let text = format!("the file is no update bundle ({reason}); copy it to the card again");
-        problem(ProblemKind::Unreadable, text)
-    };
-    let mut start = [0; BUNDLE_MAGIC.len()];
-    let opened = folder
-        .open(name)
-        .map_err(|error| no_bundle(error.to_string()))?;
-    let mut file = opened.ok_or_else(|| no_bundle("it is gone".to_owned()))?;
-    file.read_exact(&mut start)
-        .map_err(|error| no_bundle(error.to_string()))?;
-    if start != *BUNDLE_MAGIC {
-        return Err(no_bundle("it does not begin as one".to_owned()));
-    }
-    Ok(())
-}
-
-/// Checks every block of a bundle against its signed manifest.
-///
-/// # Errors
-/// A block was changed, or the file cannot be read.
-pub fn check_blocks(folder: &impl Folder, name: &str, manifest: &Manifest) -> Result<(), Problem> {
-    let checked = match folder.open(name) {
-        Ok(Some(mut file)) => file
-            .seek(io::SeekFrom::End(0))
-            .map_err(VerityError::Read)
-            .and_then(|bytes| verity::check(file, bytes, &manifest.verity)),
-        Ok(None) => Err(VerityError::Read(io::ErrorKind::NotFound.into())),
-        Err(error) => Err(VerityError::Read(error)),
-    };
-    checked.map_err(|error| {
-        let kind = match error {
-            VerityError::Read(_) => ProblemKind::Unreadable,
-            _ => ProblemKind::NotGenuine,
-        };
-        let text =
-            format!("the bundle is not as it was signed: {error}; copy it to the card again");
-        problem(kind, text)
-    })
-}
-
-/// The entries of a card's top folder; symbolic links are not followed.
-fn list_card(top: &Path) -> io::Result<Vec<CardEntry>> {
-    let mut entries = Vec::new();
-    for entry in fs::read_dir(top)?.take(MAX_CARD_ENTRIES) {
-        let entry = entry?;
-        // Only what may be a bundle is looked at more closely.
-        if !card::is_bundle_name(&entry.file_name()) {
-            continue;
-        }
-        let metadata = entry.metadata()?;
-        entries.push(CardEntry {
-            name: entry.file_name(),
-            is_file: metadata.is_file(),
-            size_bytes: metadata.len(),
-            modified_s: metadata.mtime(),
-        });
-    }
-    Ok(entries)
-}
-
-fn append_report(top: &Path, line: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .custom_flags(OFlags::NOFOLLOW.bits() as i32)
-        .open(top.join(REPORT_FILE))?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(io::Error::other("its report is no file"));
-    }
-    if metadata.len() + line.len() as u64 > MAX_REPORT_BYTES {
-        file.set_len(0)?;
-    }
-    file.write_all(line.as_bytes())?;
-    files::sync(&file)
 }

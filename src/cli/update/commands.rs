@@ -3,14 +3,15 @@
 use super::device::Device;
 use crate::cli::arguments::{CheckArguments, InstallArguments, JsonArguments};
 use crate::service::StopSignal;
-use crate::update::boot_disk::{self, BootDisk};
-use crate::update::bundle::Manifest;
+use crate::update::boot::disk::{self, BootDisk};
+use crate::update::boot::slots::{self, Running, Slot};
+use crate::update::bundle::integrity::{check_blocks, check_bundle};
+use crate::update::bundle::manifest::Manifest;
+use crate::update::bundle::system_version::{SYSTEM_VERSION_FILE, SystemVersion};
 use crate::update::folder::DiskFolder;
 use crate::update::history::{self, HistoryEvent, HistoryLine};
-use crate::update::pending::Pending;
-use crate::update::slots::{self, Running, Slot};
-use crate::update::system::{SYSTEM_VERSION_FILE, SystemVersion};
-use crate::update::updater::{Updater, check_blocks, check_bundle};
+use crate::update::trial::pending::Pending;
+use crate::update::updater::Updater;
 use crate::update::{STATE_FILE, UpdateState, ipc_files, rauc};
 use anyhow::{Context, Result, anyhow, bail};
 use serde::Serialize;
@@ -56,7 +57,7 @@ pub fn serve(folder: &Path) -> Result<bool> {
 
 fn open_updater(folder: &Path) -> Result<(Updater<Device>, Option<File>)> {
     let system = SystemVersion::load(Path::new(SYSTEM_VERSION_FILE))?;
-    let running = boot_disk::running()?;
+    let running = disk::running()?;
     let folder = DiskFolder::new(folder.to_owned());
     // Without the data partition a card is refused, and the screen says why.
     if let Err(error) = folder.make() {
@@ -222,13 +223,13 @@ fn find_status(folder: &Path) -> Status {
     let mut known = |error: String| unknown.push(error);
     let system = SystemVersion::load(Path::new(SYSTEM_VERSION_FILE));
     let system = system.map_err(|error| known(error.to_string())).ok();
-    let slot = boot_disk::running()
+    let slot = disk::running()
         .map_err(|error| known(error.to_string()))
         .ok();
     let state = BootDisk::of_root().and_then(|disk| {
         slots::load(&disk)
             .map_err(|error| disk.error("read", error))?
-            .ok_or_else(|| boot_disk::BootDiskError::Unreadable {
+            .ok_or_else(|| disk::BootDiskError::Unreadable {
                 path: disk.path().to_owned(),
             })
     });

@@ -1,14 +1,14 @@
 //! The device that the updater works on.
 
 use crate::record::Clock;
-use crate::update::block_devices;
-use crate::update::boot_disk::{self, BootDisk};
+use crate::update::boot::disk::{self, BootDisk};
+use crate::update::card::block_devices;
+use crate::update::card::entry::CardId;
 use crate::update::folder::DiskFolder;
+use crate::update::host::{Access, Host};
 use crate::update::ipc_files;
-use crate::update::machine::CardId;
-use crate::update::pending::Moment;
 use crate::update::rauc::{self, RaucInstallation};
-use crate::update::updater::{Access, Host};
+use crate::update::trial::pending::Moment;
 use crate::update::{ANSWER_FILE, Answer, STATE_FILE, UpdateState};
 use anyhow::Result;
 use rustix::fs::statvfs;
@@ -53,7 +53,7 @@ impl Device {
         let mut device = Self {
             folder,
             disk: BootDisk::of_root()?,
-            boot_disk_name: boot_disk::root_disk_name()?,
+            boot_disk_name: disk::root_disk_name()?,
             clock: Clock::start(),
             is_mounted: Path::new(CARD_FOLDER).exists(),
         };

@@ -6,10 +6,12 @@ use crate::board::BoardDescription;
 use crate::cli::arguments::ProveArguments;
 use crate::record::{self, Clock};
 use crate::runtime::settings::Setup;
-use crate::update::boot_disk::{self, BootDisk};
+use crate::update::boot::disk::{self, BootDisk};
 use crate::update::folder::DiskFolder;
-use crate::update::pending::Moment;
-use crate::update::prove::{AfterStart, Findings, RunningSystem, after_start, judge_findings};
+use crate::update::trial::boot_check::{
+    AfterStart, Findings, RunningSystem, after_start, judge_findings,
+};
+use crate::update::trial::pending::Moment;
 use crate::update::{DEVICE_FACTS_FILE, DeviceFacts, ipc_files};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
@@ -37,7 +39,7 @@ const UNIT: &str = "hemoscope.service";
 pub fn run(arguments: &ProveArguments, folder: &Path) -> Result<bool> {
     let board = BoardDescription::load(&arguments.board)?;
     let setup = default_setup(&arguments.model)?.on_board(&board);
-    let running = boot_disk::running()?;
+    let running = disk::running()?;
     let mut disk = BootDisk::of_root()?;
     let mut folder = DiskFolder::new(folder.to_owned());
     let clock = Clock::start();

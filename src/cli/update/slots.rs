@@ -2,8 +2,8 @@
 //! for it (`bootloader=custom` in its system.conf).
 
 use crate::cli::arguments::{SlotMark, SlotsArguments, SlotsCommand};
-use crate::update::boot_disk::{self, BootDisk, BootDiskError};
-use crate::update::slots::{self, BootState, Running, Slot};
+use crate::update::boot::disk::{self, BootDisk, BootDiskError};
+use crate::update::boot::slots::{self, BootState, Running, Slot};
 use anyhow::{Context, Result, bail};
 use std::io::{self, Write};
 
@@ -16,7 +16,7 @@ const NO_SLOT_OF_RAUC: &str = "_external_";
 /// The boot state cannot be read or written, or there is no answer.
 pub fn run(arguments: &SlotsArguments) -> Result<bool> {
     if let SlotsCommand::GetCurrent = arguments.command {
-        return say(match boot_disk::running()? {
+        return say(match disk::running()? {
             Running::Slot(slot) => slot.name(),
             Running::Rescue => NO_SLOT_OF_RAUC,
         });

@@ -4,11 +4,12 @@
 //! Each way is a row of small steps that may be cut after any of them and are gone through again
 //! at the next start. The boot state decides; history and pending file follow it.
 
-use super::folder::{Folder, FolderError};
-use super::history::{self, HistoryEvent};
-use super::pending::{Moment, PENDING_FILE, Pending, Proven};
-use super::protocol::{DeviceFacts, Outcome, UpdateResult};
-use super::slots::{self, BootSectors, BootState, Running, Slot, TRIAL_ATTEMPTS};
+use crate::update::boot::slots::{self, BootSectors, BootState, Running, Slot, TRIAL_ATTEMPTS};
+use crate::update::folder::{self, Folder, FolderError};
+use crate::update::history::{self, HistoryEvent};
+use crate::update::protocol::{DeviceFacts, Outcome, UpdateResult};
+use crate::update::trial::confirmed::Proven;
+use crate::update::trial::pending::{Moment, PENDING_FILE, Pending};
 use std::io;
 
 /// Why a version is given up that never came so far as to say it.
@@ -220,7 +221,7 @@ impl<F: Folder, S: BootSectors, R: RunningSystem> Steps<'_, F, S, R> {
     /// The last step of each way: the update is not pending any more.
     fn end(&mut self, pending: &Pending, event: HistoryEvent, reason: &str) {
         self.note(pending, event, reason);
-        let removed = super::folder::remove(self.folder, PENDING_FILE);
+        let removed = folder::remove(self.folder, PENDING_FILE);
         self.said(removed);
     }
 

@@ -1,6 +1,6 @@
 //! Which of the kernel's block devices may be a card.
 
-use super::machine::CardId;
+use crate::update::card::entry::CardId;
 use std::fs;
 use std::io;
 use std::path::Path;

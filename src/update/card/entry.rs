@@ -1,14 +1,27 @@
-//! The rules by which a card's bundle is chosen.
+//! Cards, the entries of their top folder, and the rules by which a card's bundle is chosen.
 
-use super::protocol::{Problem, ProblemKind};
+use crate::update::protocol::{Problem, ProblemKind};
 use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 /// The most entries of a card's top folder that are looked at.
-pub const MAX_CARD_ENTRIES: usize = 1000;
+const MAX_CARD_ENTRIES: usize = 1000;
 /// The most bytes of a bundle.
 pub const MAX_BUNDLE_BYTES: u64 = 200 << 20;
 const BUNDLE_ENDING: &[u8] = b".raucb";
+
+/// A partition, or a disk without any, that is not the system's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CardId {
+    /// The kernel's name, such as `sda1`.
+    pub name: String,
+    /// Another number whenever a disk is put in.
+    pub sequence: u64,
+}
 
 /// An entry of a card's top folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +73,29 @@ pub fn choose_bundle(entries: &[CardEntry]) -> Result<Option<&CardEntry>, Proble
         return Err(Problem { kind, text });
     }
     Ok(Some(bundle))
+}
+
+/// The entries of a card's top folder; symbolic links are not followed.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn list(top: &Path) -> io::Result<Vec<CardEntry>> {
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(top)?.take(MAX_CARD_ENTRIES) {
+        let entry = entry?;
+        // Only what may be a bundle is looked at more closely.
+        if !is_bundle_name(&entry.file_name()) {
+            continue;
+        }
+        let metadata = entry.metadata()?;
+        entries.push(CardEntry {
+            name: entry.file_name(),
+            is_file: metadata.is_file(),
+            size_bytes: metadata.len(),
+            modified_s: metadata.mtime(),
+        });
+    }
+    Ok(entries)
 }
 
 /// A name as it may be printed: no control characters, and not endless.

@@ -1,10 +1,9 @@
 //! What RAUC says of a bundle, and whether it is for this device.
 
-use super::protocol::{Notes, Offer, Problem, ProblemKind};
-use super::slots::Slot;
-use super::system::SystemVersion;
-use super::verity::VeritySettings;
-use super::version::Version;
+use crate::update::bundle::system_version::SystemVersion;
+use crate::update::bundle::verity::VeritySettings;
+use crate::update::bundle::version::{NoVersion, Version};
+use crate::update::protocol::{Notes, Offer, Problem, ProblemKind};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use thiserror::Error;
@@ -36,7 +35,7 @@ pub enum ManifestError {
     #[error("it holds other images than one of the root file system")]
     Images,
     #[error(transparent)]
-    Version(#[from] super::version::NoVersion),
+    Version(#[from] NoVersion),
 }
 
 /// `rauc info --output-format=json-2`: the manifest whose signature RAUC has checked.
@@ -149,22 +148,8 @@ impl Manifest {
     }
 }
 
-/// The slot that an update goes into.
-pub fn target_slot(running: super::slots::Running) -> Slot {
-    running.slot().map_or(Slot::A, Slot::other)
-}
-
-/// The percentage of a line that `rauc install` prints, such as ` 46% Copying image to rootfs.1`.
-pub fn parse_progress(line: &str) -> Option<u8> {
-    let (digits, _) = line.trim_start().split_once('%')?;
-    let is_number = (1..=3).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
-    is_number
-        .then(|| digits.parse().ok())?
-        .filter(|&percent| percent <= 100)
-}
-
 #[cfg(test)]
-pub(super) mod fixture {
+pub(in crate::update) mod fixture {
     use super::*;
 
     /// What RAUC 1.13 prints for a bundle of ours.
@@ -188,7 +173,6 @@ pub(super) mod fixture {
 
 #[cfg(test)]
 mod tests {
-    use super::super::slots::Running;
     use super::*;
     use proptest::prelude::*;
 
@@ -263,30 +247,5 @@ mod tests {
         fn any_answer_of_rauc_is_read_or_refused(text in ".{0,300}") {
             prop_assert!(Manifest::parse(&text).is_err());
         }
-    }
-
-    #[test]
-    fn progress_is_read_from_lines_of_rauc() {
-        let cases = [
-            ("  0% Installing", Some(0)),
-            (" 46% Copying image to rootfs.1", Some(46)),
-            ("100% Installing done.", Some(100)),
-            ("101% no", None),
-            ("installing", None),
-            ("x50% no", None),
-            ("% no", None),
-            ("+5% no", None),
-            ("", None),
-        ];
-        for (line, expected) in cases {
-            assert_eq!(parse_progress(line), expected, "{line:?}");
-        }
-    }
-
-    #[test]
-    fn an_update_goes_where_nothing_runs() {
-        assert_eq!(target_slot(Running::Slot(Slot::A)), Slot::B);
-        assert_eq!(target_slot(Running::Slot(Slot::B)), Slot::A);
-        assert_eq!(target_slot(Running::Rescue), Slot::A);
     }
 }

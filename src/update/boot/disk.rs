@@ -1,6 +1,6 @@
 //! The boot state's sectors on the disk that the system was started from.
 
-use super::slots::{BootSectors, Running, SECTOR_BYTES, Sector, SectorCopy};
+use crate::update::boot::slots::{BootSectors, Running, SECTOR_BYTES, Sector, SectorCopy};
 use rustix::fs::{major, minor};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
@@ -153,8 +153,8 @@ impl BootSectors for BootDisk {
 
 #[cfg(test)]
 mod tests {
-    use super::super::slots::{self, BootState, Slot};
     use super::*;
+    use crate::update::boot::slots::{self, BootState, Slot};
     use std::os::unix::fs::symlink;
 
     #[test]

@@ -204,7 +204,7 @@ fn hash_of(salt: &Hash, block: &[u8]) -> Hash {
 
 /// Makes bundles for tests: the tree as dm-verity's definition has it, level by level.
 #[cfg(test)]
-pub(super) mod fixture {
+pub(in crate::update) mod fixture {
     use super::*;
 
     /// A bundle of a payload of whole blocks, and what its manifest would say; its signature is a

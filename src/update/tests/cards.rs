@@ -1,17 +1,17 @@
 //! The updater on a simulated device: cards of all kinds, recovery, and updaters that end.
 
-use super::folder;
-use super::history::{self, HistoryEvent};
-use super::pending::Pending;
-use super::protocol::{Answer, Offer, ProblemKind, UpdateState};
-use super::prove::{AfterStart, after_start};
-use super::simulated::{
+use super::simulated_device::{
     BOARD, Behaviour, CARD_FILE, Release, Shared, SimulatedHost, SimulatedSystem, World,
 };
-use super::slots::{self, BootState, Running, SECTOR_BYTES, Slot};
-use super::slots::{BootSectors, SectorCopy};
-use super::system::SystemVersion;
-use super::updater::{InstallFileError, STAGED_FILE, Updater};
+use crate::update::boot::slots::{self, BootState, Running, SECTOR_BYTES, Slot};
+use crate::update::boot::slots::{BootSectors, SectorCopy};
+use crate::update::bundle::system_version::SystemVersion;
+use crate::update::folder;
+use crate::update::history::{self, HistoryEvent};
+use crate::update::protocol::{Answer, Offer, ProblemKind, UpdateState};
+use crate::update::trial::boot_check::{AfterStart, after_start};
+use crate::update::trial::pending::Pending;
+use crate::update::updater::{InstallFileError, STAGED_FILE, Updater};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;

@@ -113,6 +113,11 @@ impl Running {
         name.parse().ok().map(Self::Slot)
     }
 
+    /// The slot that an update is written into.
+    pub fn update_target(self) -> Slot {
+        self.slot().map_or(Slot::A, Slot::other)
+    }
+
     /// The slot, unless it is the rescue system.
     pub fn slot(self) -> Option<Slot> {
         match self {
@@ -593,6 +598,13 @@ mod tests {
             let running = Running::from_command_line(text).map(|running| running.to_string());
             assert_eq!(running.as_deref(), expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn an_update_goes_where_nothing_runs() {
+        assert_eq!(Running::Slot(Slot::A).update_target(), Slot::B);
+        assert_eq!(Running::Slot(Slot::B).update_target(), Slot::A);
+        assert_eq!(Running::Rescue.update_target(), Slot::A);
     }
 
     /// Two sectors; the write number `cut_at` is torn, and nothing after it is written.

@@ -1,18 +1,19 @@
 //! A device that is made of memory, with a folder for the card: its power fails, or its card is
 //! pulled, after whichever write a test wants.
 
-use super::bundle;
-use super::folder::Folder;
-use super::machine::CardId;
-use super::pending::Moment;
-use super::protocol::{Answer, DeviceFacts, UpdateState};
-use super::prove::{Findings, RunningSystem, judge_findings};
-use super::slots::{
+use crate::record::Timestamp;
+use crate::update::boot::slots::{
     self, BootSectors, BootState, Running, SECTOR_BYTES, Sector, SectorCopy, Slot, TRIAL_ATTEMPTS,
 };
-use super::updater::{Access, Host, Installation, STAGED_FILE};
-use super::verity::{VeritySettings, fixture};
-use crate::record::Timestamp;
+use crate::update::bundle::manifest;
+use crate::update::bundle::verity::{VeritySettings, fixture};
+use crate::update::card::entry::CardId;
+use crate::update::folder::Folder;
+use crate::update::host::{Access, Host, Installation};
+use crate::update::protocol::{Answer, DeviceFacts, UpdateState};
+use crate::update::trial::boot_check::{Findings, RunningSystem, judge_findings};
+use crate::update::trial::pending::Moment;
+use crate::update::updater::STAGED_FILE;
 use sha2::{Digest, Sha256};
 use std::cell::{RefCell, RefMut};
 use std::collections::{BTreeMap, VecDeque};
@@ -491,7 +492,7 @@ impl Host for SimulatedHost {
         });
         let release = release.ok_or("signature verification failed")?;
         let compatible = format!("hemoscope-{BOARD}");
-        Ok(bundle::fixture::info(
+        Ok(manifest::fixture::info(
             &compatible,
             release.version,
             &release.verity,
@@ -516,7 +517,7 @@ impl Host for SimulatedHost {
         drop(world);
         Ok(SimulatedRauc {
             world: self.world.clone(),
-            slot: bundle::target_slot(self.running),
+            slot: self.running.update_target(),
             release: release.ok_or("signature verification failed")?,
             step: 0,
         })

@@ -1,17 +1,17 @@
 //! Whole updates, good and bad, with the power cut and the card pulled at every single write.
 
-use super::folder::{self, Folder};
-use super::history::{self, HistoryEvent};
-use super::pending::{PENDING_FILE, Pending};
-use super::protocol::{Answer, UpdateState};
-use super::prove::{AfterStart, after_start};
-use super::simulated::{
+use super::simulated_device::{
     BOARD, Behaviour, Luck, Release, Shared, SimulatedHost, SimulatedSystem, World,
 };
-use super::slots::{self, Running, Slot};
-use super::system::SystemVersion;
-use super::updater::Updater;
 use crate::record::line;
+use crate::update::boot::slots::{self, Running, Slot};
+use crate::update::bundle::system_version::SystemVersion;
+use crate::update::folder::{self, Folder};
+use crate::update::history::{self, HistoryEvent};
+use crate::update::protocol::{Answer, UpdateState};
+use crate::update::trial::boot_check::{AfterStart, after_start};
+use crate::update::trial::pending::{PENDING_FILE, Pending};
+use crate::update::updater::Updater;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 

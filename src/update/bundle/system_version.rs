@@ -1,6 +1,6 @@
 //! Which system runs: the version file of the image.
 
-use super::version::{NoVersion, Version};
+use crate::update::bundle::version::{NoVersion, Version};
 use serde::Deserialize;
 use std::fs::File;
 use std::io::{self, Read};

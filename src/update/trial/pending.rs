@@ -1,17 +1,15 @@
-//! What is known of an update between its installation and its end, and of the last proof.
+//! What is known of an update between its installation and its end.
 
-use super::folder::{self, Folder, FolderError};
-use super::history::{HISTORY_FORMAT, HistoryEvent, HistoryLine};
-use super::protocol::{DeviceFacts, Outcome, UpdateResult};
-use super::slots::Slot;
 use crate::record::Timestamp;
+use crate::update::boot::slots::Slot;
+use crate::update::folder::{self, Folder, FolderError};
+use crate::update::history::{HISTORY_FORMAT, HistoryEvent, HistoryLine};
+use crate::update::protocol::{Outcome, UpdateResult};
 use serde::{Deserialize, Serialize};
 
 /// The update that is under way, in the updater's folder.
 pub const PENDING_FILE: &str = "pending.json";
-/// What the device had at the last proof, in the updater's folder.
-pub const PROVEN_FILE: &str = "proven.json";
-/// The format of both.
+/// The format of the file.
 const FORMAT: u32 = 1;
 
 /// An update that has begun and not ended; written before the slot is touched.
@@ -101,45 +99,10 @@ pub struct Moment {
     pub stamp: Timestamp,
 }
 
-/// What the device had when a version last proved itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Proven {
-    format: u32,
-    pub facts: DeviceFacts,
-}
-
-impl Proven {
-    /// The facts of the last proof; `None` where there are none that this version knows.
-    ///
-    /// # Errors
-    /// The file cannot be read, or is of no format that this version knows.
-    pub fn load(folder: &impl Folder) -> Result<Option<DeviceFacts>, FolderError> {
-        let found: Option<Self> = folder::read_json(folder, PROVEN_FILE)?;
-        Ok(found
-            .filter(|proven| proven.format == FORMAT)
-            .map(|proven| proven.facts))
-    }
-
-    /// Has facts survive a power cut, unless they stand there.
-    ///
-    /// # Errors
-    /// They do not.
-    pub fn store(folder: &mut impl Folder, facts: &DeviceFacts) -> Result<(), FolderError> {
-        if Self::load(folder).ok().flatten().as_ref() == Some(facts) {
-            return Ok(());
-        }
-        let proven = Self {
-            format: FORMAT,
-            facts: facts.clone(),
-        };
-        folder::replace_json(folder, PROVEN_FILE, &proven)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::folder::DiskFolder;
     use super::*;
+    use crate::update::folder::DiskFolder;
     use std::fs;
 
     #[test]
@@ -157,21 +120,5 @@ mod tests {
             let error = Pending::load(&folder).unwrap_err();
             assert!(error.to_string().contains("passed over"), "{error}");
         }
-    }
-
-    #[test]
-    fn facts_come_back() {
-        let outer = tempfile::tempdir().unwrap();
-        let mut folder = DiskFolder::new(outer.path().to_owned());
-        assert_eq!(Proven::load(&folder).unwrap(), None);
-        let facts = DeviceFacts {
-            version: "1.0.0".to_owned(),
-            camera: Some("USB".to_owned()),
-            display: None,
-            is_data_readable: true,
-        };
-        Proven::store(&mut folder, &facts).unwrap();
-        Proven::store(&mut folder, &facts).unwrap();
-        assert_eq!(Proven::load(&folder).unwrap(), Some(facts));
     }
 }
