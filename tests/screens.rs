@@ -4,7 +4,7 @@
 
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
-use hemoscope::cell::{BoundingBox, Cell, CellClass};
+use hemoscope::cell::{BoundingBox, Cell, CellClass, PerClass};
 use hemoscope::device::calendar::CivilTime;
 use hemoscope::image::frame::Frame;
 use hemoscope::language::{Language, TextId};
@@ -132,6 +132,14 @@ fn utc() -> Clock {
     }
 }
 
+fn by_class<T: Copy>(rbc: T, wbc: T, plt: T) -> PerClass<T> {
+    PerClass::from_fn(|class| match class {
+        CellClass::Rbc => rbc,
+        CellClass::Wbc => wbc,
+        CellClass::Plt => plt,
+    })
+}
+
 fn ratio(value: u64, low: u64, high: u64, n: u64) -> Option<Reading> {
     Some(Reading::Known(Estimate {
         value: Decimal::tenths(value),
@@ -157,14 +165,13 @@ fn normal(field: &Field, language: Language) -> Counting<'_> {
             nm_per_px: 123,
             spread_nm: 8,
         },
-        counts: [
+        counts: by_class(
             Reading::Known(Estimate::of_count(5012, 4874, 5153)),
             Reading::Known(Estimate::of_count(31, 21, 44)),
             Reading::Known(Estimate::of_count(181, 156, 209)),
-        ],
+        ),
         uncertain: 14,
-        wbc_per_1000_rbc: ratio(62, 42, 88, 31),
-        plt_per_1000_rbc: ratio(361, 310, 418, 181),
+        per_1000_rbc: by_class(None, ratio(62, 42, 88, 31), ratio(361, 310, 418, 181)),
         fields: Fields {
             counted: 26,
             wanted: Some(40),
@@ -191,14 +198,17 @@ fn too_few(field: &Field, language: Language) -> Counting<'_> {
         }),
         density: Some(Density::Sparse),
         scale: Scale::Calibrated { nm_per_px: 98 },
-        counts: [
+        counts: by_class(
             Reading::Known(Estimate::of_count(164, 140, 191)),
             Reading::TooFew { n: 1 },
             Reading::TooFew { n: 4 },
-        ],
+        ),
         uncertain: 2,
-        wbc_per_1000_rbc: Some(Reading::TooFew { n: 1 }),
-        plt_per_1000_rbc: Some(Reading::TooFew { n: 4 }),
+        per_1000_rbc: by_class(
+            None,
+            Some(Reading::TooFew { n: 1 }),
+            Some(Reading::TooFew { n: 4 }),
+        ),
         fields: Fields {
             counted: 1,
             wanted: Some(40),
@@ -243,14 +253,17 @@ fn warning(field: &Field, language: Language) -> Counting<'_> {
         brightness: Some(Brightness::Bright),
         density: Some(Density::Crowded),
         scale: Scale::Unknown,
-        counts: [
+        counts: by_class(
             Reading::Known(Estimate::of_count(124_312, 123_622, 125_005)),
             Reading::Known(Estimate::of_count(10_312, 10_114, 10_513)),
             Reading::Known(Estimate::of_count(4_488, 4_358, 4_621)),
-        ],
+        ),
         uncertain: 8_214,
-        wbc_per_1000_rbc: ratio(830, 814, 846, 10_312),
-        plt_per_1000_rbc: ratio(2361, 2350, 2372, 4_488),
+        per_1000_rbc: by_class(
+            None,
+            ratio(830, 814, 846, 10_312),
+            ratio(2361, 2350, 2372, 4_488),
+        ),
         fields: Fields {
             counted: 412,
             wanted: Some(600),
@@ -293,10 +306,9 @@ fn empty<'a>(field: &'a Field, language: Language) -> Counting<'a> {
         brightness: None,
         density: None,
         scale: Scale::Unknown,
-        counts: [Reading::TooFew { n: 0 }; 3],
+        counts: PerClass::from_fn(|_| Reading::TooFew { n: 0 }),
         uncertain: 0,
-        wbc_per_1000_rbc: None,
-        plt_per_1000_rbc: None,
+        per_1000_rbc: by_class(None, None, None),
         fields: Fields::default(),
         instruction: Instruction::Wait,
         ..normal(field, language)
@@ -772,9 +784,9 @@ fn hostile_content_is_drawn_without_panic() {
             nm_per_px: u32::MAX,
             spread_nm: u32::MAX,
         },
-        counts: [Reading::Known(huge); 3],
+        counts: PerClass::from_fn(|_| Reading::Known(huge)),
         uncertain: u64::MAX,
-        wbc_per_1000_rbc: Some(Reading::Known(huge)),
+        per_1000_rbc: PerClass::from_fn(|_| Some(Reading::Known(huge))),
         fields: Fields {
             counted: u32::MAX,
             wanted: Some(0),

@@ -4,7 +4,7 @@ mod common;
 
 use common::{hemoscope, messages, slide, slide_um_per_px};
 use hemoscope::analysis::analyser::{AnalyseSettings, Analyser};
-use hemoscope::cell::{BoundingBox, Cell, CellClass};
+use hemoscope::cell::{BoundingBox, Cell, CellClass, PerClass};
 use hemoscope::count::BorderRule;
 use hemoscope::network::Network;
 use hemoscope::preprocess::Steps;
@@ -48,21 +48,21 @@ fn totals_over_forty_fields_are_within_five_percent_of_the_truth() {
     let mut wrong = Vec::new();
     for seed in [7, 101, 102] {
         let slide = slide(seed);
-        let (mut counted, mut truth) = ([0_u32; 3], [0_u32; 3]);
+        let (mut counted, mut truth) = (PerClass::<u32>::default(), PerClass::<u32>::default());
         for index in 0..FIELDS {
             let (frame, field) = slide.field(index);
             let found = analyser.analyse(&frame, slide_um_per_px()).unwrap();
             for cell in found.cells.iter().filter(|cell| cell.counted) {
                 if let Some(class) = cell.class() {
-                    counted[class.index()] += 1;
+                    counted[class] += 1;
                 }
             }
             for (class, bounds) in &field.cells {
-                truth[class.index()] += u32::from(found.border.counts(bounds));
+                truth[*class] += u32::from(found.border.counts(bounds));
             }
         }
         for class in CellClass::ALL {
-            let (counted, truth) = (counted[class.index()], truth[class.index()]);
+            let (counted, truth) = (counted[class], truth[class]);
             assert!(
                 truth > 20,
                 "seed {seed}: {truth} {class} are too few to judge by"

@@ -1,42 +1,8 @@
 //! One cell as the network found it: class, place, confidence.
 
-use std::fmt;
+mod class;
 
-/// The classes that the network tells apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum CellClass {
-    /// Red blood cell.
-    Rbc,
-    /// White blood cell.
-    Wbc,
-    /// Platelet.
-    Plt,
-}
-
-impl CellClass {
-    /// Every class, in the order of the network's heat channels.
-    pub const ALL: [CellClass; 3] = [CellClass::Rbc, CellClass::Wbc, CellClass::Plt];
-
-    /// Place in [`CellClass::ALL`].
-    pub fn index(self) -> usize {
-        self as usize
-    }
-
-    /// The field's abbreviation: `RBC`, `WBC`, `PLT`.
-    pub fn name(self) -> &'static str {
-        match self {
-            CellClass::Rbc => "RBC",
-            CellClass::Wbc => "WBC",
-            CellClass::Plt => "PLT",
-        }
-    }
-}
-
-impl fmt::Display for CellClass {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(self.name())
-    }
-}
+pub use class::{CellClass, PerClass, by_name};
 
 /// One sixteenth of a pixel: the unit of every box, so that boxes stay integers.
 pub const SUBPIXELS: i32 = 16;

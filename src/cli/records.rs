@@ -1,5 +1,6 @@
 //! `hemoscope records`: what runs have written down, read back.
 
+use crate::cell::{CellClass, PerClass};
 use crate::cli::arguments::{RecordsAction, RecordsArguments};
 use crate::cli::table;
 use crate::config::Config;
@@ -53,24 +54,39 @@ pub fn run(arguments: &RecordsArguments) -> Result<bool> {
 
 fn heading() -> String {
     format!(
-        "{:>8}  {:<12}{:>8}{:>10}{:>6}{:>10}{:>8}{:>8}{:>10}  sample\n",
-        "smear", "state", "fields", "rejected", "lost", "RBC", "WBC", "PLT", "uncert."
+        "{:>8}  {:<12}{:>8}{:>10}{:>6}{}{:>10}  sample\n",
+        "smear",
+        "state",
+        "fields",
+        "rejected",
+        "lost",
+        class_columns(PerClass::from_fn(CellClass::name)),
+        "uncert."
     )
+}
+
+fn class_columns(values: PerClass<impl ToString>) -> String {
+    let mut columns = String::new();
+    for (class, value) in values.iter() {
+        // Of all cells of a smear nearly all are red.
+        let width = if class == CellClass::Rbc { 10 } else { 8 };
+        // Writing to a string cannot fail.
+        let _ = write!(columns, "{:>width$}", value.to_string());
+    }
+    columns
 }
 
 fn row(smear: &SmearRecords) -> String {
     let totals = &smear.totals;
     let sample = smear.started.as_ref().map_or("", |started| &started.sample);
     let mut text = format!(
-        "{:>8}  {:<12}{:>8}{:>10}{:>6}{:>10}{:>8}{:>8}{:>10}  {sample}",
+        "{:>8}  {:<12}{:>8}{:>10}{:>6}{}{:>10}  {sample}",
         smear.number,
         smear.state.to_string(),
         totals.fields,
         totals.rejected,
         totals.lost,
-        totals.rbc,
-        totals.wbc,
-        totals.plt,
+        class_columns(totals.certain),
         totals.uncertain,
     );
     text.truncate(text.trim_end().len());

@@ -23,7 +23,7 @@ pub fn summary_table(summary: &Summary, notes: &[String], not_counted: u64) -> S
         "per 1000 RBC (interval)",
         "share of cells, %",
     ]);
-    for class in &summary.classes {
+    for class in summary.classes.values() {
         let seen = class.seen.to_string();
         let (count, ratio) = (count_text(class), ratio_text(class));
         row([

@@ -5,7 +5,7 @@ use super::interval::{
     Confidence, Interval, cells_for_relative_half_width, poisson_interval, proportion_interval,
     ratio_interval,
 };
-use crate::cell::{Cell, CellClass};
+use crate::cell::{Cell, CellClass, PerClass};
 use std::borrow::Borrow;
 use thiserror::Error;
 
@@ -17,8 +17,8 @@ pub const MAX_FIELDS: u32 = 1_000_000;
 /// The counted cells of one field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FieldTally {
-    /// Certain cells by class, in the order of [`CellClass::ALL`].
-    pub certain: [u32; 3],
+    /// Certain cells.
+    pub certain: PerClass<u32>,
     /// Cells below the certainty threshold of their class.
     pub uncertain: u32,
     /// The area that they stand for, in 1/256 of a square pixel
@@ -30,7 +30,7 @@ impl FieldTally {
     /// Adds up the cells that the border rule lets count, on `area_q8`.
     pub fn from_cells(cells: impl IntoIterator<Item = impl Borrow<Cell>>, area_q8: u64) -> Self {
         let mut tally = Self {
-            certain: [0; 3],
+            certain: PerClass::default(),
             uncertain: 0,
             area_q8,
         };
@@ -38,7 +38,7 @@ impl FieldTally {
             let cell = cell.borrow();
             match cell.class() {
                 _ if !cell.counted => {}
-                Some(class) => tally.certain[class.index()] += 1,
+                Some(class) => tally.certain[class] += 1,
                 None => tally.uncertain += 1,
             }
         }
@@ -47,13 +47,13 @@ impl FieldTally {
 
     /// Certain cells of one class.
     pub fn class(&self, class: CellClass) -> u32 {
-        self.certain[class.index()]
+        self.certain[class]
     }
 
     /// All counted cells, or `None` beyond 32 bits.
     fn cells(&self) -> Option<u32> {
         self.certain
-            .iter()
+            .values()
             .try_fold(self.uncertain, |sum, &count| sum.checked_add(count))
     }
 }
@@ -124,14 +124,14 @@ impl CountRules {
 pub struct SmearTally {
     fields: u32,
     area_q8: u64,
-    certain: [u32; 3],
+    certain: PerClass<u32>,
     uncertain: u32,
     /// Σ n² / area by class, area in 1/256 of a square pixel.
-    squares_by_area: [f64; 3],
+    squares_by_area: PerClass<f64>,
     /// Each class against the red cells.
-    against_red: [PairSums; 3],
+    against_red: PerClass<PairSums>,
     /// Each class against all other certain cells.
-    against_others: [PairSums; 3],
+    against_others: PerClass<PairSums>,
     /// Uncertain cells against certain ones.
     uncertain_against_certain: PairSums,
 }
@@ -214,17 +214,16 @@ impl SmearTally {
         self.area_q8 = area_q8;
         self.uncertain += field.uncertain;
         let red_cells = field.class(CellClass::Rbc);
-        let certain_cells: u32 = field.certain.iter().sum();
+        let certain_cells: u32 = field.certain.values().sum();
         self.uncertain_against_certain
             .add(field.uncertain, certain_cells);
         for class in CellClass::ALL {
             let count = field.class(class);
-            let index = class.index();
-            self.certain[index] += count;
-            self.squares_by_area[index] += square(count) / field.area_q8 as f64;
-            self.against_others[index].add(count, certain_cells - count);
+            self.certain[class] += count;
+            self.squares_by_area[class] += square(count) / field.area_q8 as f64;
+            self.against_others[class].add(count, certain_cells - count);
             if class != CellClass::Rbc {
-                self.against_red[index].add(count, red_cells);
+                self.against_red[class].add(count, red_cells);
             }
         }
         Ok(())
@@ -242,7 +241,7 @@ impl SmearTally {
 
     /// Certain cells of one class.
     pub fn class(&self, class: CellClass) -> u32 {
-        self.certain[class.index()]
+        self.certain[class]
     }
 
     /// Uncertain cells.
@@ -252,7 +251,7 @@ impl SmearTally {
 
     /// What may be said about the smear so far.
     pub fn summary(&self, rules: &CountRules) -> Summary {
-        let classes = CellClass::ALL.map(|class| self.class_summary(class, rules));
+        let classes = PerClass::from_fn(|class| self.class_summary(class, rules));
         Summary {
             fields: self.fields,
             confidence: rules.confidence,
@@ -265,7 +264,7 @@ impl SmearTally {
 
     /// All counted cells; [`SmearTally::add`] keeps the sum within [`MAX_CELLS`].
     fn cells(&self) -> u32 {
-        self.certain.iter().sum::<u32>() + self.uncertain
+        self.certain.values().sum::<u32>() + self.uncertain
     }
 
     fn class_summary(&self, class: CellClass, rules: &CountRules) -> ClassSummary {
@@ -277,7 +276,7 @@ impl SmearTally {
             seen: self.class(class),
             count: self.count(class, widening, rules),
             per_1000_rbc,
-            share: self.against_others[class.index()].share_percent(rules),
+            share: self.against_others[class].share_percent(rules),
             dispersion,
             progress: self.progress(class, widening, rules),
         }
@@ -288,7 +287,7 @@ impl SmearTally {
             self.fields,
             self.class(class),
             self.area_q8 as f64,
-            self.squares_by_area[class.index()],
+            self.squares_by_area[class],
         )
     }
 
@@ -303,7 +302,7 @@ impl SmearTally {
     }
 
     fn per_1000_rbc(&self, class: CellClass, rules: &CountRules) -> Estimate {
-        let pair = &self.against_red[class.index()];
+        let pair = &self.against_red[class];
         self.too_few(CellClass::Rbc, rules.needed_reference_cells())
             .or_else(|| self.too_few(class, rules.needed_cells()))
             .unwrap_or_else(|| Estimate::Known {
@@ -345,7 +344,7 @@ impl SmearTally {
         u32::try_from(fields + u64::from(!exact)).ok()
     }
 
-    fn warnings(&self, classes: &[ClassSummary; 3], rules: &CountRules) -> Warnings {
+    fn warnings(&self, classes: &PerClass<ClassSummary>, rules: &CountRules) -> Warnings {
         let uneven = |summary: &ClassSummary| {
             let dispersion = summary.dispersion.filter(Dispersion::is_uneven)?;
             Some(Warning::UnevenFields {
@@ -353,14 +352,10 @@ impl SmearTally {
                 index: dispersion.index,
             })
         };
-        let [rbc, wbc, plt] = classes.each_ref().map(uneven);
-        Warnings([
-            self.too_many_white_cells(rules),
-            self.many_uncertain(rules),
-            rbc,
-            wbc,
-            plt,
-        ])
+        Warnings {
+            of_the_smear: [self.too_many_white_cells(rules), self.many_uncertain(rules)],
+            of_classes: classes.each_ref().map(uneven),
+        }
     }
 
     /// Due when even the low end of the ratio's interval is above the limit, so that chance in a
@@ -370,11 +365,7 @@ impl SmearTally {
         let limit = rules.wbc_per_rbc_limit;
         // The low end lies below the ratio itself, which costs nothing to know.
         let suspect = wbc >= rules.needed_cells() && f64::from(wbc) > limit * f64::from(rbc);
-        let low = || {
-            self.against_red[CellClass::Wbc.index()]
-                .ratio(rules.confidence)
-                .low
-        };
+        let low = || self.against_red[CellClass::Wbc].ratio(rules.confidence).low;
         let due = suspect && low() > limit;
         due.then_some(Warning::TooManyWhiteCells { wbc, rbc, limit })
     }
@@ -454,8 +445,7 @@ pub struct ClassSummary {
 pub struct Summary {
     pub fields: u32,
     pub confidence: Confidence,
-    /// In the order of [`CellClass::ALL`].
-    pub classes: [ClassSummary; 3],
+    pub classes: PerClass<ClassSummary>,
     /// Uncertain cells seen and counted.
     pub uncertain: u32,
     /// Share of uncertain cells among all counted cells, in percent.
@@ -466,21 +456,24 @@ pub struct Summary {
 impl Summary {
     /// The summary of one class.
     pub fn class(&self, class: CellClass) -> &ClassSummary {
-        &self.classes[class.index()]
+        &self.classes[class]
     }
 }
 
 /// The warnings of a summary, most serious first. There are few, so they are kept in place.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Warnings([Option<Warning>; MAX_WARNINGS]);
-
-/// White cells, uncertain cells, and every class that is uneven.
-const MAX_WARNINGS: usize = 2 + CellClass::ALL.len();
+pub struct Warnings {
+    of_the_smear: [Option<Warning>; 2],
+    of_classes: PerClass<Option<Warning>>,
+}
 
 impl Warnings {
     /// The warnings, most serious first.
     pub fn iter(&self) -> impl Iterator<Item = &Warning> {
-        self.0.iter().flatten()
+        self.of_the_smear
+            .iter()
+            .chain(self.of_classes.values())
+            .flatten()
     }
 }
 
@@ -513,7 +506,11 @@ mod tests {
 
     fn field(rbc: u32, wbc: u32, plt: u32, uncertain: u32) -> FieldTally {
         FieldTally {
-            certain: [rbc, wbc, plt],
+            certain: PerClass::from([
+                (CellClass::Rbc, rbc),
+                (CellClass::Wbc, wbc),
+                (CellClass::Plt, plt),
+            ]),
             uncertain,
             area_q8: AREA_Q8,
         }
@@ -568,7 +565,7 @@ mod tests {
             };
             for rules in [CountRules::default(), lenient] {
                 let summary = smear(fields.clone()).summary(&rules);
-                for class in &summary.classes {
+                for class in summary.classes.values() {
                     assert_eq!(class.count.value(), None, "{class:?}");
                     assert_eq!(class.share.value(), None, "{class:?}");
                     assert!(
@@ -763,7 +760,7 @@ mod tests {
             let total: u32 = counts.iter().map(|count| count.0).sum();
             prop_assert_eq!(summary.class(CellClass::Rbc).seen, total);
             prop_assert_eq!(summary.fields as usize, counts.len());
-            let estimates = summary.classes.iter().flat_map(|class| {
+            let estimates = summary.classes.values().flat_map(|class| {
                 [Some(class.count), class.per_1000_rbc, Some(class.share)]
             });
             for estimate in estimates.flatten() {

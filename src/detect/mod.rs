@@ -3,7 +3,7 @@
 //! Every value that leaves this module is an integer computed from integers, so a frame gives
 //! the same cells on every processor.
 
-use crate::cell::{BoundingBox, Cell, CellClass, SUBPIXELS};
+use crate::cell::{BoundingBox, Cell, CellClass, PerClass, SUBPIXELS};
 use crate::network::{ClassSettings, HEAD_CHANNELS, NetworkOutput};
 use crate::preprocess::scale::ScalePlan;
 use std::cmp::Reverse;
@@ -44,8 +44,8 @@ const MIN_SIDE_Q4: i32 = 2 * SUBPIXELS;
 /// Which candidates become cells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DetectSettings {
-    /// Thresholds and calibration, in class order.
-    pub classes: [ClassSettings; 3],
+    /// Thresholds and calibration.
+    pub classes: PerClass<ClassSettings>,
     /// Keep every candidate from a heat of 0.01 on under its best class.
     pub all_cells: bool,
     /// Diameter of a red cell in the network's input, in pixels.
@@ -58,12 +58,12 @@ impl DetectSettings {
         if self.all_cells {
             return ALL_CELLS_LOGIT_Q8;
         }
-        let settings = &self.classes[class.index()];
+        let settings = &self.classes[class];
         lowest_logit(settings, settings.candidate_e4)
     }
 
     fn is_certain(&self, candidate: &Candidate, plan: &ScalePlan) -> bool {
-        let mut wanted = self.classes[candidate.class.index()].certain_e4;
+        let mut wanted = self.classes[candidate.class].certain_e4;
         if self.is_sliver(&clip(&candidate.bounds, plan.frame_px()), plan) {
             wanted = wanted.saturating_add(SLIVER_MARGIN_E4);
         }
@@ -107,6 +107,12 @@ impl Candidate {
     }
 }
 
+/// The channels that follow the classes' heats.
+const OFFSET_X_CHANNEL: usize = CellClass::COUNT;
+const OFFSET_Y_CHANNEL: usize = CellClass::COUNT + 1;
+const WIDTH_CHANNEL: usize = CellClass::COUNT + 2;
+const HEIGHT_CHANNEL: usize = CellClass::COUNT + 3;
+
 /// Places of the output that are compared at once.
 const RUN_PLACES: usize = 8;
 const RUN_VALUES: usize = RUN_PLACES * HEAD_CHANNELS;
@@ -117,7 +123,7 @@ const RUN_VALUES: usize = RUN_PLACES * HEAD_CHANNELS;
 pub struct Detector {
     settings: DetectSettings,
     /// The lowest heat logit of a candidate by class, in 1/256.
-    floors: [i32; 3],
+    floors: PerClass<i32>,
     /// The floors as they lie in [`RUN_PLACES`] places of an output; no bound on other channels.
     run_floors: [i16; RUN_VALUES],
     candidates: Vec<Candidate>,
@@ -128,12 +134,14 @@ pub struct Detector {
 impl Detector {
     /// A detector for outputs of one network.
     pub fn new(settings: DetectSettings) -> Self {
-        let floors = CellClass::ALL.map(|class| settings.lowest_candidate_logit(class));
-        let run_floors = std::array::from_fn(|at| match floors.get(at % HEAD_CHANNELS) {
-            // Within the range of a logit, so that nothing above a floor is passed over.
-            Some(floor) => (*floor).clamp(i16::MIN.into(), i16::MAX.into()) as i16,
-            None => i16::MAX,
-        });
+        let floors = PerClass::from_fn(|class| settings.lowest_candidate_logit(class));
+        let mut run_floors = [i16::MAX; RUN_VALUES];
+        for place in run_floors.chunks_exact_mut(HEAD_CHANNELS) {
+            for (class, floor) in floors.iter() {
+                // Within the range of a logit, so that nothing above a floor is passed over.
+                place[class.index()] = (*floor).clamp(i16::MIN.into(), i16::MAX.into()) as i16;
+            }
+        }
         Self {
             settings,
             floors,
@@ -183,7 +191,7 @@ impl Detector {
                     let column = run * RUN_PLACES + at;
                     for class in CellClass::ALL {
                         let logit = place[class.index()];
-                        if i32::from(logit) >= self.floors[class.index()] {
+                        if i32::from(logit) >= self.floors[class] {
                             self.add_candidate(output, plan, (row, column), class);
                         }
                     }
@@ -217,7 +225,7 @@ impl Detector {
         self.candidates.push(Candidate {
             class,
             logit_q8,
-            confidence_e4: confidence_e4(logit_q8, &self.settings.classes[class.index()]),
+            confidence_e4: confidence_e4(logit_q8, &self.settings.classes[class]),
             rival_e4: 0,
             bounds,
             order: place as u32,
@@ -309,8 +317,11 @@ fn network_box(output: &NetworkOutput, row: usize, column: usize) -> BoundingBox
         let size = libm::exp(f64::from(log_size) / f64::from(OUTPUT_STEPS));
         libm::round(size * stride_q4 as f64 / 2.0) as i64
     };
-    let (x, y) = (centre_q4(column, 3), centre_q4(row, 4));
-    let (half_width, half_height) = (half_q4(5), half_q4(6));
+    let (x, y) = (
+        centre_q4(column, OFFSET_X_CHANNEL),
+        centre_q4(row, OFFSET_Y_CHANNEL),
+    );
+    let (half_width, half_height) = (half_q4(WIDTH_CHANNEL), half_q4(HEIGHT_CHANNEL));
     BoundingBox {
         x0_q4: (x - half_width) as i32,
         y0_q4: (y - half_height) as i32,

@@ -39,7 +39,7 @@ pub(super) fn find_candidates(
 ) -> Vec<Candidate> {
     let mut candidates = Vec::new();
     for class in CellClass::ALL {
-        let class_settings = &settings.classes[class.index()];
+        let class_settings = &settings.classes[class];
         let floor = settings.lowest_candidate_logit(class);
         for row in 0..output.rows() {
             for column in 0..output.columns() {

@@ -16,7 +16,7 @@ fn plan() -> ScalePlan {
 }
 
 fn settings(all_cells: bool) -> DetectSettings {
-    let classes = CellClass::ALL.map(|class| ClassSettings {
+    let classes = PerClass::from_fn(|class: CellClass| ClassSettings {
         name: class.name().to_owned(),
         certain_e4: 5000,
         candidate_e4: 2500,
@@ -148,7 +148,7 @@ fn slivers_must_be_surer() {
 
 #[test]
 fn confidence_is_the_calibrated_probability() {
-    let mut class = settings(false).classes[0].clone();
+    let mut class = settings(false).classes[CellClass::Rbc].clone();
     assert_eq!(confidence_e4(0, &class), 5000);
     class.calibration_slope_q8 = 512;
     class.calibration_intercept_q8 = 256;
@@ -211,8 +211,8 @@ proptest! {
         candidate_e4 in 0_u16..6000,
     ) {
         let mut settings = settings(all_cells);
-        settings.classes[1].candidate_e4 = candidate_e4;
-        settings.classes[2].calibration_slope_q8 = 120;
+        settings.classes[CellClass::Wbc].candidate_e4 = candidate_e4;
+        settings.classes[CellClass::Plt].calibration_slope_q8 = 120;
         let mut detector = Detector::new(settings.clone());
         let mut cells = Vec::new();
         for output in outputs {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::error::NetworkError;
-use crate::cell::CellClass;
+use crate::cell::{CellClass, PerClass};
 
 /// The manifest's name in a model folder.
 pub const MANIFEST_FILE: &str = "manifest.toml";
@@ -158,9 +158,9 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Thresholds and calibration of the three classes, in their order.
-    pub fn class_settings(&self) -> [ClassSettings; 3] {
-        CellClass::ALL.map(|class| self.class[class.index()].clone())
+    /// Thresholds and calibration of the classes.
+    pub fn class_settings(&self) -> PerClass<ClassSettings> {
+        PerClass::from_fn(|class| self.class[class.index()].clone())
     }
 
     fn check(&self, path: &Path) -> Result<(), NetworkError> {
@@ -379,7 +379,7 @@ mod tests {
     fn a_whole_manifest_is_read() {
         let manifest = Manifest::parse(Path::new("manifest.toml"), MANIFEST).unwrap();
         assert_eq!(manifest.input.rbc_diameter_px, 52.0);
-        assert_eq!(manifest.class_settings()[2].certain_e4, 4500);
+        assert_eq!(manifest.class_settings()[CellClass::Plt].certain_e4, 4500);
         assert_eq!(manifest.metrics["map50"], 0.9);
     }
 

@@ -16,6 +16,7 @@ mod manifest;
 mod op;
 mod runner;
 
+use crate::cell::CellClass;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -38,9 +39,9 @@ use kernels::{Kernel, Program};
 
 /// The environment variable that forces a kernel by its name.
 pub const KERNEL_VARIABLE: &str = "HEMOSCOPE_KERNEL";
-/// Output channels: a logit for each of three classes, the centre's offset x and y, and the
-/// logarithms of width and height.
-pub const HEAD_CHANNELS: usize = 7;
+/// Output channels: a logit for each class, the centre's offset x and y, and the logarithms of
+/// width and height.
+pub const HEAD_CHANNELS: usize = CellClass::COUNT + 4;
 /// Output steps in one unit.
 pub const HEAD_STEPS: f32 = 256.0;
 

@@ -5,6 +5,7 @@
 //! ```
 
 use super::line::{self, LineDamage, MAX_LINE_BYTES};
+use crate::cell::PerClass;
 use crate::count::FieldTally;
 use crate::device::clock::Timestamp;
 use crate::quality::RejectReason;
@@ -105,9 +106,8 @@ pub struct FieldRecord {
     pub field: Option<u64>,
     pub outcome: FieldOutcome,
     /// Counted cells; zero unless the field was counted.
-    pub rbc: u32,
-    pub wbc: u32,
-    pub plt: u32,
+    #[serde(flatten)]
+    pub certain: PerClass<u32>,
     pub uncertain: u32,
     /// The area that they stand for, in 1/256 of a square pixel.
     pub area_q8: u64,
@@ -127,7 +127,7 @@ impl FieldRecord {
     /// What a counted field adds to its smear; `None` for any other.
     pub fn tally(&self) -> Option<FieldTally> {
         (self.outcome == FieldOutcome::Counted).then_some(FieldTally {
-            certain: [self.rbc, self.wbc, self.plt],
+            certain: self.certain,
             uncertain: self.uncertain,
             area_q8: self.area_q8,
         })
@@ -143,9 +143,9 @@ pub struct Totals {
     pub rejected: u64,
     /// Fields whose lines could not be kept.
     pub lost: u64,
-    pub rbc: u64,
-    pub wbc: u64,
-    pub plt: u64,
+    /// Certain cells.
+    #[serde(flatten)]
+    pub certain: PerClass<u64>,
     pub uncertain: u64,
 }
 
@@ -158,9 +158,9 @@ impl Totals {
             return;
         }
         self.fields += 1;
-        self.rbc += u64::from(field.rbc);
-        self.wbc += u64::from(field.wbc);
-        self.plt += u64::from(field.plt);
+        for (class, total) in self.certain.iter_mut() {
+            *total += u64::from(field.certain[class]);
+        }
         self.uncertain += u64::from(field.uncertain);
     }
 }

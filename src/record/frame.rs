@@ -1,6 +1,6 @@
 //! One frame's result as a line of JSON, for batch engines and for scoring.
 
-use crate::cell::{Cell, CellClass};
+use crate::cell::{Cell, PerClass, by_name};
 use serde::Serialize;
 
 /// Parts of a confidence's whole.
@@ -29,12 +29,8 @@ pub struct FrameRecord {
 /// Cells that the border rule lets count.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct CountsRecord {
-    #[serde(rename = "RBC")]
-    pub rbc: u32,
-    #[serde(rename = "WBC")]
-    pub wbc: u32,
-    #[serde(rename = "PLT")]
-    pub plt: u32,
+    #[serde(flatten, serialize_with = "by_name")]
+    pub certain: PerClass<u32>,
     pub uncertain: u32,
 }
 
@@ -58,9 +54,7 @@ impl CountsRecord {
         let mut counts = Self::default();
         for cell in cells.iter().filter(|cell| cell.counted) {
             match cell.class() {
-                Some(CellClass::Rbc) => counts.rbc += 1,
-                Some(CellClass::Wbc) => counts.wbc += 1,
-                Some(CellClass::Plt) => counts.plt += 1,
+                Some(class) => counts.certain[class] += 1,
                 None => counts.uncertain += 1,
             }
         }
@@ -82,7 +76,7 @@ impl From<&Cell> for CellRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cell::BoundingBox;
+    use crate::cell::{BoundingBox, CellClass};
 
     fn cell(best_class: CellClass, certain: bool, counted: bool) -> Cell {
         Cell {
@@ -116,12 +110,10 @@ mod tests {
             cell(CellClass::Wbc, false, true),
             cell(CellClass::Wbc, true, true),
         ];
-        let expected = CountsRecord {
-            rbc: 1,
-            wbc: 1,
-            plt: 0,
-            uncertain: 1,
-        };
-        assert_eq!(CountsRecord::from_cells(&cells), expected);
+        let counts = CountsRecord::from_cells(&cells);
+        assert_eq!(
+            serde_json::to_string(&counts).unwrap(),
+            r#"{"RBC":1,"WBC":1,"PLT":0,"uncertain":1}"#
+        );
     }
 }

@@ -4,6 +4,7 @@ use super::archive::{self, SmearRecords, SmearState};
 use super::entry::{Damage, DamageKind, decode, encode, read_prefix};
 use super::journal::{Disk, Journal, RealDisk};
 use super::*;
+use crate::cell::{CellClass, PerClass};
 use proptest::prelude::*;
 use std::borrow::Cow;
 use std::fs::{self, File};
@@ -38,9 +39,11 @@ fn field(number: u32) -> FieldRecord {
         } else {
             FieldOutcome::Blurred
         },
-        rbc: if is_counted { 40 + number } else { 0 },
-        wbc: u32::from(is_counted),
-        plt: 0,
+        certain: if is_counted {
+            PerClass::from([(CellClass::Rbc, 40 + number), (CellClass::Wbc, 1)])
+        } else {
+            PerClass::default()
+        },
         uncertain: if is_counted { number % 3 } else { 0 },
         area_q8: 70_000_000,
         um_per_px: Some(0.0725),
@@ -125,6 +128,31 @@ fn a_line_is_json_and_says_everything() {
     assert_eq!(line["event"]["field"]["rbc"], 41);
     assert_eq!(line["event"]["field"]["outcome"], "counted");
     assert_eq!(line["crc32"].as_str().map(str::len), Some(8));
+}
+
+#[test]
+fn lines_of_format_1_stay_as_they_are() {
+    let events = [
+        (
+            Event::Field(field(1)),
+            r#"{"field":{"field":1,"outcome":"counted","rbc":41,"wbc":1,"plt":0,"uncertain":1,"#
+                .to_owned()
+                + r#""area_q8":70000000,"um_per_px":0.0725,"um_per_px_estimated":false,"#
+                + r#""focus_score":80,"background_level":210,"lost_before":0}}"#,
+        ),
+        (
+            Event::SmearEnded {
+                ending: EndReason::Finished,
+                totals: totals(4),
+            },
+            r#"{"smear_ended":{"ending":"finished","totals":{"fields":3,"rejected":1,"lost":0,"#
+                .to_owned()
+                + r#""rbc":126,"wbc":3,"plt":0,"uncertain":3}}}"#,
+        ),
+    ];
+    for (event, expected) in events {
+        assert_eq!(serde_json::to_string(&event).unwrap(), expected);
+    }
 }
 
 #[test]
@@ -459,27 +487,25 @@ proptest! {
     #[test]
     fn what_is_written_is_read_back(
         seq in any::<u64>(),
-        counts in any::<[u32; 4]>(),
+        counts in any::<[u32; CellClass::COUNT]>(),
+        uncertain in any::<u32>(),
         area_q8 in any::<u64>(),
         um_per_px_thousandths in proptest::option::of(5_u32..5000),
         field in proptest::option::of(any::<u64>()),
         stamp in (any::<u64>(), any::<u64>(), any::<bool>()),
         boot_id in "\\PC{0,40}",
     ) {
-        let [rbc, wbc, plt, uncertain] = counts;
         let event = Event::Field(FieldRecord {
             field,
             outcome: FieldOutcome::Counted,
-            rbc,
-            wbc,
-            plt,
+            certain: PerClass::from_fn(|class| counts[class.index()]),
             uncertain,
             area_q8,
             um_per_px: um_per_px_thousandths.map(|thousandths| f64::from(thousandths) / 1000.0),
             um_per_px_estimated: true,
             focus_score: 9,
             background_level: 255,
-            lost_before: rbc,
+            lost_before: uncertain,
         });
         let entry = Entry {
             smear: 3,

@@ -104,7 +104,6 @@ pub fn counting_of<'a>(
     let latest = session.latest();
     let quality = latest.map(|latest| latest.quality);
     let ratio = |class: &ClassSummary| class.per_1000_rbc.map(|ratio| reading_of(&ratio));
-    let [_, wbc, plt] = &summary.classes;
     Counting {
         language: setup.language(),
         identity: identity_of(setup, surroundings),
@@ -132,8 +131,7 @@ pub fn counting_of<'a>(
             .each_ref()
             .map(|class| reading_of(&class.count)),
         uncertain: u64::from(summary.uncertain),
-        wbc_per_1000_rbc: ratio(wbc),
-        plt_per_1000_rbc: ratio(plt),
+        per_1000_rbc: summary.classes.each_ref().map(ratio),
         fields: Fields {
             counted: session.fields(),
             wanted: session.target_fields(),

@@ -1,7 +1,6 @@
 //! What of a run is written down.
 
-use crate::cell::CellClass;
-use crate::count::FieldTally;
+use crate::cell::PerClass;
 use crate::record::{EndReason, FieldOutcome, FieldRecord, RecordSummary, Recorder, SmearStarted};
 use crate::record::{RECORDS_FORMAT, records_folder};
 use crate::session::smear::{Event, FrameView, KnownScale, RunState, Session};
@@ -113,13 +112,10 @@ fn record_of(event: &Event, scale: KnownScale) -> Option<FieldRecord> {
         Event::Unscaled(view) => (view, FieldOutcome::Unscaled, None),
         _ => return None,
     };
-    let class = |class| tally.map_or(0, |tally: &FieldTally| tally.class(class));
     Some(FieldRecord {
         field: view.field,
         outcome,
-        rbc: class(CellClass::Rbc),
-        wbc: class(CellClass::Wbc),
-        plt: class(CellClass::Plt),
+        certain: tally.map_or_else(PerClass::default, |tally| tally.certain),
         uncertain: tally.map_or(0, |tally| tally.uncertain),
         area_q8: tally.map_or(0, |tally| tally.area_q8),
         um_per_px: scale.um_per_px(),
@@ -133,7 +129,8 @@ fn record_of(event: &Event, scale: KnownScale) -> Option<FieldRecord> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::count::CountRules;
+    use crate::cell::CellClass;
+    use crate::count::{CountRules, FieldTally};
     use crate::quality::RejectReason;
     use crate::record::archive;
     use crate::session::smear::FrameTally;
@@ -155,7 +152,11 @@ mod tests {
         let counted = |rbc| Event::Counted {
             view: view(),
             tally: FieldTally {
-                certain: [rbc, 2, 1],
+                certain: PerClass::from([
+                    (CellClass::Rbc, rbc),
+                    (CellClass::Wbc, 2),
+                    (CellClass::Plt, 1),
+                ]),
                 uncertain: 3,
                 area_q8: 1 << 20,
             },
@@ -186,7 +187,8 @@ mod tests {
         assert_eq!(smear.faults, []);
         assert_eq!(smear.state, archive::SmearState::Ended(EndReason::Finished));
         let totals = smear.totals;
-        assert_eq!((totals.fields, totals.rejected, totals.rbc), (2, 3, 90));
+        assert_eq!((totals.fields, totals.rejected), (2, 3));
+        assert_eq!(totals.certain[CellClass::Rbc], 90);
         let rules = CountRules::default();
         assert_eq!(&smear.tally.summary(&rules), session.summary());
     }

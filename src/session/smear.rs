@@ -490,7 +490,7 @@ mod tests {
 
     fn tally(rbc: u32) -> FieldTally {
         FieldTally {
-            certain: [rbc, 0, 0],
+            certain: crate::cell::PerClass::from([(crate::cell::CellClass::Rbc, rbc)]),
             uncertain: 0,
             area_q8: 1_000_000,
         }

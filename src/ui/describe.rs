@@ -4,7 +4,6 @@
 use super::model::{Counting, Failure, NoCamera, Notice, Reading, Screen, Starting, Update};
 use super::update_page::{Said, buttons, content, title};
 use super::{number, wording};
-use crate::cell::CellClass;
 use crate::language::{Language, TextId};
 
 /// What a screen says, most important first.
@@ -83,16 +82,13 @@ pub fn of_counting(counting: &Counting<'_>) -> Vec<String> {
             .map(|warning| words(warning.into()).to_owned()),
     );
     lines.extend(of_notice(counting.notice, language));
-    let classes = CellClass::ALL.into_iter().zip(counting.counts);
+    let counts = counting.counts.iter();
     lines.extend(
-        classes.map(|(class, reading)| format!("{class}  {}", of_reading(reading, language))),
+        counts.map(|(class, reading)| format!("{class}  {}", of_reading(*reading, language))),
     );
-    let ratios = [
-        (CellClass::Wbc, counting.wbc_per_1000_rbc),
-        (CellClass::Plt, counting.plt_per_1000_rbc),
-    ];
-    lines.extend(ratios.into_iter().filter_map(|(class, reading)| {
-        let number = of_reading(reading?, language);
+    let ratios = counting.per_1000_rbc.iter();
+    lines.extend(ratios.filter_map(|(class, reading)| {
+        let number = of_reading((*reading)?, language);
         Some(format!(
             "{class} {}  {number}",
             words(TextId::CountsPer1000Rbc)

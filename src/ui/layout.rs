@@ -2,6 +2,7 @@
 
 use super::canvas::Canvas;
 use super::font::TypeScale;
+use crate::cell::{CellClass, PerClass};
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 use std::fmt;
@@ -310,14 +311,15 @@ pub(super) struct CountingLayout {
     pub card: Rectangle,
     pub counts_title: Rectangle,
     pub interval_title: Rectangle,
-    pub classes: [ClassPlace; 3],
+    pub classes: PerClass<ClassPlace>,
     pub uncertain_rule: Rectangle,
     pub uncertain_mark: Rectangle,
     pub uncertain_name: Rectangle,
     pub uncertain_number: Rectangle,
     pub ratio_rule: Rectangle,
     pub ratio_title: Rectangle,
-    pub ratios: [RatioPlace; 2],
+    /// For every class but the red cells.
+    pub ratios: [RatioPlace; CellClass::COUNT - 1],
     pub dispersion_sign: Rectangle,
     pub dispersion: Vec<Rectangle>,
     pub fields_row: Rectangle,
@@ -366,7 +368,7 @@ impl CountingLayout {
         column.cut_top(2);
         let mut title = column.cut_top(budget.row + 1);
         let interval_title = title.cut_right(title.hundredths(48)).area();
-        let classes = std::array::from_fn(|_| class_place(&mut column, budget));
+        let classes = PerClass::from_fn(|_| class_place(&mut column, budget));
 
         let uncertain_rule = column.cut_top(budget.line).area();
         let mut uncertain = column.cut_top(budget.row + 1);
@@ -571,7 +573,7 @@ mod tests {
                     places.push((format!("state {at} {part}"), area));
                 }
             }
-            for (at, place) in self.classes.into_iter().enumerate() {
+            for (class, place) in self.classes.iter() {
                 for (part, area) in [
                     ("rule", place.rule),
                     ("mark", place.mark),
@@ -580,7 +582,7 @@ mod tests {
                     ("n", place.n),
                     ("interval", place.interval),
                 ] {
-                    places.push((format!("class {at} {part}"), area));
+                    places.push((format!("{class} {part}"), area));
                 }
             }
             for (at, area) in self.dispersion.iter().enumerate() {

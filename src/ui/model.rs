@@ -2,7 +2,7 @@
 //!
 //! Numbers arrive ready as integers or [`Decimal`]s, so that the screen computes nothing.
 
-use crate::cell::Cell;
+use crate::cell::{Cell, PerClass};
 use crate::device::calendar::CivilTime;
 use crate::image::frame::Frame;
 use crate::language::Language;
@@ -203,14 +203,11 @@ pub struct Counting<'a> {
     pub brightness: Option<Brightness>,
     pub density: Option<Density>,
     pub scale: Scale,
-    /// In the order of [`crate::cell::CellClass::ALL`].
-    pub counts: [Reading; 3],
+    pub counts: PerClass<Reading>,
     /// Cells that no class was certain for.
     pub uncertain: u64,
-    /// White cells to 1000 red cells; `None` where it does not apply.
-    pub wbc_per_1000_rbc: Option<Reading>,
-    /// Platelets to 1000 red cells; `None` where it does not apply.
-    pub plt_per_1000_rbc: Option<Reading>,
+    /// Cells to 1000 red cells; `None` where it does not apply, as for red cells themselves.
+    pub per_1000_rbc: PerClass<Option<Reading>>,
     pub fields: Fields,
     /// Counts vary between fields more than chance explains.
     pub over_dispersed: bool,

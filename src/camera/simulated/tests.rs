@@ -1,7 +1,7 @@
 use super::layout::{FieldLayout, MAX_RED_OVERLAP, MIN_VISIBLE_PX};
 use super::*;
 use crate::camera::FrameSource;
-use crate::cell::{CellClass, SUBPIXELS};
+use crate::cell::{CellClass, PerClass, SUBPIXELS};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 
@@ -125,23 +125,23 @@ fn counts_come_near_the_requested_means() {
     let slide = slide(11);
     let settings = slide.settings();
     let (width_um, height_um) = (640.0 * settings.um_per_px, 480.0 * settings.um_per_px);
-    let mut inside = [0.0; 3];
+    let mut inside = PerClass::<f64>::default();
     for index in 0..fields {
         for cell in FieldLayout::new(11, index, settings).cells {
             let centre = cell.centre;
             let is_inside =
                 (0.0..width_um).contains(&centre.x_um) && (0.0..height_um).contains(&centre.y_um);
-            inside[cell.class().index()] += f64::from(u8::from(is_inside));
+            inside[cell.class()] += f64::from(u8::from(is_inside));
         }
     }
-    let wanted = [
-        settings.red_cells_per_field,
-        settings.white_cells_per_field,
-        settings.platelets_per_field,
+    let means = [
+        (CellClass::Rbc, settings.red_cells_per_field),
+        (CellClass::Wbc, settings.white_cells_per_field),
+        (CellClass::Plt, settings.platelets_per_field),
     ];
-    for class in CellClass::ALL {
-        let expected = wanted[class.index()] * fields as f64;
-        let off = inside[class.index()] - expected;
+    for (class, mean) in means {
+        let expected = mean * fields as f64;
+        let off = inside[class] - expected;
         // Three standard deviations, and a tenth for the cells that found no room.
         let allowed = 3.0 * expected.sqrt() + 0.1 * expected;
         assert!(off.abs() <= allowed, "{class}: {off} from {expected}");

@@ -301,9 +301,9 @@ fn counts(
         LABEL_ON_CARD.aligned(Align::Right),
     );
 
-    let classes = CellClass::ALL.into_iter().zip(layout.classes);
-    for ((class, place), reading) in classes.zip(counting.counts) {
-        class_row(class, place, reading, language, budget, surface);
+    for (class, reading) in counting.counts.iter() {
+        let place = layout.classes[class];
+        class_row(class, place, *reading, language, budget, surface);
     }
 
     surface.fill(layout.uncertain_rule, colour::RULE);
@@ -396,20 +396,18 @@ fn number(
 
 fn ratios(counting: &Counting<'_>, layout: &CountingLayout, surface: &mut dyn Surface<'_>) {
     let language = counting.language;
-    let readings = [
-        (CellClass::Wbc, counting.wbc_per_1000_rbc),
-        (CellClass::Plt, counting.plt_per_1000_rbc),
-    ];
-    if readings.iter().all(|(_, reading)| reading.is_none()) {
+    let ratios = counting.per_1000_rbc.iter();
+    let mut readings = ratios
+        .filter_map(|(class, ratio)| Some((class, (*ratio)?)))
+        .peekable();
+    if readings.peek().is_none() {
         return;
     }
     surface.fill(layout.ratio_rule, colour::RULE);
     let title = TextId::CountsPer1000Rbc.text_in(language);
     surface.text(layout.ratio_title, title, LABEL_ON_CARD);
-    for ((class, reading), place) in readings.into_iter().zip(layout.ratios) {
-        if let Some(reading) = reading {
-            ratio_row(class, place, reading, language, surface);
-        }
+    for ((class, reading), place) in readings.zip(layout.ratios) {
+        ratio_row(class, place, reading, language, surface);
     }
 }
 
