@@ -5,6 +5,7 @@ use crate::analysis::analyser::Analyser;
 use crate::analysis::built_in_frame::{BUILT_IN_FRAME, BUILT_IN_NAME, BUILT_IN_UM_PER_PX};
 use crate::cell::{Cell, PerClass};
 use crate::decode::decode_image;
+use crate::device::files;
 use crate::network::{Network, sha256_hex};
 use crate::quality::Verdict;
 use crate::record::CountsRecord;
@@ -12,8 +13,6 @@ use crate::runtime::settings::Setup;
 use crate::session::smear::KnownScale;
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 /// The file's name in a model folder.
@@ -131,9 +130,7 @@ pub fn check(setup: &Setup) -> Result<()> {
 }
 
 fn read(path: &Path) -> Result<KnownAnswer> {
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes))
+    let bytes = files::read(path, MAX_BYTES)
         .with_context(|| format!("{} cannot be read", path.display()))?;
     let answer: KnownAnswer = serde_json::from_slice(&bytes)
         .with_context(|| format!("{} holds no known answer", path.display()))?;

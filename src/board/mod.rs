@@ -11,11 +11,11 @@ mod tests;
 use crate::camera::ControlSettings;
 use crate::config::ConfigError;
 use crate::config::check;
+use crate::device::files;
 use crate::input::InputSettings;
 use crate::panel::{PanelKind, PanelSettings, SpiSettings};
 use serde::Deserialize;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -267,10 +267,7 @@ fn shared_line(spi: &SpiSettings) -> Option<u32> {
 /// # Errors
 /// The machine has no device tree.
 pub fn this_board() -> io::Result<Vec<String>> {
-    let mut bytes = Vec::new();
-    File::open(COMPATIBLE_FILE)?
-        .take(MAX_COMPATIBLE_BYTES)
-        .read_to_end(&mut bytes)?;
+    let bytes = files::read(Path::new(COMPATIBLE_FILE), MAX_COMPATIBLE_BYTES)?;
     Ok(parse_compatible(&bytes))
 }
 

@@ -5,6 +5,7 @@ use crate::analysis::built_in_frame::{BUILT_IN_FRAME, BUILT_IN_NAME, BUILT_IN_UM
 use crate::cli::arguments::BenchArguments;
 use crate::count::FieldTally;
 use crate::decode::{JpegDecoder, decode_image};
+use crate::device::files;
 use crate::image::frame::Frame;
 use crate::network::kernels::peak_macs_per_second;
 use crate::quality::{FrameAssessor, Quality};
@@ -19,8 +20,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 use std::convert::Infallible;
 use std::fmt::Write as _;
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -166,17 +166,10 @@ fn image(arguments: &BenchArguments, setup: &Setup) -> Result<(Vec<u8>, f64)> {
 }
 
 fn read_frame(path: &Path) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_FRAME_BYTES + 1).read_to_end(&mut bytes))
-        .with_context(|| {
-            let path = path.display();
-            format!("{path}: cannot be read; check the path and its permissions")
-        })?;
-    if bytes.len() as u64 > MAX_FRAME_BYTES {
-        bail!("{}: is over the limit of 64 MiB", path.display());
-    }
-    Ok(bytes)
+    files::read(path, MAX_FRAME_BYTES).with_context(|| {
+        let path = path.display();
+        format!("{path}: cannot be read; check the path and its permissions")
+    })
 }
 
 /// The time that each of some stages took, frame by frame. Only these are run; of the others,
@@ -359,7 +352,7 @@ impl StageTimes {
 
 impl Memory {
     fn of_this_process() -> Option<Self> {
-        Self::from_status(&fs::read_to_string("/proc/self/status").ok()?)
+        Self::from_status(&files::read_kernel_text("/proc/self/status").ok()?)
     }
 
     /// Reads `VmRSS` and `VmHWM` (proc_pid_status(5)).

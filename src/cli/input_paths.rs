@@ -1,7 +1,8 @@
 //! The images that a command was given: files, folders and lists on standard input.
 
+use crate::device::files::read_line;
 use crate::image::files::{self, ListError};
-use std::io::{self, BufRead};
+use std::io::BufRead;
 use std::path::PathBuf;
 use thiserror::Error;
 
@@ -44,8 +45,7 @@ impl<R: BufRead> PathLines<R> {
             reason,
         };
         let mut bytes = Vec::new();
-        io::Read::take(&mut self.reader, MAX_LINE_BYTES)
-            .read_until(b'\n', &mut bytes)
+        read_line(&mut self.reader, MAX_LINE_BYTES, &mut bytes)
             .map_err(|error| bad(format!("cannot be read: {error}")))?;
         if bytes.is_empty() {
             return Ok(None);

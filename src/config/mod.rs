@@ -16,11 +16,10 @@ pub(crate) mod schema;
 pub use error::{ConfigError, MAX_FILE_BYTES};
 
 use crate::count::{BorderRule, Confidence, CountRules};
+use crate::device::files::{self, ReadError};
 use crate::device::thermal::ThreadsWanted;
 use crate::language::Language;
 use serde::{Deserialize, Serialize};
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Every setting. [`Config::documented_toml`] explains each key.
@@ -311,17 +310,14 @@ impl Config {
 /// Reads a text file of at most [`MAX_FILE_BYTES`]; `hint` follows where it cannot be read.
 pub(crate) fn read_text(path: &Path, hint: &'static str) -> Result<String, ConfigError> {
     let name = path.display().to_string();
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes))
-        .map_err(|source| ConfigError::Unreadable {
-            name: name.clone(),
-            source,
-            hint,
-        })?;
-    if bytes.len() > MAX_FILE_BYTES {
-        return Err(ConfigError::TooLarge { name });
-    }
+    let bytes = match files::read(path, MAX_FILE_BYTES as u64) {
+        Ok(bytes) => bytes,
+        Err(ReadError::TooLarge { .. }) => return Err(ConfigError::TooLarge { name }),
+        Err(error) => {
+            let source = error.into();
+            return Err(ConfigError::Unreadable { name, source, hint });
+        }
+    };
     String::from_utf8(bytes).map_err(|error| ConfigError::NotUtf8 {
         line: check::line_of(error.as_bytes(), error.utf8_error().valid_up_to()),
         name,

@@ -11,9 +11,10 @@ pub mod yuyv;
 
 pub use jpeg::JpegDecoder;
 
+use crate::device::files::{self, ReadError};
 use crate::image::frame::{Frame, FrameError};
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 use thiserror::Error;
 
@@ -128,7 +129,7 @@ pub fn read_size(path: &Path) -> Result<(u32, u32), DecodeError> {
     size.map_err(|fault| fault.named(name))
 }
 
-/// Reads a file in place of what `bytes` held; a byte more than the limit where it is larger.
+/// Reads a file in place of what `bytes` held.
 fn read_file(path: &Path, name: &str, bytes: &mut Vec<u8>) -> Result<(), DecodeError> {
     let unreadable = |source| DecodeError::Unreadable {
         name: name.to_owned(),
@@ -141,11 +142,13 @@ fn read_file(path: &Path, name: &str, bytes: &mut Vec<u8>) -> Result<(), DecodeE
             kind: describe_kind(kind),
         });
     }
-    bytes.clear();
-    File::open(path)
-        .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(bytes))
-        .map_err(unreadable)?;
-    Ok(())
+    let file = File::open(path).map_err(unreadable)?;
+    files::read_into(file, MAX_FILE_BYTES, bytes).map_err(|error| match error {
+        ReadError::TooLarge { .. } => DecodeError::FileTooLarge {
+            name: name.to_owned(),
+        },
+        error => unreadable(error.into()),
+    })
 }
 
 /// Decodes one picture held in memory; `name` stands for it in messages.

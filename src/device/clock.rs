@@ -1,7 +1,7 @@
 //! When something was recorded, on boards that may not know the time.
 
+use super::files::read_kernel_text;
 use serde::{Deserialize, Serialize};
-use std::fs;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Another identity at every boot (random(4)).
@@ -39,8 +39,8 @@ pub struct Clock {
 impl Clock {
     /// Reads which boot this is, and how long ago it was.
     pub fn start() -> Self {
-        let boot_id = fs::read_to_string(BOOT_ID_FILE).ok();
-        let uptime = fs::read_to_string(UPTIME_FILE).ok();
+        let boot_id = read_kernel_text(BOOT_ID_FILE).ok();
+        let uptime = read_kernel_text(UPTIME_FILE).ok();
         Self {
             boot_id: boot_id.map_or_else(|| "unknown".to_owned(), |id| id.trim().to_owned()),
             started: Instant::now(),

@@ -1,5 +1,6 @@
 //! A light of the board that blinks while no display shows the screen.
 
+use super::files::read_kernel_text;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -45,7 +46,7 @@ impl FaultLight {
     /// Takes the light from what switches it.
     fn take(&mut self) -> Result<(), String> {
         let file = self.folder.join("trigger");
-        let triggers = fs::read_to_string(&file).map_err(|error| {
+        let triggers = read_kernel_text(&file).map_err(|error| {
             format!(
                 "the light {} cannot be used ({error}); name another as fault_light in board.toml: \
                  ls {LIGHTS}",

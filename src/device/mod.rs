@@ -4,6 +4,7 @@
 pub mod calendar;
 pub mod clock;
 pub mod files;
+pub mod folder;
 pub mod leds;
 pub mod power;
 pub mod thermal;

@@ -1,9 +1,8 @@
 //! `manifest.toml`: what a model folder holds, and what the program must know to use it.
 
+use crate::device::files::{self, ReadError};
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -306,24 +305,16 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 
 /// Reads a whole file of limited size.
 pub(super) fn read_limited(path: &Path, limit_bytes: u64) -> Result<Vec<u8>, NetworkError> {
-    let read = |path: &Path| -> std::io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        File::open(path)?
-            .take(limit_bytes + 1)
-            .read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    let bytes = read(path).map_err(|source| NetworkError::Read {
-        path: PathBuf::from(path),
-        source,
-    })?;
-    if bytes.len() as u64 > limit_bytes {
-        return Err(NetworkError::TooLarge {
+    files::read(path, limit_bytes).map_err(|error| match error {
+        ReadError::TooLarge { limit_bytes } => NetworkError::TooLarge {
             path: path.into(),
             limit_bytes,
-        });
-    }
-    Ok(bytes)
+        },
+        error => NetworkError::Read {
+            path: path.into(),
+            source: error.into(),
+        },
+    })
 }
 
 /// A newer format may hold keys that this one refuses, so the format is looked at first.

@@ -1,5 +1,6 @@
 //! The light of a display whose brightness the kernel sets.
 
+use crate::device::files::read_kernel_text;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -31,7 +32,7 @@ impl Backlight {
     /// What happened, and what to do.
     pub(super) fn set(&self, percent: u8) -> Result<(), String> {
         let path = self.folder.join("max_brightness");
-        let text = fs::read_to_string(&path)
+        let text = read_kernel_text(&path)
             .map_err(|error| format!("{} cannot be read ({error})", path.display()))?;
         let max: u32 = text.trim().parse().map_err(|_| {
             let found = text.trim();

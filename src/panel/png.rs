@@ -1,12 +1,12 @@
 //! A panel that keeps a PNG file up to date.
 
 use super::{Panel, PanelError};
+use crate::device::files;
 use crate::image::frame::Frame;
 use crate::ui::canvas::Canvas;
 use crate::ui::layout::ScreenSize;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
-use std::ffi::OsString;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -58,14 +58,7 @@ fn write_rgb(path: &Path, rgb: &[u8], size_px: (u32, u32)) -> Result<(), PanelEr
 }
 
 fn replace_file(path: &Path, rgb: &[u8], size_px: (u32, u32)) -> io::Result<()> {
-    let bytes = encoded(rgb, size_px)?;
-    let beside = name_beside(path)?;
-    let moved = std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, path));
-    if moved.is_err() {
-        // The first error is the one to report; a leftover file does no harm.
-        let _ = std::fs::remove_file(&beside);
-    }
-    moved
+    files::replace(path, &encoded(rgb, size_px)?)
 }
 
 fn encoded(rgb: &[u8], size_px: (u32, u32)) -> io::Result<Vec<u8>> {
@@ -74,20 +67,6 @@ fn encoded(rgb: &[u8], size_px: (u32, u32)) -> io::Result<Vec<u8>> {
         .write_image(rgb, size_px.0, size_px.1, ExtendedColorType::Rgb8)
         .map_err(io::Error::other)?;
     Ok(bytes)
-}
-
-/// A name in the same folder that no other process uses.
-fn name_beside(path: &Path) -> io::Result<PathBuf> {
-    let Some(name) = path.file_name() else {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "this is the name of a folder, not of a file",
-        ));
-    };
-    let mut hidden = OsString::from(".");
-    hidden.push(name);
-    hidden.push(format!(".{}.tmp", std::process::id()));
-    Ok(path.with_file_name(hidden))
 }
 
 #[cfg(test)]

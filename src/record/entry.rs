@@ -8,10 +8,11 @@ use super::line::{self, LineDamage, MAX_LINE_BYTES};
 use crate::cell::PerClass;
 use crate::count::FieldTally;
 use crate::device::clock::Timestamp;
+use crate::device::files::read_line;
 use crate::quality::RejectReason;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead};
 
 /// The format of the lines; stands in [`SmearStarted`].
 pub const RECORDS_FORMAT: u32 = 1;
@@ -225,9 +226,7 @@ pub fn read_prefix(
     let mut prefix = Prefix::default();
     let mut line = Vec::new();
     loop {
-        line.clear();
-        let mut limited = (&mut reader).take(MAX_LINE_BYTES as u64);
-        if limited.read_until(b'\n', &mut line)? == 0 {
+        if read_line(&mut reader, MAX_LINE_BYTES as u64, &mut line)? == 0 {
             return Ok(prefix);
         }
         let kind = match decode(&line) {

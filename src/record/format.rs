@@ -6,10 +6,11 @@
 //! its records again if it has to come back.
 
 use super::journal::RecordError;
-use crate::device::files::{self, sync_parent};
+use crate::device::files::{self, ReadError, sync_parent};
+use crate::device::folder::replace_durably;
 use serde::Deserialize;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The format that this version writes.
@@ -180,15 +181,11 @@ fn read(data: &Path) -> Result<Option<u32>, RecordError> {
         format: u32,
     }
     let path = data.join(FORMAT_FILE);
-    let mut text = String::new();
-    let read =
-        File::open(&path).and_then(|file| file.take(MAX_FORMAT_BYTES).read_to_string(&mut text));
-    match read {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-            return Err(unreadable(data, "it is no text"));
-        }
-        read => read.map_err(|error| RecordError::of("read", &path, error))?,
+    let text = match files::read_text(&path, MAX_FORMAT_BYTES) {
+        Ok(text) => text,
+        Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(ReadError::Io(error)) => return Err(RecordError::of("read", &path, error)),
+        Err(error) => return Err(unreadable(data, &error.to_string())),
     };
     let content: Result<Content, _> = toml::from_str(&text);
     match content {
@@ -204,15 +201,9 @@ fn read(data: &Path) -> Result<Option<u32>, RecordError> {
 /// Names the format in one step: after a power cut it is the old one or the new one.
 fn write(data: &Path, format: u32) -> Result<(), RecordError> {
     let path = data.join(FORMAT_FILE);
-    let new = data.join(format!("{FORMAT_FILE}.new"));
-    let written = File::create(&new)
-        .and_then(|mut file| {
-            writeln!(file, "# The format of what lies here.\nformat = {format}")?;
-            files::sync(&file)
-        })
-        .and_then(|()| fs::rename(&new, &path))
-        .and_then(|()| sync_parent(&path));
-    written.map_err(|error| RecordError::of("written", &path, error))
+    let text = format!("# The format of what lies here.\nformat = {format}\n");
+    replace_durably(&path, text.as_bytes())
+        .map_err(|error| RecordError::of("written", &path, error))
 }
 
 #[cfg(test)]

@@ -6,9 +6,9 @@
 use super::archive::{self, SmearRecords, SmearState};
 use super::entry::{DamageKind, Entry, Event, Totals, encode};
 use crate::device::clock::Timestamp;
-use crate::device::files::{self, sync_parent};
+use crate::device::files::{self, FolderLock, LockError, sync_parent};
 use std::borrow::Cow;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -154,7 +154,7 @@ pub(super) struct Journal<D: Disk> {
     boot_id: String,
     max_file_bytes: u64,
     /// Held while the journal lives, once the folder has been opened.
-    lock: Option<File>,
+    lock: Option<FolderLock>,
     next_smear: u64,
     current: Option<Current<D::File>>,
     line: Vec<u8>,
@@ -386,21 +386,14 @@ impl<D: Disk> Journal<D> {
     }
 }
 
-/// One program at a time writes to a folder; the system lets go of the lock when it ends.
-fn lock(folder: &Path) -> Result<File, RecordError> {
-    let path = folder.join("lock");
-    let failed = |error| RecordError::of("opened", &path, error);
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(RecordError::InUse {
+/// One program at a time writes to a folder.
+fn lock(folder: &Path) -> Result<FolderLock, RecordError> {
+    files::lock_folder(folder).map_err(|error| match error {
+        LockError::InUse => RecordError::InUse {
             path: folder.to_owned(),
-        }),
-        Err(TryLockError::Error(error)) => Err(failed(error)),
-    }
+        },
+        LockError::CannotOpen(error) | LockError::CannotLock(error) => {
+            RecordError::of("locked", folder, error)
+        }
+    })
 }

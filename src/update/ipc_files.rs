@@ -1,43 +1,24 @@
 //! Reading and writing the files between updater and screen.
 
+use crate::device::files;
 use crate::update::protocol::{MAX_TALK_BYTES, TALK_FORMAT, Told};
-use rustix::fs::OFlags;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs;
+use std::io;
 use std::path::Path;
-
-/// Opens a file that another user may have put there: no link is followed, nothing but a plain
-/// file of at most `limit_bytes` is taken, and nothing waits.
-///
-/// # Errors
-/// It is none, or cannot be opened.
-pub fn open_plain(path: &Path, limit_bytes: u64) -> io::Result<File> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags.bits() as i32)
-        .open(path)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() || metadata.size() > limit_bytes {
-        return Err(io::Error::other("it is no plain file, or too large"));
-    }
-    Ok(file)
-}
 
 /// Reads what was told; `None` where nothing is there.
 ///
 /// # Errors
 /// It is too long, malformed or of another format.
 pub fn hear<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
-    let file = match open_plain(path, MAX_TALK_BYTES) {
+    let file = match files::open_plain(path, MAX_TALK_BYTES) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => file?,
     };
     let mut bytes = Vec::new();
-    file.take(MAX_TALK_BYTES).read_to_end(&mut bytes)?;
+    files::read_into(file, MAX_TALK_BYTES, &mut bytes)?;
     let told: Told<T> = serde_json::from_slice(&bytes)?;
     if told.format != TALK_FORMAT {
         let text = format!("it is of format {}", told.format);
@@ -67,9 +48,7 @@ pub fn tell(path: &Path, content: &impl Serialize) -> io::Result<()> {
         format: TALK_FORMAT,
         content,
     };
-    let new = path.with_extension("new");
-    fs::write(&new, serde_json::to_vec(&told)?)?;
-    fs::rename(&new, path)
+    files::replace(path, &serde_json::to_vec(&told)?)
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! The edge to RAUC's program.
 
+use crate::device::files::read_line;
 use crate::update::bundle::manifest::MAX_INFO_BYTES;
 use crate::update::host::Installation;
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::{env, process};
@@ -193,9 +194,7 @@ impl RaucInstallation {
 impl Installation for RaucInstallation {
     fn next_line(&mut self) -> Option<String> {
         let mut bytes = Vec::new();
-        let mut limited = (&mut self.lines).take(MAX_LINE_BYTES);
-        let read = limited.read_until(b'\n', &mut bytes).unwrap_or(0);
-        if read == 0 {
+        if read_line(&mut self.lines, MAX_LINE_BYTES, &mut bytes).unwrap_or(0) == 0 {
             return None;
         }
         let text = String::from_utf8_lossy(&bytes);

@@ -1,6 +1,7 @@
 //! The updater at work: does what its state machine asks for, on a host that is a device or plays
 //! one.
 
+use crate::device::files::open_plain;
 use crate::update::boot::slots::{self, Running};
 use crate::update::bundle::integrity::{check_blocks, check_bundle};
 use crate::update::bundle::manifest::Manifest;
@@ -11,7 +12,6 @@ use crate::update::card::report;
 use crate::update::folder::{self, Folder, FolderError};
 use crate::update::history::{self, HistoryEvent, HistoryLine};
 use crate::update::host::{Access, Host, Installation};
-use crate::update::ipc_files::open_plain;
 use crate::update::machine::{Effect, Event, Machine};
 use crate::update::protocol::{Offer, Problem, ProblemKind, UpdateState};
 use crate::update::rauc;

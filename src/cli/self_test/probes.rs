@@ -4,19 +4,18 @@ use super::report::CapturedOne;
 use crate::analysis::analyser::Analyser;
 use crate::camera::simulated::{SimulatedSlide, SimulatedSlideSettings};
 use crate::camera::{self, CameraError, CapturedFrame, OpenPolicy};
+use crate::device::files::{self, read_kernel_text};
 use crate::network::{GoldenReport, Network};
 use crate::panel::LIGHTS;
 use crate::runtime::settings::Setup;
 use rustix::fs::statvfs;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The most bytes read of a file of the kernel's.
-const MAX_SYSTEM_FILE_BYTES: u64 = 64 * 1024;
 /// A frame has to come within this, once the camera's automatics have settled.
 const FRAME_LIMIT: Duration = Duration::from_secs(3);
 /// How long a camera may take to be opened and to settle.
@@ -26,19 +25,11 @@ const NETWORK_RUNS: usize = 3;
 /// The most of anything that is listed.
 const MAX_LISTED: usize = 64;
 
-fn system_file(path: impl AsRef<Path>) -> io::Result<String> {
-    let mut bytes = Vec::new();
-    File::open(path)?
-        .take(MAX_SYSTEM_FILE_BYTES)
-        .read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
 /// The processor's name, or its board's where it has none.
 pub(super) fn processor_name() -> String {
-    let of_cpu = system_file("/proc/cpuinfo").ok();
+    let of_cpu = read_kernel_text("/proc/cpuinfo").ok();
     let of_cpu = of_cpu.as_deref().and_then(|text| field(text, "model name"));
-    let of_board = || system_file("/proc/device-tree/model").ok();
+    let of_board = || read_kernel_text("/proc/device-tree/model").ok();
     let name = of_cpu.map(str::to_owned).or_else(of_board);
     let name = name.unwrap_or_else(|| std::env::consts::ARCH.to_owned());
     name.trim_matches(['\0', ' ', '\n']).to_owned()
@@ -46,7 +37,7 @@ pub(super) fn processor_name() -> String {
 
 /// Total and available memory, in megabytes.
 pub(super) fn memory_mb() -> Option<(u64, u64)> {
-    parse_memory_mb(&system_file("/proc/meminfo").ok()?)
+    parse_memory_mb(&read_kernel_text("/proc/meminfo").ok()?)
 }
 
 pub(super) fn parse_memory_mb(text: &str) -> Option<(u64, u64)> {
@@ -189,7 +180,7 @@ pub(super) fn lights() -> Vec<String> {
 /// The names of the input devices.
 pub(super) fn input_devices() -> Vec<String> {
     let events = names_in("/sys/class/input", "event").into_iter();
-    let names = events.filter_map(|event| system_file(event.join("device/name")).ok());
+    let names = events.filter_map(|event| read_kernel_text(event.join("device/name")).ok());
     names.map(|name| name.trim().to_owned()).collect()
 }
 
@@ -205,7 +196,7 @@ pub(super) fn free_mb(folder: &Path) -> Result<u64, String> {
     let written = fs::create_dir_all(folder).and_then(|()| {
         let mut file = File::create(&probe)?;
         file.write_all(&[0; 4096])?;
-        file.sync_all()?;
+        files::sync(&file)?;
         fs::remove_file(&probe)
     });
     written.map_err(|error| format!("cannot be written: {error}"))?;

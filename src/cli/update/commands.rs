@@ -2,13 +2,14 @@
 
 use super::device::Device;
 use crate::cli::arguments::{CheckArguments, InstallArguments, JsonArguments};
+use crate::device::files::{FolderLock, LockError, lock_folder};
 use crate::service::StopSignal;
 use crate::update::boot::disk::{self, BootDisk};
 use crate::update::boot::slots::{self, Running, Slot};
 use crate::update::bundle::integrity::{check_blocks, check_bundle};
 use crate::update::bundle::manifest::Manifest;
 use crate::update::bundle::system_version::{SYSTEM_VERSION_FILE, SystemVersion};
-use crate::update::folder::DiskFolder;
+use crate::update::folder::{self, DiskFolder};
 use crate::update::history::{self, HistoryEvent, HistoryLine};
 use crate::update::trial::pending::Pending;
 use crate::update::updater::Updater;
@@ -16,9 +17,7 @@ use crate::update::{STATE_FILE, UpdateState, ipc_files, rauc};
 use anyhow::{Context, Result, anyhow, bail};
 use serde::Serialize;
 use std::fmt::Write as _;
-use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -27,8 +26,6 @@ use std::time::{Duration, Instant};
 const LOOK: Duration = Duration::from_secs(1);
 /// Time between two looks whether the updater is to end.
 const STOP_LOOK: Duration = Duration::from_millis(100);
-/// One updater at a time works in its folder.
-const LOCK_FILE: &str = "lock";
 
 fn say(text: &str) -> Result<bool> {
     io::stdout()
@@ -55,43 +52,33 @@ pub fn serve(folder: &Path) -> Result<bool> {
     Ok(true)
 }
 
-fn open_updater(folder: &Path) -> Result<(Updater<Device>, Option<File>)> {
+fn open_updater(folder: &Path) -> Result<(Updater<Device>, Option<FolderLock>)> {
     let system = SystemVersion::load(Path::new(SYSTEM_VERSION_FILE))?;
     let running = disk::running()?;
     let folder = DiskFolder::new(folder.to_owned());
     // Without the data partition a card is refused, and the screen says why.
-    if let Err(error) = folder.make() {
+    if let Err(error) = folder::make(&folder) {
         eprintln!("hemoscope: {error}");
     }
-    let lock = lock(&folder)?;
+    let lock = lock(folder.path())?;
     let device = Device::open(folder)?;
     Ok((Updater::start(device, system, running), lock))
 }
 
-fn lock(folder: &DiskFolder) -> Result<Option<File>> {
-    let path = folder.file(LOCK_FILE);
-    let opened = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path);
-    let file = match opened {
-        Ok(file) => file,
-        Err(error) => {
-            eprintln!("hemoscope: {} cannot be made: {error}", path.display());
-            return Ok(None);
+fn lock(folder: &Path) -> Result<Option<FolderLock>> {
+    match lock_folder(folder) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(LockError::CannotOpen(error)) => {
+            eprintln!("hemoscope: {} cannot be locked: {error}", folder.display());
+            Ok(None)
         }
-    };
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => bail!(
+        Err(LockError::InUse) => bail!(
             "another updater works in {}; put the bundle on a card, or stop it with \
              `systemctl stop hemoscope-update`",
-            folder.path().display()
+            folder.display()
         ),
-        Err(TryLockError::Error(error)) => {
-            Err(error).with_context(|| format!("{} cannot be locked", path.display()))
+        Err(LockError::CannotLock(error)) => {
+            Err(error).with_context(|| format!("{} cannot be locked", folder.display()))
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The device that the updater works on.
 
+use crate::device::files::read_kernel_text;
 use crate::record::Clock;
 use crate::update::boot::disk::{self, BootDisk};
 use crate::update::card::block_devices;
@@ -201,7 +202,7 @@ fn is_other_file_system(reason: &str) -> bool {
 fn lowest_battery(supplies: &Path) -> Option<u8> {
     let entries = fs::read_dir(supplies).ok()?.take(MAX_SUPPLIES).flatten();
     let charges = entries.filter_map(|entry| {
-        let read = |name: &str| fs::read_to_string(entry.path().join(name)).ok();
+        let read = |name: &str| read_kernel_text(entry.path().join(name)).ok();
         let is = |name: &str, value: &str| read(name).is_some_and(|text| text.trim() == value);
         if !is("type", "Battery") || !is("status", "Discharging") {
             return None;

@@ -7,7 +7,7 @@ use crate::cli::arguments::ProveArguments;
 use crate::record::{self, Clock};
 use crate::runtime::settings::Setup;
 use crate::update::boot::disk::{self, BootDisk};
-use crate::update::folder::DiskFolder;
+use crate::update::folder::{self, DiskFolder};
 use crate::update::trial::boot_check::{
     AfterStart, Findings, RunningSystem, after_start, judge_findings,
 };
@@ -48,7 +48,7 @@ pub fn run(arguments: &ProveArguments, folder: &Path) -> Result<bool> {
         data: board.paths.data.clone(),
         clock: clock.clone(),
     };
-    if let Err(error) = folder.make() {
+    if let Err(error) = folder::make(&folder) {
         system.say(&error.to_string());
     }
     let when = Moment {

@@ -1,9 +1,10 @@
 //! The boot state's sectors on the disk that the system was started from.
 
+use crate::device::files::read_kernel_text;
 use crate::update::boot::slots::{BootSectors, Running, SECTOR_BYTES, Sector, SectorCopy};
 use rustix::fs::{major, minor};
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -15,8 +16,6 @@ const SECOND_SECTOR: u64 = 1664;
 const DEVICES_BY_NUMBER: &str = "/sys/dev/block";
 /// What the boot loader told the kernel.
 const COMMAND_LINE: &str = "/proc/cmdline";
-/// The most bytes read from there.
-const MAX_COMMAND_LINE_BYTES: u64 = 16 * 1024;
 
 /// Why the boot state cannot be reached.
 #[derive(Debug, Error)]
@@ -75,11 +74,8 @@ fn disk_of_device(devices: &Path, number: &str) -> io::Result<String> {
 /// # Errors
 /// It told nothing.
 pub fn running() -> Result<Running, BootDiskError> {
-    let mut text = String::new();
-    let read = File::open(COMMAND_LINE)
-        .and_then(|file| file.take(MAX_COMMAND_LINE_BYTES).read_to_string(&mut text));
-    read.ok()
-        .and_then(|_| Running::from_command_line(&text))
+    let text = read_kernel_text(COMMAND_LINE).ok();
+    text.and_then(|text| Running::from_command_line(&text))
         .ok_or(BootDiskError::NoSlot)
 }
 

@@ -1,9 +1,9 @@
 //! Which system runs: the version file of the image.
 
+use crate::device::files;
 use crate::update::bundle::version::{NoVersion, Version};
 use serde::Deserialize;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -45,11 +45,9 @@ impl SystemVersion {
     /// # Errors
     /// It is not there, or is none.
     pub fn load(path: &Path) -> Result<Self, SystemVersionError> {
-        let mut text = String::new();
-        let read = File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text));
-        read.map_err(|source| SystemVersionError::Read {
+        let text = files::read_text(path, MAX_BYTES).map_err(|error| SystemVersionError::Read {
             path: path.to_owned(),
-            source,
+            source: error.into(),
         })?;
         Self::parse(&text, &path.display().to_string())
     }

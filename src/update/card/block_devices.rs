@@ -1,5 +1,6 @@
 //! Which of the kernel's block devices may be a card.
 
+use crate::device::files::read_kernel_text;
 use crate::update::card::entry::CardId;
 use std::fs;
 use std::io;
@@ -89,7 +90,7 @@ fn device(link: &Path) -> Option<BlockDevice> {
 }
 
 fn number(path: &Path) -> Option<u64> {
-    fs::read_to_string(path).ok()?.trim().parse().ok()
+    read_kernel_text(path).ok()?.trim().parse().ok()
 }
 
 #[cfg(test)]
