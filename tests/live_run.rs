@@ -7,6 +7,7 @@ use common::{NOTICE, hemoscope, messages, program, slide_um_per_px, write_fields
 use hemoscope::board::BoardDescription;
 use hemoscope::camera;
 use hemoscope::cli::arguments::{Arguments, Command};
+use hemoscope::cli::run::prepare;
 use hemoscope::input::Action;
 use hemoscope::language::Language;
 use hemoscope::record::archive::{self, SmearState};
@@ -383,7 +384,8 @@ fn run_with_updater(
     };
     let mut out = Vec::new();
     let files = talk_files(screen);
-    let ended = run_with(&arguments, files, &mut out, |_| Ok(operator));
+    let (settings, refusal) = prepare(&arguments).unwrap();
+    let ended = run_with(&settings, refusal, files, &mut out, |_| Ok(operator));
     (ended, String::from_utf8(out).unwrap())
 }
 

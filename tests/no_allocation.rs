@@ -2,13 +2,14 @@
 //! an allocator that counts.
 
 use hemoscope::analysis::analyser::{
-    AnalyseError, Analyser, AnalysisStage, FieldCells, StageObserver,
+    AnalyseError, AnalyseSettings, Analyser, AnalysisStage, FieldCells, StageObserver,
 };
+use hemoscope::analysis::model::ModelLocation;
+use hemoscope::analysis::settings::AnalysisSettings;
 use hemoscope::camera::CapturedFrame;
 use hemoscope::camera::simulated::{SimulatedSlide, SimulatedSlideSettings};
 use hemoscope::camera::stage_watch::{Sight, StageWatch};
-use hemoscope::cli::arguments::SharedArguments;
-use hemoscope::count::FieldTally;
+use hemoscope::count::{CountRules, FieldTally};
 use hemoscope::image::frame::Frame;
 use hemoscope::panel::MemoryPanel;
 use hemoscope::quality::{FrameAssessor, QualitySettings};
@@ -17,7 +18,7 @@ use hemoscope::runtime::channels::{FieldFrame, Shared};
 use hemoscope::runtime::display::Display;
 use hemoscope::runtime::field_analysis::FieldAnalysis;
 use hemoscope::runtime::presenter::screen_context_of;
-use hemoscope::runtime::settings::Setup;
+use hemoscope::runtime::settings::ScreenSettings;
 use hemoscope::session::smear::{Event, FrameTally, FrameView, KnownScale, Session};
 use hemoscope::ui::layout::ScreenSize;
 use hemoscope::ui::model::Notice;
@@ -81,13 +82,14 @@ fn model() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/models/smear-resnet"))
 }
 
-fn setup() -> Setup {
-    Setup::load(&SharedArguments {
-        config: None,
-        model: Some(model().to_owned()),
+fn analysis_settings() -> AnalysisSettings {
+    AnalysisSettings {
+        model: ModelLocation::Named(model().to_owned()),
+        analyser: AnalyseSettings::default(),
+        quality: QualitySettings::default(),
         um_per_px: Some(UM_PER_PX),
-    })
-    .unwrap()
+        frames_for_estimate: 1,
+    }
 }
 
 fn captured_fields() -> Vec<CapturedFrame> {
@@ -112,9 +114,9 @@ struct Pipeline {
 }
 
 impl Pipeline {
-    fn new(setup: &Setup, threads: usize) -> Self {
-        let network = setup.load_network(false).unwrap();
-        let mut analyser = Analyser::new(network, setup.analyse_settings(false));
+    fn new(settings: &AnalysisSettings, threads: usize) -> Self {
+        let network = settings.model.load().unwrap();
+        let mut analyser = Analyser::new(network, settings.analyser.clone());
         analyser.set_threads(threads);
         Self {
             analyser,
@@ -136,8 +138,8 @@ impl Pipeline {
 }
 
 /// The loop of a run, on one thread.
-struct Loop<'a> {
-    setup: &'a Setup,
+struct Loop {
+    screen: ScreenSettings,
     shared: Shared,
     session: Session,
     display: Display,
@@ -147,17 +149,17 @@ struct Loop<'a> {
     next_field: u64,
 }
 
-impl<'a> Loop<'a> {
-    fn new(setup: &'a Setup, size: ScreenSize, threads: usize) -> Self {
+impl Loop {
+    fn new(settings: &AnalysisSettings, size: ScreenSize, threads: usize) -> Self {
         let scale = KnownScale::Given {
             um_per_px: UM_PER_PX,
         };
-        let mut analysis = FieldAnalysis::new(setup, scale).unwrap();
+        let mut analysis = FieldAnalysis::new(settings, scale).unwrap();
         analysis.set_threads(threads);
         Self {
-            setup,
+            screen: ScreenSettings::default(),
             shared: Shared::new(size.preview_px()),
-            session: Session::new(setup.count_rules(), None, scale),
+            session: Session::new(CountRules::default(), None, scale),
             display: Display::new(size, vec![Box::new(MemoryPanel::new(size.canvas()))]),
             analysis,
             watch: StageWatch::default(),
@@ -187,7 +189,7 @@ impl<'a> Loop<'a> {
         stages.count("screen", || {
             let surroundings = screen_context_of(stamp, 0, Some(notice), true);
             self.display
-                .show_session(&self.session, self.setup, surroundings)
+                .show_session(&self.session, &self.screen, surroundings)
                 .unwrap();
         });
     }
@@ -238,14 +240,14 @@ impl<'a> Loop<'a> {
 /// One test, so that no other one allocates beside it.
 #[test]
 fn nothing_is_allocated_once_the_run_has_warmed_up() {
-    let setup = setup();
+    let settings = analysis_settings();
     let mut fields = captured_fields();
     let taken = ALLOCATIONS.load(Ordering::Relaxed);
     assert!(taken > 0, "allocations are not counted");
     for (size, threads) in ScreenSize::ALL.into_iter().zip([1, 2, 1]) {
         let mut stages = Stages::default();
-        let mut pipeline = Pipeline::new(&setup, threads);
-        let mut run = Loop::new(&setup, size, threads);
+        let mut pipeline = Pipeline::new(&settings, threads);
+        let mut run = Loop::new(&settings, size, threads);
         for round in 0..=MEASURED_ROUNDS {
             if round == 1 {
                 stages.reset();

@@ -79,8 +79,8 @@ pub struct Analyser {
     rbc_diameter_um: f64,
 }
 
-/// What an analyser is told once.
-#[derive(Debug, Clone)]
+/// What an analyser is told once. By default no step before the network, and a mean red cell.
+#[derive(Debug, Clone, PartialEq)]
 pub struct AnalyseSettings {
     pub steps: Steps,
     pub border_rule: BorderRule,
@@ -88,6 +88,24 @@ pub struct AnalyseSettings {
     pub rbc_diameter_um: f64,
     /// Keep every candidate under its best class.
     pub all_cells: bool,
+}
+
+impl Default for AnalyseSettings {
+    fn default() -> Self {
+        Self {
+            steps: Steps::default(),
+            border_rule: BorderRule::default(),
+            rbc_diameter_um: 7.5,
+            all_cells: false,
+        }
+    }
+}
+
+impl AnalyseSettings {
+    /// Diameter of a red cell in pixels of a frame whose pixels are `um_per_px` micrometres wide.
+    pub fn rbc_diameter_px(&self, um_per_px: f64) -> u32 {
+        libm::round(self.rbc_diameter_um / um_per_px) as u32
+    }
 }
 
 impl Analyser {

@@ -1,16 +1,15 @@
 //! A frame whose result is known: what a new version has to count again, to the bit, before it is
 //! trusted. The frame is built into the program, its result lies beside the model.
 
-use crate::analysis::analyser::Analyser;
+use crate::analysis::analyser::{AnalyseSettings, Analyser};
 use crate::analysis::built_in_frame::{BUILT_IN_FRAME, BUILT_IN_NAME, BUILT_IN_UM_PER_PX};
+use crate::analysis::model::ModelLocation;
 use crate::cell::{Cell, PerClass};
 use crate::decode::decode_image;
 use crate::device::files;
 use crate::network::{Network, sha256_hex};
-use crate::quality::Verdict;
+use crate::quality::{self, QualitySettings, Verdict};
 use crate::record::CountsRecord;
-use crate::runtime::settings::Setup;
-use crate::session::smear::KnownScale;
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -57,23 +56,21 @@ impl KnownAnswer {
     }
 }
 
-/// Counts the frame. The configuration is the default one, whatever a device is set to.
+/// Counts the frame with the default settings, whatever a device is set to.
 ///
 /// # Errors
 /// A step of the way fails.
-pub fn count(setup: &Setup, network: Network) -> Result<KnownAnswer> {
+pub fn count(network: Network) -> Result<KnownAnswer> {
     let frame = decode_image(BUILT_IN_FRAME, BUILT_IN_NAME)?;
-    let um_per_px = BUILT_IN_UM_PER_PX;
-    let quality = setup.assess(
-        &frame,
-        setup.rbc_diameter_px(KnownScale::Given { um_per_px }),
-    );
+    let settings = AnalyseSettings::default();
+    let rbc_diameter_px = settings.rbc_diameter_px(BUILT_IN_UM_PER_PX);
+    let quality = quality::assess(&frame, Some(rbc_diameter_px), &QualitySettings::default());
     ensure!(
         quality.verdict == Verdict::Usable,
         "the built-in frame is judged unusable"
     );
-    let mut analyser = Analyser::new(network, setup.analyse_settings(false));
-    let field = analyser.analyse(&frame, um_per_px)?;
+    let mut analyser = Analyser::new(network, settings);
+    let field = analyser.analyse(&frame, BUILT_IN_UM_PER_PX)?;
     let counts = CountsRecord::from_cells(&field.cells);
     Ok(KnownAnswer {
         format: KNOWN_ANSWER_FORMAT,
@@ -108,8 +105,8 @@ fn bytes_of(cells: &[Cell]) -> Vec<u8> {
 ///
 /// # Errors
 /// The model cannot be opened, or something differs; one sentence.
-pub fn check(setup: &Setup) -> Result<()> {
-    let folder = setup.model_folder()?;
+pub fn check(model: &ModelLocation) -> Result<()> {
+    let folder = model.folder()?;
     let network = Network::load(&folder).context("it cannot open its model")?;
     let golden = network.check_golden(&folder)?;
     ensure!(
@@ -117,7 +114,7 @@ pub fn check(setup: &Setup) -> Result<()> {
         "its network gives other outputs than where it was made"
     );
     let expected = read(&folder.join(KNOWN_ANSWER_FILE))?;
-    let found = count(setup, network)?;
+    let found = count(network)?;
     if found != expected {
         bail!(
             "the frame whose result is known gives {} and not the {} that belong there, or they \
@@ -146,24 +143,18 @@ fn read(path: &Path) -> Result<KnownAnswer> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::arguments::SharedArguments;
     use std::fs;
     use std::path::PathBuf;
 
     const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/models/smear-resnet");
 
-    fn setup(model: &Path) -> Setup {
-        Setup::load(&SharedArguments {
-            config: None,
-            model: Some(model.to_owned()),
-            um_per_px: None,
-        })
-        .unwrap()
+    fn location(folder: &Path) -> ModelLocation {
+        ModelLocation::Named(folder.to_owned())
     }
 
     #[test]
     fn the_frame_gives_the_answer_that_lies_beside_the_model() {
-        check(&setup(Path::new(MODEL))).unwrap();
+        check(&location(Path::new(MODEL))).unwrap();
     }
 
     #[test]
@@ -195,11 +186,11 @@ mod tests {
         ];
         for (text, expected) in cases {
             fs::write(&path, text).unwrap();
-            let error = format!("{:#}", check(&setup(folder.path())).unwrap_err());
+            let error = format!("{:#}", check(&location(folder.path())).unwrap_err());
             assert!(error.contains(expected), "{error}");
         }
         fs::write(folder.path().join("model.onnx"), "x").unwrap();
-        let error = format!("{:#}", check(&setup(folder.path())).unwrap_err());
+        let error = format!("{:#}", check(&location(folder.path())).unwrap_err());
         assert!(error.contains("cannot open its model"), "{error}");
     }
 }

@@ -4,4 +4,6 @@
 pub mod analyser;
 pub mod built_in_frame;
 pub mod known_answer;
+pub mod model;
 pub mod scale;
+pub mod settings;

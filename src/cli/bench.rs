@@ -3,6 +3,8 @@
 use crate::analysis::analyser::{AnalyseError, Analyser, AnalysisStage, FieldCells, StageObserver};
 use crate::analysis::built_in_frame::{BUILT_IN_FRAME, BUILT_IN_NAME, BUILT_IN_UM_PER_PX};
 use crate::cli::arguments::BenchArguments;
+use crate::cli::settings::{analysis_settings, load_config};
+use crate::config::Config;
 use crate::count::FieldTally;
 use crate::decode::{JpegDecoder, decode_image};
 use crate::device::files;
@@ -12,7 +14,7 @@ use crate::quality::{FrameAssessor, Quality};
 use crate::runtime::channels::Shared;
 use crate::runtime::display::Display;
 use crate::runtime::presenter::ScreenContext;
-use crate::runtime::settings::Setup;
+use crate::runtime::settings::ScreenSettings;
 use crate::session::smear::{Event, KnownScale, Session};
 use crate::ui::layout::ScreenSize;
 use anyhow::{Context, Result, bail};
@@ -120,8 +122,8 @@ struct Report {
 /// # Errors
 /// Configuration, model or frame cannot be used, or a stage fails.
 pub fn run(arguments: &BenchArguments) -> Result<bool> {
-    let setup = Setup::load(&arguments.shared)?;
-    let report = measure(arguments, &setup)?;
+    let config = load_config(arguments.shared.config.as_deref())?;
+    let report = measure(arguments, &config)?;
     let text = if arguments.json {
         serde_json::to_string(&report)? + "\n"
     } else {
@@ -133,8 +135,8 @@ pub fn run(arguments: &BenchArguments) -> Result<bool> {
     Ok(true)
 }
 
-fn measure(arguments: &BenchArguments, setup: &Setup) -> Result<Report> {
-    let mut bench = Bench::new(arguments, setup)?;
+fn measure(arguments: &BenchArguments, config: &Config) -> Result<Report> {
+    let mut bench = Bench::new(arguments, config)?;
     let mut warm_up = Stopwatch::new(&Stage::ALL, WARM_UP_FRAMES);
     for _ in 0..WARM_UP_FRAMES {
         bench.run(&mut warm_up)?;
@@ -151,12 +153,12 @@ fn measure(arguments: &BenchArguments, setup: &Setup) -> Result<Report> {
 }
 
 /// The camera's bytes and the size of a pixel.
-fn image(arguments: &BenchArguments, setup: &Setup) -> Result<(Vec<u8>, f64)> {
+fn image(arguments: &BenchArguments, um_per_px: Option<f64>) -> Result<(Vec<u8>, f64)> {
     let Some(path) = &arguments.frame else {
-        let um_per_px = setup.um_per_px.unwrap_or(BUILT_IN_UM_PER_PX);
+        let um_per_px = um_per_px.unwrap_or(BUILT_IN_UM_PER_PX);
         return Ok((BUILT_IN_FRAME.to_vec(), um_per_px));
     };
-    let Some(um_per_px) = setup.um_per_px else {
+    let Some(um_per_px) = um_per_px else {
         bail!(
             "{}: the pixel size of this frame is not known; give --um-per-px",
             path.display()
@@ -209,8 +211,8 @@ impl StageObserver for Stopwatch {
 }
 
 /// The way of a frame from camera to screen, and what the last frame left behind on it.
-struct Bench<'a> {
-    setup: &'a Setup,
+struct Bench {
+    screen: ScreenSettings,
     analyser: Analyser,
     um_per_px: f64,
     rbc_diameter_px: Option<u32>,
@@ -228,11 +230,13 @@ struct Bench<'a> {
     found: FieldCells,
 }
 
-impl<'a> Bench<'a> {
-    fn new(arguments: &BenchArguments, setup: &'a Setup) -> Result<Self> {
-        let (image, um_per_px) = image(arguments, setup)?;
+impl Bench {
+    fn new(arguments: &BenchArguments, config: &Config) -> Result<Self> {
+        let settings = analysis_settings(config, &arguments.shared);
+        let (image, um_per_px) = image(arguments, settings.um_per_px)?;
         let scale = KnownScale::Given { um_per_px };
-        let mut analyser = Analyser::new(setup.load_network(false)?, setup.analyse_settings(false));
+        let rbc_diameter_px = settings.analyser.rbc_diameter_px(um_per_px);
+        let mut analyser = Analyser::new(settings.model.load()?, settings.analyser);
         analyser.set_threads(usize::from(arguments.threads));
         let screen = match &arguments.size {
             Some(text) => text.parse()?,
@@ -241,8 +245,8 @@ impl<'a> Bench<'a> {
         Ok(Self {
             analyser,
             um_per_px,
-            rbc_diameter_px: setup.rbc_diameter_px(scale),
-            session: Session::new(setup.count_rules(), None, scale),
+            rbc_diameter_px: Some(rbc_diameter_px),
+            session: Session::new(config.count.rules(), None, scale),
             shared: Shared::new(screen.preview_px()),
             display: Display::new(screen, Vec::new()),
             name: arguments.frame.as_ref().map_or_else(
@@ -251,11 +255,11 @@ impl<'a> Bench<'a> {
             ),
             decoder: image.starts_with(&START_OF_JPEG).then(JpegDecoder::default),
             image,
-            assessor: FrameAssessor::new(setup.quality_settings()),
+            assessor: FrameAssessor::new(settings.quality),
             frame: Frame::default(),
             quality: Quality::NOTHING_SEEN,
             found: FieldCells::default(),
-            setup,
+            screen: ScreenSettings::default(),
         })
     }
 
@@ -287,7 +291,7 @@ impl<'a> Bench<'a> {
                 self.shared.views.give_back(old);
             }
             self.display
-                .show_session(&self.session, self.setup, ScreenContext::default())?;
+                .show_session(&self.session, &self.screen, ScreenContext::default())?;
             Ok::<_, anyhow::Error>(())
         })
     }

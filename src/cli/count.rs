@@ -2,18 +2,19 @@
 
 use crate::analysis::analyser::{Analyser, FieldCells};
 use crate::analysis::scale::{self, ScaleEstimate};
+use crate::analysis::settings::AnalysisSettings;
 use crate::cli::arguments::CountArguments;
 use crate::cli::input_paths::{self, InputError, PathLines};
 use crate::cli::ordered_workers::in_order;
+use crate::cli::settings::{analysis_settings, load_config};
 use crate::cli::table;
-use crate::count::{FieldTally, SmearTally};
+use crate::count::{CountRules, FieldTally, SmearTally};
 use crate::decode::{read_image, read_size};
 use crate::image::frame::Frame;
+use crate::language::Language;
 use crate::panel::write_frame;
-use crate::quality::Verdict;
+use crate::quality::{self, Verdict};
 use crate::record::{CellRecord, CountsRecord, FrameRecord};
-use crate::runtime::settings::Setup;
-use crate::session::smear::KnownScale;
 use crate::ui::overlay;
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -56,37 +57,48 @@ type Outcome = Result<Counted, String>;
 /// # Errors
 /// What keeps the whole command from running: configuration, model, output.
 pub fn run(arguments: &CountArguments) -> Result<bool> {
-    let setup = Setup::load(&arguments.shared)?;
+    let config = load_config(arguments.shared.config.as_deref())?;
+    let mut settings = analysis_settings(&config, &arguments.shared);
+    settings.analyser.all_cells = arguments.all_cells;
     if let Some(folder) = &arguments.overlay {
         fs::create_dir_all(folder).with_context(|| {
             let folder = folder.display();
             format!("{folder}: the folder for overlays cannot be made; check its name and rights")
         })?;
     }
-    let mut workers = make_workers(arguments, &setup)?;
+    let mut workers = make_workers(arguments, &settings)?;
     let self_report = workers.first().map(Analyser::self_report);
     let mut report = Report::new(arguments.json, self_report.into_iter().collect());
-    if let Some(um_per_px) = setup.um_per_px {
-        let counter = Counter::new(arguments, &setup, Scales::Given(um_per_px));
+    let counter = |scales| Counter {
+        settings: &settings,
+        scales,
+        overlay: arguments.overlay.as_deref(),
+        language: config.display.language,
+    };
+    if let Some(um_per_px) = settings.um_per_px {
+        let counter = counter(Scales::Given(um_per_px));
         counter.count_all(workers, list_inputs(&arguments.paths), &mut report);
     } else {
         let inputs: Vec<_> = list_inputs(&arguments.paths).collect();
         report.expect(inputs.len());
-        let scales = estimate_scales(&inputs, &mut workers[0], &setup);
+        let scales = estimate_scales(&inputs, &mut workers[0], &settings);
         report.note_scales(&scales);
-        let counter = Counter::new(arguments, &setup, Scales::Estimated(scales));
+        let counter = counter(Scales::Estimated(scales));
         counter.count_all(workers, inputs.into_iter(), &mut report);
     }
-    report.finish(&setup)
+    report.finish(&config.count.rules())
 }
 
-fn make_workers(arguments: &CountArguments, setup: &Setup) -> Result<Vec<Analyser>> {
+fn make_workers(arguments: &CountArguments, settings: &AnalysisSettings) -> Result<Vec<Analyser>> {
     let available = || thread::available_parallelism().map_or(1, usize::from);
     let count = arguments.workers.map_or_else(available, usize::from);
-    let network = setup.load_network(arguments.plain)?;
-    let settings = setup.analyse_settings(arguments.all_cells);
+    let network = if arguments.plain {
+        settings.model.load_plain()?
+    } else {
+        settings.model.load()?
+    };
     Ok((0..count)
-        .map(|_| Analyser::new(network.clone(), settings.clone()))
+        .map(|_| Analyser::new(network.clone(), settings.analyser.clone()))
         .collect())
 }
 
@@ -108,7 +120,11 @@ fn list_inputs(paths: &[PathBuf]) -> impl Iterator<Item = Input> + Send {
 /// Estimates the scale of each size of frame from some of its frames.
 ///
 /// Frames that cannot be read or judged usable are passed over here; counting reports them.
-fn estimate_scales(inputs: &[Input], analyser: &mut Analyser, setup: &Setup) -> EstimatedScales {
+fn estimate_scales(
+    inputs: &[Input],
+    analyser: &mut Analyser,
+    settings: &AnalysisSettings,
+) -> EstimatedScales {
     let mut paths_by_size: BTreeMap<SizePx, Vec<&Path>> = BTreeMap::new();
     for path in inputs.iter().flatten() {
         if let Ok(size_px) = read_size(path) {
@@ -117,10 +133,12 @@ fn estimate_scales(inputs: &[Input], analyser: &mut Analyser, setup: &Setup) -> 
     }
     let mut estimates = EstimatedScales::new();
     for (size_px, paths) in paths_by_size {
-        let wanted = setup.config.scale.frames_for_estimate as usize;
-        let frames: Vec<Frame> = spread_out(&paths, wanted)
+        let is_usable = |frame: &Frame| {
+            quality::assess(frame, None, &settings.quality).verdict == Verdict::Usable
+        };
+        let frames: Vec<Frame> = spread_out(&paths, settings.frames_for_estimate)
             .filter_map(|path| read_image(path).ok())
-            .filter(|frame| setup.assess(frame, None).verdict == Verdict::Usable)
+            .filter(is_usable)
             .collect();
         let frames: Vec<&Frame> = frames.iter().collect();
         let estimate = scale::estimate(analyser, &frames).map_err(|error| error.to_string());
@@ -137,20 +155,13 @@ fn spread_out<'a>(paths: &'a [&Path], wanted: usize) -> impl Iterator<Item = &'a
 
 /// What every worker needs to count one input.
 struct Counter<'a> {
-    setup: &'a Setup,
+    settings: &'a AnalysisSettings,
     scales: Scales,
     overlay: Option<&'a Path>,
+    language: Language,
 }
 
-impl<'a> Counter<'a> {
-    fn new(arguments: &'a CountArguments, setup: &'a Setup, scales: Scales) -> Self {
-        Self {
-            setup,
-            scales,
-            overlay: arguments.overlay.as_deref(),
-        }
-    }
-
+impl Counter<'_> {
     fn count_all(
         &self,
         workers: Vec<Analyser>,
@@ -173,8 +184,9 @@ impl<'a> Counter<'a> {
             .scales
             .for_size((frame.width_px(), frame.height_px()))
             .map_err(|reason| format!("{name}: not counted: {reason}"))?;
-        let rbc_diameter_px = self.setup.rbc_diameter_px(KnownScale::Given { um_per_px });
-        if let Verdict::Rejected(reason) = self.setup.assess(&frame, rbc_diameter_px).verdict {
+        let rbc_diameter_px = self.settings.analyser.rbc_diameter_px(um_per_px);
+        let quality = quality::assess(&frame, Some(rbc_diameter_px), &self.settings.quality);
+        if let Verdict::Rejected(reason) = quality.verdict {
             return Err(format!("{name}: not counted: {reason}"));
         }
         let field = analyser
@@ -208,7 +220,7 @@ impl Counter<'_> {
     ) -> Result<(), String> {
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         let file = folder.join(format!("{:06}-{stem}.png", index + 1));
-        let annotated = overlay::annotated(frame, &field.cells, self.setup.language())
+        let annotated = overlay::annotated(frame, &field.cells, self.language)
             .map_err(|error| format!("{}: {error}", path.display()))?;
         write_frame(&file, &annotated).map_err(|error| error.to_string())
     }
@@ -328,7 +340,7 @@ impl Report {
         self.progress.suspend(|| eprintln!("hemoscope: {message}"));
     }
 
-    fn finish(mut self, setup: &Setup) -> Result<bool> {
+    fn finish(mut self, rules: &CountRules) -> Result<bool> {
         self.progress.finish_and_clear();
         if let Some(error) = self.broken_output {
             bail!(
@@ -340,7 +352,7 @@ impl Report {
             bail!("nothing was counted; the messages above say why");
         }
         if !self.json {
-            let summary = self.smear.summary(&setup.count_rules());
+            let summary = self.smear.summary(rules);
             let text = table::summary_table(&summary, &self.notes, self.not_counted);
             self.output
                 .write_all(text.as_bytes())

@@ -9,9 +9,13 @@ pub mod count;
 pub mod input_paths;
 pub mod ordered_workers;
 pub mod records;
+pub mod run;
 pub mod self_test;
+pub mod settings;
 pub mod table;
 pub mod update;
+
+pub use crate::runtime::message_of;
 
 use anyhow::Result;
 use arguments::{Arguments, Command};
@@ -23,7 +27,7 @@ use arguments::{Arguments, Command};
 pub fn run(arguments: &Arguments) -> Result<bool> {
     match &arguments.command {
         Command::Count(arguments) => count::run(arguments),
-        Command::Run(arguments) => crate::runtime::run::run(arguments),
+        Command::Run(arguments) => run::run(arguments),
         Command::Selftest(arguments) => self_test::run(arguments),
         Command::Records(arguments) => records::run(arguments),
         #[cfg(target_os = "linux")]
@@ -32,20 +36,6 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
         Command::Bench(arguments) => bench::run(arguments),
         Command::Update(arguments) => update::run(arguments),
     }
-}
-
-/// An error as its reader sees it: each cause once, since many messages name theirs already.
-pub fn message_of(error: &anyhow::Error) -> String {
-    let mut message = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        if message.is_empty() {
-            message = cause;
-        } else if !message.contains(&cause) {
-            message.push_str(": ");
-            message.push_str(&cause);
-        }
-    }
-    message
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use crate::cell::{CellClass, PerClass};
 use crate::cli::arguments::{RecordsAction, RecordsArguments};
+use crate::cli::settings::load_config;
 use crate::cli::table;
-use crate::config::Config;
 use crate::record::archive::{self, SmearRecords};
 use crate::record::{check_format, records_folder};
 use anyhow::{Context, Result, bail};
@@ -16,10 +16,7 @@ use std::io::{self, Write as _};
 /// # Errors
 /// No records there, or none of that number.
 pub fn run(arguments: &RecordsArguments) -> Result<bool> {
-    let rules = match &arguments.config {
-        Some(path) => Config::load(path)?.count.rules(),
-        None => Config::default().count.rules(),
-    };
+    let rules = load_config(arguments.config.as_deref())?.count.rules();
     check_format(&arguments.data)?;
     let folder = records_folder(&arguments.data);
     let mut smears = archive::list(&folder)?;

@@ -2,7 +2,6 @@
 //! and where results are written.
 
 use crate::board::BoardError;
-use crate::cli::message_of;
 use crate::config::ConfigError;
 use crate::device::power;
 use crate::input::Action;
@@ -12,9 +11,9 @@ use crate::runtime::channels::Shared;
 use crate::runtime::display::Display;
 use crate::runtime::presenter::{ScreenContext, identity_of, missing_camera_of, screen_context_of};
 use crate::runtime::recording::RunRecorder;
-use crate::runtime::report::{is_whole, note_on_records, result_text};
+use crate::runtime::report::{is_whole, message_of, note_on_records, result_text};
 use crate::runtime::run::{Ending, TICK};
-use crate::runtime::settings::Setup;
+use crate::runtime::settings::RunSettings;
 use crate::runtime::updates::{Facts, Updates};
 use crate::service::{Beat, Service, StopSignal};
 use crate::session::smear::{Event, KnownScale, RunState, Session};
@@ -42,10 +41,7 @@ pub(super) struct Operator<'a, A> {
     pub(super) updates: Option<Updates>,
     /// The system has repaired the data partition at this start.
     pub(super) is_card_repaired: bool,
-    pub(super) setup: &'a Setup,
-    /// The source of frames.
-    pub(super) camera: &'a str,
-    pub(super) target_fields: Option<u32>,
+    pub(super) settings: &'a RunSettings,
     /// Which program and model count.
     pub(super) self_report: String,
     pub(super) out: &'a mut dyn Write,
@@ -74,7 +70,7 @@ impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
             return false;
         };
         let facts = Facts {
-            camera: has_camera.then_some(self.camera),
+            camera: has_camera.then_some(self.settings.camera.as_str()),
             display: self.display.shown_on(),
             is_data_readable: self.keeper.is_usable(),
         };
@@ -89,7 +85,7 @@ impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
         let repaired = self.is_card_repaired && stamp.uptime_ms < REPAIR_TOLD_MS;
         screen_context_of(
             stamp,
-            self.setup.config.site.utc_offset_minutes,
+            self.settings.screen.utc_offset_minutes,
             updates
                 .and_then(Updates::notice)
                 .or(repaired.then_some(Notice::CardRepaired)),
@@ -99,8 +95,8 @@ impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
 
     /// Shows what is to be told or asked about an update; gives whether there is anything.
     fn show_update(&mut self) -> Result<bool> {
-        let language = self.setup.language();
-        let identity = identity_of(self.setup, self.surroundings(false));
+        let language = self.settings.screen.language;
+        let identity = identity_of(&self.settings.screen, self.surroundings(false));
         let updates = self.updates.as_ref();
         let Some(page) = updates.and_then(|updates| updates.page(language)) else {
             return Ok(false);
@@ -116,12 +112,11 @@ impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
     /// Shows the run, and tells the system that it is alive.
     pub(super) fn draw(&mut self, session: &Session, shared: &Shared) -> Result<()> {
         if !self.show_update()? {
+            let screen = &self.settings.screen;
             let surroundings = self.surroundings(moment_of(session, shared).is_counting);
-            match missing_camera_of(session, self.setup, self.camera, surroundings) {
+            match missing_camera_of(session, screen, &self.settings.camera, surroundings) {
                 Some(missing) => self.display.show(&Screen::NoCamera(missing))?,
-                None => self
-                    .display
-                    .show_session(session, self.setup, surroundings)?,
+                None => self.display.show_session(session, screen, surroundings)?,
             }
         }
         shared.heartbeats.beat(Beat::Main);
@@ -132,9 +127,9 @@ impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
 
     /// A smear begins.
     pub(super) fn begin_smear(&mut self) {
-        let sample = &self.setup.config.sample.id;
+        let sample = &self.settings.screen.sample_id;
         self.keeper
-            .begin(&self.self_report, sample, self.target_fields);
+            .begin(&self.self_report, sample, self.settings.target_fields);
     }
 
     /// A smear is done, and the run goes on.
@@ -171,9 +166,9 @@ impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
             if let Some(reason) = not_saved {
                 ending.session.step(Event::NotSaved(reason));
                 // The screen stays as it was where it cannot be drawn; the summary says the same.
-                let _ = self
-                    .display
-                    .show_session(&ending.session, self.setup, surroundings);
+                let _ =
+                    self.display
+                        .show_session(&ending.session, &self.settings.screen, surroundings);
             }
             ending
         });
@@ -208,9 +203,9 @@ impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
     /// Shows what stopped the device until the operator has seen it, or for a minute: then the
     /// system starts the program again. Tells whether the device is to be switched off.
     fn show_failure(&mut self, error: &anyhow::Error) -> Result<bool> {
-        let language = self.setup.language();
+        let language = self.settings.screen.language;
         let what_happened = message_of(error);
-        let nothing = Session::new(self.setup.count_rules(), None, KnownScale::Unknown);
+        let nothing = Session::new(self.settings.count_rules, None, KnownScale::Unknown);
         let mut until = Instant::now() + FAILURE_SHOWN;
         while Instant::now() < until {
             match self.next_action(&nothing) {
@@ -226,7 +221,7 @@ impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
                 let surroundings = self.surroundings(false);
                 self.display.show(&Screen::Failure(Failure {
                     language,
-                    identity: identity_of(self.setup, surroundings),
+                    identity: identity_of(&self.settings.screen, surroundings),
                     number: None,
                     what_happened: what_happened.clone(),
                     what_to_do: remedy_of(error).text_in(language).to_owned(),

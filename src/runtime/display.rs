@@ -2,7 +2,7 @@
 
 use crate::panel::{ChangedRows, FaultLight, Panel, PanelError};
 use crate::runtime::presenter::{ScreenContext, counting_of};
-use crate::runtime::settings::Setup;
+use crate::runtime::settings::ScreenSettings;
 use crate::session::smear::Session;
 use crate::ui::canvas::Canvas;
 use crate::ui::describe;
@@ -168,10 +168,10 @@ impl Display {
     pub fn show_session(
         &mut self,
         session: &Session,
-        setup: &Setup,
+        settings: &ScreenSettings,
         surroundings: ScreenContext,
     ) -> Result<(), PanelError> {
-        self.show_counting(&counting_of(session, setup, surroundings))
+        self.show_counting(&counting_of(session, settings, surroundings))
     }
 
     /// As [`Display::show_session`], from the screen's content.

@@ -2,13 +2,13 @@
 
 use crate::analysis::analyser::{Analyser, FieldCells};
 use crate::analysis::scale::{self, ScaleEstimateError};
+use crate::analysis::settings::AnalysisSettings;
 use crate::camera::FieldTruth;
 use crate::cell::{Cell, CellClass};
 use crate::count::{Border, FieldTally};
 use crate::image::frame::Frame;
 use crate::quality::{FrameAssessor, Quality, RejectReason, Verdict};
 use crate::runtime::channels::{FieldFrame, Shared};
-use crate::runtime::settings::Setup;
 use crate::session::smear::{Event, FrameTally, FrameView, KnownScale};
 use anyhow::Result;
 
@@ -51,15 +51,15 @@ impl FieldAnalysis {
     ///
     /// # Errors
     /// A model that cannot be loaded.
-    pub fn new(setup: &Setup, scale: KnownScale) -> Result<Self> {
-        let network = setup.load_network(false)?;
+    pub fn new(settings: &AnalysisSettings, scale: KnownScale) -> Result<Self> {
+        let network = settings.model.load()?;
         Ok(Self {
-            analyser: Analyser::new(network, setup.analyse_settings(false)),
-            assessor: FrameAssessor::new(setup.quality_settings()),
+            analyser: Analyser::new(network, settings.analyser.clone()),
+            assessor: FrameAssessor::new(settings.quality),
             um_per_px: scale.um_per_px(),
             found: FieldCells::default(),
             waiting: Vec::new(),
-            fields_for_estimate: setup.config.scale.frames_for_estimate as usize,
+            fields_for_estimate: settings.frames_for_estimate,
             unsettled: None,
             tally: FrameTally::default(),
             events: Vec::with_capacity(EVENTS),

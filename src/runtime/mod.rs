@@ -13,4 +13,5 @@ pub mod run;
 pub mod settings;
 mod updates;
 
+pub use report::message_of;
 pub use updates::TalkFiles;

@@ -5,7 +5,7 @@ use crate::count::{self, ClassSummary, Summary};
 use crate::device::calendar::CivilTime;
 use crate::quality::{self, Quality, RejectReason, Verdict};
 use crate::record::Timestamp;
-use crate::runtime::settings::Setup;
+use crate::runtime::settings::ScreenSettings;
 use crate::session::smear::{self as session, KnownScale, Session};
 use crate::ui::model::{
     Brightness, CameraTrouble, Clock, Counting, Decimal, Density, Estimate, Fields, Focus,
@@ -51,14 +51,14 @@ pub fn screen_context_of(
 /// What stands in place of the counting screen while a camera is away that has shown nothing yet.
 pub fn missing_camera_of<'a>(
     session: &Session,
-    setup: &'a Setup,
+    settings: &'a ScreenSettings,
     camera: &str,
     surroundings: ScreenContext,
 ) -> Option<NoCamera<'a>> {
     let unavailable = session.camera_unavailable()?;
     session.latest().is_none().then(|| NoCamera {
-        language: setup.language(),
-        identity: identity_of(setup, surroundings),
+        language: settings.language,
+        identity: identity_of(settings, surroundings),
         camera: camera.to_owned(),
         trouble: trouble_of(unavailable),
         notice: surroundings.notice,
@@ -78,9 +78,9 @@ fn trouble_of(unavailable: &Unavailable) -> CameraTrouble {
 }
 
 /// Which sample a picture belongs to, and when it was.
-pub fn identity_of(setup: &Setup, surroundings: ScreenContext) -> Identity<'_> {
+pub fn identity_of(settings: &ScreenSettings, surroundings: ScreenContext) -> Identity<'_> {
     Identity {
-        sample: Some(setup.config.sample.id.as_str()).filter(|id| !id.is_empty()),
+        sample: Some(settings.sample_id.as_str()).filter(|id| !id.is_empty()),
         clock: surroundings.clock,
     }
 }
@@ -97,7 +97,7 @@ pub fn clock_of(stamp: Timestamp, utc_offset_minutes: i16) -> Clock {
 /// The screen of a run at this moment.
 pub fn counting_of<'a>(
     session: &'a Session,
-    setup: &'a Setup,
+    settings: &'a ScreenSettings,
     surroundings: ScreenContext,
 ) -> Counting<'a> {
     let summary = session.summary();
@@ -105,8 +105,8 @@ pub fn counting_of<'a>(
     let quality = latest.map(|latest| latest.quality);
     let ratio = |class: &ClassSummary| class.per_1000_rbc.map(|ratio| reading_of(&ratio));
     Counting {
-        language: setup.language(),
-        identity: identity_of(setup, surroundings),
+        language: settings.language,
+        identity: identity_of(settings, surroundings),
         run: match session.state() {
             session::RunState::Live => RunState::Live,
             session::RunState::Finished => RunState::Finished,

@@ -6,11 +6,8 @@
 //! Frames and pictures go round ([`circulation`](crate::runtime::channels)): once the run has warmed up,
 //! no thread takes memory.
 
-use crate::board::BoardDescription;
 use crate::camera::stage_watch::StageWatch;
 use crate::camera::{self, CapturedFrame, FrameSource, OpenPolicy};
-use crate::cli::arguments::RunArguments;
-use crate::cli::message_of;
 use crate::device::thermal::ThreadPolicy;
 use crate::input::{Action, Input, InputSettings};
 use crate::panel::{FaultLight, Panel, RetryingPanel, display_px, panel_from_spec};
@@ -23,7 +20,7 @@ use crate::runtime::console::{Operator, moment_of};
 use crate::runtime::display::Display;
 use crate::runtime::field_analysis::FieldAnalysis;
 use crate::runtime::recording::RunRecorder;
-use crate::runtime::settings::Setup;
+use crate::runtime::settings::RunSettings;
 use crate::runtime::updates::{TalkFiles, Updates};
 use crate::service::{Service, StopSignal};
 use crate::session::smear::{Event, FrameTally, KnownScale, RunState, Session};
@@ -47,11 +44,13 @@ const REPAIRED_MARK: &str = "/run/hemoscope-card-repaired";
 /// the system does; `Ok(false)` when the run was broken off or something was not counted or not
 /// saved. Without a number of fields, the operator finishes a smear and starts the next one.
 ///
+/// With a `refusal`, nothing is counted: the device shows it, and what can be done about it.
+///
 /// # Errors
-/// What keeps the device from running: configuration, model, camera, panel.
-pub fn run(arguments: &RunArguments) -> Result<bool> {
+/// What keeps the device from running: the refusal, model, camera, panel.
+pub fn run(settings: &RunSettings, refusal: Option<anyhow::Error>) -> Result<bool> {
     let files = TalkFiles::of_system();
-    run_with(arguments, files, &mut io::stdout(), |devices| {
+    run_with(settings, refusal, files, &mut io::stdout(), |devices| {
         let mut input = Input::start(devices)?;
         Ok(move |_: &Session| input.next_action())
     })
@@ -64,7 +63,8 @@ pub fn run(arguments: &RunArguments) -> Result<bool> {
 /// # Errors
 /// As for [`run`].
 pub fn run_with<A>(
-    arguments: &RunArguments,
+    settings: &RunSettings,
+    refusal: Option<anyhow::Error>,
     files: TalkFiles,
     out: &mut dyn Write,
     listen: impl FnOnce(Option<&InputSettings>) -> Result<A>,
@@ -72,22 +72,13 @@ pub fn run_with<A>(
 where
     A: FnMut(&Session) -> Option<Action>,
 {
-    let (setup, refusal) = match prepare(arguments) {
-        Ok(setup) => (setup, None),
-        Err(error) if arguments.board.is_some() => {
-            // On the log at once, since there may be no display to show it on.
-            eprintln!("hemoscope: {}", message_of(&error));
-            (Setup::without_board(&arguments.shared), Some(error))
-        }
-        Err(error) => return Err(error),
-    };
     let stop = StopSignal::listen().context("signals cannot be listened for")?;
     // Before the first screen, since it may have something to say.
-    let keeper = RunRecorder::start(setup.data.as_deref());
-    let size = screen_size(arguments, &setup)?;
-    let light = setup.panel.fault_light.as_ref();
+    let keeper = RunRecorder::start(settings.data.as_deref());
+    let size = screen_size(settings);
+    let light = settings.panel.fault_light.as_ref();
     let fault_light = light.map(|name| FaultLight::named(name));
-    let panels = match open_panels(arguments, &setup, size) {
+    let panels = match open_panels(settings, size) {
         Ok(panels) => panels,
         Err(error) => {
             blink(fault_light, &stop);
@@ -96,49 +87,31 @@ where
     };
     let mut display = Display::new(size, panels).with_fault_light(fault_light);
     display.show(&Screen::Starting(Starting {
-        language: setup.language(),
+        language: settings.screen.language,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     }))?;
-    if let Some(percent) = setup.panel.brightness_percent {
+    if let Some(percent) = settings.panel.brightness_percent {
         display.set_brightness(percent);
     }
-    let camera = arguments.camera.as_ref();
     let mut operator = Operator {
-        actions: listen(display.is_on_device().then_some(&setup.input))?,
+        actions: listen(display.is_on_device().then_some(&settings.input))?,
         display,
         stop,
         service: Service::from_environment(),
         keeper,
         clock: Clock::start(),
-        updates: arguments.board.is_some().then(|| Updates::new(files)),
-        is_card_repaired: arguments.board.is_some() && is_card_repaired(Path::new(REPAIRED_MARK)),
-        setup: &setup,
-        camera: camera.unwrap_or(&setup.config.camera.source),
-        target_fields: arguments.fields,
+        updates: settings.is_on_board.then(|| Updates::new(files)),
+        is_card_repaired: settings.is_on_board && is_card_repaired(Path::new(REPAIRED_MARK)),
+        settings,
         self_report: String::new(),
         out,
         results: String::new(),
     };
     let outcome = match refusal {
         Some(error) => Err(error),
-        None => count_smears(arguments, size, &mut operator),
+        None => count_smears(size, &mut operator),
     };
-    operator.finish(outcome, arguments.board.is_some())
-}
-
-/// Configuration, board and options, put together.
-fn prepare(arguments: &RunArguments) -> Result<Setup> {
-    let mut setup = match &arguments.board {
-        Some(file) => {
-            let board = BoardDescription::load_for_this_board(file)?;
-            Setup::load_on_board(&arguments.shared, &board)?
-        }
-        None => Setup::load(&arguments.shared)?,
-    };
-    if let Some(data) = &arguments.data {
-        setup.data = Some(data.clone());
-    }
-    Ok(setup)
+    operator.finish(outcome, settings.is_on_board)
 }
 
 /// Whether the system has left the mark of a repair; said on the log too.
@@ -182,22 +155,22 @@ pub(super) struct Ending {
 
 /// Counts smear after smear.
 fn count_smears<A: FnMut(&Session) -> Option<Action>>(
-    arguments: &RunArguments,
     size: ScreenSize,
     operator: &mut Operator<'_, A>,
 ) -> Result<Ending> {
-    let setup = operator.setup;
-    let open_policy = match arguments.board {
-        Some(_) => OpenPolicy::Wait,
-        None => OpenPolicy::Require,
+    let settings = operator.settings;
+    let open_policy = if settings.is_on_board {
+        OpenPolicy::Wait
+    } else {
+        OpenPolicy::Require
     };
-    let source = camera::open(operator.camera, &setup.controls, open_policy)?;
-    let scale = match setup.um_per_px.or(source.um_per_px()) {
+    let source = camera::open(&settings.camera, &settings.controls, open_policy)?;
+    let scale = match settings.analysis.um_per_px.or(source.um_per_px()) {
         Some(um_per_px) => KnownScale::Given { um_per_px },
         None => KnownScale::Unknown,
     };
-    let session = Session::new(setup.count_rules(), arguments.fields, scale);
-    let analysis = FieldAnalysis::new(setup, scale)?;
+    let session = Session::new(settings.count_rules, settings.target_fields, scale);
+    let analysis = FieldAnalysis::new(&settings.analysis, scale)?;
     operator.self_report = analysis.self_report();
     operator.begin_smear();
     let shared = Shared::new(size.preview_px());
@@ -205,54 +178,35 @@ fn count_smears<A: FnMut(&Session) -> Option<Action>>(
 }
 
 /// The size that was named, or else the one that fits a board's display.
-fn screen_size(arguments: &RunArguments, setup: &Setup) -> Result<ScreenSize> {
-    let panel = &setup.config.panel;
+fn screen_size(settings: &RunSettings) -> ScreenSize {
     let smallest = ScreenSize::default();
-    let size = match (&arguments.size, panel.width_px, panel.height_px) {
-        (Some(size), ..) => size.parse()?,
-        (None, None, None) => {
-            let specs = panel_specs(arguments, setup);
-            let mut displays = specs.iter().filter_map(|spec| {
-                let is_on_board = arguments.board.is_some();
-                is_on_board.then(|| display_px(spec, &setup.panel, smallest.pixels()))?
-            });
-            displays.next().map_or(smallest, ScreenSize::for_display)
-        }
-        (None, width_px, height_px) => {
-            let (width, height) = smallest.pixels();
-            let width_px = width_px.unwrap_or(width);
-            let height_px = height_px.unwrap_or(height);
-            format!("{width_px}x{height_px}").parse()?
-        }
-    };
-    Ok(size)
-}
-
-/// The panels that were named, or else the configured one.
-fn panel_specs<'a>(arguments: &'a RunArguments, setup: &'a Setup) -> &'a [String] {
-    match arguments.panel.as_slice() {
-        [] => std::slice::from_ref(&setup.config.panel.kind),
-        named => named,
-    }
+    settings.size.unwrap_or_else(|| {
+        let panels = settings.panels.iter().filter(|_| settings.is_on_board);
+        let mut displays =
+            panels.filter_map(|spec| display_px(spec, &settings.panel, smallest.pixels()));
+        displays.next().map_or(smallest, ScreenSize::for_display)
+    })
 }
 
 /// Opens the panels. One that is not there yet is an error on a desk; a board waits for it.
-fn open_panels(
-    arguments: &RunArguments,
-    setup: &Setup,
-    size: ScreenSize,
-) -> Result<Vec<Box<dyn Panel>>> {
-    panel_specs(arguments, setup)
-        .iter()
+fn open_panels(settings: &RunSettings, size: ScreenSize) -> Result<Vec<Box<dyn Panel>>> {
+    let panels = settings.panels.iter();
+    panels
         .map(|spec| {
-            if arguments.board.is_none() {
-                return Ok(panel_from_spec(spec, size, &setup.panel)?);
+            if !settings.is_on_board {
+                return Ok(panel_from_spec(spec, size, &settings.panel)?);
             }
-            let (spec, settings) = (spec.clone(), setup.panel.clone());
-            let open = Box::new(move || panel_from_spec(&spec, size, &settings));
+            let (spec, panel) = (spec.clone(), settings.panel.clone());
+            let open = Box::new(move || panel_from_spec(&spec, size, &panel));
             Ok(RetryingPanel::open(size.pixels(), open)?)
         })
         .collect()
+}
+
+/// Diameter of a red cell in pixels, where the scale is known.
+fn rbc_diameter_px(settings: &RunSettings, session: &Session) -> Option<u32> {
+    let um_per_px = session.scale().um_per_px()?;
+    Some(settings.analysis.analyser.rbc_diameter_px(um_per_px))
 }
 
 /// Runs the threads.
@@ -263,14 +217,14 @@ fn count_fields<A: FnMut(&Session) -> Option<Action>>(
     mut session: Session,
     operator: &mut Operator<'_, A>,
 ) -> Result<Ending> {
-    let setup = operator.setup;
+    let settings = operator.settings;
     let (frames_in, frames_out) = sync_channel(1);
     let (idle_in, idle_out) = sync_channel(FRAMES);
     for _ in 0..FRAMES {
         idle_in.send(Box::<CapturedFrame>::default())?;
     }
     let (results_in, results_out) = sync_channel(RESULTS_WAITING);
-    shared.set_rbc_diameter_px(setup.rbc_diameter_px(session.scale()));
+    shared.set_rbc_diameter_px(rbc_diameter_px(settings, &session));
     // Before the first frame, so that no field is counted behind a question.
     let moment = moment_of(&session, shared);
     shared.hold(operator.look_at_updates(moment, false));
@@ -279,7 +233,7 @@ fn count_fields<A: FnMut(&Session) -> Option<Action>>(
             watch: (!source.knows_fields()).then(StageWatch::default),
             source,
             shared,
-            assessor: FrameAssessor::new(setup.quality_settings()),
+            assessor: FrameAssessor::new(settings.analysis.quality),
             frames: frames_in,
             idle: idle_out,
             lost: results_in.clone(),
@@ -287,7 +241,7 @@ fn count_fields<A: FnMut(&Session) -> Option<Action>>(
             smear: 0,
             last_sent: None,
         };
-        let threads = ThreadPolicy::new(setup.config.run.threads);
+        let threads = ThreadPolicy::new(settings.threads);
         let capturing = scope.spawn(move || capture.run());
         let analysing = scope.spawn(move || {
             analyse(
@@ -323,13 +277,13 @@ fn main_loop<A: FnMut(&Session) -> Option<Action>>(
     results: &Receiver<SmearEvent>,
     operator: &mut Operator<'_, A>,
 ) -> Result<bool> {
-    let setup = operator.setup;
+    let settings = operator.settings;
     let take = |session: &mut Session, keeper: &RunRecorder, event: Event| {
         if let Some(view) = keeper.step(session, event) {
             shared.views.give_back(view);
         }
         shared.set_on_screen(session.latest());
-        shared.set_rbc_diameter_px(setup.rbc_diameter_px(session.scale()));
+        shared.set_rbc_diameter_px(rbc_diameter_px(settings, session));
     };
     let mut switches_off = false;
     loop {
@@ -403,8 +357,15 @@ fn main_loop<A: FnMut(&Session) -> Option<Action>>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::camera::CameraError;
-    use crate::cli::arguments::SharedArguments;
+    use crate::analysis::analyser::AnalyseSettings;
+    use crate::analysis::model::ModelLocation;
+    use crate::analysis::settings::AnalysisSettings;
+    use crate::camera::{CameraError, ControlSettings};
+    use crate::count::CountRules;
+    use crate::device::thermal::ThreadsWanted;
+    use crate::panel::PanelSettings;
+    use crate::quality::QualitySettings;
+    use crate::runtime::settings::ScreenSettings;
     use crate::service::is_alive;
     use std::sync::mpsc::channel;
 
@@ -438,15 +399,31 @@ mod tests {
 
     #[test]
     fn a_camera_that_hangs_is_seen_while_screen_and_network_go_on() {
-        let setup = Setup::load(&SharedArguments {
-            config: None,
-            model: Some(concat!(env!("CARGO_MANIFEST_DIR"), "/models/smear-resnet").into()),
-            um_per_px: Some(0.1),
-        })
-        .unwrap();
+        let model = concat!(env!("CARGO_MANIFEST_DIR"), "/models/smear-resnet");
+        let settings = RunSettings {
+            is_on_board: false,
+            camera: "hung".to_owned(),
+            controls: ControlSettings::default(),
+            panels: Vec::new(),
+            panel: PanelSettings::default(),
+            size: None,
+            input: InputSettings::default(),
+            data: None,
+            target_fields: None,
+            threads: ThreadsWanted::Auto,
+            count_rules: CountRules::default(),
+            screen: ScreenSettings::default(),
+            analysis: AnalysisSettings {
+                model: ModelLocation::Named(model.into()),
+                analyser: AnalyseSettings::default(),
+                quality: QualitySettings::default(),
+                um_per_px: Some(0.1),
+                frames_for_estimate: 10,
+            },
+        };
         let scale = KnownScale::Given { um_per_px: 0.1 };
-        let session = Session::new(setup.count_rules(), None, scale);
-        let analysis = FieldAnalysis::new(&setup, scale).unwrap();
+        let session = Session::new(settings.count_rules, None, scale);
+        let analysis = FieldAnalysis::new(&settings.analysis, scale).unwrap();
         let shared = Shared::new((160, 120));
         let (hold, held) = channel();
         let mut hold = Some(hold);
@@ -475,9 +452,7 @@ mod tests {
             clock: Clock::start(),
             updates: None,
             is_card_repaired: false,
-            setup: &setup,
-            camera: "hung",
-            target_fields: None,
+            settings: &settings,
             self_report: String::new(),
             out: &mut io::sink(),
             results: String::new(),

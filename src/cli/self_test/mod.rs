@@ -7,9 +7,10 @@ mod tests;
 
 use crate::board::{self, BoardDescription};
 use crate::cli::arguments::SelftestArguments;
+use crate::cli::settings::{analysis_settings, load_board_config, load_config};
+use crate::config::Config;
 use crate::panel::PanelKind;
 use crate::record::Clock;
-use crate::runtime::settings::Setup;
 use anyhow::{Context, Result};
 use report::{Check, Report};
 use std::io::{self, Write};
@@ -24,18 +25,13 @@ use std::thread;
 pub fn run(arguments: &SelftestArguments) -> Result<bool> {
     let board = arguments.board.as_deref().map(BoardDescription::load);
     let board = board.transpose()?;
-    let mut setup = match &board {
-        Some(board) => Setup::load_on_board(&arguments.shared, board)?,
-        None => Setup::load(&arguments.shared)?,
+    let file = arguments.shared.config.as_deref();
+    let config = match &board {
+        Some(board) => load_board_config(file, board)?,
+        None => load_config(file)?,
     };
-    if let Some(data) = &arguments.data {
-        setup.data = Some(data.clone());
-    }
-    if let Some(source) = &arguments.camera {
-        setup.config.camera.source.clone_from(source);
-    }
     let report = Report {
-        checks: checks(arguments, &setup, board.as_ref()),
+        checks: checks(arguments, &config, board.as_ref()),
     };
     let text = if arguments.json {
         report.json()?
@@ -50,7 +46,7 @@ pub fn run(arguments: &SelftestArguments) -> Result<bool> {
 
 fn checks(
     arguments: &SelftestArguments,
-    setup: &Setup,
+    config: &Config,
     board: Option<&BoardDescription>,
 ) -> Vec<Check> {
     let refusal = board
@@ -61,7 +57,8 @@ fn checks(
             fits.err().map(|error| error.to_string())
         });
     let limits = board.map_or_else(board::Limits::default, |board| board.limits.clone());
-    let network = probes::network(setup);
+    let settings = analysis_settings(config, &arguments.shared);
+    let network = probes::network(&settings);
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let kernel = match &network {
         Ok(tested) => Ok(tested.kernel),
@@ -83,9 +80,14 @@ fn checks(
         }
         Err(reason) => checks.push(report::model("not loaded", Err(reason))),
     }
-    checks.extend(report::camera(
-        probes::capture_one(setup).as_ref().map_err(Clone::clone),
-    ));
+    let source = arguments.camera.as_ref().unwrap_or(&config.camera.source);
+    let controls = board.map(|board| board.camera.controls);
+    let captured = probes::capture_one(
+        source.clone(),
+        controls.unwrap_or_default(),
+        settings.quality,
+    );
+    checks.extend(report::camera(captured.as_ref().map_err(Clone::clone)));
     let (found, missing) = panel_files(board);
     checks.push(report::panel(
         board.map(|board| board.panel.kind),
@@ -98,7 +100,8 @@ fn checks(
     }
     let wanted = board.map(wanted_inputs);
     checks.push(report::input(wanted.as_deref(), &probes::input_devices()));
-    let folder = setup.data.as_deref();
+    let of_board = board.map(|board| board.paths.data.as_path());
+    let folder = arguments.data.as_deref().or(of_board);
     let free_mb = folder.map_or(Ok(0), probes::free_mb);
     let folder = folder.map(|folder| folder.display().to_string());
     checks.push(report::data(folder.as_deref(), free_mb));

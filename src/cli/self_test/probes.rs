@@ -1,13 +1,14 @@
 //! Thin looks at the hardware; what they find is judged in `report`.
 
 use super::report::CapturedOne;
-use crate::analysis::analyser::Analyser;
+use crate::analysis::analyser::{AnalyseSettings, Analyser};
+use crate::analysis::settings::AnalysisSettings;
 use crate::camera::simulated::{SimulatedSlide, SimulatedSlideSettings};
-use crate::camera::{self, CameraError, CapturedFrame, OpenPolicy};
+use crate::camera::{self, CameraError, CapturedFrame, ControlSettings, OpenPolicy};
 use crate::device::files::{self, read_kernel_text};
 use crate::network::{GoldenReport, Network};
 use crate::panel::LIGHTS;
-use crate::runtime::settings::Setup;
+use crate::quality::{self, QualitySettings};
 use rustix::fs::statvfs;
 use std::fs::{self, File};
 use std::io::Write;
@@ -65,8 +66,8 @@ pub(super) struct TestedNetwork {
 }
 
 /// Loads the network, compares it with its golden frames, and times it.
-pub(super) fn network(setup: &Setup) -> Result<TestedNetwork, String> {
-    let folder = setup.model_folder().map_err(|error| error.to_string())?;
+pub(super) fn network(settings: &AnalysisSettings) -> Result<TestedNetwork, String> {
+    let folder = settings.model.folder().map_err(|error| error.to_string())?;
     let network = Network::load(&folder).map_err(|error| error.to_string())?;
     let manifest = network.manifest();
     let name = format!("{} {}", manifest.name, manifest.version);
@@ -78,16 +79,16 @@ pub(super) fn network(setup: &Setup) -> Result<TestedNetwork, String> {
         name,
         kernel,
         golden,
-        took_ms: time_network(network, setup),
+        took_ms: time_network(network, settings.analyser.clone()),
     })
 }
 
-fn time_network(network: Network, setup: &Setup) -> Result<u64, String> {
-    let settings = SimulatedSlideSettings::default();
-    let um_per_px = settings.um_per_px;
-    let slide = SimulatedSlide::new(1, settings).map_err(|error| error.to_string())?;
+fn time_network(network: Network, settings: AnalyseSettings) -> Result<u64, String> {
+    let slide_settings = SimulatedSlideSettings::default();
+    let um_per_px = slide_settings.um_per_px;
+    let slide = SimulatedSlide::new(1, slide_settings).map_err(|error| error.to_string())?;
     let (frame, _) = slide.field(0);
-    let mut analyser = Analyser::new(network, setup.analyse_settings(false));
+    let mut analyser = Analyser::new(network, settings);
     let mut took = Vec::new();
     for _ in 0..NETWORK_RUNS {
         let start = Instant::now();
@@ -101,10 +102,11 @@ fn time_network(network: Network, setup: &Setup) -> Result<u64, String> {
 }
 
 /// Opens the camera and takes one good frame, or says why there is none.
-pub(super) fn capture_one(setup: &Setup) -> Result<CapturedOne, String> {
-    let source = setup.config.camera.source.clone();
-    let controls = setup.controls;
-    let quality = setup.quality_settings();
+pub(super) fn capture_one(
+    source: String,
+    controls: ControlSettings,
+    quality: QualitySettings,
+) -> Result<CapturedOne, String> {
     let (answer, answered) = channel();
     // A driver that hangs must not hang the test; the thread ends with the program.
     thread::spawn(move || {
@@ -119,8 +121,8 @@ pub(super) fn capture_one(setup: &Setup) -> Result<CapturedOne, String> {
 
 fn capture(
     spec: &str,
-    controls: &camera::ControlSettings,
-    quality: &crate::quality::QualitySettings,
+    controls: &ControlSettings,
+    quality: &QualitySettings,
 ) -> Result<CapturedOne, String> {
     let mut source =
         camera::open(spec, controls, OpenPolicy::Require).map_err(|error| error.to_string())?;
@@ -135,7 +137,7 @@ fn capture(
         }
     }
     let frame = &captured.frame;
-    let quality = crate::quality::assess(frame, None, quality);
+    let assessed = quality::assess(frame, None, quality);
     let samples = frame.rgb();
     let sum: u64 = samples.iter().map(|&sample| u64::from(sample)).sum();
     let format = source.format().unwrap_or_else(|| "pictures".to_owned());
@@ -145,7 +147,7 @@ fn capture(
         took_ms: start.elapsed().as_millis() as u64,
         // A mean of bytes is one.
         mean_light: (sum / (samples.len() as u64).max(1)) as u8,
-        focus_score: quality.focus_score,
+        focus_score: assessed.focus_score,
         controls: source.controls(),
         notices: source.take_notices(),
     })

@@ -6,9 +6,10 @@ mod prove;
 mod slots;
 
 use crate::analysis::known_answer;
-use crate::cli::arguments::{ModelArguments, SharedArguments, UpdateArguments, UpdateCommand};
+use crate::cli::arguments::{UpdateArguments, UpdateCommand};
+use crate::cli::settings::model_location;
+use crate::config::ModelConfig;
 use crate::network::Network;
-use crate::runtime::settings::Setup;
 use anyhow::{Context, Result};
 use std::io::{self, Write};
 
@@ -27,20 +28,11 @@ pub fn run(arguments: &UpdateArguments) -> Result<bool> {
         UpdateCommand::Prove(arguments) => prove::run(arguments, folder),
         UpdateCommand::Slots(arguments) => slots::run(arguments),
         UpdateCommand::KnownAnswer(arguments) => {
-            let setup = default_setup(arguments)?;
-            let network = Network::load(&setup.model_folder()?)?;
-            let answer = serde_json::to_string(&known_answer::count(&setup, network)?)?;
+            let model = model_location(&ModelConfig::default().folder, arguments.model.as_ref());
+            let network = Network::load(&model.folder()?)?;
+            let answer = serde_json::to_string(&known_answer::count(network)?)?;
             writeln!(io::stdout(), "{answer}").context("standard output cannot be written")?;
             Ok(true)
         }
     }
-}
-
-/// The default configuration, whatever the device is set to.
-fn default_setup(arguments: &ModelArguments) -> Result<Setup> {
-    Setup::load(&SharedArguments {
-        config: None,
-        model: arguments.model.clone(),
-        um_per_px: None,
-    })
 }

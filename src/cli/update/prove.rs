@@ -1,11 +1,11 @@
 //! `hemoscope update prove`: what a start means for an update, and the proofs of a new version.
 
-use super::default_setup;
 use crate::analysis::known_answer;
+use crate::analysis::model::ModelLocation;
 use crate::board::BoardDescription;
 use crate::cli::arguments::ProveArguments;
+use crate::cli::settings::model_location;
 use crate::record::{self, Clock};
-use crate::runtime::settings::Setup;
 use crate::update::boot::disk::{self, BootDisk};
 use crate::update::folder::{self, DiskFolder};
 use crate::update::trial::boot_check::{
@@ -38,13 +38,13 @@ const UNIT: &str = "hemoscope.service";
 /// The boot state or the board cannot be read.
 pub fn run(arguments: &ProveArguments, folder: &Path) -> Result<bool> {
     let board = BoardDescription::load(&arguments.board)?;
-    let setup = default_setup(&arguments.model)?.on_board(&board);
+    let model = model_location(&board.paths.model, arguments.model.model.as_ref());
     let running = disk::running()?;
     let mut disk = BootDisk::of_root()?;
     let mut folder = DiskFolder::new(folder.to_owned());
     let clock = Clock::start();
     let mut system = System {
-        setup,
+        model,
         data: board.paths.data.clone(),
         clock: clock.clone(),
     };
@@ -93,7 +93,7 @@ pub fn run(arguments: &ProveArguments, folder: &Path) -> Result<bool> {
 }
 
 struct System {
-    setup: Setup,
+    model: ModelLocation,
     data: PathBuf,
     clock: Clock,
 }
@@ -148,7 +148,7 @@ fn wait_for<T, E>(limit: Duration, mut look: impl FnMut() -> Result<T, E>) -> Re
 
 impl RunningSystem for System {
     fn prove(&mut self, before: Option<&DeviceFacts>) -> Result<DeviceFacts, String> {
-        let known_answer = known_answer::check(&self.setup).map_err(|error| format!("{error:#}"));
+        let known_answer = known_answer::check(&self.model).map_err(|error| format!("{error:#}"));
         // No waiting makes another result of the same bytes.
         known_answer.clone()?;
         wait_for(PROOF_LIMIT, || {

@@ -1,0 +1,198 @@
+//! `hemoscope run`: what is configured, described and named on the command line starts the device.
+
+use crate::board::BoardDescription;
+use crate::cli::arguments::RunArguments;
+use crate::cli::message_of;
+use crate::cli::settings::{analysis_settings, load_board_config, load_config};
+use crate::config::{Config, PanelConfig};
+use crate::runtime;
+use crate::runtime::settings::{RunSettings, ScreenSettings};
+use crate::ui::layout::ScreenSize;
+use anyhow::Result;
+
+/// Runs the device, as [`runtime::run::run`].
+///
+/// # Errors
+/// What keeps the device from running: configuration, model, camera, panel.
+pub fn run(arguments: &RunArguments) -> Result<bool> {
+    let (settings, refusal) = prepare(arguments)?;
+    runtime::run::run(&settings, refusal)
+}
+
+/// Configuration, board and options, put together. A board whose description or configuration
+/// cannot be used gets settings to show why with, and that.
+///
+/// # Errors
+/// Options or a configuration with a mistake, where there is no board to show it on.
+pub fn prepare(arguments: &RunArguments) -> Result<(RunSettings, Option<anyhow::Error>)> {
+    let named_size = arguments.size.as_deref().map(str::parse).transpose()?;
+    match configure(arguments, named_size) {
+        Ok(settings) => Ok((settings, None)),
+        Err(error) if arguments.board.is_some() => {
+            // On the log at once, since there may be no display to show it on.
+            eprintln!("hemoscope: {}", message_of(&error));
+            Ok((without_board(arguments, named_size), Some(error)))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn configure(arguments: &RunArguments, named_size: Option<ScreenSize>) -> Result<RunSettings> {
+    if let Some(file) = &arguments.board {
+        let board = BoardDescription::load_for_this_board(file)?;
+        return on_board(arguments, named_size, board);
+    }
+    let config = load_config(arguments.shared.config.as_deref())?;
+    let size = screen_size(named_size, &config.panel)?;
+    Ok(run_settings(arguments, &config, size))
+}
+
+fn on_board(
+    arguments: &RunArguments,
+    named_size: Option<ScreenSize>,
+    board: BoardDescription,
+) -> Result<RunSettings> {
+    let config = load_board_config(arguments.shared.config.as_deref(), &board)?;
+    let size = screen_size(named_size, &config.panel)?;
+    let settings = run_settings(arguments, &config, size);
+    Ok(RunSettings {
+        controls: board.camera.controls,
+        panel: board.panel,
+        input: board.input,
+        data: settings.data.or(Some(board.paths.data)),
+        ..settings
+    })
+}
+
+/// What a device that cannot know its board starts from: its configuration, where that can be
+/// read, and whatever display the kernel drives. The wiring of another board is never tried, and
+/// nothing is recorded.
+fn without_board(arguments: &RunArguments, named_size: Option<ScreenSize>) -> RunSettings {
+    let mut config = load_config(arguments.shared.config.as_deref()).unwrap_or_default();
+    "drm".clone_into(&mut config.panel.kind);
+    RunSettings {
+        data: None,
+        ..run_settings(arguments, &config, named_size)
+    }
+}
+
+/// Configuration and options, without a board's own parts.
+fn run_settings(
+    arguments: &RunArguments,
+    config: &Config,
+    size: Option<ScreenSize>,
+) -> RunSettings {
+    let camera = arguments.camera.as_ref();
+    let panels = match arguments.panel.as_slice() {
+        [] => vec![config.panel.kind.clone()],
+        named => named.to_vec(),
+    };
+    RunSettings {
+        is_on_board: arguments.board.is_some(),
+        camera: camera.unwrap_or(&config.camera.source).clone(),
+        controls: Default::default(),
+        panels,
+        panel: Default::default(),
+        size,
+        input: Default::default(),
+        data: arguments.data.clone(),
+        target_fields: arguments.fields,
+        threads: config.run.threads,
+        count_rules: config.count.rules(),
+        screen: ScreenSettings {
+            language: config.display.language,
+            sample_id: config.sample.id.clone(),
+            utc_offset_minutes: config.site.utc_offset_minutes,
+        },
+        analysis: analysis_settings(config, &arguments.shared),
+    }
+}
+
+/// The size that was named, or else the configured one, if any.
+fn screen_size(named: Option<ScreenSize>, panel: &PanelConfig) -> Result<Option<ScreenSize>> {
+    if named.is_some() || (panel.width_px, panel.height_px) == (None, None) {
+        return Ok(named);
+    }
+    let (width_px, height_px) = ScreenSize::default().pixels();
+    let width_px = panel.width_px.unwrap_or(width_px);
+    let height_px = panel.height_px.unwrap_or(height_px);
+    Ok(Some(format!("{width_px}x{height_px}").parse()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::arguments::{Arguments, Command};
+    use clap::Parser;
+    use std::path::PathBuf;
+
+    fn arguments(more: &[&str]) -> RunArguments {
+        let arguments = ["hemoscope", "run"].iter().chain(more);
+        match Arguments::parse_from(arguments).command {
+            Command::Run(arguments) => arguments,
+            _ => panic!("these are the arguments of a run"),
+        }
+    }
+
+    fn board() -> BoardDescription {
+        let text = include_str!("../../board/raspberry-pi-3/board.toml")
+            .replace("source = \"v4l2\"", "source = \"v4l2\"\ngain = 7");
+        BoardDescription::parse(&text, "board.toml").unwrap()
+    }
+
+    #[test]
+    fn options_stand_above_the_board() {
+        let board_file = ["--board", "board.toml"];
+        let settings = on_board(&arguments(&board_file), None, board()).unwrap();
+        assert!(settings.is_on_board);
+        assert_eq!(settings.camera, "v4l2");
+        assert_eq!(settings.controls.gain, Some(7));
+        assert_eq!(settings.panel, board().panel);
+        assert_eq!(settings.input, board().input);
+        assert_eq!(settings.panels, ["spi"]);
+        assert_eq!(settings.size, Some(ScreenSize::Small));
+        assert_eq!(settings.data, Some(PathBuf::from("/data/hemoscope")));
+
+        let options = ["--camera", "simulated", "--panel", "png:x", "--data", "/d"];
+        let options = arguments(&[&board_file[..], &options].concat());
+        let settings = on_board(&options, Some(ScreenSize::Large), board()).unwrap();
+        assert_eq!(settings.camera, "simulated");
+        assert_eq!(settings.panels, ["png:x"]);
+        assert_eq!(settings.size, Some(ScreenSize::Large));
+        assert_eq!(settings.data, Some(PathBuf::from("/d")));
+    }
+
+    #[test]
+    fn a_board_that_cannot_be_known_shows_why_on_any_display_and_records_nothing() {
+        let options = ["--board", "/there/is/no/board.toml", "--data", "/d"];
+        let (settings, refusal) = prepare(&arguments(&options)).unwrap();
+        assert!(settings.is_on_board);
+        assert_eq!(settings.panels, ["drm"]);
+        assert_eq!(settings.data, None);
+        let refusal = refusal.unwrap().to_string();
+        assert!(refusal.contains("/there/is/no/board.toml"), "{refusal}");
+    }
+
+    #[test]
+    fn without_a_board_a_mistake_ends_the_command() {
+        let cases = [["--config", "/there/is/no/config.toml"], ["--size", "1x1"]];
+        for options in cases {
+            let error = prepare(&arguments(&options)).unwrap_err().to_string();
+            assert!(!error.is_empty(), "{options:?}");
+        }
+        let (settings, refusal) = prepare(&arguments(&[])).unwrap();
+        assert!(refusal.is_none() && !settings.is_on_board);
+        assert_eq!(settings.panels, ["terminal"]);
+        assert_eq!(settings.size, None, "the one that fits");
+    }
+
+    #[test]
+    fn one_side_of_the_screen_is_enough() {
+        let mut panel = PanelConfig::default();
+        assert_eq!(screen_size(None, &panel).unwrap(), None);
+        panel.width_px = Some(320);
+        assert_eq!(screen_size(None, &panel).unwrap(), Some(ScreenSize::Small));
+        panel.height_px = Some(999);
+        assert!(screen_size(None, &panel).is_err());
+    }
+}
