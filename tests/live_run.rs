@@ -21,7 +21,9 @@ use hemoscope::ui::model::{
     CameraTrouble, Failure, Identity, NoCamera, Notice, Screen, Update, UpdatePage,
 };
 use hemoscope::ui::screen::render;
-use hemoscope::update::{Answer, DeviceFacts, Notes, Offer, TALK_FORMAT, Told, UpdateState};
+use hemoscope::update::{
+    Answer, DeviceStatus, Notes, Offer, PROTOCOL_FORMAT, Published, UpdateState,
+};
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -474,8 +476,8 @@ struct Updater<'a> {
 
 impl Updater<'_> {
     fn say(&self, content: UpdateState) {
-        let told = Told {
-            format: TALK_FORMAT,
+        let told = Published {
+            format: PROTOCOL_FORMAT,
             content,
         };
         let beside = self.files.state.with_extension("new");
@@ -487,14 +489,14 @@ impl Updater<'_> {
     fn answer(&self) -> Option<Answer> {
         let bytes = fs::read(&self.files.answer).ok()?;
         fs::remove_file(&self.files.answer).unwrap();
-        let told: Told<Answer> = serde_json::from_slice(&bytes).unwrap();
-        assert_eq!(told.format, TALK_FORMAT);
+        let told: Published<Answer> = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!(told.format, PROTOCOL_FORMAT);
         Some(told.content)
     }
 
-    fn facts(&self) -> Option<DeviceFacts> {
+    fn facts(&self) -> Option<DeviceStatus> {
         let bytes = fs::read(&self.files.facts).ok()?;
-        let told: Told<DeviceFacts> = serde_json::from_slice(&bytes).unwrap();
+        let told: Published<DeviceStatus> = serde_json::from_slice(&bytes).unwrap();
         Some(told.content)
     }
 

@@ -43,10 +43,10 @@ fn rauc_marks_the_slots_of_a_disk() {
         (&["set-primary", "B"], ""),
         (&["get-primary"], "B\n"),
         (&["get-state", "B"], "good\n"),
-        (&["show"], "order: B, A; attempts left: A 9, B 3\n"),
+        (&["show"], "order: B, A; tries left: A 9, B 3\n"),
         (&["set-state", "B", "bad"], ""),
         (&["set-state", "A", "bad"], ""),
-        (&["show"], "order: none; attempts left: A 0, B 0\n"),
+        (&["show"], "order: none; tries left: A 0, B 0\n"),
     ];
     for (arguments, expected) in steps {
         assert_eq!(
@@ -56,7 +56,7 @@ fn rauc_marks_the_slots_of_a_disk() {
         );
     }
     let none = slots(&disk, &["get-primary"]).unwrap_err();
-    assert!(none.contains("no slot has attempts left"), "{none}");
+    assert!(none.contains("no slot has tries left"), "{none}");
     let wrong = slots(&disk, &["get-state", "C"]).unwrap_err();
     assert!(wrong.contains("give A or B"), "{wrong}");
 }
@@ -155,7 +155,7 @@ fn help_tells_every_command_an_engineer_needs() {
     let (is_done, printed, _) = update(&["--help"]);
     assert!(is_done);
     for command in [
-        "status", "check", "install", "history", "serve", "prove", "slots",
+        "status", "check", "install", "history", "serve", "confirm", "slots",
     ] {
         assert!(
             printed.contains(&format!("  {command} ")),

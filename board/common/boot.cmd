@@ -1,6 +1,6 @@
 # Chooses a slot and starts it. U-Boot runs this as boot.scr; @WORDS@ are filled in per board.
 #
-# Which slot comes first, and how many attempts each has left, lies in two raw sectors before the
+# Which slot comes first, and how many tries each has left, lies in two raw sectors before the
 # first partition (numbers here are hexadecimal): a sector is an environment of U-Boot with its
 # checksum. They are written one after the other, the one that was not read first, so that one is
 # whole whenever the power fails; no file system is ever written from here. A slot that is not in the
@@ -47,7 +47,7 @@ setenv write_state 'env export -c -s 0x200 ${state_address} BOOT_ORDER BOOT_A_LE
 setenv kernel_address @KERNEL_ADDRESS@
 setenv ramdisk_address @RAMDISK_ADDRESS@
 # Comes back where the slot has no kernel that can be started.
-setenv start 'echo "hemoscope: slot ${slot}, attempts left A ${BOOT_A_LEFT} B ${BOOT_B_LEFT}"; setenv bootargs "root=PARTUUID=${slot_uuid} ro hemoscope.slot=${slot} hemoscope.bus=${devtype} ${slot_words} console=@CONSOLE@ quiet loglevel=3 vt.global_cursor_default=0 panic=5 ${extra_arguments}"; load ${devtype} ${devnum}:${slot_part} ${kernel_address} /boot/Image && load ${devtype} ${devnum}:${slot_part} ${ramdisk_address} /boot/initramfs && booti ${kernel_address} ${ramdisk_address}:${filesize} @DEVICE_TREE@; echo "hemoscope: slot ${slot} cannot be loaded"'
+setenv start 'echo "hemoscope: slot ${slot}, tries left A ${BOOT_A_LEFT} B ${BOOT_B_LEFT}"; setenv bootargs "root=PARTUUID=${slot_uuid} ro hemoscope.slot=${slot} hemoscope.bus=${devtype} ${slot_words} console=@CONSOLE@ quiet loglevel=3 vt.global_cursor_default=0 panic=5 ${extra_arguments}"; load ${devtype} ${devnum}:${slot_part} ${kernel_address} /boot/Image && load ${devtype} ${devnum}:${slot_part} ${ramdisk_address} /boot/initramfs && booti ${kernel_address} ${ramdisk_address}:${filesize} @DEVICE_TREE@; echo "hemoscope: slot ${slot} cannot be loaded"'
 if test -n "${state}"; then
   for candidate in ${BOOT_ORDER}; do
     if test "${candidate}" = "A" && test ${BOOT_A_LEFT} -gt 0; then

@@ -89,7 +89,7 @@ def cases() -> list[Case]:
     both("trial used up", "B A", 9, 0, ALL, "A", ("B A", 8, 0))
     both("trial used up, the other way", "A B", 0, 9, ALL, "B", ("A B", 0, 8))
     both("first of A's used up", "A B", 1, 9, ALL, "A", ("A B", 0, 9))
-    both("rolled back, last attempt", "B A", 1, 0, ALL, "A", ("B A", 0, 0))
+    both("rolled back, last try", "B A", 1, 0, ALL, "A", ("B A", 0, 0))
     both("nothing left", "A B", 0, 0, ALL, "R", ("A B", 0, 0))
     both("nothing left, B first", "B A", 0, 0, ALL, "R", ("B A", 0, 0))
     for left in (2, 4, 5, 6, 7, 8):

@@ -12,7 +12,7 @@ COPY_SECTORS = (1536, 1664)
 
 @dataclass(frozen=True)
 class BootState:
-    """Which slot comes first, and how many attempts each has left."""
+    """Which slot comes first, and how many tries each has left."""
 
     order: str
     left_a: int

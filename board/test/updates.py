@@ -4,7 +4,7 @@ python3 board/test/updates.py --image IMAGE --loader U-BOOT --root ROOT.EXT4 --k
 --out FOLDER [--full] [--only NAME]... [--list]
 
 The board is seen from outside: cards go into its slot, answers are given as its program gives them,
-power is cut, and the disk is read afterwards. Each check leaves a board that runs a proved system.
+power is cut, and the disk is read afterwards. Each check leaves a board that runs a confirmed system.
 """
 
 import argparse
@@ -63,7 +63,7 @@ IMAGE_MIB = 256
 DATA_AT_MIB = 1123
 # What a busy machine may take.
 BOOT_LIMIT_S = 300
-PROOF_LIMIT_S = 420
+CONFIRM_LIMIT_S = 420
 CARD_LIMIT_S = 180
 INSTALL_LIMIT_S = 600
 
@@ -153,16 +153,16 @@ class Device:
                 )
             time.sleep(0.5)
 
-    def wait_for_proof(self) -> float:
-        """Waits until the system that runs has proved itself; seconds since power-on."""
-        end = time.monotonic() + PROOF_LIMIT_S
+    def wait_until_confirmed(self) -> float:
+        """Waits until the boot check of the running system is done; seconds since power-on."""
+        end = time.monotonic() + CONFIRM_LIMIT_S
         while True:
             said = self.shell("systemctl is-active hemoscope-update hemoscope-boot-good", False)
             if said.split() == ["active", "active"] and self.state():
                 return float(self.shell("cut -d ' ' -f 1 /proc/uptime"))
             if time.monotonic() > end:
                 status = self.shell("systemctl status hemoscope-boot-good hemoscope-update", False)
-                raise BoardError(f"no proof after {PROOF_LIMIT_S} s: {status}")
+                raise BoardError(f"not confirmed after {CONFIRM_LIMIT_S} s: {status}")
             time.sleep(1)
 
     def answer(self, what: dict) -> None:
@@ -234,7 +234,7 @@ class Trial:
     maker: Maker
     root: Path
     folder: Path
-    # Of the version that runs and has proved itself, and where.
+    # The confirmed version that runs, and its slot.
     version: str = ""
     slot: str = "A"
     # Of the roots of the versions that were made: what a slot has to hold.
@@ -271,29 +271,29 @@ class Trial:
         bundle.unlink()
         return card, version
 
-    def kept(self, version: str, slot: str) -> None:
-        """A new version has come up: it has to prove itself and stay."""
+    def confirmed(self, version: str, slot: str) -> None:
+        """A new version has come up: it has to be confirmed."""
         device = self.device
-        device.figures["proof_s"] = device.wait_for_proof()
+        device.figures["confirmed_s"] = device.wait_until_confirmed()
         ended = device.wait_for_state("ended", 60)
         if ended["outcome"] != "kept" or ended["to"] != version or device.version() != version:
-            raise BoardError(f"{version} was not kept: {ended}, {device.version()} runs")
+            raise BoardError(f"{version} was not confirmed: {ended}, {device.version()} runs")
         state = device.boot_state()
         left = state.left_a if slot == "A" else state.left_b
         if not state.order.startswith(slot) or left != 9:
-            raise BoardError(f"{version} has proved itself in slot {slot}, but {state}")
+            raise BoardError(f"{version} is confirmed in slot {slot}, but {state}")
         if device.slot_hash(slot) != self.roots[version]:
-            raise BoardError(f"{version} was kept, and slot {slot} does not hold its root")
+            raise BoardError(f"{version} is confirmed, and slot {slot} does not hold its root")
         self.version, self.slot = version, slot
         time.sleep(2)
-        device.photograph(f"kept-{version}")
+        device.photograph(f"confirmed-{version}")
         device.answer(answer("seen"))
         device.wait_for_state("idle", 30)
 
     def rolled_back(self, to: str, reason: str) -> dict:
         """The version before has to run again, and say why."""
         device = self.device
-        device.wait_for_proof()
+        device.wait_until_confirmed()
         ended = device.wait_for_state("ended", 60)
         if ended["outcome"] != "rolled_back" or ended["to"] != to:
             raise BoardError(f"no word of the rollback from {to}: {ended}")
@@ -301,15 +301,15 @@ class Trial:
             raise BoardError(f"the reason is {ended['reason']!r}, not {reason!r}")
         if device.version() != self.version:
             raise BoardError(f"{device.version()} runs, not {self.version}")
-        self.expect_proved()
+        self.expect_confirmed()
         time.sleep(2)
         device.photograph(f"rolled-back-{to}")
         device.answer(answer("seen"))
         device.wait_for_state("idle", 30)
         return ended
 
-    def expect_proved(self) -> None:
-        """The version that has proved itself starts next, with all its attempts."""
+    def expect_confirmed(self) -> None:
+        """The confirmed version starts next, with all its tries."""
         state = self.device.boot_state()
         left = state.left_a if self.slot == "A" else state.left_b
         if not state.order.startswith(self.slot) or left != 9:
@@ -574,7 +574,7 @@ def check_pulled(trial: Trial, full: bool) -> str:
 
 
 def check_good(trial: Trial, full: bool) -> str:
-    """A good update is offered, installed while the program runs, proved and kept."""
+    """A good update is offered, installed while the program runs, and confirmed."""
     device = trial.device
     card, version = trial.system_card()
     runs = device.shell("systemctl show --value -p NRestarts -p MainPID hemoscope")
@@ -598,10 +598,10 @@ def check_good(trial: Trial, full: bool) -> str:
         raise BoardError("the program was started again while the update was installed")
     start = time.monotonic()
     device.restart(slot)
-    trial.kept(version, slot)
+    trial.confirmed(version, slot)
     offer_s, install_s = device.figures["offer_s"], device.figures["install_s"]
     return (
-        f"offered after {offer_s:.0f} s, installed in {install_s:.0f} s, kept"
+        f"offered after {offer_s:.0f} s, installed in {install_s:.0f} s, confirmed"
         f" {time.monotonic() - start:.0f} s after the restart"
     )
 
@@ -623,7 +623,7 @@ def check_clock(trial: Trial, full: bool) -> str:
     for rtc in ("1970-01-01T00:00:00", "2042-01-01T00:00:00"):
         device.cut()
         device.switch_on(trial.slot, rtc=rtc)
-        device.wait_for_proof()
+        device.wait_until_confirmed()
         for card in bad:
             judge_card(trial, f"clock of {rtc}", card, ("not_genuine",))
         offer = device.offer_of(good)
@@ -631,7 +631,7 @@ def check_clock(trial: Trial, full: bool) -> str:
         device.machine.pull_card()
     device.cut()
     device.switch_on(trial.slot)
-    device.wait_for_proof()
+    device.wait_until_confirmed()
     return "signing time decides, whether the clock says 1970 or 2042"
 
 
@@ -651,13 +651,13 @@ def roll_back(trial: Trial, files: dict[str, bytes | None], reason: str, limit_s
 
 
 def check_panics(trial: Trial, full: bool) -> str:
-    """A new version whose kernel panics is given up after its attempts."""
+    """A new version whose kernel panics is rolled back after its tries."""
     files = {INIT: b"#!/bin/busybox sh\nexit 1\n"}
     return roll_back(trial, files, "start", 300)
 
 
 def check_hangs(trial: Trial, full: bool) -> str:
-    """A new version that hangs before anything watches it is reset and given up."""
+    """A new version that hangs before anything watches it is reset and rolled back."""
     files = {INIT: b"#!/bin/busybox sh\nwhile :; do /bin/busybox sleep 1000; done\n"}
     return roll_back(trial, files, "start", 600)
 
@@ -668,17 +668,17 @@ def check_no_kernel(trial: Trial, full: bool) -> str:
 
 
 def check_no_model(trial: Trial, full: bool) -> str:
-    """A new version that cannot open its model does not prove itself, and goes."""
+    """A new version that cannot open its model is rolled back."""
     return roll_back(trial, {MODEL: b"no model\n"}, ".", 900)
 
 
 def check_no_program(trial: Trial, full: bool) -> str:
-    """A new version without its program, which would judge it, goes too."""
+    """A new version without its program, which would check it, is rolled back too."""
     return roll_back(trial, {"/usr/bin/hemoscope": b"#!/bin/sh\nexit 1\n"}, "start", 1500)
 
 
 def check_no_data(trial: Trial, full: bool) -> str:
-    """A new version that cannot read the records does not prove itself, and goes."""
+    """A new version that cannot read the records is rolled back."""
     unit = (ROOTFS / PROGRAM_UNIT[1:]).read_text()
     blind = unit.replace("[Service]\n", f"[Service]\nInaccessiblePaths={RECORDS}\n")
     reason = "cannot read or write the records"
@@ -702,19 +702,19 @@ def reach(device: Device, name: str, percent: int = 0) -> None:
 
 
 def comes_back(trial: Trial, moment: str) -> None:
-    """After a cut before the new version is whole: the one before runs on, with all attempts."""
+    """After a cut before the new version is whole: the previous one runs on, with all tries."""
     device = trial.device
     state = state_of(device.disk)
     if state is None or not state.order.startswith(trial.slot):
         raise BoardError(f"cut at {moment}, and the boot state is {state}")
     device.switch_on(trial.slot)
-    device.wait_for_proof()
+    device.wait_until_confirmed()
     if device.version() != trial.version:
         raise BoardError(f"{device.version()} runs after the cut at {moment}")
     device.wait_for_state(("idle", "ended"), 60)
     device.answer(answer("seen"))
     device.wait_for_state("idle", 30)
-    trial.expect_proved()
+    trial.expect_confirmed()
 
 
 def check_cut_installing(trial: Trial, full: bool) -> str:
@@ -739,15 +739,15 @@ def check_cut_installing(trial: Trial, full: bool) -> str:
 
 # Where a start is cut, by what the console says, or seconds after somebody can look.
 START_MOMENTS: list[list[str | float]] = [
-    # Before the loader has counted the attempt, after it, and in the kernel.
+    # Before the loader has counted the try, after it, and in the kernel.
     ["U-Boot 20", "hemoscope: slot", "Starting kernel"],
-    # The program comes up; the proof is under way.
+    # The program comes up; the boot check is under way.
     [0.0, 6.0],
 ]
 
 
 def check_cut_starting(trial: Trial, full: bool) -> str:
-    """The power fails while the new version starts and proves itself: it stays on trial."""
+    """The power fails while the new version starts and is checked: it stays on trial."""
     device = trial.device
     for moments in START_MOMENTS if full else START_MOMENTS[:1]:
         card, version = trial.system_card()
@@ -766,22 +766,22 @@ def check_cut_starting(trial: Trial, full: bool) -> str:
                 raise BoardError(f"cut at {moment}, and the boot state is {state}")
             device.power_on()
         device.comes_up(slot)
-        trial.kept(version, slot)
-    return "on trial after each cut, and kept in the end"
+        trial.confirmed(version, slot)
+    return "on trial after each cut, and confirmed in the end"
 
 
-def check_cut_proved(trial: Trial, full: bool) -> str:
-    """The power fails when the installation is over, and when the proof is: the update stays."""
+def check_cut_confirmed(trial: Trial, full: bool) -> str:
+    """The power fails when the installation is over, and when the boot check is: the update stays."""
     device = trial.device
     card, version = trial.system_card()
     device.install(card)
     slot = trial.other()
     device.fail_power()
     device.switch_on(slot)
-    device.wait_for_proof()
+    device.wait_until_confirmed()
     device.fail_power()
     device.switch_on(slot)
-    trial.kept(version, slot)
+    trial.confirmed(version, slot)
     return f"{version} started after the first cut, and stayed after the second"
 
 
@@ -813,8 +813,8 @@ def check_torn_state(trial: Trial, full: bool) -> str:
             file.write(b"torn")
         if sector == 1536:
             device.switch_on(trial.slot)
-            device.wait_for_proof()
-            trial.expect_proved()
+            device.wait_until_confirmed()
+            trial.expect_confirmed()
             device.cut()
     with device.disk.open("r+b") as file:
         file.seek(1536 * 512)
@@ -822,7 +822,7 @@ def check_torn_state(trial: Trial, full: bool) -> str:
         file.seek(1664 * 512)
         file.write(bytes(512))
     device.switch_on("R")
-    device.wait_for_proof()
+    device.wait_until_confirmed()
     device.wait_for_state("recovery", 60)
     time.sleep(2)
     device.photograph("recovery")
@@ -830,29 +830,29 @@ def check_torn_state(trial: Trial, full: bool) -> str:
 
 
 def recover(trial: Trial) -> str:
-    """From the rescue system back to a proved one, by a card."""
+    """From the rescue system back to a confirmed one, by a card."""
     device = trial.device
     card, version = trial.system_card()
     device.install(card)
     device.restart("A")
-    trial.kept(version, "A")
-    return f"the rescue system took {version} from a card, which was kept"
+    trial.confirmed(version, "A")
+    return f"the rescue system took {version} from a card, which was confirmed"
 
 
 def check_try_again(trial: Trial, full: bool) -> str:
-    """With no attempts left the rescue system starts, and the operator can try them again."""
+    """With no tries left the rescue system starts, and the operator can try them again."""
     device = trial.device
     device.cut()
     state = state_of(device.disk)
     write_state(device.disk, BootState(state.order, 0, 0))
     device.switch_on("R")
-    device.wait_for_proof()
+    device.wait_until_confirmed()
     device.wait_for_state("recovery", 60)
     console = len(device.machine.console)
     device.answer(answer("try_again"))
     device.comes_up(trial.slot, console)
-    device.wait_for_proof()
-    trial.expect_proved()
+    device.wait_until_confirmed()
+    trial.expect_confirmed()
     return f"slot {trial.slot} runs again"
 
 
@@ -872,8 +872,8 @@ def check_data_full(trial: Trial, full: bool) -> str:
     device.machine.pull_card()
     device.cut()
     device.switch_on(trial.slot)
-    device.wait_for_proof()
-    trial.expect_proved()
+    device.wait_until_confirmed()
+    trial.expect_confirmed()
     device.shell("rm -f /data/full /data/full2; sync")
     put_off_and_pull(device, card)
     return "refused for want of room, started, and offered once there was room"
@@ -889,7 +889,7 @@ def check_data_damaged(trial: Trial, full: bool) -> str:
     device.cut()
     damage_ext4(device.disk, DATA_AT_MIB, "/broken")
     device.switch_on(trial.slot)
-    device.wait_for_proof()
+    device.wait_until_confirmed()
     said = device.shell("dmesg | grep hemoscope:", check=False)
     mounted = device.shell("findmnt -n -o OPTIONS /data")
     if "UNEXPECTED INCONSISTENCY" not in said or not mounted.startswith("rw,"):
@@ -900,7 +900,7 @@ def check_data_damaged(trial: Trial, full: bool) -> str:
     if "has been repaired" not in journal:
         raise BoardError(f"the program does not tell of the repair: {journal}")
     device.photograph("repaired")
-    trial.expect_proved()
+    trial.expect_confirmed()
     return "repaired at the start and told, with every line of the records"
 
 
@@ -955,7 +955,7 @@ FULL: list[Check] = [
     check_no_data,
     check_cut_installing,
     check_cut_starting,
-    check_cut_proved,
+    check_cut_confirmed,
     check_used_up,
     check_data_full,
     check_data_damaged,
@@ -971,7 +971,7 @@ def name_of(check: Check) -> str:
 
 
 def begin(arguments: argparse.Namespace) -> Trial:
-    """A device from the factory, that has proved itself and recorded something."""
+    """A device from the factory, confirmed, with something recorded."""
     disk = arguments.out / "device.img"
     subprocess.run(["cp", "--sparse=always", str(arguments.image), str(disk)], check=True)
     os.truncate(disk, DISK_BYTES)
@@ -986,7 +986,7 @@ def begin(arguments: argparse.Namespace) -> Trial:
     trial = Trial(device, keys, Maker(folder, BOARD, signer), arguments.root, folder)
     try:
         device.switch_on("A")
-        device.figures["first_proof_s"] = device.wait_for_proof()
+        device.figures["first_confirmed_s"] = device.wait_until_confirmed()
         trial.version = device.version()
         device.wait_for_state("idle", 60)
         device.machine.shell(COUNT_SOMETHING, limit_s=600)
@@ -1029,7 +1029,7 @@ def main() -> int:
         checks = [check for check in checks if name_of(check) in arguments.only]
     trial = begin(arguments)
     device = trial.device
-    print(f"      begins after {device.figures['first_proof_s']:.0f} s with {trial.version}")
+    print(f"      begins after {device.figures['first_confirmed_s']:.0f} s with {trial.version}")
     results: list[tuple[str, bool, float, str]] = []
     for check in checks:
         start = time.monotonic()
@@ -1059,12 +1059,12 @@ def main() -> int:
 
 
 def restore(trial: Trial) -> bool:
-    """After a check that failed: a board that runs a proved system, if it still can."""
+    """After a check that failed: a board that runs a confirmed system, if it still can."""
     device = trial.device
     try:
         device.cut()
         device.switch_on()
-        device.wait_for_proof()
+        device.wait_until_confirmed()
         trial.version = device.version()
         found = re.search(r"hemoscope\.slot=(\w)", device.shell("cat /proc/cmdline"))
         trial.slot = found[1] if found[1] in "AB" else "A"

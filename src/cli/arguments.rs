@@ -216,8 +216,9 @@ pub enum UpdateCommand {
     History(JsonArguments),
     /// Waits for cards with bundles, and asks the operator: the device's updater.
     Serve,
-    /// After a start: proves a new version or gives it up, and marks the running slot as working.
-    Prove(ProveArguments),
+    /// After a start: confirms a new version or rolls it back, and marks the running slot as good.
+    #[command(alias = "prove")]
+    Confirm(ConfirmArguments),
     /// Reads or marks the boot state of the two slots; RAUC calls this.
     Slots(SlotsArguments),
     /// Prints the result of the built-in frame, for the model's known_answer.json.
@@ -263,9 +264,9 @@ pub struct InstallArguments {
     pub yes_older: bool,
 }
 
-/// `hemoscope update prove`.
+/// `hemoscope update confirm`.
 #[derive(Debug, Args)]
-pub struct ProveArguments {
+pub struct ConfirmArguments {
     #[command(flatten)]
     pub model: ModelArguments,
     /// Description of the board, board.toml.
@@ -290,11 +291,11 @@ pub struct SlotsArguments {
 /// What to do with the boot state. All but the first are RAUC's.
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub enum SlotsCommand {
-    /// Prints the order of the slots and the attempts that are left.
+    /// Prints the order of the slots and the tries that each has left.
     Show,
     /// Prints the slot that is started next.
     GetPrimary,
-    /// Has a slot started next, on trial with three attempts.
+    /// Has a slot started next, on trial with three tries.
     SetPrimary {
         /// A or B.
         slot: Slot,
@@ -304,7 +305,7 @@ pub enum SlotsCommand {
         /// A or B.
         slot: Slot,
     },
-    /// Marks a slot as working, with nine attempts, or as not to be started.
+    /// Marks a slot as good, with nine tries, or as bad: it is not started.
     SetState {
         /// A or B.
         slot: Slot,

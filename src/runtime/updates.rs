@@ -4,8 +4,10 @@ use crate::input::Action;
 use crate::language::Language;
 use crate::session::update_prompt::{Dialog, Meaning, Moment};
 use crate::ui::model::{Notice, UpdatePage};
-use crate::update::ipc_files::{hear, tell};
-use crate::update::{ANSWER_FILE, Answer, DEVICE_FACTS_FILE, DeviceFacts, STATE_FILE, UpdateState};
+use crate::update::ipc_files::{publish, read};
+use crate::update::{
+    ANSWER_FILE, Answer, DEVICE_STATUS_FILE, DeviceStatus, STATE_FILE, UpdateState,
+};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -38,7 +40,7 @@ impl TalkFiles {
         Self {
             state: PathBuf::from(STATE_FILE),
             answer: own(ANSWER_FILE),
-            facts: own(DEVICE_FACTS_FILE),
+            facts: own(DEVICE_STATUS_FILE),
         }
     }
 }
@@ -54,7 +56,7 @@ pub(super) struct Facts<'a> {
 }
 
 impl Facts<'_> {
-    fn are_told_by(&self, told: &DeviceFacts) -> bool {
+    fn are_told_by(&self, told: &DeviceStatus) -> bool {
         self.camera == told.camera.as_deref()
             && self.display == told.display.as_deref()
             && self.is_data_readable == told.is_data_readable
@@ -77,7 +79,7 @@ pub(super) struct Updates {
     next_look: Option<Instant>,
     /// What was read last; `None` for no file.
     read: Option<Version>,
-    told: Option<DeviceFacts>,
+    told: Option<DeviceStatus>,
     has_failed: bool,
 }
 
@@ -101,7 +103,7 @@ impl Updates {
             if let Some(state) = self.hear() {
                 self.dialog.take(state);
             }
-            let is_known = |told: &DeviceFacts| facts.are_told_by(told);
+            let is_known = |told: &DeviceStatus| facts.are_told_by(told);
             if !self.told.as_ref().is_some_and(is_known) {
                 self.tell_facts(facts);
             }
@@ -123,7 +125,7 @@ impl Updates {
             return None;
         }
         self.read = version;
-        match hear(&self.files.state) {
+        match read(&self.files.state) {
             // Nothing goes on where there is no file.
             Ok(state) => Some(state.unwrap_or_default()),
             Err(error) => {
@@ -135,13 +137,13 @@ impl Updates {
     }
 
     fn tell_facts(&mut self, facts: Facts<'_>) {
-        let content = DeviceFacts {
+        let content = DeviceStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             camera: facts.camera.map(str::to_owned),
             display: facts.display.map(str::to_owned),
             is_data_readable: facts.is_data_readable,
         };
-        match tell(&self.files.facts, &content) {
+        match publish(&self.files.facts, &content) {
             Ok(()) => {
                 self.told = Some(content);
                 self.has_failed = false;
@@ -163,7 +165,7 @@ impl Updates {
             Meaning::Of(action) => Some(action),
             Meaning::Nothing => None,
             Meaning::Answer(answer) => {
-                let told = tell(&self.files.answer, &answer);
+                let told = publish(&self.files.answer, &answer);
                 if let Err(error) = &told {
                     eprintln!(
                         "hemoscope: the updater cannot be answered: {}",
@@ -203,7 +205,7 @@ fn not_written(path: &Path, error: &io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::update::{MAX_TALK_BYTES, Notes, Offer, TALK_FORMAT, Told};
+    use crate::update::{MAX_PUBLISHED_BYTES, Notes, Offer, PROTOCOL_FORMAT, Published};
 
     const BETWEEN: Moment = Moment {
         is_counting: false,
@@ -254,15 +256,15 @@ mod tests {
         }
 
         fn read<T: serde::de::DeserializeOwned>(&self, path: &Path) -> T {
-            let told: Told<T> = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
-            assert_eq!(told.format, TALK_FORMAT);
+            let told: Published<T> = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+            assert_eq!(told.format, PROTOCOL_FORMAT);
             told.content
         }
     }
 
     fn said(state: UpdateState) -> Vec<u8> {
-        serde_json::to_vec(&Told {
-            format: TALK_FORMAT,
+        serde_json::to_vec(&Published {
+            format: PROTOCOL_FORMAT,
             content: state,
         })
         .unwrap()
@@ -289,7 +291,7 @@ mod tests {
         let copying = said(UpdateState::Copying { percent: 7 });
         let text = String::from_utf8(copying.clone()).unwrap();
         let mut long = copying.clone();
-        long.resize(MAX_TALK_BYTES as usize + 1, b' ');
+        long.resize(MAX_PUBLISHED_BYTES as usize + 1, b' ');
         let cases = [
             b"".to_vec(),
             b"{".to_vec(),
@@ -306,7 +308,7 @@ mod tests {
             assert_eq!(bench.page(), Some(UpdatePage::Copying { percent: 7 }));
         }
         let mut longest = said(UpdateState::Checking);
-        longest.resize(MAX_TALK_BYTES as usize, b' ');
+        longest.resize(MAX_PUBLISHED_BYTES as usize, b' ');
         bench.say(&longest);
         assert_eq!(bench.page(), Some(UpdatePage::Checking));
     }
@@ -355,7 +357,7 @@ mod tests {
         let mut bench = Bench::new();
         let path = bench.updates.files.facts.clone();
         bench.look(NOTHING);
-        let told: DeviceFacts = bench.read(&path);
+        let told: DeviceStatus = bench.read(&path);
         assert_eq!((told.camera, told.is_data_readable), (None, false));
         assert_eq!(told.version, env!("CARGO_PKG_VERSION"));
         fs::remove_file(&path).unwrap();
@@ -367,7 +369,7 @@ mod tests {
             is_data_readable: true,
         };
         bench.look(facts);
-        let told: DeviceFacts = bench.read(&path);
+        let told: DeviceStatus = bench.read(&path);
         assert!(facts.are_told_by(&told));
     }
 }

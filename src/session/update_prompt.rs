@@ -186,7 +186,7 @@ impl Dialog {
             UpdateState::ReadyToRestart { version } => UpdatePage::Ready { version },
             UpdateState::Refused(problem) => UpdatePage::Refused(trouble_of(problem.kind)),
             UpdateState::Ended(result) => match result.outcome {
-                Outcome::Kept => UpdatePage::Kept {
+                Outcome::Confirmed => UpdatePage::Kept {
                     from: &result.from,
                     to: &result.to,
                 },
@@ -448,7 +448,7 @@ mod tests {
             installing(4),
             ready(),
             refused(),
-            ended(Outcome::Kept),
+            ended(Outcome::Confirmed),
             ended(Outcome::RolledBack),
             UpdateState::Recovery,
         ]
@@ -521,7 +521,7 @@ mod tests {
             (refused(), Next, answer(Answer::Seen), false),
             (refused(), StepBrightness, light(), true),
             (refused(), Third, answer(Answer::Seen), false),
-            (ended(Outcome::Kept), Next, answer(Answer::Seen), false),
+            (ended(Outcome::Confirmed), Next, answer(Answer::Seen), false),
             (UpdateState::Recovery, Next, answer(Answer::TryAgain), true),
             (
                 UpdateState::Recovery,

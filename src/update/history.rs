@@ -18,35 +18,44 @@ const MAX_REASON_CHARS: usize = 500;
 /// The most bytes of the file: its lines are far shorter than they may be.
 const MAX_HISTORY_BYTES: u64 = 8 << 20;
 
+/// A time in a certain boot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BootTimestamp {
+    pub boot_id: String,
+    pub time: Timestamp,
+}
+
 /// What happened to an update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HistoryEvent {
     /// It was written into its slot.
     Installed,
-    /// Writing it failed; the version that ran goes on.
+    /// Writing it failed; the running version stays.
     InstallFailed,
     /// The power failed, or the updater died, while it was written.
     Interrupted,
-    /// It did not prove itself, and is given up.
-    Failed,
-    /// It has proved itself.
-    Kept,
-    /// The version before it runs again.
+    /// It failed its trial and will be rolled back.
+    #[serde(rename = "failed")]
+    TrialFailed,
+    /// It passed its trial.
+    #[serde(rename = "kept")]
+    Confirmed,
+    /// The previous version runs again.
     RolledBack,
     /// The operator has seen how it ended.
     Seen,
 }
 
 impl HistoryEvent {
-    /// As it is told.
+    /// In words, as the table of updates shows it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Installed => "installed",
             Self::InstallFailed => "install failed",
             Self::Interrupted => "interrupted",
-            Self::Failed => "failed",
-            Self::Kept => "kept",
+            Self::TrialFailed => "trial failed",
+            Self::Confirmed => "confirmed",
             Self::RolledBack => "rolled back",
             Self::Seen => "seen",
         }
@@ -65,7 +74,7 @@ pub struct HistoryLine {
     pub slot: Slot,
     /// Of the bundle.
     pub sha256: String,
-    /// Why it was given up, one English sentence; empty where it was not.
+    /// Why it was rolled back, one English sentence; empty where it was not.
     pub reason: String,
     /// The boot in which it happened.
     pub boot_id: String,
@@ -74,10 +83,10 @@ pub struct HistoryLine {
 }
 
 impl HistoryLine {
-    /// The result that the operator is told, where the line is one.
+    /// The result that the operator sees, if the line is one.
     pub fn result(&self) -> Option<UpdateResult> {
         let outcome = match self.event {
-            HistoryEvent::Kept => Outcome::Kept,
+            HistoryEvent::Confirmed => Outcome::Confirmed,
             HistoryEvent::RolledBack | HistoryEvent::Interrupted => Outcome::RolledBack,
             _ => return None,
         };
@@ -89,14 +98,14 @@ impl HistoryLine {
         })
     }
 
-    /// Whether it tells the same of the same update.
+    /// Whether it says the same of the same update.
     fn repeats(&self, other: &Self) -> bool {
         (self.event, self.slot, &self.sha256) == (other.event, other.slot, &other.sha256)
     }
 }
 
-/// Whether a bundle was given up when it was last tried.
-pub fn is_given_up(lines: &[HistoryLine], sha256: &str) -> bool {
+/// Whether a bundle was rolled back when it was last tried.
+pub fn was_rolled_back(lines: &[HistoryLine], sha256: &str) -> bool {
     let tried = |line: &&HistoryLine| line.sha256 == sha256 && line.event != HistoryEvent::Seen;
     let last = lines.iter().rev().find(tried);
     last.is_some_and(|line| line.event == HistoryEvent::RolledBack)
@@ -140,7 +149,7 @@ pub fn read(folder: &impl Folder) -> Result<Vec<HistoryLine>, FolderError> {
     Ok(load(folder)?.lines)
 }
 
-/// Adds a line, unless the last one tells the same; once `Ok`, it survives a power cut.
+/// Adds a line, unless the last one says the same; once `Ok`, it survives a power cut.
 ///
 /// # Errors
 /// It cannot be written.
@@ -236,18 +245,18 @@ mod tests {
         let mut folder = DiskFolder::new(outer.path().to_owned());
         assert_eq!(read(&folder).unwrap(), []);
         add(&mut folder, a_line(HistoryEvent::Installed, 1)).unwrap();
-        add(&mut folder, a_line(HistoryEvent::Kept, 1)).unwrap();
-        add(&mut folder, a_line(HistoryEvent::Kept, 1)).unwrap();
+        add(&mut folder, a_line(HistoryEvent::Confirmed, 1)).unwrap();
+        add(&mut folder, a_line(HistoryEvent::Confirmed, 1)).unwrap();
         let path = folder.file(HISTORY_FILE);
         let whole = fs::read(&path).unwrap();
         for cut in [1, 5, 30] {
             fs::write(&path, &whole[..whole.len() - cut]).unwrap();
             assert_eq!(read(&folder).unwrap().len(), 1, "{cut}");
-            add(&mut folder, a_line(HistoryEvent::Kept, 1)).unwrap();
+            add(&mut folder, a_line(HistoryEvent::Confirmed, 1)).unwrap();
             assert_eq!(fs::read(&path).unwrap(), whole, "{cut}");
         }
         let lines = read(&folder).unwrap();
-        assert_eq!(unseen_result(&lines).unwrap().outcome, Outcome::Kept);
+        assert_eq!(unseen_result(&lines).unwrap().outcome, Outcome::Confirmed);
         add(&mut folder, a_line(HistoryEvent::Seen, 1)).unwrap();
         assert_eq!(unseen_result(&read(&folder).unwrap()), None);
     }
@@ -267,7 +276,7 @@ mod tests {
         for (days, expected) in cases {
             assert_eq!(civil_day(days), expected, "{days}");
         }
-        let mut stamp = a_line(HistoryEvent::Kept, 1).stamp;
+        let mut stamp = a_line(HistoryEvent::Confirmed, 1).stamp;
         assert_eq!(date(&stamp), "(clock not set)");
         (stamp.unix_ms, stamp.clock_set) = (1_767_229_260_000, true);
         assert_eq!(date(&stamp), "2026-01-01 01:01 UTC");
@@ -278,14 +287,14 @@ mod tests {
         let outer = tempfile::tempdir().unwrap();
         let mut folder = DiskFolder::new(outer.path().to_owned());
         for number in 1..=3 {
-            add(&mut folder, a_line(HistoryEvent::Kept, number)).unwrap();
+            add(&mut folder, a_line(HistoryEvent::Confirmed, number)).unwrap();
         }
         let path = folder.file(HISTORY_FILE);
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, text.replace("1.2.0", "9.9.9")).unwrap();
         let versions: Vec<String> = read(&folder).unwrap().into_iter().map(|l| l.to).collect();
         assert_eq!(versions, ["1.1.0", "1.3.0"]);
-        add(&mut folder, a_line(HistoryEvent::Kept, 4)).unwrap();
+        add(&mut folder, a_line(HistoryEvent::Confirmed, 4)).unwrap();
         assert_eq!(read(&folder).unwrap().len(), 3);
     }
 
@@ -296,11 +305,11 @@ mod tests {
         let mut all = Vec::new();
         for number in 0..MAX_HISTORY_LINES {
             let mut one = Vec::new();
-            line::encode(&a_line(HistoryEvent::Kept, number), &mut one).unwrap();
+            line::encode(&a_line(HistoryEvent::Confirmed, number), &mut one).unwrap();
             all.extend_from_slice(&one);
         }
         fs::write(folder.file(HISTORY_FILE), all).unwrap();
-        let mut new = a_line(HistoryEvent::Failed, 7);
+        let mut new = a_line(HistoryEvent::TrialFailed, 7);
         new.reason = "é".repeat(MAX_REASON_CHARS + 9);
         add(&mut folder, new).unwrap();
         let lines = read(&folder).unwrap();

@@ -3,8 +3,8 @@
 use crate::update::boot::slots::BootSectors;
 use crate::update::card::entry::CardId;
 use crate::update::folder::Folder;
+use crate::update::history::BootTimestamp;
 use crate::update::protocol::{Answer, UpdateState};
-use crate::update::trial::pending::Moment;
 use std::io;
 use std::path::PathBuf;
 
@@ -17,7 +17,7 @@ pub enum Access {
 
 /// RAUC at work.
 pub trait Installation {
-    /// Waits for the next line that it prints; `None` once it has ended.
+    /// Waits for the next line of its output; `None` once it has ended.
     fn next_line(&mut self) -> Option<String>;
 
     /// How it ended.
@@ -40,7 +40,7 @@ pub trait Host {
     fn sectors(&mut self) -> &mut Self::Sectors;
 
     /// Now.
-    fn moment(&self) -> Moment;
+    fn now(&self) -> BootTimestamp;
 
     /// The cards that are in.
     fn cards(&mut self) -> Vec<CardId>;
@@ -51,13 +51,13 @@ pub trait Host {
     /// It has one that cannot be mounted.
     fn mount(&mut self, card: &CardId, access: Access) -> Result<Option<PathBuf>, String>;
 
-    /// Lets go of the card that is mounted.
+    /// Unmounts the card that is mounted.
     fn unmount(&mut self);
 
     /// Free bytes where the updater's folder is.
     ///
     /// # Errors
-    /// The system does not tell.
+    /// The system does not report it.
     fn free_bytes(&mut self) -> io::Result<u64>;
 
     /// Charge of a battery that is being used up, in percent; `None` on mains or without one.
@@ -73,7 +73,7 @@ pub trait Host {
     /// Whether RAUC is still at work for an updater that has ended since.
     ///
     /// # Errors
-    /// RAUC does not tell.
+    /// RAUC does not answer.
     fn is_rauc_busy(&mut self) -> Result<bool, String>;
 
     /// Has RAUC begin to write a bundle of the updater's folder into the slot that does not run.
@@ -91,12 +91,12 @@ pub trait Host {
     /// It does not.
     fn restart(&mut self) -> Result<(), String>;
 
-    /// Tells the program with the screen where the update stands.
-    fn tell(&mut self, state: &UpdateState);
+    /// Publishes where the update stands, for the program with the screen.
+    fn publish(&mut self, state: &UpdateState);
 
     /// Takes the operator's answer, if there is one.
     fn take_answer(&mut self) -> Option<Answer>;
 
-    /// Tells the system's log.
-    fn say(&mut self, text: &str);
+    /// Writes to the system's log.
+    fn log(&mut self, text: &str);
 }

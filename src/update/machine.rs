@@ -39,7 +39,7 @@ pub enum Effect {
     },
     Install(Offer),
     Restart,
-    /// Give both slots new attempts, and restart.
+    /// Give both slots new tries, and restart.
     TryAgain,
     /// The copy is not needed any more.
     Discard,
@@ -271,9 +271,9 @@ impl Machine {
 fn describe(result: &UpdateResult) -> String {
     use crate::update::protocol::Outcome;
     match result.outcome {
-        Outcome::Kept => format!("{} runs and has proved itself", result.to),
+        Outcome::Confirmed => format!("{} runs and is confirmed", result.to),
         Outcome::RolledBack => format!(
-            "{} was given up, {} runs again: {}",
+            "{} was rolled back to {}: {}",
             result.to, result.from, result.reason
         ),
     }
@@ -453,7 +453,7 @@ mod tests {
         let mut machine = Machine::new(false, None, Some(result.clone()));
         assert_eq!(machine.state(), &UpdateState::Ended(result));
         let effects = machine.step(Event::Cards(vec![card(1)]));
-        let text = "1.1.0 was given up, 1.0.0 runs again: it did not start".to_owned();
+        let text = "1.1.0 was rolled back to 1.0.0: it did not start".to_owned();
         assert_eq!(effects, [Effect::Report(Some(card(1)), text)]);
         assert_eq!(machine.step(Event::Cards(vec![card(1)])), []);
         assert_eq!(

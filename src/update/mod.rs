@@ -25,6 +25,7 @@ pub mod trial;
 pub mod updater;
 
 pub use protocol::{
-    ANSWER_FILE, Answer, DEVICE_FACTS_FILE, DeviceFacts, MAX_TALK_BYTES, Notes, Offer, Outcome,
-    Problem, ProblemKind, STATE_FILE, TALK_FORMAT, Told, UpdateResult, UpdateState,
+    ANSWER_FILE, Answer, DEVICE_STATUS_FILE, DeviceStatus, MAX_PUBLISHED_BYTES, Notes, Offer,
+    Outcome, PROTOCOL_FORMAT, Problem, ProblemKind, Published, STATE_FILE, UpdateResult,
+    UpdateState,
 };

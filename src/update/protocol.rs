@@ -1,23 +1,23 @@
-//! The files between updater and screen. Each is JSON, at most [`MAX_TALK_BYTES`] long, and put in
+//! What updater and program publish for each other, one file each way. Each is JSON, at most [`MAX_PUBLISHED_BYTES`] long, and put in
 //! place whole (written beside, then renamed).
 
 use serde::{Deserialize, Serialize};
 
 /// The format of every file here.
-pub const TALK_FORMAT: u32 = 1;
+pub const PROTOCOL_FORMAT: u32 = 1;
 /// The most bytes of such a file.
-pub const MAX_TALK_BYTES: u64 = 64 * 1024;
-/// [`Told`] with an [`UpdateState`], written by the updater.
+pub const MAX_PUBLISHED_BYTES: u64 = 64 * 1024;
+/// [`Published`] with an [`UpdateState`], written by the updater.
 pub const STATE_FILE: &str = "/run/hemoscope-update/state.json";
-/// [`Told`] with an [`Answer`], written by the program into its own runtime folder.
+/// [`Published`] with an [`Answer`], written by the program into its own runtime folder.
 pub const ANSWER_FILE: &str = "/run/hemoscope/update-answer.json";
-/// [`Told`] with [`DeviceFacts`], written by the program into its own runtime folder.
-pub const DEVICE_FACTS_FILE: &str = "/run/hemoscope/device-facts.json";
+/// [`Published`] with [`DeviceStatus`], written by the program into its own runtime folder.
+pub const DEVICE_STATUS_FILE: &str = "/run/hemoscope/device-facts.json";
 
-/// A file's content with its format.
+/// The content of such a file, with its format.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told<T> {
-    /// [`TALK_FORMAT`].
+pub struct Published<T> {
+    /// [`PROTOCOL_FORMAT`].
     pub format: u32,
     #[serde(flatten)]
     pub content: T,
@@ -34,7 +34,7 @@ pub enum UpdateState {
     Copying { percent: u8 },
     /// The copy's hash and signature are being checked; the card is not needed any more.
     Checking,
-    /// Everything is right with it: the operator decides.
+    /// It passed every check: the operator decides.
     Offered(Offer),
     /// It is being written into the slot that does not run; counting goes on.
     Installing { version: String, percent: u8 },
@@ -44,7 +44,7 @@ pub enum UpdateState {
     Refused(Problem),
     /// How the update before this start ended; shown until the operator has seen it.
     Ended(UpdateResult),
-    /// Both systems failed to start, and the factory's runs: it takes a bundle, or tries again.
+    /// Both systems failed to start, and the factory system runs: it takes a bundle, or tries again.
     Recovery,
 }
 
@@ -92,7 +92,7 @@ pub enum ProblemKind {
     Several,
     /// The card or its bundle cannot be read, or is no bundle.
     Unreadable,
-    /// It was not signed by the maker, or changed since.
+    /// It was not signed by the maker, or was changed afterwards.
     NotGenuine,
     /// It is for another board.
     OtherBoard,
@@ -126,21 +126,22 @@ pub struct UpdateResult {
     pub from: String,
     pub to: String,
     pub outcome: Outcome,
-    /// Why the new version was given up, one English sentence; empty where it was not.
+    /// Why the new version was rolled back, one English sentence; empty where it was not.
     pub reason: String,
 }
 
-/// Whether the new version stays.
+/// Whether the new version was confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// It has proved itself.
-    Kept,
-    /// It did not, and the version before it runs again.
+    /// It passed its trial.
+    #[serde(rename = "kept")]
+    Confirmed,
+    /// It did not, and the previous version runs again.
     RolledBack,
 }
 
-/// What the operator answers.
+/// The operator's answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "answer")]
 pub enum Answer {
@@ -159,9 +160,9 @@ pub enum Answer {
     TryAgain,
 }
 
-/// What the program found when it started, for the proof of a new version.
+/// What the program has found on the device, for the boot check of a new version.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeviceFacts {
+pub struct DeviceStatus {
     /// The program's version.
     pub version: String,
     /// Name of the camera that has given a frame in this start; `None` while none has.

@@ -15,7 +15,7 @@ use crate::update::host::{Access, Host, Installation};
 use crate::update::machine::{Effect, Event, Machine};
 use crate::update::protocol::{Offer, Problem, ProblemKind, UpdateState};
 use crate::update::rauc;
-use crate::update::trial::boot_check::{Start, judge_start};
+use crate::update::trial::boot_check::{BootClass, classify_boot};
 use crate::update::trial::pending::{PENDING_FILE, Pending};
 use sha2::{Digest, Sha256};
 use std::io::{self, Read};
@@ -59,7 +59,7 @@ pub struct Updater<H> {
     machine: Machine,
     system: SystemVersion,
     running: Running,
-    told: Option<UpdateState>,
+    published: Option<UpdateState>,
     /// The cards that were in when this updater first looked; `None` before.
     left_in: Option<Vec<CardId>>,
     /// The bundle of the moment is of one of them.
@@ -69,10 +69,10 @@ pub struct Updater<H> {
 }
 
 impl<H: Host> Updater<H> {
-    /// At the start of the updater, after the proof: picks up where the last one was left.
+    /// At the start of the updater, after the boot check: picks up where the last one was left.
     pub fn start(mut host: H, system: SystemVersion, running: Running) -> Self {
         if let Err(error) = folder::remove(host.folder(), STAGED_FILE) {
-            host.say(&error.to_string());
+            host.log(&error.to_string());
         }
         let waiting = waiting_version(&mut host, running);
         let lines = read_history(&mut host);
@@ -83,12 +83,12 @@ impl<H: Host> Updater<H> {
             machine,
             system,
             running,
-            told: None,
+            published: None,
             left_in: None,
             is_left_in: false,
             chunk_bytes: CHUNK_BYTES,
         };
-        updater.tell();
+        updater.publish();
         updater
     }
 
@@ -113,16 +113,16 @@ impl<H: Host> Updater<H> {
         self.take(Event::Cards(cards));
     }
 
-    fn tell(&mut self) {
-        if self.told.as_ref() != Some(self.machine.state()) {
-            self.host.tell(self.machine.state());
-            self.told = Some(self.machine.state().clone());
+    fn publish(&mut self) {
+        if self.published.as_ref() != Some(self.machine.state()) {
+            self.host.publish(self.machine.state());
+            self.published = Some(self.machine.state().clone());
         }
     }
 
     fn step(&mut self, event: Event) -> Vec<Effect> {
         let effects = self.machine.step(event);
-        self.tell();
+        self.publish();
         effects
     }
 
@@ -158,7 +158,7 @@ impl<H: Host> Updater<H> {
             Effect::TryAgain => self.try_again(),
             Effect::Discard => {
                 let removed = folder::remove(self.host.folder(), STAGED_FILE);
-                self.said(removed);
+                self.log_failure(removed);
                 None
             }
             Effect::NoteSeen => {
@@ -166,7 +166,7 @@ impl<H: Host> Updater<H> {
                 None
             }
             Effect::Report(card, text) => {
-                self.host.say(&text);
+                self.host.log(&text);
                 if let Some(card) = card {
                     self.report(&card, &text);
                 }
@@ -175,9 +175,9 @@ impl<H: Host> Updater<H> {
         }
     }
 
-    fn said(&mut self, done: Result<(), FolderError>) {
+    fn log_failure(&mut self, done: Result<(), FolderError>) {
         if let Err(error) = done {
-            self.host.say(&error.to_string());
+            self.host.log(&error.to_string());
         }
     }
 
@@ -192,7 +192,7 @@ impl<H: Host> Updater<H> {
         };
         let mounted = self.host.mount(card, Access::Read).map_err(unreadable)?;
         let Some(top) = mounted else {
-            self.host.say(&format!(
+            self.host.log(&format!(
                 "{} has no file system that is read here (FAT, exFAT, ext4); it is left alone",
                 card.name
             ));
@@ -291,7 +291,7 @@ impl<H: Host> Updater<H> {
             Ok(sha256) => self.install_staged(&sha256, is_older_agreed),
         };
         let removed = folder::remove(self.host.folder(), STAGED_FILE);
-        self.said(removed);
+        self.log_failure(removed);
         installed
     }
 
@@ -338,16 +338,16 @@ impl<H: Host> Updater<H> {
         let running = self.system.version.clone();
         let is_recovery = self.running == Running::Rescue;
         if manifest.version == running && !is_recovery {
-            self.host.say(&format!(
+            self.host.log(&format!(
                 "the card's bundle is of {running}, which runs already"
             ));
             return Ok(None);
         }
         let lines = read_history(&mut self.host);
         // It would be asked for again at every start, until somebody took the card out.
-        if self.is_left_in && !is_recovery && history::is_given_up(&lines, sha256) {
-            self.host.say(&format!(
-                "the card that was left in holds {}, which was given up; put it in again to try \
+        if self.is_left_in && !is_recovery && history::was_rolled_back(&lines, sha256) {
+            self.host.log(&format!(
+                "the card that was left in holds {}, which was rolled back; put it in again to try \
                  it again",
                 manifest.version
             ));
@@ -395,10 +395,10 @@ impl<H: Host> Updater<H> {
     fn install(&mut self, offer: &Offer) -> Result<(), Problem> {
         self.check_battery()?;
         self.check_rauc_is_free(offer)?;
-        let when = self.host.moment();
+        let now = self.host.now();
         let slot = self.running.update_target();
         let from = &offer.running_version;
-        let mut pending = Pending::new(from, &offer.version, slot, &offer.sha256, &when.boot_id);
+        let mut pending = Pending::new(from, &offer.version, slot, &offer.sha256, &now.boot_id);
         // Without it, nobody could tell after a restart what was tried.
         pending.store(self.host.folder()).map_err(|error| {
             let text = format!("{error}; nothing was installed");
@@ -412,12 +412,12 @@ impl<H: Host> Updater<H> {
             Err(_) => HistoryEvent::InstallFailed,
         };
         let reason = installed.as_ref().err().map_or("", String::as_str);
-        let line = pending.line(event, reason, &self.host.moment());
+        let line = pending.line(event, reason, &self.host.now());
         let added = history::add(self.host.folder(), line);
-        self.said(added);
+        self.log_failure(added);
         installed.map_err(|reason| {
             let removed = folder::remove(self.host.folder(), PENDING_FILE);
-            self.said(removed);
+            self.log_failure(removed);
             let text = format!(
                 "{} could not be written: {reason}; {from} goes on, try it again",
                 offer.version
@@ -468,7 +468,7 @@ impl<H: Host> Updater<H> {
     }
 
     fn restart(&mut self) -> Option<Event> {
-        self.host.say("restarting");
+        self.host.log("restarting");
         let reason = self.host.restart().err()?;
         let text = format!("the device does not restart: {reason}; switch it off and on");
         Some(Event::NotDone(Problem::new(
@@ -502,16 +502,16 @@ impl<H: Host> Updater<H> {
         let Some(last) = lines.last() else {
             return;
         };
-        let when = self.host.moment();
+        let now = self.host.now();
         let seen = HistoryLine {
             event: HistoryEvent::Seen,
             reason: String::new(),
-            boot_id: when.boot_id,
-            stamp: when.stamp,
+            boot_id: now.boot_id,
+            stamp: now.time,
             ..last.clone()
         };
         let added = history::add(self.host.folder(), seen);
-        self.said(added);
+        self.log_failure(added);
     }
 
     /// Only told to the log where it fails: a card may be write-protected.
@@ -519,8 +519,8 @@ impl<H: Host> Updater<H> {
         if !self.host.cards().contains(card) {
             return;
         }
-        let when = history::date(&self.host.moment().stamp);
-        let line = format!("{when}  {}: {text}\n", self.system.compatible());
+        let date = history::date(&self.host.now().time);
+        let line = format!("{date}  {}: {text}\n", self.system.compatible());
         let written = match self.host.mount(card, Access::Write) {
             Ok(Some(top)) => report::append(&top, &line).map_err(|error| error.to_string()),
             Ok(None) => Err("it has no file system that is written here".to_owned()),
@@ -529,7 +529,7 @@ impl<H: Host> Updater<H> {
         self.host.unmount();
         if let Err(reason) = written {
             self.host
-                .say(&format!("no report on {}: {reason}", card.name));
+                .log(&format!("no report on {}: {reason}", card.name));
         }
     }
 }
@@ -550,15 +550,17 @@ fn read_history<H: Host>(host: &mut H) -> Vec<HistoryLine> {
     match history::read(host.folder()) {
         Ok(lines) => lines,
         Err(error) => {
-            host.say(&error.to_string());
+            host.log(&error.to_string());
             Vec::new()
         }
     }
 }
 
-/// The newest version that has proved itself here, or runs.
+/// The newest version that was confirmed here, or runs.
 fn newest_run(lines: &[HistoryLine], running: &Version) -> Version {
-    let kept = lines.iter().filter(|line| line.event == HistoryEvent::Kept);
+    let kept = lines
+        .iter()
+        .filter(|line| line.event == HistoryEvent::Confirmed);
     let versions = kept.filter_map(|line| line.to.parse().ok());
     versions
         .chain([running.clone()])
@@ -569,17 +571,17 @@ fn newest_run(lines: &[HistoryLine], running: &Version) -> Version {
 /// The version that was installed in this boot by an updater that has ended since.
 fn waiting_version<H: Host>(host: &mut H, running: Running) -> Option<String> {
     let state = slots::load(host.sectors()).unwrap_or_else(|error| {
-        host.say(&format!("the boot state cannot be read: {error}"));
+        host.log(&format!("the boot state cannot be read: {error}"));
         None
     });
     let pending = Pending::load(host.folder()).unwrap_or_else(|error| {
-        host.say(&error.to_string());
+        host.log(&error.to_string());
         None
     });
-    let when = host.moment();
-    // What is not whole yet may still be under RAUC's hands: the next start judges it.
-    match judge_start(running, state.as_ref(), pending, &when.boot_id) {
-        Start::Waiting(pending) => Some(pending.to),
+    let now = host.now();
+    // What is not whole yet may still be under RAUC's hands: the next start decides about it.
+    match classify_boot(running, state.as_ref(), pending, &now.boot_id) {
+        BootClass::AwaitingRestart(pending) => Some(pending.to),
         _ => None,
     }
 }

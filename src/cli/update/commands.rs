@@ -184,7 +184,8 @@ struct Status {
     /// `A`, `B`, or `R` for the rescue system.
     slot: Option<String>,
     next_slot: Option<String>,
-    attempts_left: Option<[u8; 2]>,
+    #[serde(rename = "attempts_left")]
+    tries_left: Option<[u8; 2]>,
     pending: Option<Pending>,
     updater: Option<UpdateState>,
     /// What could not be read.
@@ -235,9 +236,9 @@ fn find_status(folder: &Path) -> Status {
         board: system.map(|system| system.board),
         slot: slot.map(|slot| slot.to_string()),
         next_slot: state.as_ref().map(|state| next(state).to_string()),
-        attempts_left: state.map(|state| Slot::ALL.map(|slot| state.attempts_left(slot))),
+        tries_left: state.map(|state| Slot::ALL.map(|slot| state.tries_left(slot))),
         pending,
-        updater: ipc_files::hear(Path::new(STATE_FILE)).ok().flatten(),
+        updater: ipc_files::read(Path::new(STATE_FILE)).ok().flatten(),
         unknown,
     }
 }
@@ -251,8 +252,8 @@ impl Status {
             ("slot", or_unknown(&self.slot)),
             ("next start", or_unknown(&self.next_slot)),
         ];
-        if let Some([a, b]) = self.attempts_left {
-            rows.push(("attempts left", format!("A {a}, B {b}")));
+        if let Some([a, b]) = self.tries_left {
+            rows.push(("tries left", format!("A {a}, B {b}")));
         }
         if let Some(pending) = &self.pending {
             let text = format!(

@@ -6,10 +6,10 @@ use crate::update::boot::disk::{self, BootDisk};
 use crate::update::card::block_devices;
 use crate::update::card::entry::CardId;
 use crate::update::folder::DiskFolder;
+use crate::update::history::BootTimestamp;
 use crate::update::host::{Access, Host};
 use crate::update::ipc_files;
 use crate::update::rauc::{self, RaucInstallation};
-use crate::update::trial::pending::Moment;
 use crate::update::{ANSWER_FILE, Answer, STATE_FILE, UpdateState};
 use anyhow::Result;
 use rustix::fs::statvfs;
@@ -89,10 +89,10 @@ impl Host for Device {
         &mut self.disk
     }
 
-    fn moment(&self) -> Moment {
-        Moment {
+    fn now(&self) -> BootTimestamp {
+        BootTimestamp {
             boot_id: self.clock.boot_id().to_owned(),
-            stamp: self.clock.stamp(),
+            time: self.clock.stamp(),
         }
     }
 
@@ -100,7 +100,7 @@ impl Host for Device {
         match block_devices::list(Path::new(BLOCK_DEVICES)) {
             Ok(devices) => block_devices::cards(&devices, &self.boot_disk_name),
             Err(error) => {
-                self.say(&format!("{BLOCK_DEVICES} cannot be read: {error}"));
+                self.log(&format!("{BLOCK_DEVICES} cannot be read: {error}"));
                 Vec::new()
             }
         }
@@ -139,7 +139,7 @@ impl Host for Device {
         if let Err(reason) = done
             && !reason.contains("not mounted")
         {
-            self.say(&format!("the card is not let go of: {reason}"));
+            self.log(&format!("the card is not let go of: {reason}"));
         }
     }
 
@@ -172,22 +172,22 @@ impl Host for Device {
         run("systemctl", &["--no-block", "reboot"])
     }
 
-    fn tell(&mut self, state: &UpdateState) {
-        if let Err(error) = ipc_files::tell(Path::new(STATE_FILE), state) {
-            self.say(&format!("{STATE_FILE} cannot be written: {error}"));
+    fn publish(&mut self, state: &UpdateState) {
+        if let Err(error) = ipc_files::publish(Path::new(STATE_FILE), state) {
+            self.log(&format!("{STATE_FILE} cannot be written: {error}"));
         }
     }
 
     fn take_answer(&mut self) -> Option<Answer> {
-        ipc_files::hear_once(Path::new(ANSWER_FILE)).unwrap_or_else(|error| {
-            self.say(&format!(
+        ipc_files::take(Path::new(ANSWER_FILE)).unwrap_or_else(|error| {
+            self.log(&format!(
                 "{ANSWER_FILE} holds no answer, and is taken away: {error}"
             ));
             None
         })
     }
 
-    fn say(&mut self, text: &str) {
+    fn log(&mut self, text: &str) {
         eprintln!("hemoscope: {text}");
     }
 }

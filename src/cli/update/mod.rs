@@ -1,8 +1,8 @@
 //! `hemoscope update`: what keeps the device's system up to date.
 
 mod commands;
+mod confirm;
 mod device;
-mod prove;
 mod slots;
 
 use crate::analysis::known_answer;
@@ -25,7 +25,7 @@ pub fn run(arguments: &UpdateArguments) -> Result<bool> {
         UpdateCommand::Install(arguments) => commands::install(arguments, folder),
         UpdateCommand::History(arguments) => commands::history(arguments, folder),
         UpdateCommand::Serve => commands::serve(folder),
-        UpdateCommand::Prove(arguments) => prove::run(arguments, folder),
+        UpdateCommand::Confirm(arguments) => confirm::run(arguments, folder),
         UpdateCommand::Slots(arguments) => slots::run(arguments),
         UpdateCommand::KnownAnswer(arguments) => {
             let model = model_location(&ModelConfig::default().folder, arguments.model.as_ref());

@@ -33,7 +33,9 @@ pub fn run(arguments: &SlotsArguments) -> Result<bool> {
         SlotsCommand::GetPrimary => {
             let state = found.ok_or_else(unreadable)?;
             let Some(slot) = state.primary() else {
-                bail!("no slot has attempts left; install an update, or try them again");
+                bail!(
+                    "no slot has tries left; install an update, or try the installed systems again"
+                );
             };
             return say(slot.name());
         }
@@ -63,8 +65,8 @@ fn describe(state: &BootState) -> String {
         [] => "none".to_owned(),
         names => names.join(", "),
     };
-    let left = Slot::ALL.map(|slot| format!("{slot} {}", state.attempts_left(slot)));
-    format!("order: {order}; attempts left: {}", left.join(", "))
+    let left = Slot::ALL.map(|slot| format!("{slot} {}", state.tries_left(slot)));
+    format!("order: {order}; tries left: {}", left.join(", "))
 }
 
 fn say(text: &str) -> Result<bool> {

@@ -19,10 +19,10 @@ use thiserror::Error;
 
 /// Bytes of a copy.
 pub const SECTOR_BYTES: usize = 512;
-/// Attempts that a slot has once it has proved itself, and gets back at each proof.
-pub const PROVED_ATTEMPTS: u8 = 9;
-/// Attempts of a slot that was just installed: more than this has only a proved one.
-pub const TRIAL_ATTEMPTS: u8 = 3;
+/// Tries of a slot whose system is confirmed. It gets them back at each boot check.
+pub const CONFIRMED_TRIES: u8 = 9;
+/// Tries of a slot that was just installed; only a confirmed one has more.
+pub const TRIAL_TRIES: u8 = 3;
 
 const CRC_BYTES: usize = 4;
 const ORDER_NAME: &str = "BOOT_ORDER";
@@ -59,7 +59,7 @@ impl Slot {
         }
     }
 
-    fn attempts_name(self) -> &'static str {
+    fn tries_name(self) -> &'static str {
         match self {
             Slot::A => "BOOT_A_LEFT",
             Slot::B => "BOOT_B_LEFT",
@@ -80,9 +80,9 @@ impl fmt::Display for Slot {
     }
 }
 
-/// A name that is no slot's.
+/// A name that is not a slot's.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0:?} is no slot; give A or B")]
+#[error("{0:?} is not a slot; give A or B")]
 pub struct NoSlot(String);
 
 impl FromStr for Slot {
@@ -98,7 +98,7 @@ impl FromStr for Slot {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Running {
     Slot(Slot),
-    /// The factory's, on a partition that is never written.
+    /// The factory system, on a partition that is never written.
     Rescue,
 }
 
@@ -152,23 +152,23 @@ pub struct BootState {
     /// written is not among them.
     order: Vec<Slot>,
     /// 0 to 9, by slot.
-    attempts_left: [u8; 2],
+    tries_left: [u8; 2],
 }
 
 impl BootState {
-    /// As the factory leaves it: both slots hold the same proved system.
+    /// As the factory leaves it: both slots hold the same confirmed system.
     pub fn factory() -> Self {
         Self {
             order: Slot::ALL.to_vec(),
-            attempts_left: [PROVED_ATTEMPTS; 2],
+            tries_left: [CONFIRMED_TRIES; 2],
         }
     }
 
-    /// Of a disk that tells nothing about its slots: neither may be started.
+    /// Of a disk without a boot state: neither slot may be started.
     pub fn unknown() -> Self {
         Self {
             order: Vec::new(),
-            attempts_left: [0; 2],
+            tries_left: [0; 2],
         }
     }
 
@@ -178,8 +178,8 @@ impl BootState {
     }
 
     /// 0 to 9.
-    pub fn attempts_left(&self, slot: Slot) -> u8 {
-        self.attempts_left[slot.index()]
+    pub fn tries_left(&self, slot: Slot) -> u8 {
+        self.tries_left[slot.index()]
     }
 
     /// Whether a slot holds a whole system.
@@ -189,7 +189,7 @@ impl BootState {
 
     /// Whether the boot loader may start a slot.
     pub fn is_good(&self, slot: Slot) -> bool {
-        self.is_whole(slot) && self.attempts_left(slot) > 0
+        self.is_whole(slot) && self.tries_left(slot) > 0
     }
 
     /// The slot that is started next; `None` for the rescue system.
@@ -202,36 +202,36 @@ impl BootState {
     pub fn set_primary(&mut self, slot: Slot) {
         self.order.retain(|&other| other != slot);
         self.order.insert(0, slot);
-        self.attempts_left[slot.index()] = TRIAL_ATTEMPTS;
+        self.tries_left[slot.index()] = TRIAL_TRIES;
     }
 
-    /// A system works: it has all its attempts again.
+    /// A system works: it has all its tries again.
     pub fn set_good(&mut self, slot: Slot) {
         if !self.is_whole(slot) {
             self.order.push(slot);
         }
-        self.attempts_left[slot.index()] = PROVED_ATTEMPTS;
+        self.tries_left[slot.index()] = CONFIRMED_TRIES;
     }
 
     /// A slot is about to be written, or writing it failed: not even a new trial may start it.
     pub fn set_bad(&mut self, slot: Slot) {
         self.order.retain(|&other| other != slot);
-        self.attempts_left[slot.index()] = 0;
+        self.tries_left[slot.index()] = 0;
     }
 
-    /// A whole system did not prove itself: it is not started again by itself.
+    /// A whole system failed its trial: it is not started again by itself.
     pub fn set_failed(&mut self, slot: Slot) {
         if self.is_whole(slot) {
             self.order.retain(|&other| other != slot);
             self.order.push(slot);
         }
-        self.attempts_left[slot.index()] = 0;
+        self.tries_left[slot.index()] = 0;
     }
 
     /// The operator wants the installed systems tried once more; `false` where there is none.
     pub fn try_again(&mut self) -> bool {
         for &slot in &self.order {
-            self.attempts_left[slot.index()] = TRIAL_ATTEMPTS;
+            self.tries_left[slot.index()] = TRIAL_TRIES;
         }
         !self.order.is_empty()
     }
@@ -241,7 +241,7 @@ impl BootState {
         let mut text = Vec::with_capacity(SECTOR_BYTES);
         // In the order of their names, as U-Boot writes them.
         for slot in Slot::ALL {
-            let line = format!("{}={}\0", slot.attempts_name(), self.attempts_left(slot));
+            let line = format!("{}={}\0", slot.tries_name(), self.tries_left(slot));
             text.extend_from_slice(line.as_bytes());
         }
         let names: Vec<&str> = self.order.iter().map(|slot| slot.name()).collect();
@@ -271,7 +271,7 @@ impl BootState {
 
     fn parse(content: &[u8]) -> Option<Self> {
         let mut order = None;
-        let mut attempts = [None; 2];
+        let mut tries = [None; 2];
         for line in content.split(|&byte| byte == 0) {
             if line.is_empty() {
                 break;
@@ -279,11 +279,11 @@ impl BootState {
             let (name, value) = str::from_utf8(line).ok()?.split_once('=')?;
             let is_repeated = if name == ORDER_NAME {
                 order.replace(parse_order(value)?).is_some()
-            } else if let Some(slot) = Slot::ALL.into_iter().find(|s| s.attempts_name() == name) {
+            } else if let Some(slot) = Slot::ALL.into_iter().find(|s| s.tries_name() == name) {
                 let digit = value.chars().next()?.to_digit(10)?;
                 // U-Boot counts in hexadecimal, which for one digit is the same.
                 (value.len() == 1).then_some(())?;
-                attempts[slot.index()].replace(digit as u8).is_some()
+                tries[slot.index()].replace(digit as u8).is_some()
             } else {
                 false
             };
@@ -293,7 +293,7 @@ impl BootState {
         }
         Some(Self {
             order: order?,
-            attempts_left: [attempts[0]?, attempts[1]?],
+            tries_left: [tries[0]?, tries[1]?],
         })
     }
 }
@@ -347,7 +347,7 @@ pub struct Choice {
     pub written: Vec<BootState>,
 }
 
-/// The rule of `board/common/boot.cmd`: each slot of the order that has attempts left loses one
+/// The rule of `board/common/boot.cmd`: each slot of the order that has tries left loses one
 /// of them and is loaded; where that fails, the next one follows at once, and the rescue system
 /// last. `can_load` tells whether a slot's kernel can be loaded.
 pub fn choose(state: Option<&BootState>, mut can_load: impl FnMut(Slot) -> bool) -> Choice {
@@ -358,7 +358,7 @@ pub fn choose(state: Option<&BootState>, mut can_load: impl FnMut(Slot) -> bool)
             if !state.is_good(slot) {
                 continue;
             }
-            state.attempts_left[slot.index()] -= 1;
+            state.tries_left[slot.index()] -= 1;
             written.push(state.clone());
             if can_load(slot) {
                 let running = Running::Slot(slot);
@@ -430,7 +430,7 @@ mod tests {
     fn state(order: &str, a: u8, b: u8) -> BootState {
         BootState {
             order: parse_order(order).unwrap(),
-            attempts_left: [a, b],
+            tries_left: [a, b],
         }
     }
 
@@ -524,7 +524,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_slot_with_attempts_is_started() {
+    fn the_first_slot_with_tries_is_started() {
         let cases = [
             ("A B", 9, 9, "A", "A B", 8, 9),
             ("B A", 9, 3, "B", "B A", 9, 2),
@@ -546,7 +546,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kernel_that_cannot_be_loaded_costs_an_attempt_and_the_next_one_follows() {
+    fn a_kernel_that_cannot_be_loaded_costs_a_try_and_the_next_one_follows() {
         let before = state("B A", 9, 3);
         let choice = choose(Some(&before), |slot| slot == Slot::A);
         assert_eq!(choice.running, Running::Slot(Slot::A));
@@ -647,7 +647,7 @@ mod tests {
             // Four writes of a state in a row, each cut at its first or second sector, or not.
             for turn in 0..4_u32 {
                 let mut new = old.clone();
-                new.attempts_left = [turn as u8, 8 - turn as u8];
+                new.tries_left = [turn as u8, 8 - turn as u8];
                 disk.writes = 0;
                 disk.cut_at = match cuts / 3_usize.pow(turn) % 3 {
                     0 => usize::MAX,

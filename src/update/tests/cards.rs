@@ -1,7 +1,8 @@
 //! The updater on a simulated device: cards of all kinds, recovery, and updaters that end.
 
 use super::simulated_device::{
-    BOARD, Behaviour, CARD_FILE, Release, Shared, SimulatedHost, SimulatedSystem, World,
+    BOARD, Behaviour, CARD_FILE, Release, SharedDevice, SimulatedDevice, SimulatedHost,
+    SimulatedSystem,
 };
 use crate::update::boot::slots::{self, BootState, Running, SECTOR_BYTES, Slot};
 use crate::update::boot::slots::{BootSectors, SectorCopy};
@@ -9,7 +10,7 @@ use crate::update::bundle::system_version::SystemVersion;
 use crate::update::folder;
 use crate::update::history::{self, HistoryEvent};
 use crate::update::protocol::{Answer, Offer, ProblemKind, UpdateState};
-use crate::update::trial::boot_check::{AfterStart, after_start};
+use crate::update::trial::boot_check::{BootOutcome, check_boot};
 use crate::update::trial::pending::Pending;
 use crate::update::updater::{InstallFileError, STAGED_FILE, Updater};
 use std::fs;
@@ -21,7 +22,7 @@ const LOOKS: u32 = 3;
 
 struct Bench {
     folder: tempfile::TempDir,
-    world: Shared,
+    device: SharedDevice,
 }
 
 impl Bench {
@@ -30,8 +31,8 @@ impl Bench {
         let releases = ["1.1.0", "1.0.0", "1.2.0"];
         let releases = releases.map(|version| Release::new(version, Behaviour::Good));
         let folder = tempfile::tempdir().unwrap();
-        let world = World::shared(releases.to_vec(), folder.path().to_owned());
-        Self { folder, world }
+        let device = SimulatedDevice::shared(releases.to_vec(), folder.path().to_owned());
+        Self { folder, device }
     }
 
     fn card(&self) -> &Path {
@@ -41,7 +42,7 @@ impl Bench {
     fn updater_of(&self, running: Running, board: &str) -> Updater<SimulatedHost> {
         let text = format!("version = \"1.1.0\"\nboard = \"{board}\"");
         let host = SimulatedHost {
-            world: self.world.clone(),
+            device: self.device.clone(),
             running,
         };
         Updater::start(
@@ -56,25 +57,25 @@ impl Bench {
     }
 
     fn insert(&self, release: usize) {
-        self.world.get().insert_card(release);
+        self.device.get().insert_card(release);
     }
 
     fn answer(&self, updater: &mut Updater<SimulatedHost>, answer: Answer) {
-        self.world.get().answer = Some(answer);
+        self.device.get().answer = Some(answer);
         updater.turn();
     }
 
     fn boot_state(&self) -> Option<BootState> {
-        slots::load(&self.world).unwrap()
+        slots::load(&self.device).unwrap()
     }
 
     fn events(&self) -> Vec<HistoryEvent> {
-        let lines = history::read(&self.world).unwrap();
+        let lines = history::read(&self.device).unwrap();
         lines.into_iter().map(|line| line.event).collect()
     }
 
     fn bundle(&self, release: usize) -> Vec<u8> {
-        self.world.get().releases[release].bundle.clone()
+        self.device.get().releases[release].bundle.clone()
     }
 }
 
@@ -129,10 +130,10 @@ fn cards_that_are_not_for_this_device_change_nothing() {
             fs::write(bench.card().join(CARD_FILE), bundle).unwrap();
         }),
         ("no room", Some(ProblemKind::NoRoom), |bench| {
-            bench.world.get().free_bytes = 8 << 20;
+            bench.device.get().free_bytes = 8 << 20;
         }),
         ("battery", Some(ProblemKind::LowBattery), |bench| {
-            bench.world.get().battery_percent = Some(29);
+            bench.device.get().battery_percent = Some(29);
         }),
         ("runs already", None, |bench| {
             fs::write(bench.card().join(CARD_FILE), bench.bundle(0)).unwrap();
@@ -172,10 +173,10 @@ fn cards_that_are_not_for_this_device_change_nothing() {
             }
             (_, state) => panic!("{name}: {state:?}"),
         }
-        assert_eq!(&bench.world.get().told, updater.state(), "{name}");
+        assert_eq!(&bench.device.get().published, updater.state(), "{name}");
         assert_eq!(bench.boot_state(), Some(BootState::factory()), "{name}");
-        assert_eq!(Pending::load(&bench.world).unwrap(), None, "{name}");
-        let staged = folder::read(&bench.world, STAGED_FILE, u64::MAX - 1).unwrap();
+        assert_eq!(Pending::load(&bench.device).unwrap(), None, "{name}");
+        let staged = folder::read(&bench.device, STAGED_FILE, u64::MAX - 1).unwrap();
         assert_eq!(staged, None, "{name}");
         assert_eq!(bench.events(), [], "{name}");
     }
@@ -205,7 +206,7 @@ fn an_update_is_installed_and_an_updater_that_starts_again_still_waits_for_the_r
     let offer = offer_of(updater.state());
     assert_eq!((offer.version.as_str(), offer.is_older), ("1.2.0", false));
     assert_eq!(offer.notes.fr, "Plus rapide");
-    bench.world.get().pull_card();
+    bench.device.get().pull_card();
     bench.answer(&mut updater, yes(&offer));
     let ready = UpdateState::ReadyToRestart {
         version: "1.2.0".to_owned(),
@@ -216,7 +217,7 @@ fn an_update_is_installed_and_an_updater_that_starts_again_still_waits_for_the_r
     let mut again = bench.updater(A);
     assert_eq!(again.state(), &ready);
     bench.answer(&mut again, Answer::Restart);
-    assert!(bench.world.get().wants_restart);
+    assert!(bench.device.get().wants_restart);
 }
 
 #[test]
@@ -243,29 +244,29 @@ fn an_older_version_is_said_to_be_older() {
 #[test]
 fn an_updater_that_died_in_the_middle_leaves_the_verdict_to_the_next_start() {
     let bench = Bench::new();
-    let mut world = bench.world.clone();
-    let boot_id = world.moment().boot_id;
+    let mut device = bench.device.clone();
+    let boot_id = device.now().boot_id;
     let pending = Pending::new("1.1.0", "1.2.0", Slot::B, "ab", &boot_id);
-    pending.store(&mut world).unwrap();
+    pending.store(&mut device).unwrap();
     let mut state = BootState::factory();
     state.set_bad(Slot::B);
-    slots::store(&mut world, &state).unwrap();
+    slots::store(&mut device, &state).unwrap();
     // RAUC may still be at work: should it end well, the new version is on trial.
     assert_eq!(bench.updater(A).state(), &UpdateState::Idle);
-    assert_eq!(Pending::load(&bench.world).unwrap(), Some(pending));
-    world.get().boot_number += 1;
-    let (mut folder, mut sectors) = (world.clone(), world.clone());
+    assert_eq!(Pending::load(&bench.device).unwrap(), Some(pending));
+    device.get().boot_number += 1;
+    let (mut folder, mut sectors) = (device.clone(), device.clone());
     let mut system = SimulatedSystem {
-        world: world.clone(),
+        device: device.clone(),
         running: A,
         behaviour: Behaviour::Good,
     };
-    let when = world.moment();
-    let after = after_start(&mut folder, &mut sectors, A, &when, &mut system).unwrap();
-    let AfterStart::Interrupted(result) = after else {
+    let when = device.now();
+    let after = check_boot(&mut folder, &mut sectors, A, &when, &mut system).unwrap();
+    let BootOutcome::Interrupted(result) = after else {
         panic!("{after:?}");
     };
-    assert_eq!(Pending::load(&bench.world).unwrap(), None);
+    assert_eq!(Pending::load(&bench.device).unwrap(), None);
     assert_eq!(bench.events(), [HistoryEvent::Interrupted]);
     let mut updater = bench.updater(A);
     assert_eq!(updater.state(), &UpdateState::Ended(result));
@@ -276,25 +277,25 @@ fn an_updater_that_died_in_the_middle_leaves_the_verdict_to_the_next_start() {
 #[test]
 fn what_rauc_still_has_in_hand_keeps_its_note() {
     let bench = Bench::new();
-    let mut world = bench.world.clone();
-    let boot_id = world.moment().boot_id;
+    let mut device = bench.device.clone();
+    let boot_id = device.now().boot_id;
     let pending = Pending::new("1.1.0", "1.3.0", Slot::B, "ab", &boot_id);
-    pending.store(&mut world).unwrap();
+    pending.store(&mut device).unwrap();
     bench.insert(2);
     let mut updater = bench.updater(A);
     updater.turn();
     let offer = offer_of(updater.state());
-    world.get().is_rauc_busy = true;
+    device.get().is_rauc_busy = true;
     bench.answer(&mut updater, yes(&offer));
     let UpdateState::Refused(problem) = updater.state() else {
         panic!("{:?}", updater.state());
     };
     assert!(problem.text.contains("still goes on"), "{problem:?}");
-    assert_eq!(Pending::load(&bench.world).unwrap(), Some(pending));
+    assert_eq!(Pending::load(&bench.device).unwrap(), Some(pending));
     assert_eq!(bench.boot_state(), Some(BootState::factory()));
     // Once it is done, the card is taken.
-    world.get().is_rauc_busy = false;
-    world.get().pull_card();
+    device.get().is_rauc_busy = false;
+    device.get().pull_card();
     updater.turn();
     bench.insert(2);
     updater.turn();
@@ -307,8 +308,8 @@ fn what_rauc_still_has_in_hand_keeps_its_note() {
 fn a_card_that_was_left_in_with_what_was_given_up_does_nothing_more() {
     let bench = Bench::new();
     bench.insert(2);
-    let mut world = bench.world.clone();
-    let when = world.moment();
+    let mut device = bench.device.clone();
+    let when = device.now();
     let offer = {
         let mut updater = bench.updater(A);
         updater.turn();
@@ -322,7 +323,7 @@ fn a_card_that_was_left_in_with_what_was_given_up_does_nothing_more() {
         (HistoryEvent::RolledBack, false),
     ];
     for (event, is_offered) in ways {
-        history::add(&mut world, pending.line(event, "why", &when)).unwrap();
+        history::add(&mut device, pending.line(event, "why", &when)).unwrap();
         let mut updater = bench.updater(A);
         bench.answer(&mut updater, Answer::Seen);
         for _ in 0..LOOKS {
@@ -335,7 +336,7 @@ fn a_card_that_was_left_in_with_what_was_given_up_does_nothing_more() {
     let mut updater = bench.updater(A);
     bench.answer(&mut updater, Answer::Seen);
     updater.turn();
-    bench.world.get().pull_card();
+    bench.device.get().pull_card();
     updater.turn();
     bench.insert(2);
     updater.turn();
@@ -350,8 +351,8 @@ fn a_card_that_was_left_in_with_what_was_given_up_does_nothing_more() {
 fn recovery_installs_into_the_first_slot_whatever_the_boot_state_says() {
     let bench = Bench::new();
     for copy in SectorCopy::ALL {
-        let mut world = bench.world.clone();
-        BootSectors::write(&mut world, copy, &[0; SECTOR_BYTES]).unwrap();
+        let mut device = bench.device.clone();
+        BootSectors::write(&mut device, copy, &[0; SECTOR_BYTES]).unwrap();
     }
     let mut updater = bench.updater(Running::Rescue);
     assert_eq!(updater.state(), &UpdateState::Recovery);
@@ -381,12 +382,12 @@ fn recovery_tries_the_installed_systems_again() {
     let mut state = BootState::factory();
     state.set_failed(Slot::A);
     state.set_bad(Slot::B);
-    slots::store(&mut bench.world.clone(), &state).unwrap();
+    slots::store(&mut bench.device.clone(), &state).unwrap();
     let mut updater = bench.updater(Running::Rescue);
     bench.answer(&mut updater, Answer::TryAgain);
-    assert!(bench.world.get().wants_restart);
+    assert!(bench.device.get().wants_restart);
     let state = bench.boot_state().unwrap();
-    assert_eq!(state.attempts_left(Slot::A), slots::TRIAL_ATTEMPTS);
+    assert_eq!(state.tries_left(Slot::A), slots::TRIAL_TRIES);
     assert!(!state.is_good(Slot::B), "half-written");
 }
 

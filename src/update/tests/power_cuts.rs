@@ -1,7 +1,8 @@
 //! Whole updates, good and bad, with the power cut and the card pulled at every single write.
 
 use super::simulated_device::{
-    BOARD, Behaviour, Luck, Release, Shared, SimulatedHost, SimulatedSystem, World,
+    BOARD, Behaviour, Release, SharedDevice, SimulatedDevice, SimulatedHost, SimulatedSystem,
+    Unsynced,
 };
 use crate::record::line;
 use crate::update::boot::slots::{self, Running, Slot};
@@ -9,7 +10,7 @@ use crate::update::bundle::system_version::SystemVersion;
 use crate::update::folder::{self, Folder};
 use crate::update::history::{self, HistoryEvent};
 use crate::update::protocol::{Answer, UpdateState};
-use crate::update::trial::boot_check::{AfterStart, after_start};
+use crate::update::trial::boot_check::{BootOutcome, check_boot};
 use crate::update::trial::pending::{PENDING_FILE, Pending};
 use crate::update::updater::Updater;
 use serde::{Deserialize, Serialize};
@@ -32,19 +33,19 @@ struct Record {
     number: u64,
 }
 
-/// One device through one story.
-struct Device {
-    world: Shared,
+/// What one device goes through.
+struct Story {
+    device: SharedDevice,
     started: BTreeSet<usize>,
     kept_records: BTreeSet<u64>,
     next_record: u64,
     label: String,
 }
 
-impl Device {
+impl Story {
     fn new(releases: &[Release], folder: &tempfile::TempDir, label: String) -> Self {
         Self {
-            world: World::shared(releases.to_vec(), folder.path().to_owned()),
+            device: SimulatedDevice::shared(releases.to_vec(), folder.path().to_owned()),
             started: BTreeSet::new(),
             kept_records: BTreeSet::new(),
             next_record: 1,
@@ -53,11 +54,11 @@ impl Device {
     }
 
     fn is_on(&self) -> bool {
-        self.world.get().is_on
+        self.device.get().is_on
     }
 
     fn read_records(&self) -> (BTreeSet<u64>, u64) {
-        let bytes = folder::read(&self.world, RECORDS_FILE, 1 << 30).unwrap();
+        let bytes = folder::read(&self.device, RECORDS_FILE, 1 << 30).unwrap();
         let (mut numbers, mut kept_bytes) = (BTreeSet::new(), 0);
         for raw in bytes
             .unwrap_or_default()
@@ -81,70 +82,70 @@ impl Device {
         self.next_record += 1;
         let mut bytes = Vec::new();
         line::encode(&Record { number }, &mut bytes).unwrap();
-        let world = &mut self.world;
-        let kept = world
+        let device = &mut self.device;
+        let kept = device
             .append(RECORDS_FILE, kept_bytes, &bytes)
-            .and_then(|()| world.sync(RECORDS_FILE))
-            .and_then(|()| world.sync_names());
+            .and_then(|()| device.sync(RECORDS_FILE))
+            .and_then(|()| device.sync_names());
         if kept.is_ok() {
             self.kept_records.insert(number);
         }
     }
 
-    /// From the power to a system that runs and has been through its proof.
+    /// From the power to a system that runs and has been through its boot check.
     fn start(&mut self) -> (Running, usize) {
         for _ in 0..MAX_STARTS {
             {
-                let mut world = self.world.get();
-                world.is_on = true;
-                world.wants_restart = false;
-                world.boot_number += 1;
-                world.told = UpdateState::Idle;
-                world.answer = None;
+                let mut device = self.device.get();
+                device.is_on = true;
+                device.wants_restart = false;
+                device.boot_number += 1;
+                device.published = UpdateState::Idle;
+                device.answer = None;
             }
             if let Some(running) = self.start_once() {
                 return running;
             }
-            self.world.get().forget();
+            self.device.get().forget();
         }
         panic!("{}: it does not come to rest", self.label);
     }
 
     /// `None` where the power failed or the machine was reset.
     fn start_once(&mut self) -> Option<(Running, usize)> {
-        let state = slots::load(&self.world).unwrap();
+        let state = slots::load(&self.device).unwrap();
         let choice = slots::choose(state.as_ref(), |_| true);
         for written in &choice.written {
-            slots::store(&mut self.world, written).ok()?;
+            slots::store(&mut self.device, written).ok()?;
         }
         let running = choice.running;
         let release = match running {
             Running::Rescue => OLD,
             Running::Slot(slot) => {
-                let whole = self.world.get().whole_release(slot);
+                let whole = self.device.get().whole_release(slot);
                 whole.unwrap_or_else(|| panic!("{}: half-written {slot} is started", self.label))
             }
         };
         self.started.insert(release);
-        let behaviour = self.world.get().releases[release].behaviour;
+        let behaviour = self.device.get().releases[release].behaviour;
         if matches!(behaviour, Behaviour::Panics | Behaviour::Hangs) {
             return None;
         }
         self.count();
         let mut system = SimulatedSystem {
-            world: self.world.clone(),
+            device: self.device.clone(),
             running,
             behaviour,
         };
-        let when = self.world.moment();
-        let mut folder = self.world.clone();
-        let mut sectors = self.world.clone();
-        let after = after_start(&mut folder, &mut sectors, running, &when, &mut system);
+        let when = self.device.now();
+        let mut folder = self.device.clone();
+        let mut sectors = self.device.clone();
+        let after = check_boot(&mut folder, &mut sectors, running, &when, &mut system);
         if !self.is_on() {
             return None;
         }
-        if let AfterStart::Failed(_) = after.unwrap() {
-            self.world.get().write_back();
+        if let BootOutcome::TrialFailed(_) = after.unwrap() {
+            self.device.get().write_back();
             return None;
         }
         Some((running, release))
@@ -158,12 +159,12 @@ impl Device {
             if self.session(running, release) {
                 return (running, release);
             }
-            let mut world = self.world.get();
-            world.pull_card();
-            if world.is_on {
-                world.write_back();
+            let mut device = self.device.get();
+            device.pull_card();
+            if device.is_on {
+                device.write_back();
             } else {
-                world.forget();
+                device.forget();
             }
         }
         panic!("{}: it does not come to rest", self.label);
@@ -171,10 +172,10 @@ impl Device {
 
     /// `true` once all is quiet.
     fn session(&mut self, running: Running, release: usize) -> bool {
-        let version = self.world.get().releases[release].version;
+        let version = self.device.get().releases[release].version;
         let text = format!("version = \"{version}\"\nboard = \"{BOARD}\"");
         let host = SimulatedHost {
-            world: self.world.clone(),
+            device: self.device.clone(),
             running,
         };
         let system = SystemVersion::parse(&text, "version").unwrap();
@@ -183,13 +184,13 @@ impl Device {
         let mut quiet_turns = 0;
         for _ in 0..MAX_TURNS {
             updater.turn();
-            if !self.is_on() || self.world.get().wants_restart {
+            if !self.is_on() || self.device.get().wants_restart {
                 return false;
             }
             self.count();
-            let mut world = self.world.get();
+            let mut device = self.device.get();
             quiet_turns += 1;
-            world.answer = match world.told.clone() {
+            device.answer = match device.published.clone() {
                 UpdateState::Offered(offer) => Some(Answer::Install {
                     sha256: offer.sha256,
                     is_older_agreed: true,
@@ -198,7 +199,7 @@ impl Device {
                 UpdateState::Refused(_) | UpdateState::Ended(_) => Some(Answer::Seen),
                 _ => None,
             };
-            if world.answer.is_some() {
+            if device.answer.is_some() {
                 quiet_turns = 0;
             }
             if quiet_turns == QUIET_TURNS {
@@ -209,12 +210,12 @@ impl Device {
     }
 
     fn history(&self, version: &str) -> Vec<HistoryEvent> {
-        let lines = history::read(&self.world).unwrap().into_iter();
+        let lines = history::read(&self.device).unwrap().into_iter();
         let of_version = lines.filter(|line| line.to == version);
         let events = of_version.map(|line| {
             let needs_reason = matches!(
                 line.event,
-                HistoryEvent::Failed | HistoryEvent::RolledBack | HistoryEvent::Interrupted
+                HistoryEvent::TrialFailed | HistoryEvent::RolledBack | HistoryEvent::Interrupted
             );
             assert_eq!(
                 needs_reason,
@@ -235,27 +236,27 @@ impl Device {
         let Running::Slot(slot) = running else {
             panic!("{label}: the rescue system runs");
         };
-        let world = self.world.get();
+        let device = self.device.get();
         let (version, behaviour) = {
-            let new = &world.releases[NEW];
+            let new = &device.releases[NEW];
             (new.version, new.behaviour)
         };
-        drop(world);
-        let state = slots::load(&self.world).unwrap().unwrap();
+        drop(device);
+        let state = slots::load(&self.device).unwrap().unwrap();
         assert_eq!(state.order().first(), Some(&slot), "{label}");
-        assert_eq!(state.attempts_left(slot), slots::PROVED_ATTEMPTS, "{label}");
-        assert_eq!(Pending::load(&self.world).unwrap(), None, "{label}");
+        assert_eq!(state.tries_left(slot), slots::CONFIRMED_TRIES, "{label}");
+        assert_eq!(Pending::load(&self.device).unwrap(), None, "{label}");
         assert!(
-            folder::read(&self.world, PENDING_FILE, 0)
+            folder::read(&self.device, PENDING_FILE, 0)
                 .unwrap()
                 .is_none()
         );
         let events = self.history(version);
         let count = |event| events.iter().filter(|found| **found == event).count();
         for event in [
-            HistoryEvent::Kept,
+            HistoryEvent::Confirmed,
             HistoryEvent::RolledBack,
-            HistoryEvent::Failed,
+            HistoryEvent::TrialFailed,
         ] {
             assert!(count(event) <= 1, "{label}: {events:?}");
         }
@@ -263,12 +264,12 @@ impl Device {
             assert_eq!(behaviour, Behaviour::Good, "{label}");
             assert_eq!(
                 events.last(),
-                Some(&HistoryEvent::Kept),
+                Some(&HistoryEvent::Confirmed),
                 "{label}: {events:?}"
             );
         } else {
             assert_eq!((release, slot), (OLD, Slot::A), "{label}");
-            assert_eq!(count(HistoryEvent::Kept), 0, "{label}: {events:?}");
+            assert_eq!(count(HistoryEvent::Confirmed), 0, "{label}: {events:?}");
             if self.started.contains(&NEW) {
                 let last = events.last();
                 assert_eq!(last, Some(&HistoryEvent::RolledBack), "{label}: {events:?}");
@@ -282,34 +283,37 @@ impl Device {
 fn tell(
     releases: &[Release],
     folder: &tempfile::TempDir,
-    luck: Luck,
+    unsynced: Unsynced,
     cuts: &[u64],
     pull_at: Option<u64>,
 ) -> (u64, usize) {
     let behaviour = releases[NEW].behaviour;
-    let label = format!("{behaviour:?}, {luck:?}, cut at {cuts:?}, pulled at {pull_at:?}");
-    let mut device = Device::new(releases, folder, label);
+    let label = format!("{behaviour:?}, {unsynced:?}, cut at {cuts:?}, pulled at {pull_at:?}");
+    let mut story = Story::new(releases, folder, label);
     {
-        let mut world = device.world.get();
-        world.luck = luck;
-        world.cuts = cuts.iter().copied().collect();
-        world.pull_at = pull_at;
-        world.insert_card(NEW);
+        let mut device = story.device.get();
+        device.unsynced = unsynced;
+        device.cuts = cuts.iter().copied().collect();
+        device.pull_at = pull_at;
+        device.insert_card(NEW);
     }
-    let (running, release) = device.go_on();
-    device.check(running, release);
+    let (running, release) = story.go_on();
+    story.check(running, release);
     let writes = {
-        let mut world = device.world.get();
-        world.cuts.clear();
-        world.pull_at = None;
-        world.insert_card(LATER);
-        world.writes
+        let mut device = story.device.get();
+        device.cuts.clear();
+        device.pull_at = None;
+        device.insert_card(LATER);
+        device.writes
     };
-    let (_, later) = device.go_on();
-    assert_eq!(later, LATER, "{}: no later update is taken", device.label);
+    let (_, later) = story.go_on();
+    assert_eq!(later, LATER, "{}: no later update is taken", story.label);
     let version = releases[LATER].version;
-    assert_eq!(device.history(version).last(), Some(&HistoryEvent::Kept));
-    device.count();
+    assert_eq!(
+        story.history(version).last(),
+        Some(&HistoryEvent::Confirmed)
+    );
+    story.count();
     (writes, release)
 }
 
@@ -325,7 +329,7 @@ fn releases(behaviour: Behaviour) -> Vec<Release> {
 fn updates_end_as_they_should_without_any_cut() {
     let folder = tempfile::tempdir().unwrap();
     for behaviour in Behaviour::ALL {
-        let (_, release) = tell(&releases(behaviour), &folder, Luck::AllLost, &[], None);
+        let (_, release) = tell(&releases(behaviour), &folder, Unsynced::Lost, &[], None);
         let expected = if behaviour == Behaviour::Good {
             NEW
         } else {
@@ -341,10 +345,10 @@ fn a_cut_at_any_write_leaves_a_device_that_starts_loses_nothing_and_can_be_updat
     let mut stories = 0;
     for behaviour in Behaviour::ALL {
         let releases = releases(behaviour);
-        let (writes, _) = tell(&releases, &folder, Luck::AllLost, &[], None);
-        for luck in Luck::ALL {
+        let (writes, _) = tell(&releases, &folder, Unsynced::Lost, &[], None);
+        for unsynced in Unsynced::ALL {
             for cut in 1..=writes {
-                tell(&releases, &folder, luck, &[cut], None);
+                tell(&releases, &folder, unsynced, &[cut], None);
                 stories += 1;
             }
         }
@@ -359,10 +363,16 @@ fn two_cuts_soon_after_each_other_do_no_more_than_one() {
     let mut stories = 0;
     for behaviour in [Behaviour::Good, Behaviour::NoModel] {
         let releases = releases(behaviour);
-        let (writes, _) = tell(&releases, &folder, Luck::Torn, &[], None);
+        let (writes, _) = tell(&releases, &folder, Unsynced::Torn, &[], None);
         for cut in 1..=writes {
             for distance in 1..=12 {
-                tell(&releases, &folder, Luck::Torn, &[cut, cut + distance], None);
+                tell(
+                    &releases,
+                    &folder,
+                    Unsynced::Torn,
+                    &[cut, cut + distance],
+                    None,
+                );
                 stories += 1;
             }
         }
@@ -377,9 +387,9 @@ fn a_card_pulled_at_any_write_changes_nothing_or_is_not_needed_any_more() {
     let mut stories = 0;
     for behaviour in Behaviour::ALL {
         let releases = releases(behaviour);
-        let (writes, _) = tell(&releases, &folder, Luck::AllLost, &[], None);
+        let (writes, _) = tell(&releases, &folder, Unsynced::Lost, &[], None);
         for pull_at in 1..=writes {
-            tell(&releases, &folder, Luck::AllLost, &[], Some(pull_at));
+            tell(&releases, &folder, Unsynced::Lost, &[], Some(pull_at));
             stories += 1;
         }
     }
@@ -393,28 +403,28 @@ fn a_full_data_partition_keeps_nothing_from_starting_proving_or_rolling_back() {
     for behaviour in Behaviour::ALL {
         let releases = releases(behaviour);
         let label = format!("{behaviour:?}, full");
-        let mut device = Device::new(&releases, &folder, label);
-        device.world.get().insert_card(NEW);
-        let (running, release) = device.start();
-        assert!(!device.session(running, release), "it restarts");
+        let mut story = Story::new(&releases, &folder, label);
+        story.device.get().insert_card(NEW);
+        let (running, release) = story.start();
+        assert!(!story.session(running, release), "it restarts");
         {
-            let mut world = device.world.get();
-            world.pull_card();
-            world.write_back();
-            world.is_full = true;
+            let mut device = story.device.get();
+            device.pull_card();
+            device.write_back();
+            device.is_full = true;
         }
-        let (running, release) = device.go_on();
+        let (running, release) = story.go_on();
         let expected = if behaviour == Behaviour::Good {
             (Running::Slot(Slot::B), NEW)
         } else {
             (Running::Slot(Slot::A), OLD)
         };
         assert_eq!((running, release), expected, "{behaviour:?}");
-        let state = slots::load(&device.world).unwrap().unwrap();
+        let state = slots::load(&story.device).unwrap().unwrap();
         assert_eq!(state.primary(), running.slot(), "{behaviour:?}");
-        assert_eq!(Pending::load(&device.world).unwrap(), None, "{behaviour:?}");
+        assert_eq!(Pending::load(&story.device).unwrap(), None, "{behaviour:?}");
         // Nor does it take an update that it could not tell of.
-        device.world.get().insert_card(LATER);
-        assert_eq!(device.go_on().1, release, "{behaviour:?}");
+        story.device.get().insert_card(LATER);
+        assert_eq!(story.go_on().1, release, "{behaviour:?}");
     }
 }

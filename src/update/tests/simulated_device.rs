@@ -3,16 +3,16 @@
 
 use crate::record::Timestamp;
 use crate::update::boot::slots::{
-    self, BootSectors, BootState, Running, SECTOR_BYTES, Sector, SectorCopy, Slot, TRIAL_ATTEMPTS,
+    self, BootSectors, BootState, Running, SECTOR_BYTES, Sector, SectorCopy, Slot, TRIAL_TRIES,
 };
 use crate::update::bundle::manifest;
 use crate::update::bundle::verity::{VeritySettings, fixture};
 use crate::update::card::entry::CardId;
 use crate::update::folder::Folder;
+use crate::update::history::BootTimestamp;
 use crate::update::host::{Access, Host, Installation};
-use crate::update::protocol::{Answer, DeviceFacts, UpdateState};
-use crate::update::trial::boot_check::{Findings, RunningSystem, judge_findings};
-use crate::update::trial::pending::Moment;
+use crate::update::protocol::{Answer, DeviceStatus, UpdateState};
+use crate::update::trial::boot_check::{HealthChecks, RunningSystem};
 use crate::update::updater::STAGED_FILE;
 use sha2::{Digest, Sha256};
 use std::cell::{RefCell, RefMut};
@@ -56,14 +56,14 @@ impl Behaviour {
 
 /// What becomes of bytes and names that were written and not yet synchronized.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Luck {
-    AllLost,
-    AllKept,
+pub enum Unsynced {
+    Lost,
+    Kept,
     Torn,
 }
 
-impl Luck {
-    pub const ALL: [Luck; 3] = [Luck::AllLost, Luck::AllKept, Luck::Torn];
+impl Unsynced {
+    pub const ALL: [Unsynced; 3] = [Unsynced::Lost, Unsynced::Kept, Unsynced::Torn];
 }
 
 /// A version and its bundle.
@@ -99,7 +99,7 @@ struct Inode {
 }
 
 /// Everything that is there.
-pub struct World {
+pub struct SimulatedDevice {
     pub releases: Vec<Release>,
     sectors: [Sector; 2],
     pub slots: [[usize; SLOT_BLOCKS]; 2],
@@ -111,11 +111,11 @@ pub struct World {
     pub writes: u64,
     pub cuts: VecDeque<u64>,
     pub pull_at: Option<u64>,
-    pub luck: Luck,
+    pub unsynced: Unsynced,
     pub is_on: bool,
     pub wants_restart: bool,
     pub boot_number: u64,
-    pub told: UpdateState,
+    pub published: UpdateState,
     pub answer: Option<Answer>,
     pub free_bytes: u64,
     /// No file of the data partition can grow any more.
@@ -125,7 +125,7 @@ pub struct World {
     pub is_rauc_busy: bool,
 }
 
-enum Fate {
+enum WriteOutcome {
     Whole,
     Cut,
     NoPower,
@@ -135,10 +135,10 @@ fn no_power() -> io::Error {
     io::Error::other("no power")
 }
 
-impl World {
+impl SimulatedDevice {
     /// Slots and rescue hold the first release.
-    pub fn shared(releases: Vec<Release>, card_folder: PathBuf) -> Shared {
-        Shared(Rc::new(RefCell::new(Self {
+    pub fn shared(releases: Vec<Release>, card_folder: PathBuf) -> SharedDevice {
+        SharedDevice(Rc::new(RefCell::new(Self {
             releases,
             sectors: [BootState::factory().encode(); 2],
             slots: [[0; SLOT_BLOCKS]; 2],
@@ -150,11 +150,11 @@ impl World {
             writes: 0,
             cuts: VecDeque::new(),
             pull_at: None,
-            luck: Luck::AllLost,
+            unsynced: Unsynced::Lost,
             is_on: true,
             wants_restart: false,
             boot_number: 0,
-            told: UpdateState::Idle,
+            published: UpdateState::Idle,
             answer: None,
             free_bytes: 1 << 30,
             is_full: false,
@@ -164,9 +164,9 @@ impl World {
     }
 
     /// A write begins.
-    fn write(&mut self) -> Fate {
+    fn write(&mut self) -> WriteOutcome {
         if !self.is_on {
-            return Fate::NoPower;
+            return WriteOutcome::NoPower;
         }
         self.writes += 1;
         if self.pull_at == Some(self.writes) {
@@ -175,9 +175,9 @@ impl World {
         if self.cuts.front() == Some(&self.writes) {
             self.cuts.pop_front();
             self.is_on = false;
-            return Fate::Cut;
+            return WriteOutcome::Cut;
         }
-        Fate::Whole
+        WriteOutcome::Whole
     }
 
     /// Puts a card with a bundle in.
@@ -205,12 +205,12 @@ impl World {
 
     /// What the memory forgets when the power fails or the machine is reset.
     pub fn forget(&mut self) {
-        let luck = self.luck;
+        let unsynced = self.unsynced;
         for inode in &mut self.inodes {
-            match luck {
-                Luck::AllLost => inode.bytes.clone_from(&inode.kept),
-                Luck::AllKept => {}
-                Luck::Torn => {
+            match unsynced {
+                Unsynced::Lost => inode.bytes.clone_from(&inode.kept),
+                Unsynced::Kept => {}
+                Unsynced::Torn => {
                     let same = inode.bytes.iter().zip(&inode.kept);
                     let same = same.take_while(|(a, b)| a == b).count();
                     let torn = same + (inode.bytes.len() - same) / 2;
@@ -219,9 +219,9 @@ impl World {
             }
             inode.kept.clone_from(&inode.bytes);
         }
-        match luck {
-            Luck::AllLost => self.names.clone_from(&self.kept_names),
-            Luck::AllKept | Luck::Torn => self.kept_names.clone_from(&self.names),
+        match unsynced {
+            Unsynced::Lost => self.names.clone_from(&self.kept_names),
+            Unsynced::Kept | Unsynced::Torn => self.kept_names.clone_from(&self.names),
         }
     }
 
@@ -246,21 +246,21 @@ impl World {
     }
 }
 
-/// A world that several parts hold.
+/// A device that several parts hold.
 #[derive(Clone)]
-pub struct Shared(Rc<RefCell<World>>);
+pub struct SharedDevice(Rc<RefCell<SimulatedDevice>>);
 
-impl Shared {
-    pub fn get(&self) -> RefMut<'_, World> {
+impl SharedDevice {
+    pub fn get(&self) -> RefMut<'_, SimulatedDevice> {
         self.0.borrow_mut()
     }
 
-    pub fn moment(&self) -> Moment {
-        let world = self.get();
-        Moment {
-            boot_id: format!("boot-{}", world.boot_number),
-            stamp: Timestamp {
-                uptime_ms: world.writes,
+    pub fn now(&self) -> BootTimestamp {
+        let device = self.get();
+        BootTimestamp {
+            boot_id: format!("boot-{}", device.boot_number),
+            time: Timestamp {
+                uptime_ms: device.writes,
                 unix_ms: 0,
                 clock_set: false,
             },
@@ -268,45 +268,45 @@ impl Shared {
     }
 }
 
-impl Folder for Shared {
+impl Folder for SharedDevice {
     type Reader = Cursor<Vec<u8>>;
 
     fn open(&self, name: &str) -> io::Result<Option<Cursor<Vec<u8>>>> {
-        let mut world = self.get();
-        Ok(world
+        let mut device = self.get();
+        Ok(device
             .inode(name)
             .ok()
             .map(|inode| Cursor::new(inode.bytes.clone())))
     }
 
     fn append(&mut self, name: &str, kept_bytes: u64, bytes: &[u8]) -> io::Result<()> {
-        let mut world = self.get();
-        if world.is_full {
+        let mut device = self.get();
+        if device.is_full {
             return Err(io::ErrorKind::StorageFull.into());
         }
-        let fate = world.write();
-        if let Fate::NoPower = fate {
+        let outcome = device.write();
+        if let WriteOutcome::NoPower = outcome {
             return Err(no_power());
         }
-        if !world.names.contains_key(name) {
-            let at = world.inodes.len();
-            world.inodes.push(Inode::default());
-            world.names.insert(name.to_owned(), at);
+        if !device.names.contains_key(name) {
+            let at = device.inodes.len();
+            device.inodes.push(Inode::default());
+            device.names.insert(name.to_owned(), at);
         }
-        let inode = world.inode(name)?;
+        let inode = device.inode(name)?;
         inode.bytes.truncate(kept_bytes as usize);
         inode.bytes.extend_from_slice(bytes);
-        match fate {
-            Fate::Whole => Ok(()),
+        match outcome {
+            WriteOutcome::Whole => Ok(()),
             _ => Err(no_power()),
         }
     }
 
     fn sync(&mut self, name: &str) -> io::Result<()> {
-        let mut world = self.get();
-        match world.write() {
-            Fate::Whole => {
-                let inode = world.inode(name)?;
+        let mut device = self.get();
+        match device.write() {
+            WriteOutcome::Whole => {
+                let inode = device.inode(name)?;
                 inode.kept.clone_from(&inode.bytes);
                 Ok(())
             }
@@ -315,27 +315,27 @@ impl Folder for Shared {
     }
 
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
-        let mut world = self.get();
-        let fate = world.write();
-        if let Fate::NoPower = fate {
+        let mut device = self.get();
+        let outcome = device.write();
+        if let WriteOutcome::NoPower = outcome {
             return Err(no_power());
         }
-        let at = world.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
-        world.names.insert(to.to_owned(), at);
-        match fate {
-            Fate::Whole => Ok(()),
+        let at = device.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
+        device.names.insert(to.to_owned(), at);
+        match outcome {
+            WriteOutcome::Whole => Ok(()),
             _ => Err(no_power()),
         }
     }
 
     fn remove(&mut self, name: &str) -> io::Result<()> {
-        let mut world = self.get();
-        match world.write() {
-            Fate::NoPower => Err(no_power()),
-            fate => {
-                world.names.remove(name);
-                match fate {
-                    Fate::Whole => Ok(()),
+        let mut device = self.get();
+        match device.write() {
+            WriteOutcome::NoPower => Err(no_power()),
+            outcome => {
+                device.names.remove(name);
+                match outcome {
+                    WriteOutcome::Whole => Ok(()),
                     _ => Err(no_power()),
                 }
             }
@@ -343,11 +343,11 @@ impl Folder for Shared {
     }
 
     fn sync_names(&mut self) -> io::Result<()> {
-        let mut world = self.get();
-        match world.write() {
-            Fate::Whole => {
-                let names = world.names.clone();
-                world.kept_names = names;
+        let mut device = self.get();
+        match device.write() {
+            WriteOutcome::Whole => {
+                let names = device.names.clone();
+                device.kept_names = names;
                 Ok(())
             }
             _ => Err(no_power()),
@@ -355,23 +355,23 @@ impl Folder for Shared {
     }
 }
 
-impl BootSectors for Shared {
+impl BootSectors for SharedDevice {
     fn read(&self, copy: SectorCopy) -> io::Result<Sector> {
         Ok(self.get().sectors[copy as usize])
     }
 
     fn write(&mut self, copy: SectorCopy, sector: &Sector) -> io::Result<()> {
-        let mut world = self.get();
-        let fate = world.write();
-        let written = match (&fate, world.luck) {
-            (Fate::Whole, _) | (Fate::Cut, Luck::AllKept) => SECTOR_BYTES,
+        let mut device = self.get();
+        let outcome = device.write();
+        let written = match (&outcome, device.unsynced) {
+            (WriteOutcome::Whole, _) | (WriteOutcome::Cut, Unsynced::Kept) => SECTOR_BYTES,
             // The checksum is new, what it belongs to is not.
-            (Fate::Cut, Luck::Torn) => SECTOR_BYTES / 64,
+            (WriteOutcome::Cut, Unsynced::Torn) => SECTOR_BYTES / 64,
             _ => 0,
         };
-        world.sectors[copy as usize][..written].copy_from_slice(&sector[..written]);
-        match fate {
-            Fate::Whole => Ok(()),
+        device.sectors[copy as usize][..written].copy_from_slice(&sector[..written]);
+        match outcome {
+            WriteOutcome::Whole => Ok(()),
             _ => Err(no_power()),
         }
     }
@@ -379,7 +379,7 @@ impl BootSectors for Shared {
 
 /// RAUC's sequence: the slot is marked bad, written block by block, and made the primary one.
 pub struct SimulatedRauc {
-    world: Shared,
+    device: SharedDevice,
     slot: Slot,
     release: usize,
     step: usize,
@@ -387,22 +387,22 @@ pub struct SimulatedRauc {
 
 impl SimulatedRauc {
     fn mark(&mut self, mark: impl FnOnce(&mut BootState)) -> io::Result<()> {
-        let mut state = slots::load(&self.world)?.unwrap_or_else(BootState::unknown);
+        let mut state = slots::load(&self.device)?.unwrap_or_else(BootState::unknown);
         mark(&mut state);
-        slots::store(&mut self.world, &state)
+        slots::store(&mut self.device, &state)
     }
 
     fn write_block(&mut self, block: usize) -> io::Result<()> {
-        let mut world = self.world.get();
-        let fate = world.write();
-        let content = match fate {
-            Fate::Whole => self.release,
-            Fate::Cut => GARBAGE,
-            Fate::NoPower => return Err(no_power()),
+        let mut device = self.device.get();
+        let outcome = device.write();
+        let content = match outcome {
+            WriteOutcome::Whole => self.release,
+            WriteOutcome::Cut => GARBAGE,
+            WriteOutcome::NoPower => return Err(no_power()),
         };
-        world.slots[self.slot as usize][block] = content;
-        match fate {
-            Fate::Whole => Ok(()),
+        device.slots[self.slot as usize][block] = content;
+        match outcome {
+            WriteOutcome::Whole => Ok(()),
             _ => Err(no_power()),
         }
     }
@@ -435,59 +435,59 @@ impl Installation for SimulatedRauc {
 
 /// The device as its updater sees it.
 pub struct SimulatedHost {
-    pub world: Shared,
+    pub device: SharedDevice,
     pub running: Running,
 }
 
 impl Host for SimulatedHost {
-    type Folder = Shared;
-    type Sectors = Shared;
+    type Folder = SharedDevice;
+    type Sectors = SharedDevice;
     type Installation = SimulatedRauc;
 
-    fn folder(&mut self) -> &mut Shared {
-        &mut self.world
+    fn folder(&mut self) -> &mut SharedDevice {
+        &mut self.device
     }
 
-    fn sectors(&mut self) -> &mut Shared {
-        &mut self.world
+    fn sectors(&mut self) -> &mut SharedDevice {
+        &mut self.device
     }
 
-    fn moment(&self) -> Moment {
-        self.world.moment()
+    fn now(&self) -> BootTimestamp {
+        self.device.now()
     }
 
     fn cards(&mut self) -> Vec<CardId> {
-        self.world.get().card.iter().cloned().collect()
+        self.device.get().card.iter().cloned().collect()
     }
 
     fn mount(&mut self, card: &CardId, _: Access) -> Result<Option<PathBuf>, String> {
-        let world = self.world.get();
-        if world.card.as_ref() != Some(card) {
+        let device = self.device.get();
+        if device.card.as_ref() != Some(card) {
             return Err("no such device".to_owned());
         }
-        Ok(Some(world.card_folder.clone()))
+        Ok(Some(device.card_folder.clone()))
     }
 
     fn unmount(&mut self) {}
 
     fn free_bytes(&mut self) -> io::Result<u64> {
-        Ok(self.world.get().free_bytes)
+        Ok(self.device.get().free_bytes)
     }
 
     fn battery_percent(&mut self) -> Option<u8> {
-        self.world.get().battery_percent
+        self.device.get().battery_percent
     }
 
     fn rauc_info(&mut self, name: &str) -> Result<String, String> {
-        let mut world = self.world.get();
-        let bytes = world
+        let mut device = self.device.get();
+        let bytes = device
             .inode(name)
             .map_err(|error| error.to_string())?
             .bytes
             .clone();
         // The signature stands at the end: what was changed before it is verity's matter.
         let end = |bytes: &[u8]| bytes[bytes.len().saturating_sub(19)..].to_vec();
-        let release = world.releases.iter().find(|release| {
+        let release = device.releases.iter().find(|release| {
             bytes.get(..12) == release.bundle.get(..12) && end(&bytes) == end(&release.bundle)
         });
         let release = release.ok_or("signature verification failed")?;
@@ -500,23 +500,23 @@ impl Host for SimulatedHost {
     }
 
     fn is_rauc_busy(&mut self) -> Result<bool, String> {
-        Ok(self.world.get().is_rauc_busy)
+        Ok(self.device.get().is_rauc_busy)
     }
 
     fn rauc_install(&mut self, name: &str) -> Result<SimulatedRauc, String> {
         assert_eq!(name, STAGED_FILE);
-        let mut world = self.world.get();
-        let bytes = world
+        let mut device = self.device.get();
+        let bytes = device
             .inode(name)
             .map_err(|error| error.to_string())?
             .bytes
             .clone();
         let sha256 = Sha256::digest(&bytes).to_vec();
-        let mut releases = world.releases.iter();
+        let mut releases = device.releases.iter();
         let release = releases.position(|release| release.sha256 == sha256);
-        drop(world);
+        drop(device);
         Ok(SimulatedRauc {
-            world: self.world.clone(),
+            device: self.device.clone(),
             slot: self.running.update_target(),
             release: release.ok_or("signature verification failed")?,
             step: 0,
@@ -526,31 +526,31 @@ impl Host for SimulatedHost {
     fn wait(&mut self) {}
 
     fn restart(&mut self) -> Result<(), String> {
-        self.world.get().wants_restart = true;
+        self.device.get().wants_restart = true;
         Ok(())
     }
 
-    fn tell(&mut self, state: &UpdateState) {
-        self.world.get().told = state.clone();
+    fn publish(&mut self, state: &UpdateState) {
+        self.device.get().published = state.clone();
     }
 
     fn take_answer(&mut self) -> Option<Answer> {
-        self.world.get().answer.take()
+        self.device.get().answer.take()
     }
 
-    fn say(&mut self, _: &str) {}
+    fn log(&mut self, _: &str) {}
 }
 
-/// The running system as its proof sees it.
+/// The running system as its boot check sees it.
 pub struct SimulatedSystem {
-    pub world: Shared,
+    pub device: SharedDevice,
     pub running: Running,
     pub behaviour: Behaviour,
 }
 
 impl SimulatedSystem {
-    fn facts_of(&self) -> DeviceFacts {
-        DeviceFacts {
+    fn status_of(&self) -> DeviceStatus {
+        DeviceStatus {
             version: "0".to_owned(),
             camera: (self.behaviour != Behaviour::NoCamera).then(|| "USB".to_owned()),
             display: Some("drm".to_owned()),
@@ -560,38 +560,41 @@ impl SimulatedSystem {
 }
 
 impl RunningSystem for SimulatedSystem {
-    fn prove(&mut self, before: Option<&DeviceFacts>) -> Result<DeviceFacts, String> {
+    fn wait_until_healthy(
+        &mut self,
+        before: Option<&DeviceStatus>,
+    ) -> Result<DeviceStatus, String> {
         let known_answer = match self.behaviour {
             Behaviour::NoModel => Err("it cannot open its model".to_owned()),
             _ => Ok(()),
         };
-        let findings = Findings {
+        let checks = HealthChecks {
             service: Ok(()),
             known_answer,
-            facts: Some(self.facts_of()),
+            status: Some(self.status_of()),
         };
-        judge_findings(&findings, before)
+        checks.evaluate(before)
     }
 
     fn is_up(&mut self) -> bool {
         true
     }
 
-    fn facts(&mut self) -> Option<DeviceFacts> {
-        Some(self.facts_of())
+    fn device_status(&mut self) -> Option<DeviceStatus> {
+        Some(self.status_of())
     }
 
-    fn forget_older_data(&mut self) {
-        if !self.world.get().is_on {
+    fn purge_older_data(&mut self) {
+        if !self.device.get().is_on {
             return;
         }
-        let state = slots::load(&self.world).unwrap().unwrap();
+        let state = slots::load(&self.device).unwrap().unwrap();
         let slot = self.running.slot().unwrap();
         assert!(
-            state.attempts_left(slot) > TRIAL_ATTEMPTS,
+            state.tries_left(slot) > TRIAL_TRIES,
             "older data is forgotten before the new version is marked good"
         );
     }
 
-    fn say(&mut self, _: &str) {}
+    fn log(&mut self, _: &str) {}
 }

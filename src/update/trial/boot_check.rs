@@ -1,292 +1,300 @@
-//! What a start means for an update: whether the running system is on trial, has proved itself,
+//! The boot check: what a start means for an update. The running system is on trial, is confirmed,
 //! or is the one that the boot loader fell back to.
 //!
-//! Each way is a row of small steps that may be cut after any of them and are gone through again
-//! at the next start. The boot state decides; history and pending file follow it.
+//! Each way is a row of small steps. The power may fail after any of them, and the next start
+//! repeats them. The boot state decides; the history and the pending file follow it.
 
-use crate::update::boot::slots::{self, BootSectors, BootState, Running, Slot, TRIAL_ATTEMPTS};
+use crate::update::boot::slots::{self, BootSectors, BootState, Running, Slot, TRIAL_TRIES};
 use crate::update::folder::{self, Folder, FolderError};
-use crate::update::history::{self, HistoryEvent};
-use crate::update::protocol::{DeviceFacts, Outcome, UpdateResult};
-use crate::update::trial::confirmed::Proven;
-use crate::update::trial::pending::{Moment, PENDING_FILE, Pending};
+use crate::update::history::{self, BootTimestamp, HistoryEvent};
+use crate::update::protocol::{DeviceStatus, Outcome, UpdateResult};
+use crate::update::trial::confirmed::Confirmed;
+use crate::update::trial::pending::{PENDING_FILE, Pending};
 use std::io;
 
-/// Why a version is given up that never came so far as to say it.
+/// The reason for a rollback where the new version never reached its boot check.
 const DID_NOT_START: &str = "it did not start";
+/// The reason where its slot was never completely written.
+const INSTALLATION_INTERRUPTED: &str = "the installation was interrupted";
 
-/// Where the update that is pending stands after a start.
+/// What a boot means for the pending update.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Start {
-    /// None is pending.
-    Settled,
-    /// The running system is the new one, and has to prove itself.
+pub enum BootClass {
+    /// No update is pending.
+    NoUpdate,
+    /// The new version runs and has to be confirmed.
     Trial(Pending),
-    /// The running system is the new one and has proved itself; the power failed before that was
-    /// written down.
-    Proved(Pending),
-    /// The new one was given up, for this reason.
+    /// The new version runs and is confirmed, but the power failed before the history said so.
+    Confirmed(Pending),
+    /// The new version was rolled back, for this reason.
     RolledBack(Pending, String),
-    /// Its slot was never written to the end.
+    /// The slot of the new version was never completely written.
     Interrupted(Pending),
-    /// It was installed in this boot, and waits for the restart.
-    Waiting(Pending),
+    /// The new version was installed in this boot and waits for the restart.
+    AwaitingRestart(Pending),
 }
 
-/// Tells where an update stands. `state` is `None` where the boot state cannot be read.
-pub fn judge_start(
+/// Classifies a boot. `state` is `None` where the boot state cannot be read.
+pub fn classify_boot(
     running: Running,
     state: Option<&BootState>,
     pending: Option<Pending>,
     boot_id: &str,
-) -> Start {
+) -> BootClass {
     let Some(pending) = pending else {
-        return Start::Settled;
+        return BootClass::NoUpdate;
     };
     let slot = pending.slot;
     if running == Running::Slot(slot) {
         return match state {
-            Some(state) if state.attempts_left(slot) > TRIAL_ATTEMPTS => Start::Proved(pending),
-            _ => Start::Trial(pending),
+            Some(state) if state.tries_left(slot) > TRIAL_TRIES => BootClass::Confirmed(pending),
+            _ => BootClass::Trial(pending),
         };
     }
-    // Until a new system stands whole in its slot, that slot is never the first one.
+    // A slot becomes the first one only once a whole system is in it.
     let was_installed = state.is_some_and(|state| state.order().first() == Some(&slot));
     if pending.boot_id == boot_id {
         return if was_installed {
-            Start::Waiting(pending)
+            BootClass::AwaitingRestart(pending)
         } else {
-            Start::Interrupted(pending)
+            BootClass::Interrupted(pending)
         };
     }
     match &pending.failure {
-        Some(reason) => Start::RolledBack(pending.clone(), reason.clone()),
-        None if was_installed => Start::RolledBack(pending, DID_NOT_START.to_owned()),
-        None => Start::Interrupted(pending),
+        Some(reason) => BootClass::RolledBack(pending.clone(), reason.clone()),
+        None if was_installed => BootClass::RolledBack(pending, DID_NOT_START.to_owned()),
+        None => BootClass::Interrupted(pending),
     }
 }
 
-/// What a version on trial has shown.
+/// What was checked of a version on trial.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Findings {
+pub struct HealthChecks {
     /// The program runs, and has for long enough.
     pub service: Result<(), String>,
-    /// The frame and the inputs whose results are known gave them again, to the bit.
+    /// The built-in frame and inputs gave their known results, bit for bit.
     pub known_answer: Result<(), String>,
-    /// What the program found, once it has said so.
-    pub facts: Option<DeviceFacts>,
+    /// What the program found, once it has published it.
+    pub status: Option<DeviceStatus>,
 }
 
-/// Whether a version has proved itself: the facts that hold from now on, or one sentence that says
-/// why not. `before` is what the device had at the last proof.
-///
-/// # Errors
-/// The first of the proofs that is missing.
-pub fn judge_findings(
-    findings: &Findings,
-    before: Option<&DeviceFacts>,
-) -> Result<DeviceFacts, String> {
-    findings.service.clone()?;
-    findings.known_answer.clone()?;
-    let facts = findings
-        .facts
-        .as_ref()
-        .ok_or_else(|| "the program does not tell what it found".to_owned())?;
-    if !facts.is_data_readable {
-        return Err("it cannot read or write the records".to_owned());
-    }
-    let had = |part: fn(&DeviceFacts) -> &Option<String>| before.and_then(|b| part(b).as_ref());
-    if let (Some(name), None) = (had(|facts| &facts.camera), &facts.camera) {
-        return Err(format!("it does not find the camera {name}"));
-    }
-    if let (Some(name), None) = (had(|facts| &facts.display), &facts.display) {
-        return Err(format!("it does not find the display {name}"));
-    }
-    Ok(facts.clone())
-}
-
-/// What came of a start.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AfterStart {
-    /// No update was pending. `is_up` is whether the program runs.
-    Settled { is_up: bool },
-    /// One is installed and waits for the restart.
-    Waiting,
-    /// The new version stays.
-    Kept(UpdateResult),
-    /// The old one runs again.
-    RolledBack(UpdateResult),
-    /// It was never written to the end.
-    Interrupted(UpdateResult),
-    /// The new version is given up, and the device has to restart.
-    Failed(UpdateResult),
-}
-
-/// The looks at the running system that a start takes, and what else it does to it.
-pub trait RunningSystem {
-    /// Waits until a version on trial has proved itself, no longer than it may take; as
-    /// [`judge_findings`].
+impl HealthChecks {
+    /// The device's status if every check passed. `before` is the status at the last
+    /// confirmation: what was there then must be there now.
     ///
     /// # Errors
-    /// Why it has not, as one sentence.
-    fn prove(&mut self, before: Option<&DeviceFacts>) -> Result<DeviceFacts, String>;
+    /// The first check that failed, as one sentence.
+    pub fn evaluate(&self, before: Option<&DeviceStatus>) -> Result<DeviceStatus, String> {
+        self.service.clone()?;
+        self.known_answer.clone()?;
+        let status = self
+            .status
+            .as_ref()
+            .ok_or_else(|| "the program has not published its device status".to_owned())?;
+        if !status.is_data_readable {
+            return Err("it cannot read or write the records".to_owned());
+        }
+        let had = |part: fn(&DeviceStatus) -> &Option<String>| {
+            before.and_then(|before| part(before).as_ref())
+        };
+        if let (Some(name), None) = (had(|status| &status.camera), &status.camera) {
+            return Err(format!("it does not find the camera {name}"));
+        }
+        if let (Some(name), None) = (had(|status| &status.display), &status.display) {
+            return Err(format!("it does not find the display {name}"));
+        }
+        Ok(status.clone())
+    }
+}
+
+/// What a boot check came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BootOutcome {
+    /// No update was pending. `is_up` is whether the program runs.
+    NoUpdate { is_up: bool },
+    /// An update is installed and waits for the restart.
+    AwaitingRestart,
+    /// The new version is confirmed.
+    Confirmed(UpdateResult),
+    /// The previous version runs again.
+    RolledBack(UpdateResult),
+    /// The new version was never completely written.
+    Interrupted(UpdateResult),
+    /// The new version failed its trial, and the device has to restart.
+    TrialFailed(UpdateResult),
+}
+
+/// The running system, as its boot check sees it.
+pub trait RunningSystem {
+    /// Waits for a limited time until a version on trial passes its health checks, as
+    /// [`HealthChecks::evaluate`].
+    ///
+    /// # Errors
+    /// The check that failed, as one sentence.
+    fn wait_until_healthy(&mut self, before: Option<&DeviceStatus>)
+    -> Result<DeviceStatus, String>;
 
     /// Waits until the program runs, and has for long enough; `false` where it does not.
     fn is_up(&mut self) -> bool;
 
-    /// What the program has found, where it tells.
-    fn facts(&mut self) -> Option<DeviceFacts>;
+    /// What the program has found, where it has published it.
+    fn device_status(&mut self) -> Option<DeviceStatus>;
 
-    /// Removes the copy of the data as the version before read them.
-    fn forget_older_data(&mut self);
+    /// Removes the copy of the data in the format of the previous version.
+    fn purge_older_data(&mut self);
 
-    /// Tells something that went wrong and keeps nothing from going on.
-    fn say(&mut self, text: &str);
+    /// Logs a problem that does not stop the boot check.
+    fn log(&mut self, text: &str);
 }
 
-/// Goes through what a start asks for; see the module.
+/// Carries out what a boot asks for; see the module.
 ///
 /// # Errors
 /// The boot state cannot be read or written. Nothing is lost: the next start tries again.
-pub fn after_start(
+pub fn check_boot(
     folder: &mut impl Folder,
     sectors: &mut impl BootSectors,
     running: Running,
-    when: &Moment,
+    now: &BootTimestamp,
     system: &mut impl RunningSystem,
-) -> io::Result<AfterStart> {
+) -> io::Result<BootOutcome> {
     let state = slots::load(sectors)?;
     let pending = Pending::load(folder).unwrap_or_else(|error| {
-        system.say(&error.to_string());
+        system.log(&error.to_string());
         None
     });
-    let mut steps = Steps {
+    let mut check = BootCheck {
         folder,
         sectors,
-        when,
+        now,
         system,
     };
-    match judge_start(running, state.as_ref(), pending, &when.boot_id) {
-        Start::Settled => steps
+    match classify_boot(running, state.as_ref(), pending, &now.boot_id) {
+        BootClass::NoUpdate => check
             .settle(running)
-            .map(|is_up| AfterStart::Settled { is_up }),
-        Start::Waiting(_) => Ok(AfterStart::Waiting),
-        Start::Trial(pending) => steps.try_out(pending),
-        Start::Proved(pending) => {
-            let kept = steps.write_down_kept(&pending);
-            steps.settle(running)?;
-            Ok(kept)
+            .map(|is_up| BootOutcome::NoUpdate { is_up }),
+        BootClass::AwaitingRestart(_) => Ok(BootOutcome::AwaitingRestart),
+        BootClass::Trial(pending) => check.start_trial(pending),
+        BootClass::Confirmed(pending) => {
+            let outcome = check.record_confirmation(&pending);
+            check.settle(running)?;
+            Ok(outcome)
         }
-        Start::RolledBack(pending, reason) => {
-            let result = steps.roll_back(pending, &reason)?;
-            steps.settle(running)?;
-            Ok(AfterStart::RolledBack(result))
+        BootClass::RolledBack(pending, reason) => {
+            let result = check.record_rollback(pending, &reason)?;
+            check.settle(running)?;
+            Ok(BootOutcome::RolledBack(result))
         }
-        Start::Interrupted(pending) => {
-            let reason = "the installation was interrupted";
-            steps.end(&pending, HistoryEvent::Interrupted, reason);
-            steps.settle(running)?;
-            let result = pending.result(Outcome::RolledBack, reason);
-            Ok(AfterStart::Interrupted(result))
+        BootClass::Interrupted(pending) => {
+            check.close(
+                &pending,
+                HistoryEvent::Interrupted,
+                INSTALLATION_INTERRUPTED,
+            );
+            check.settle(running)?;
+            let result = pending.result(Outcome::RolledBack, INSTALLATION_INTERRUPTED);
+            Ok(BootOutcome::Interrupted(result))
         }
     }
 }
 
-struct Steps<'a, F, S, R> {
+struct BootCheck<'a, F, S, R> {
     folder: &'a mut F,
     sectors: &'a mut S,
-    when: &'a Moment,
+    now: &'a BootTimestamp,
     system: &'a mut R,
 }
 
-impl<F: Folder, S: BootSectors, R: RunningSystem> Steps<'_, F, S, R> {
-    /// A full card must keep nothing from going on.
-    fn said(&mut self, done: Result<(), FolderError>) {
+impl<F: Folder, S: BootSectors, R: RunningSystem> BootCheck<'_, F, S, R> {
+    /// A full data partition must not stop a boot check: a failure is logged only.
+    fn log_failure(&mut self, done: Result<(), FolderError>) {
         if let Err(error) = done {
-            self.system.say(&error.to_string());
+            self.system.log(&error.to_string());
         }
     }
 
-    fn mark(&mut self, mark: impl FnOnce(&mut BootState)) -> io::Result<()> {
+    fn change_state(&mut self, change: impl FnOnce(&mut BootState)) -> io::Result<()> {
         let mut state = slots::load(self.sectors)?.unwrap_or_else(BootState::unknown);
-        mark(&mut state);
+        change(&mut state);
         slots::store(self.sectors, &state)
     }
 
-    fn note(&mut self, pending: &Pending, event: HistoryEvent, reason: &str) {
-        let added = history::add(self.folder, pending.line(event, reason, self.when));
-        self.said(added);
+    fn record(&mut self, pending: &Pending, event: HistoryEvent, reason: &str) {
+        let added = history::add(self.folder, pending.line(event, reason, self.now));
+        self.log_failure(added);
     }
 
-    /// The last step of each way: the update is not pending any more.
-    fn end(&mut self, pending: &Pending, event: HistoryEvent, reason: &str) {
-        self.note(pending, event, reason);
+    /// The last step of each way: the update is no longer pending.
+    fn close(&mut self, pending: &Pending, event: HistoryEvent, reason: &str) {
+        self.record(pending, event, reason);
         let removed = folder::remove(self.folder, PENDING_FILE);
-        self.said(removed);
+        self.log_failure(removed);
     }
 
-    fn try_out(&mut self, pending: Pending) -> io::Result<AfterStart> {
-        // What was once decided stays so, even if the power failed on the way.
+    fn start_trial(&mut self, pending: Pending) -> io::Result<BootOutcome> {
+        // A decision stands, even if the power failed before it was carried out.
         if let Some(reason) = pending.failure.clone() {
-            return self.give_up(pending, reason);
+            return self.roll_back(pending, reason);
         }
-        let before = Proven::load(self.folder).unwrap_or_else(|error| {
-            self.system.say(&error.to_string());
+        let before = Confirmed::load(self.folder).unwrap_or_else(|error| {
+            self.system.log(&error.to_string());
             None
         });
-        match self.system.prove(before.as_ref()) {
-            Ok(facts) => {
-                let stored = Proven::store(self.folder, &facts);
-                self.said(stored);
-                self.mark(|state| state.set_good(pending.slot))?;
-                Ok(self.write_down_kept(&pending))
+        match self.system.wait_until_healthy(before.as_ref()) {
+            Ok(status) => {
+                let stored = Confirmed::store(self.folder, &status);
+                self.log_failure(stored);
+                self.change_state(|state| state.set_good(pending.slot))?;
+                Ok(self.record_confirmation(&pending))
             }
-            Err(reason) => self.give_up(pending, reason),
+            Err(reason) => self.roll_back(pending, reason),
         }
     }
 
-    /// Only once the slot is marked good: before, the older data may still be needed.
-    fn write_down_kept(&mut self, pending: &Pending) -> AfterStart {
-        self.system.forget_older_data();
-        self.end(pending, HistoryEvent::Kept, "");
-        AfterStart::Kept(pending.result(Outcome::Kept, ""))
+    /// Only once the slot is marked good: until then a rollback may need the older data.
+    fn record_confirmation(&mut self, pending: &Pending) -> BootOutcome {
+        self.system.purge_older_data();
+        self.close(pending, HistoryEvent::Confirmed, "");
+        BootOutcome::Confirmed(pending.result(Outcome::Confirmed, ""))
     }
 
-    fn give_up(&mut self, mut pending: Pending, reason: String) -> io::Result<AfterStart> {
+    /// Decides for the previous version, which the next start runs.
+    fn roll_back(&mut self, mut pending: Pending, reason: String) -> io::Result<BootOutcome> {
         pending.failure = Some(reason.clone());
         let stored = pending.store(self.folder);
-        self.said(stored);
-        // A restart without this mark could lead here for ever.
-        self.mark(|state| state.set_failed(pending.slot))?;
-        self.note(&pending, HistoryEvent::Failed, &reason);
+        self.log_failure(stored);
+        // Without this mark, each restart could lead here again.
+        self.change_state(|state| state.set_failed(pending.slot))?;
+        self.record(&pending, HistoryEvent::TrialFailed, &reason);
         let result = pending.result(Outcome::RolledBack, &reason);
-        Ok(AfterStart::Failed(result))
+        Ok(BootOutcome::TrialFailed(result))
     }
 
-    fn roll_back(&mut self, mut pending: Pending, reason: &str) -> io::Result<UpdateResult> {
+    /// The previous version runs again.
+    fn record_rollback(&mut self, mut pending: Pending, reason: &str) -> io::Result<UpdateResult> {
         if pending.failure.is_none() {
             pending.failure = Some(reason.to_owned());
             let stored = pending.store(self.folder);
-            self.said(stored);
+            self.log_failure(stored);
         }
         if slots::load(self.sectors)?.is_some() {
-            self.mark(|state| state.set_failed(pending.slot))?;
+            self.change_state(|state| state.set_failed(pending.slot))?;
         }
-        self.end(&pending, HistoryEvent::RolledBack, reason);
+        self.close(&pending, HistoryEvent::RolledBack, reason);
         Ok(pending.result(Outcome::RolledBack, reason))
     }
 
-    /// A system that is not on trial has all its attempts again once its program runs; `false`
-    /// where that does not. The rescue system marks nothing.
+    /// A slot that is not on trial gets all its tries back once its program runs; `false` where
+    /// that does not run. The rescue system marks nothing.
     fn settle(&mut self, running: Running) -> io::Result<bool> {
         if !self.system.is_up() {
             return Ok(false);
         }
         if let Some(slot) = running.slot() {
-            self.mark(|state| settle_slot(state, slot))?;
-            if let Some(facts) = self.system.facts() {
-                let stored = Proven::store(self.folder, &facts);
-                self.said(stored);
+            self.change_state(|state| settle_slot(state, slot))?;
+            if let Some(status) = self.system.device_status() {
+                let stored = Confirmed::store(self.folder, &status);
+                self.log_failure(stored);
             }
         }
         Ok(true)
@@ -312,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_start_is_told_from_the_boot_state() {
+    fn a_boot_is_classified_by_the_boot_state() {
         let a = Running::Slot(Slot::A);
         let b = Running::Slot(Slot::B);
         let factory = BootState::factory();
@@ -320,14 +328,15 @@ mod tests {
         writing.set_bad(Slot::B);
         let mut installed = writing.clone();
         installed.set_primary(Slot::B);
-        let mut proved = installed.clone();
-        proved.set_good(Slot::B);
+        let mut confirmed = installed.clone();
+        confirmed.set_good(Slot::B);
         let mut failed = installed.clone();
         failed.set_failed(Slot::B);
         let none = pending(None);
         let why = pending(Some("why"));
-        let rolled_back =
-            |pending: &Pending, reason: &str| Start::RolledBack(pending.clone(), reason.to_owned());
+        let rolled_back = |pending: &Pending, reason: &str| {
+            BootClass::RolledBack(pending.clone(), reason.to_owned())
+        };
         let cases = [
             (
                 "trial",
@@ -335,15 +344,15 @@ mod tests {
                 &installed,
                 &none,
                 "now",
-                Start::Trial(none.clone()),
+                BootClass::Trial(none.clone()),
             ),
             (
-                "proved",
+                "confirmed",
                 b,
-                &proved,
+                &confirmed,
                 &none,
                 "now",
-                Start::Proved(none.clone()),
+                BootClass::Confirmed(none.clone()),
             ),
             (
                 "not begun",
@@ -351,7 +360,7 @@ mod tests {
                 &factory,
                 &none,
                 "now",
-                Start::Interrupted(none.clone()),
+                BootClass::Interrupted(none.clone()),
             ),
             (
                 "half",
@@ -359,7 +368,7 @@ mod tests {
                 &writing,
                 &none,
                 "now",
-                Start::Interrupted(none.clone()),
+                BootClass::Interrupted(none.clone()),
             ),
             (
                 "half, from rescue",
@@ -367,7 +376,7 @@ mod tests {
                 &writing,
                 &none,
                 "now",
-                Start::Interrupted(none.clone()),
+                BootClass::Interrupted(none.clone()),
             ),
             (
                 "did not start",
@@ -384,7 +393,7 @@ mod tests {
                 &installed,
                 &none,
                 "old-boot",
-                Start::Waiting(none.clone()),
+                BootClass::AwaitingRestart(none.clone()),
             ),
             (
                 "died before it began",
@@ -392,7 +401,7 @@ mod tests {
                 &factory,
                 &none,
                 "old-boot",
-                Start::Interrupted(none.clone()),
+                BootClass::Interrupted(none.clone()),
             ),
             (
                 "died",
@@ -400,97 +409,100 @@ mod tests {
                 &writing,
                 &none,
                 "old-boot",
-                Start::Interrupted(none.clone()),
+                BootClass::Interrupted(none.clone()),
             ),
         ];
         for (name, running, state, pending, boot_id, expected) in cases {
-            let found = judge_start(running, Some(state), Some(pending.clone()), boot_id);
+            let found = classify_boot(running, Some(state), Some(pending.clone()), boot_id);
             assert_eq!(found, expected, "{name}");
         }
-        assert_eq!(judge_start(a, Some(&factory), None, "now"), Start::Settled);
-        let torn = judge_start(Running::Rescue, None, Some(none.clone()), "now");
-        assert_eq!(torn, Start::Interrupted(none));
+        assert_eq!(
+            classify_boot(a, Some(&factory), None, "now"),
+            BootClass::NoUpdate
+        );
+        let torn = classify_boot(Running::Rescue, None, Some(none.clone()), "now");
+        assert_eq!(torn, BootClass::Interrupted(none));
     }
 
     #[test]
-    fn a_version_is_kept_only_with_every_proof() {
-        let facts = DeviceFacts {
+    fn a_version_is_confirmed_only_if_every_check_passes() {
+        let status = DeviceStatus {
             version: "1.1.0".to_owned(),
             camera: Some("USB".to_owned()),
             display: Some("drm".to_owned()),
             is_data_readable: true,
         };
-        let good = Findings {
+        let good = HealthChecks {
             service: Ok(()),
             known_answer: Ok(()),
-            facts: Some(facts.clone()),
+            status: Some(status.clone()),
         };
-        assert_eq!(judge_findings(&good, Some(&facts)), Ok(facts.clone()));
-        let without_camera = DeviceFacts {
+        assert_eq!(good.evaluate(Some(&status)), Ok(status.clone()));
+        let without_camera = DeviceStatus {
             camera: None,
-            ..facts.clone()
+            ..status.clone()
         };
         let cases = [
             (
                 "runs no more",
-                Findings {
+                HealthChecks {
                     service: Err("it runs no more".to_owned()),
                     ..good.clone()
                 },
             ),
             (
                 "5 cells",
-                Findings {
+                HealthChecks {
                     known_answer: Err("it counted 5 cells".to_owned()),
                     ..good.clone()
                 },
             ),
             (
-                "does not tell",
-                Findings {
-                    facts: None,
+                "not published",
+                HealthChecks {
+                    status: None,
                     ..good.clone()
                 },
             ),
             (
                 "records",
-                Findings {
-                    facts: Some(DeviceFacts {
+                HealthChecks {
+                    status: Some(DeviceStatus {
                         is_data_readable: false,
-                        ..facts.clone()
+                        ..status.clone()
                     }),
                     ..good.clone()
                 },
             ),
             (
                 "camera USB",
-                Findings {
-                    facts: Some(without_camera.clone()),
+                HealthChecks {
+                    status: Some(without_camera.clone()),
                     ..good.clone()
                 },
             ),
             (
                 "display drm",
-                Findings {
-                    facts: Some(DeviceFacts {
+                HealthChecks {
+                    status: Some(DeviceStatus {
                         display: None,
-                        ..facts.clone()
+                        ..status.clone()
                     }),
                     ..good.clone()
                 },
             ),
         ];
-        for (expected, findings) in cases {
-            let reason = judge_findings(&findings, Some(&facts)).unwrap_err();
+        for (expected, checks) in cases {
+            let reason = checks.evaluate(Some(&status)).unwrap_err();
             assert!(reason.contains(expected), "{reason}");
         }
         // A camera that was not there before need not be there now.
-        let findings = Findings {
-            facts: Some(without_camera.clone()),
+        let checks = HealthChecks {
+            status: Some(without_camera.clone()),
             ..good
         };
-        assert!(judge_findings(&findings, Some(&without_camera)).is_ok());
-        assert!(judge_findings(&findings, None).is_ok());
+        assert!(checks.evaluate(Some(&without_camera)).is_ok());
+        assert!(checks.evaluate(None).is_ok());
     }
 
     #[test]
@@ -500,6 +512,6 @@ mod tests {
         assert_eq!(state, BootState::factory());
         settle_slot(&mut state, Slot::B);
         assert_eq!(state.order(), [Slot::B, Slot::A]);
-        assert_eq!(state.attempts_left(Slot::A), 0);
+        assert_eq!(state.tries_left(Slot::A), 0);
     }
 }

@@ -1,46 +1,47 @@
-//! What the device had when a version was last confirmed.
+//! The status of the device when a version was last confirmed.
 
 use crate::update::folder::{self, Folder, FolderError};
-use crate::update::protocol::DeviceFacts;
+use crate::update::protocol::DeviceStatus;
 use serde::{Deserialize, Serialize};
 
-/// What the device had at the last proof, in the updater's folder.
-pub const PROVEN_FILE: &str = "proven.json";
+/// The file, in the updater's folder.
+pub const CONFIRMED_FILE: &str = "proven.json";
 /// The format of the file.
 const FORMAT: u32 = 1;
 
-/// What the device had when a version last proved itself.
+/// The status of the device at the last confirmation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Proven {
+pub struct Confirmed {
     format: u32,
-    pub facts: DeviceFacts,
+    #[serde(rename = "facts")]
+    pub status: DeviceStatus,
 }
 
-impl Proven {
-    /// The facts of the last proof; `None` where there are none that this version knows.
+impl Confirmed {
+    /// The status at the last confirmation; `None` where this version knows of none.
     ///
     /// # Errors
-    /// The file cannot be read, or is of no format that this version knows.
-    pub fn load(folder: &impl Folder) -> Result<Option<DeviceFacts>, FolderError> {
-        let found: Option<Self> = folder::read_json(folder, PROVEN_FILE)?;
+    /// The file cannot be read, or is not of a known format.
+    pub fn load(folder: &impl Folder) -> Result<Option<DeviceStatus>, FolderError> {
+        let found: Option<Self> = folder::read_json(folder, CONFIRMED_FILE)?;
         Ok(found
-            .filter(|proven| proven.format == FORMAT)
-            .map(|proven| proven.facts))
+            .filter(|confirmed| confirmed.format == FORMAT)
+            .map(|confirmed| confirmed.status))
     }
 
-    /// Has facts survive a power cut, unless they stand there.
+    /// Writes a status so that it survives a power cut, unless it is there already.
     ///
     /// # Errors
-    /// They do not.
-    pub fn store(folder: &mut impl Folder, facts: &DeviceFacts) -> Result<(), FolderError> {
-        if Self::load(folder).ok().flatten().as_ref() == Some(facts) {
+    /// It cannot be written.
+    pub fn store(folder: &mut impl Folder, status: &DeviceStatus) -> Result<(), FolderError> {
+        if Self::load(folder).ok().flatten().as_ref() == Some(status) {
             return Ok(());
         }
-        let proven = Self {
+        let confirmed = Self {
             format: FORMAT,
-            facts: facts.clone(),
+            status: status.clone(),
         };
-        folder::replace_json(folder, PROVEN_FILE, &proven)
+        folder::replace_json(folder, CONFIRMED_FILE, &confirmed)
     }
 }
 
@@ -50,18 +51,23 @@ mod tests {
     use crate::update::folder::DiskFolder;
 
     #[test]
-    fn facts_come_back() {
+    fn a_status_comes_back_and_keeps_its_keys_on_disk() {
         let outer = tempfile::tempdir().unwrap();
         let mut folder = DiskFolder::new(outer.path().to_owned());
-        assert_eq!(Proven::load(&folder).unwrap(), None);
-        let facts = DeviceFacts {
+        assert_eq!(Confirmed::load(&folder).unwrap(), None);
+        let status = DeviceStatus {
             version: "1.0.0".to_owned(),
             camera: Some("USB".to_owned()),
             display: None,
             is_data_readable: true,
         };
-        Proven::store(&mut folder, &facts).unwrap();
-        Proven::store(&mut folder, &facts).unwrap();
-        assert_eq!(Proven::load(&folder).unwrap(), Some(facts));
+        Confirmed::store(&mut folder, &status).unwrap();
+        Confirmed::store(&mut folder, &status).unwrap();
+        let text = std::fs::read_to_string(folder.file(CONFIRMED_FILE)).unwrap();
+        assert!(
+            text.starts_with(r#"{"format":1,"facts":{"version":"1.0.0""#),
+            "{text}"
+        );
+        assert_eq!(Confirmed::load(&folder).unwrap(), Some(status));
     }
 }

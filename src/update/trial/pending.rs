@@ -1,13 +1,12 @@
-//! What is known of an update between its installation and its end.
+//! The pending update: what is known of it between its installation and its end.
 
-use crate::record::Timestamp;
 use crate::update::boot::slots::Slot;
 use crate::update::folder::{self, Folder, FolderError};
-use crate::update::history::{HISTORY_FORMAT, HistoryEvent, HistoryLine};
+use crate::update::history::{BootTimestamp, HISTORY_FORMAT, HistoryEvent, HistoryLine};
 use crate::update::protocol::{Outcome, UpdateResult};
 use serde::{Deserialize, Serialize};
 
-/// The update that is under way, in the updater's folder.
+/// The pending update, in the updater's folder.
 pub const PENDING_FILE: &str = "pending.json";
 /// The format of the file.
 const FORMAT: u32 = 1;
@@ -24,7 +23,7 @@ pub struct Pending {
     pub sha256: String,
     /// The boot in which it began.
     pub boot_id: String,
-    /// Why it is given up, once that is decided.
+    /// Why it is rolled back, once that is decided.
     #[serde(default)]
     pub failure: Option<String>,
 }
@@ -43,7 +42,7 @@ impl Pending {
         }
     }
 
-    /// The update that is under way, if any.
+    /// The pending update, if any.
     ///
     /// # Errors
     /// The file cannot be read, or is of no format that this version knows.
@@ -58,16 +57,16 @@ impl Pending {
         }
     }
 
-    /// Has it survive a power cut.
+    /// Writes it so that it survives a power cut.
     ///
     /// # Errors
-    /// It does not.
+    /// It cannot be written.
     pub fn store(&self, folder: &mut impl Folder) -> Result<(), FolderError> {
         folder::replace_json(folder, PENDING_FILE, self)
     }
 
-    /// The line that tells something of it.
-    pub fn line(&self, event: HistoryEvent, reason: &str, when: &Moment) -> HistoryLine {
+    /// A line of the history about it.
+    pub fn line(&self, event: HistoryEvent, reason: &str, now: &BootTimestamp) -> HistoryLine {
         HistoryLine {
             format: HISTORY_FORMAT,
             event,
@@ -76,8 +75,8 @@ impl Pending {
             slot: self.slot,
             sha256: self.sha256.clone(),
             reason: reason.to_owned(),
-            boot_id: when.boot_id.clone(),
-            stamp: when.stamp,
+            boot_id: now.boot_id.clone(),
+            stamp: now.time,
         }
     }
 
@@ -90,13 +89,6 @@ impl Pending {
             reason: reason.to_owned(),
         }
     }
-}
-
-/// A boot, and a time in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Moment {
-    pub boot_id: String,
-    pub stamp: Timestamp,
 }
 
 #[cfg(test)]

@@ -1,42 +1,40 @@
-//! `hemoscope update prove`: what a start means for an update, and the proofs of a new version.
+//! `hemoscope update confirm`: the boot check on a board, with the health checks of a new version.
 
 use crate::analysis::known_answer;
 use crate::analysis::model::ModelLocation;
 use crate::board::BoardDescription;
-use crate::cli::arguments::ProveArguments;
+use crate::cli::arguments::ConfirmArguments;
 use crate::cli::settings::model_location;
 use crate::record::{self, Clock};
 use crate::update::boot::disk::{self, BootDisk};
 use crate::update::folder::{self, DiskFolder};
-use crate::update::trial::boot_check::{
-    AfterStart, Findings, RunningSystem, after_start, judge_findings,
-};
-use crate::update::trial::pending::Moment;
-use crate::update::{DEVICE_FACTS_FILE, DeviceFacts, ipc_files};
+use crate::update::history::BootTimestamp;
+use crate::update::trial::boot_check::{BootOutcome, HealthChecks, RunningSystem, check_boot};
+use crate::update::{DEVICE_STATUS_FILE, DeviceStatus, ipc_files};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a new version may take to prove itself.
-const PROOF_LIMIT: Duration = Duration::from_secs(180);
-/// How long the program may take to have run long enough, where nothing has to be proved.
+/// How long a new version may take to pass its health checks.
+const TRIAL_LIMIT: Duration = Duration::from_secs(180);
+/// How long the program may take to have run long enough, where nothing is on trial.
 const UP_LIMIT: Duration = Duration::from_secs(90);
-/// How long the camera may take to be noted, where nothing has to be proved.
-const FACTS_LIMIT: Duration = Duration::from_secs(10);
-/// The program runs once it has gone on for this long without a restart.
-const STEADY_MS: u64 = 10_000;
-/// Time between two looks.
-const LOOK: Duration = Duration::from_millis(500);
+/// How long the program may take to find the camera, where nothing is on trial.
+const CAMERA_LIMIT: Duration = Duration::from_secs(10);
+/// The program counts as running after this long without a restart.
+const MIN_UPTIME_MS: u64 = 10_000;
+/// Time between two polls.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// The unit of the program.
 const UNIT: &str = "hemoscope.service";
 
-/// Goes through what the start asks for; `Ok(false)` where the program does not run.
+/// Runs the boot check; restarts the device where a new version has failed its trial.
 ///
 /// # Errors
 /// The boot state or the board cannot be read.
-pub fn run(arguments: &ProveArguments, folder: &Path) -> Result<bool> {
+pub fn run(arguments: &ConfirmArguments, folder: &Path) -> Result<bool> {
     let board = BoardDescription::load(&arguments.board)?;
     let model = model_location(&board.paths.model, arguments.model.model.as_ref());
     let running = disk::running()?;
@@ -49,35 +47,32 @@ pub fn run(arguments: &ProveArguments, folder: &Path) -> Result<bool> {
         clock: clock.clone(),
     };
     if let Err(error) = folder::make(&folder) {
-        system.say(&error.to_string());
+        system.log(&error.to_string());
     }
-    let when = Moment {
+    let now = BootTimestamp {
         boot_id: clock.boot_id().to_owned(),
-        stamp: clock.stamp(),
+        time: clock.stamp(),
     };
-    let came = after_start(&mut folder, &mut disk, running, &when, &mut system);
-    match came.map_err(|error| disk.error("written", error))? {
-        AfterStart::Settled { is_up: false } => {
-            bail!("{UNIT} does not run: slot {running} keeps the attempts it has left")
+    let outcome = check_boot(&mut folder, &mut disk, running, &now, &mut system);
+    match outcome.map_err(|error| disk.error("written", error))? {
+        BootOutcome::NoUpdate { is_up: false } => {
+            bail!("{UNIT} does not run; slot {running} does not get its tries back")
         }
-        AfterStart::Settled { is_up: true } => println!("slot {running} works"),
-        AfterStart::Waiting => println!("an update waits for the restart"),
-        AfterStart::Kept(result) => {
-            println!(
-                "{} has proved itself and stays, in slot {running}",
-                result.to
-            );
+        BootOutcome::NoUpdate { is_up: true } => println!("slot {running} works"),
+        BootOutcome::AwaitingRestart => println!("an update waits for the restart"),
+        BootOutcome::Confirmed(result) => {
+            println!("{} in slot {running} is confirmed", result.to);
         }
-        AfterStart::RolledBack(result) => {
+        BootOutcome::RolledBack(result) => {
             println!(
-                "{} runs again: {}: {}",
+                "rolled back to {}; {} failed: {}",
                 result.from, result.to, result.reason
             );
         }
-        AfterStart::Interrupted(result) => println!("{}: {}", result.to, result.reason),
-        AfterStart::Failed(result) => {
+        BootOutcome::Interrupted(result) => println!("{}: {}", result.to, result.reason),
+        BootOutcome::TrialFailed(result) => {
             println!(
-                "{} is given up, restarting into {}: {}",
+                "{} failed its trial, restarting into {}: {}",
                 result.to, result.from, result.reason
             );
             let status = Command::new("systemctl")
@@ -99,8 +94,10 @@ struct System {
 }
 
 impl System {
-    fn facts_now(&self) -> Option<DeviceFacts> {
-        ipc_files::hear(Path::new(DEVICE_FACTS_FILE)).ok().flatten()
+    fn published_status(&self) -> Option<DeviceStatus> {
+        ipc_files::read(Path::new(DEVICE_STATUS_FILE))
+            .ok()
+            .flatten()
     }
 
     fn service(&self) -> Result<(), String> {
@@ -113,80 +110,83 @@ impl System {
             .output()
             .map_err(|error| format!("systemctl cannot be run: {error}"))?;
         let text = String::from_utf8_lossy(&output.stdout);
-        judge_service(&text, self.clock.stamp().uptime_ms)
+        check_service(&text, self.clock.stamp().uptime_ms)
     }
 }
 
 /// Whether the program has run for long enough, by what `systemctl show` says of its unit.
-fn judge_service(text: &str, uptime_ms: u64) -> Result<(), String> {
+fn check_service(text: &str, uptime_ms: u64) -> Result<(), String> {
     let value = |name: &str| {
         text.lines()
             .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
     };
     let state = value("ActiveState").unwrap_or("unknown");
     if state != "active" {
-        return Err(format!("the program does not run, it is {state}"));
+        return Err(format!("the program is not running, it is {state}"));
     }
     let since_us: Option<u64> = value("ActiveEnterTimestampMonotonic").and_then(|v| v.parse().ok());
     match since_us {
-        Some(since_us) if uptime_ms.saturating_sub(since_us / 1000) >= STEADY_MS => Ok(()),
-        _ => Err("the program does not run for ten seconds on end".to_owned()),
+        Some(since_us) if uptime_ms.saturating_sub(since_us / 1000) >= MIN_UPTIME_MS => Ok(()),
+        _ => Err("the program has not run for ten seconds without a restart".to_owned()),
     }
 }
 
-/// Looks again and again until something is there or time is over; gives the last look.
-fn wait_for<T, E>(limit: Duration, mut look: impl FnMut() -> Result<T, E>) -> Result<T, E> {
+/// Polls until something is there or time is over; returns what the last poll gave.
+fn poll<T, E>(limit: Duration, mut attempt: impl FnMut() -> Result<T, E>) -> Result<T, E> {
     let until = Instant::now() + limit;
     loop {
-        let found = look();
+        let found = attempt();
         if found.is_ok() || Instant::now() >= until {
             return found;
         }
-        thread::sleep(LOOK);
+        thread::sleep(POLL_INTERVAL);
     }
 }
 
 impl RunningSystem for System {
-    fn prove(&mut self, before: Option<&DeviceFacts>) -> Result<DeviceFacts, String> {
+    fn wait_until_healthy(
+        &mut self,
+        before: Option<&DeviceStatus>,
+    ) -> Result<DeviceStatus, String> {
         let known_answer = known_answer::check(&self.model).map_err(|error| format!("{error:#}"));
-        // No waiting makes another result of the same bytes.
+        // The same bytes give the same result: waiting would not help.
         known_answer.clone()?;
-        wait_for(PROOF_LIMIT, || {
-            let findings = Findings {
+        poll(TRIAL_LIMIT, || {
+            let checks = HealthChecks {
                 service: self.service(),
                 known_answer: known_answer.clone(),
-                facts: self.facts_now(),
+                status: self.published_status(),
             };
-            judge_findings(&findings, before)
+            checks.evaluate(before)
         })
     }
 
     fn is_up(&mut self) -> bool {
-        let up = wait_for(UP_LIMIT, || self.service());
+        let up = poll(UP_LIMIT, || self.service());
         if let Err(reason) = &up {
-            self.say(reason);
+            self.log(reason);
         }
         up.is_ok()
     }
 
-    fn facts(&mut self) -> Option<DeviceFacts> {
+    fn device_status(&mut self) -> Option<DeviceStatus> {
         let with_camera = || {
-            self.facts_now()
-                .filter(|facts| facts.camera.is_some())
+            self.published_status()
+                .filter(|status| status.camera.is_some())
                 .ok_or(())
         };
-        wait_for(FACTS_LIMIT, with_camera)
+        poll(CAMERA_LIMIT, with_camera)
             .ok()
-            .or_else(|| self.facts_now())
+            .or_else(|| self.published_status())
     }
 
-    fn forget_older_data(&mut self) {
+    fn purge_older_data(&mut self) {
         if let Err(error) = record::forget_older_formats(&self.data) {
-            self.say(&error.to_string());
+            self.log(&error.to_string());
         }
     }
 
-    fn say(&mut self, text: &str) {
+    fn log(&mut self, text: &str) {
         eprintln!("hemoscope: {text}");
     }
 }
@@ -196,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_program_must_run_on_end() {
+    fn a_program_must_run_for_ten_seconds() {
         let text = |state: &str, since_s: u64| {
             format!(
                 "ActiveState={state}\nActiveEnterTimestampMonotonic={}\n",
@@ -216,24 +216,24 @@ mod tests {
             ),
         ];
         for (text, uptime_ms, expected) in cases {
-            let judged = judge_service(&text, uptime_ms).err();
-            let is_right = match (expected, &judged) {
+            let checked = check_service(&text, uptime_ms).err();
+            let is_right = match (expected, &checked) {
                 (None, None) => true,
                 (Some(expected), Some(reason)) => reason.contains(expected),
                 _ => false,
             };
-            assert!(is_right, "{text:?} {uptime_ms}: {judged:?}");
+            assert!(is_right, "{text:?} {uptime_ms}: {checked:?}");
         }
     }
 
     #[test]
-    fn waiting_ends_with_the_last_look() {
-        let mut looks = 0;
-        let found = wait_for(Duration::from_secs(60), || {
-            looks += 1;
-            if looks == 2 { Ok(looks) } else { Err(looks) }
+    fn polling_ends_with_the_last_result() {
+        let mut polls = 0;
+        let found = poll(Duration::from_secs(60), || {
+            polls += 1;
+            if polls == 2 { Ok(polls) } else { Err(polls) }
         });
         assert_eq!(found, Ok(2));
-        assert_eq!(wait_for(Duration::ZERO, || Err::<(), _>("no")), Err("no"));
+        assert_eq!(poll(Duration::ZERO, || Err::<(), _>("no")), Err("no"));
     }
 }
