@@ -306,7 +306,7 @@ mod tests {
     fn the_english_research_sentence_is_the_agreed_one() {
         assert_eq!(
             TextId::ResearchUse.text_in(Language::English),
-            "Research use only. Not for use in diagnostic procedures."
+            crate::RESEARCH_USE_NOTICE
         );
     }
 

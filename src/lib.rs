@@ -4,7 +4,7 @@
 //! drawn screen come out, and only the camera and panel modules touch the operating system.
 //! `docs/architecture.md` draws the modules and the one direction in which they depend.
 //!
-//! Research use only. Not for use in diagnostic procedures.
+//! For research use only: see [`RESEARCH_USE_NOTICE`].
 
 pub mod analysis;
 pub mod board;
@@ -16,6 +16,7 @@ pub mod count;
 pub mod decode;
 pub mod detect;
 pub mod device;
+pub mod hex;
 pub mod image;
 pub mod input;
 pub mod language;
@@ -29,3 +30,6 @@ pub mod service;
 pub mod session;
 pub mod ui;
 pub mod update;
+
+/// What everybody must know of every result; stands on every screen and in every export.
+pub const RESEARCH_USE_NOTICE: &str = "Research use only. Not for use in diagnostic procedures.";

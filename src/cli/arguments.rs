@@ -1,16 +1,17 @@
 //! The command line.
 
+use crate::RESEARCH_USE_NOTICE;
 use crate::cli::bench::Stage;
 use crate::update::boot::slots::Slot;
 use crate::update::folder::UPDATE_FOLDER;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
-/// Counts red cells, white cells and platelets in a stained blood smear.
-///
-/// Research use only. Not for use in diagnostic procedures.
+const ABOUT: &str = "Counts red cells, white cells and platelets in a stained blood smear";
+
+/// What the command line asks for.
 #[derive(Debug, Parser)]
-#[command(version, about)]
+#[command(version, about = ABOUT, long_about = format!("{ABOUT}.\n\n{RESEARCH_USE_NOTICE}"))]
 pub struct Arguments {
     #[command(subcommand)]
     pub command: Command,

@@ -1,5 +1,6 @@
 //! `hemoscope count`: image files to counts, as a table or as JSON lines.
 
+use crate::RESEARCH_USE_NOTICE;
 use crate::analysis::analyser::{Analyser, FieldCells};
 use crate::analysis::scale::{self, ScaleEstimate};
 use crate::analysis::settings::AnalysisSettings;
@@ -24,9 +25,6 @@ use std::io::{self, BufReader, BufWriter, Write};
 use std::iter;
 use std::path::{Path, PathBuf};
 use std::thread;
-
-/// What the operator must know of every result.
-pub const NOTICE: &str = "Research use only. Not for use in diagnostic procedures.";
 
 /// A frame's size in pixels: frames of one size are taken to come from one microscope.
 type SizePx = (u32, u32);
@@ -253,7 +251,7 @@ fn record(path: &Path, frame: &Frame, field: &FieldCells, estimated: bool) -> Fr
         um_per_px_estimated: estimated,
         counts: CountsRecord::from_cells(&field.cells),
         cells: field.cells.iter().map(CellRecord::from).collect(),
-        notice: NOTICE,
+        notice: RESEARCH_USE_NOTICE,
     }
 }
 

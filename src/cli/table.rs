@@ -1,6 +1,6 @@
 //! A summary as text for a terminal or a log.
 
-use crate::cli::count::NOTICE;
+use crate::RESEARCH_USE_NOTICE;
 use crate::count::{ClassSummary, Summary};
 use std::fmt::Write;
 
@@ -44,7 +44,7 @@ pub fn summary_table(summary: &Summary, notes: &[String], not_counted: u64) -> S
     for warning in summary.warnings.iter() {
         let _ = writeln!(text, "Warning: {warning}");
     }
-    let _ = writeln!(text, "{NOTICE}");
+    let _ = writeln!(text, "{RESEARCH_USE_NOTICE}");
     text
 }
 

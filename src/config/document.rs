@@ -3,11 +3,10 @@
 use super::Config;
 use super::keys::TABLES;
 use super::schema::{Key, Table};
+use crate::RESEARCH_USE_NOTICE;
 
-const HEADER: &str = "\
-# Settings of hemoscope. Every key may be left out; it then has the value shown here.
-# Research use only. Not for use in diagnostic procedures.
-";
+const HEADER: &str =
+    "# Settings of hemoscope. Every key may be left out; it then has the value shown here.";
 
 /// Every key at its default, with its unit, what it allows and what it means.
 pub(super) fn documented_toml() -> String {
@@ -15,7 +14,9 @@ pub(super) fn documented_toml() -> String {
     let tables = TABLES
         .iter()
         .map(|table| documented_table(table, &defaults));
-    std::iter::once(HEADER.to_owned()).chain(tables).collect()
+    std::iter::once(format!("{HEADER}\n# {RESEARCH_USE_NOTICE}\n"))
+        .chain(tables)
+        .collect()
 }
 
 fn documented_table(table: &Table, defaults: &toml::Table) -> String {

@@ -1,5 +1,7 @@
 //! The date and time of day of a moment, at a fixed offset from UTC.
 
+use std::fmt;
+
 /// From the first of March of the year 0 to the first of January 1970.
 const DAYS_TO_1970: i64 = 719_468;
 /// The Gregorian calendar repeats itself after 400 years.
@@ -71,21 +73,29 @@ impl CivilTime {
     }
 }
 
+impl fmt::Display for CivilTime {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            year,
+            month,
+            day,
+            hour,
+            minute,
+        } = self;
+        write!(
+            formatter,
+            "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}"
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn written(unix_s: u64, utc_offset_minutes: i16) -> String {
-        match CivilTime::at(unix_s * 1000, utc_offset_minutes) {
-            Some(CivilTime {
-                year,
-                month,
-                day,
-                hour,
-                minute,
-            }) => format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02}"),
-            None => "none".to_owned(),
-        }
+        let time = CivilTime::at(unix_s * 1000, utc_offset_minutes);
+        time.map_or_else(|| "none".to_owned(), |time| time.to_string())
     }
 
     #[test]

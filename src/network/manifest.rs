@@ -1,6 +1,7 @@
 //! `manifest.toml`: what a model folder holds, and what the program must know to use it.
 
 use crate::device::files::{self, ReadError};
+use crate::hex;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -299,8 +300,7 @@ impl ModelFile {
 
 /// SHA-256 as 64 lower-case hexadecimal digits.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(bytes))
 }
 
 /// Reads a whole file of limited size.

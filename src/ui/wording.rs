@@ -5,7 +5,6 @@ use super::model::{
     Brightness, CameraTrouble, Clock, Density, Instruction, Notice, Rejection, RunState, Sharpness,
     UpdateTrouble, Warning,
 };
-use crate::device::calendar::CivilTime;
 use crate::language::{Language, TextId};
 
 impl From<RunState> for TextId {
@@ -190,15 +189,8 @@ pub fn clock(clock: Clock, language: Language) -> Line {
     match clock {
         Clock::NotSet => TextId::ClockNotSet.text_in(language).into(),
         Clock::Set { time, is_utc } => {
-            let CivilTime {
-                year,
-                month,
-                day,
-                hour,
-                minute,
-            } = time;
             let zone = if is_utc { " UTC" } else { "" };
-            line!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}{zone}")
+            line!("{time}{zone}")
         }
     }
 }
@@ -206,6 +198,7 @@ pub fn clock(clock: Clock, language: Language) -> Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::calendar::CivilTime;
     use crate::ui::font::TypeScale;
 
     #[test]

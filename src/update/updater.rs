@@ -2,6 +2,7 @@
 //! one.
 
 use crate::device::files::open_plain;
+use crate::hex;
 use crate::update::boot::slots::{self, Running};
 use crate::update::bundle::integrity::{check_blocks, check_bundle};
 use crate::update::bundle::manifest::Manifest;
@@ -263,7 +264,7 @@ impl<H: Host> Updater<H> {
         let folder = self.host.folder();
         let kept = folder.sync(STAGED_FILE).and_then(|()| folder.sync_names());
         kept.map_err(target)?;
-        Ok(hexadecimal(&hash.finalize()))
+        Ok(hex::encode(hash.finalize()))
     }
 
     /// Checks and installs a file without a card.
@@ -540,10 +541,6 @@ fn no_room(name: &str, reason: &str) -> Problem {
          the device's card"
     );
     Problem::new(ProblemKind::NoRoom, text)
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn read_history<H: Host>(host: &mut H) -> Vec<HistoryLine> {

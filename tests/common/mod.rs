@@ -10,7 +10,7 @@ use hemoscope::panel::write_frame;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-pub const NOTICE: &str = "Research use only. Not for use in diagnostic procedures.";
+pub use hemoscope::RESEARCH_USE_NOTICE as NOTICE;
 
 /// The program, started where the repository's models are, and waited for.
 pub fn hemoscope() -> Command {

@@ -25,10 +25,7 @@ fn small_slide(seed: u64) -> SimulatedSlide {
 }
 
 fn digest(frame: &Frame) -> String {
-    Sha256::digest(frame.rgb())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    crate::hex::encode(Sha256::digest(frame.rgb()))
 }
 
 #[test]

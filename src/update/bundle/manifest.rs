@@ -154,8 +154,6 @@ pub(in crate::update) mod fixture {
 
     /// What RAUC 1.13 prints for a bundle of ours.
     pub fn info(compatible: &str, version: &str, verity: &VeritySettings) -> String {
-        let hexadecimal =
-            |bytes: &[u8]| -> String { bytes.iter().map(|byte| format!("{byte:02x}")).collect() };
         format!(
             r#"{{
   "manifest-hash" : "{0}",
@@ -164,8 +162,8 @@ pub(in crate::update) mod fixture {
   "images" : [ {{ "slot-class" : "rootfs", "filename" : "rootfs.img", "checksum" : "{0}", "size" : 268435456, "hooks" : [ ] }} ],
   "meta" : {{ "hemoscope" : {{ "format" : "1", "board" : "x", "model-sha256" : "ab", "notes-en" : "Faster; safer", "notes-es" : "Más rápido", "notes-fr" : "Plus rapide" }} }}
 }}"#,
-            hexadecimal(&verity.root_hash),
-            hexadecimal(&verity.salt),
+            crate::hex::encode(verity.root_hash),
+            crate::hex::encode(verity.salt),
             verity.tree_bytes
         )
     }

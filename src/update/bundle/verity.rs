@@ -11,6 +11,7 @@
 //! and the tree is that of dm-verity, version 1, without a superblock: each hash is the SHA-256 of
 //! salt and block, 128 hashes fill a block, and what is left of one is zero.
 
+use crate::hex;
 use serde::{Deserialize, Deserializer};
 use sha2::{Digest, Sha256};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -48,18 +49,7 @@ pub struct VeritySettings {
 /// 64 hexadecimal digits.
 fn hash<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Hash, D::Error> {
     let text = String::deserialize(deserializer)?;
-    parse_hash(&text).ok_or_else(|| serde::de::Error::custom("64 hexadecimal digits belong here"))
-}
-
-fn parse_hash(text: &str) -> Option<Hash> {
-    if text.len() != 2 * HASH_BYTES || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    let mut hash = [0; HASH_BYTES];
-    for (byte, at) in hash.iter_mut().zip((0..text.len()).step_by(2)) {
-        *byte = u8::from_str_radix(&text[at..at + 2], 16).ok()?;
-    }
-    Some(hash)
+    hex::decode(&text).ok_or_else(|| serde::de::Error::custom("64 hexadecimal digits belong here"))
 }
 
 /// Why a bundle's blocks are not those that were signed.
@@ -350,7 +340,7 @@ mod tests {
 
     #[test]
     fn hashes_are_64_digits() {
-        assert_eq!(parse_hash(&"5a".repeat(32)), Some(SALT));
+        assert_eq!(hex::decode(&"5a".repeat(32)), Some(SALT));
         for wrong in [
             "",
             "5a",
@@ -358,7 +348,7 @@ mod tests {
             &"+a".repeat(32),
             &"é".repeat(32),
         ] {
-            assert_eq!(parse_hash(wrong), None, "{wrong}");
+            assert_eq!(hex::decode::<HASH_BYTES>(wrong), None, "{wrong}");
         }
     }
 }
