@@ -24,6 +24,7 @@ pub mod network;
 pub mod panel;
 pub mod preprocess;
 pub mod quality;
+pub mod random;
 pub mod record;
 pub mod runtime;
 pub mod service;

@@ -286,6 +286,7 @@ fn describe_kind(kind: fs::FileType) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::Random;
     use image::codecs::jpeg::JpegEncoder;
     use image::codecs::png::PngEncoder;
     use image::{ExtendedColorType, ImageEncoder};
@@ -575,13 +576,12 @@ mod tests {
     }
 
     /// Smooth colours with grain.
-    fn smooth(size: (u32, u32), seed: u32) -> Vec<u8> {
-        let mut random = seed;
+    fn smooth(size: (u32, u32), seed: u64) -> Vec<u8> {
+        let mut random = Random::new(seed);
         let places = (0..size.1).flat_map(|y| (0..size.0).map(move |x| (x, y)));
         places
             .flat_map(|(x, y)| {
-                random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                let grain = random >> 29;
+                let grain = random.within(0, 7) as u32;
                 [200 - x + grain, 100 + y - grain, 90 + (x + y) / 2 + grain]
             })
             .map(|value| value as u8)
@@ -605,7 +605,7 @@ mod tests {
                 let bytes = (0..size.0 * size.1 * 3).map(|at| (at.wrapping_mul(seed | 1) >> 13) as u8);
                 bytes.collect()
             } else {
-                smooth(size, seed)
+                smooth(size, u64::from(seed))
             };
             let file = jpeg_of_quality(&rgb, size, quality);
             let frame = decode_image(&file, "x").unwrap();
@@ -650,7 +650,7 @@ mod tests {
 
     /// A picture of flat blocks, by hand: each channel's blocks one after the other in each unit,
     /// all with the sampling that is named, a restart marker behind every `interval` units.
-    fn flat_blocks(size: (u16, u16), sampling: (u8, u8), interval: u16, seed: u32) -> Vec<u8> {
+    fn flat_blocks(size: (u16, u16), sampling: (u8, u8), interval: u16, seed: u64) -> Vec<u8> {
         let whole = jpeg(&smooth((8, 8), 0), (8, 8));
         let header = whole
             .windows(2)
@@ -665,7 +665,7 @@ mod tests {
         let unit_px = (8 * u16::from(sampling.0), 8 * u16::from(sampling.1));
         let units = u32::from(size.0.div_ceil(unit_px.0)) * u32::from(size.1.div_ceil(unit_px.1));
         let luma_blocks = sampling.0 * sampling.1;
-        let (mut random, mut bits) = (seed, String::new());
+        let (mut random, mut bits) = (Random::new(seed), String::new());
         for unit in 0..units {
             if unit > 0 && interval > 0 && unit % u32::from(interval) == 0 {
                 file.extend(packed(&bits));
@@ -673,14 +673,13 @@ mod tests {
                 file.extend([0xFF, 0xD0 | (unit / u32::from(interval) - 1) as u8 & 7]);
             }
             for block in 0..luma_blocks + 2 {
-                random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                 // Tables K.3 to K.6: a difference of four bits and the end of the block.
                 let code = if block < luma_blocks {
                     ("101", "1010")
                 } else {
                     ("1110", "00")
                 };
-                bits += &format!("{}{:04b}{}", code.0, random >> 28, code.1);
+                bits += &format!("{}{:04b}{}", code.0, random.within(0, 15), code.1);
             }
         }
         file.extend(packed(&bits));
@@ -706,7 +705,7 @@ mod tests {
         let sizes = [(70, 50), (64, 64), (33, 17), (16, 16)];
         for (sampling, size) in samplings.iter().flat_map(|s| sizes.map(|size| (*s, size))) {
             for interval in [0, 1, 3] {
-                let file = flat_blocks(size, sampling, interval, u32::from(size.0));
+                let file = flat_blocks(size, sampling, interval, u64::from(size.0));
                 let frame = decode_image(&file, "x").unwrap();
                 let case = (sampling, size, interval);
                 assert!(

@@ -11,6 +11,7 @@ use tract_onnx::pb::{
 };
 
 use super::sha256_hex;
+use crate::random::Random;
 
 /// A manifest whose hashes stand for the files that [`write_folder`] writes.
 pub(crate) const MANIFEST: &str = r#"
@@ -208,12 +209,9 @@ struct Weights {
 }
 
 impl Weights {
-    fn new(layer: &Layer, seed: u32) -> Self {
-        let mut state = seed;
-        let mut next = || {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 24) as i32 - 128
-        };
+    fn new(layer: &Layer, seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let mut next = || i32::from(random.byte()) - 128;
         let window = layer.side * layer.side * layer.channels.0;
         let is_unused = |index: usize| layer.input == "frame" && index % 4 == 3;
         let weight = (0..window * layer.channels.1)
@@ -242,7 +240,7 @@ fn input_step(layers: &[Layer], name: &str) -> f32 {
 pub(crate) fn device_model(layers: &[Layer]) -> ModelProto {
     let mut graph = empty_graph();
     for (index, layer) in layers.iter().enumerate() {
-        let weights = Weights::new(layer, index as u32);
+        let weights = Weights::new(layer, index as u64);
         let input_step = input_step(layers, layer.input);
         let (inputs, outputs) = layer.channels;
         let scale = vec![weights.unit * input_step / layer.step(); outputs];
@@ -315,7 +313,7 @@ pub(crate) fn plain_model(layers: &[Layer]) -> ModelProto {
         .initializer
         .push(tensor("doubling", DataType::Float, &[4], doubling));
     for (index, layer) in layers.iter().enumerate() {
-        let weights = Weights::new(layer, index as u32);
+        let weights = Weights::new(layer, index as u64);
         let input_step = input_step(layers, layer.input);
         let (inputs, outputs) = layer.channels;
         let used = if layer.input == "frame" { 3 } else { inputs };

@@ -382,6 +382,7 @@ mod reference;
 mod tests {
     use super::reference::smear;
     use super::*;
+    use crate::random::Random;
     use proptest::prelude::*;
 
     const RBC_PX: u32 = 48;
@@ -420,10 +421,10 @@ mod tests {
     /// Fills a frame by a function of place and a pseudo-random number.
     fn drawn(colour: impl Fn(u32, u32, u32) -> [u32; 3]) -> Frame {
         let mut frame = Frame::filled(320, 240, [0; 3]).unwrap();
-        let mut random = 1_u32;
+        let mut random = Random::new(1);
         for (number, pixel) in (0..).zip(frame.rgb_mut().chunks_exact_mut(3)) {
-            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            let values = colour(number % 320, number / 320, random >> 8);
+            let grain = (random.bits() >> 40) as u32;
+            let values = colour(number % 320, number / 320, grain);
             pixel.copy_from_slice(&values.map(|value| value.min(255) as u8));
         }
         frame
@@ -615,20 +616,19 @@ mod tests {
             any::<[u8; 3]>(),
             1_u32..40,
             0_u32..256,
-            any::<u32>(),
+            any::<u64>(),
         )
             .prop_map(|(width_px, height_px, one, other, period, noise, seed)| {
                 let mut frame = Frame::filled(width_px, height_px, [0; 3]).unwrap();
-                let mut random = seed;
+                let mut random = Random::new(seed);
                 for (number, pixel) in (0..).zip(frame.rgb_mut().chunks_exact_mut(3)) {
-                    random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                     let (x, y) = (number % width_px, number / width_px);
                     let colour = if (x / period + y / period) % 2 == 0 {
                         one
                     } else {
                         other
                     };
-                    let grain = (((random >> 16) * noise) >> 16) as u8;
+                    let grain = (u32::from(random.byte()) * noise / 256) as u8;
                     pixel.copy_from_slice(&colour.map(|value| value.saturating_add(grain)));
                 }
                 frame

@@ -353,6 +353,7 @@ impl Mean {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::Random;
     use proptest::prelude::*;
 
     #[test]
@@ -412,12 +413,9 @@ mod tests {
         sums.map(|sum| ((sum + count / 2) / count) as u8)
     }
 
-    fn random_frame((width_px, height_px): (u32, u32), seed: u32) -> Frame {
-        let mut state = seed;
-        let bytes = (0..width_px * height_px * 3).map(|_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 24) as u8
-        });
+    fn random_frame((width_px, height_px): (u32, u32), seed: u64) -> Frame {
+        let mut random = Random::new(seed);
+        let bytes = (0..width_px * height_px * 3).map(|_| random.byte());
         Frame::new(width_px, height_px, bytes.collect()).unwrap()
     }
 
@@ -441,7 +439,7 @@ mod tests {
 
         #[test]
         fn every_pixel_is_the_mean_of_its_samples(
-            size in (1u32..3000, 1u32..60), new_size in (1u32..200, 1u32..40), seed: u32,
+            size in (1u32..3000, 1u32..60), new_size in (1u32..200, 1u32..40), seed: u64,
         ) {
             let frame = random_frame(size, seed);
             let scaled = resized(&frame, new_size.0, new_size.1).unwrap();

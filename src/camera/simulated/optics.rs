@@ -1,7 +1,7 @@
 //! From dye to picture: light through the slide, the lens, and the camera's noise.
 
 use super::canvas::Canvas;
-use super::random::{lattice_noise, mix};
+use super::random::{STEP, lattice_noise, mix};
 use super::settings::SimulatedSlideSettings;
 use super::stain::SlideLook;
 use libm::{asin, cos, exp, expf, sin, sqrt, tan};
@@ -191,7 +191,7 @@ pub(super) fn expose(
 const WHITE_LEVEL: f64 = 255.0;
 
 fn derive_fast(seed: u64, place: u64) -> u64 {
-    seed.wrapping_add(place.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+    seed.wrapping_add(place.wrapping_mul(STEP))
 }
 
 /// About a standard normal number from 64 random bits: four uniform parts have variance 1/3.

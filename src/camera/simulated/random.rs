@@ -1,65 +1,21 @@
-//! Randomness that is the same on every machine: counters and hashes, no state from outside.
+//! Distributions and textures of the simulated slide, the same on every machine.
 
+pub(super) use crate::random::{Random, STEP, derive, mix};
 use libm::{cos, exp, log, sqrt};
 use std::f64::consts::TAU;
 
-/// The odd constant by which SplitMix64 steps (Steele, Lea and Flood 2014).
-const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
-
-/// SplitMix64's output function: spreads every input bit over all output bits.
-pub(super) fn mix(value: u64) -> u64 {
-    let value = (value ^ (value >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let value = (value ^ (value >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    value ^ (value >> 31)
-}
-
-/// Joins two numbers to the seed of an independent stream.
-pub(super) fn derive(seed: u64, stream: u64) -> u64 {
-    mix(seed ^ mix(stream.wrapping_add(STEP)))
-}
-
-/// A stream of random numbers (SplitMix64).
-#[derive(Debug, Clone)]
-pub(super) struct Random {
-    state: u64,
-}
-
 impl Random {
-    pub fn new(seed: u64) -> Self {
-        Self { state: mix(seed) }
-    }
-
-    pub fn bits(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(STEP);
-        mix(self.state)
-    }
-
-    /// Uniform in 0.0..1.0.
-    pub fn unit(&mut self) -> f64 {
-        (self.bits() >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    /// Uniform in `low..high`.
-    pub fn between(&mut self, low: f64, high: f64) -> f64 {
-        low + (high - low) * self.unit()
-    }
-
     /// An angle in radians, uniform over the circle.
-    pub fn angle(&mut self) -> f64 {
+    pub(super) fn angle(&mut self) -> f64 {
         self.unit() * TAU
     }
 
-    pub fn chance(&mut self, probability: f64) -> bool {
+    pub(super) fn chance(&mut self, probability: f64) -> bool {
         self.unit() < probability
     }
 
-    /// Uniform in `0..count`; `count` must not be zero.
-    pub fn below(&mut self, count: usize) -> usize {
-        (self.unit() * count as f64) as usize
-    }
-
     /// Gaussian, cut at `mean ± 2.5 deviation` so that no monster appears (Box-Muller).
-    pub fn normal(&mut self, mean: f64, deviation: f64) -> f64 {
+    pub(super) fn normal(&mut self, mean: f64, deviation: f64) -> f64 {
         let radius = sqrt(-2.0 * log(1.0 - self.unit()));
         let value = radius * cos(self.angle());
         mean + deviation * value.clamp(-2.5, 2.5)
@@ -67,7 +23,7 @@ impl Random {
 
     /// Poisson, by multiplying uniforms in portions of at most [`POISSON_PORTION`], which keeps
     /// `exp(-mean)` in range.
-    pub fn poisson(&mut self, mean: f64) -> usize {
+    pub(super) fn poisson(&mut self, mean: f64) -> usize {
         let mut left = mean;
         let mut count = 0;
         while left > 0.0 {
@@ -90,7 +46,7 @@ impl Random {
     }
 
     /// A place in `weights`, drawn in proportion to them.
-    pub fn weighted(&mut self, weights: &[f64]) -> usize {
+    pub(super) fn weighted(&mut self, weights: &[f64]) -> usize {
         let mut left = self.unit() * weights.iter().sum::<f64>();
         for (place, weight) in weights.iter().enumerate() {
             left -= weight;
@@ -137,15 +93,6 @@ pub(super) fn smoothstep(value: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn streams_are_fixed_and_independent() {
-        // The reference SplitMix64 started at state 0 gives this first.
-        assert_eq!(mix(STEP), 0xE220_A839_7B1D_CDAF);
-        let draw = |stream| Random::new(derive(7, stream)).bits();
-        assert_eq!(draw(1), draw(1));
-        assert_ne!(draw(1), draw(2));
-    }
 
     #[test]
     fn distributions_have_their_means() {

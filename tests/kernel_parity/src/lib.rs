@@ -6,6 +6,7 @@ pub mod jpeg_kernels;
 pub mod kernels;
 #[path = "../../../src/image/kernels/mod.rs"]
 pub mod mixing_kernels;
+#[path = "../../../src/random.rs"]
 pub mod random;
 
 /// A number from the environment.

@@ -40,7 +40,7 @@ fn block(random: &mut Random) -> ([i16; BLOCK], usize) {
 }
 
 fn transforms_differ(seed: u64) -> bool {
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let (coefficients, places) = block(&mut random);
     let stride = random.within(SIDE as i64, 40) as usize;
     let samples = |kernel: Kernel| {
@@ -52,7 +52,7 @@ fn transforms_differ(seed: u64) -> bool {
 }
 
 fn rows_differ(seed: u64) -> bool {
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let luma_samples = random.within(1, MOST_STEPS as i64) as usize * STEP;
     let is_halved_across = random.pick(&[false, true]);
     let width_px = luma_samples.saturating_sub(random.within(0, 40) as usize);

@@ -18,11 +18,7 @@ const MOST_ROWS: i64 = 12;
 const MOST_PIXELS: i64 = 70;
 
 fn bytes(random: &mut Random, count: usize) -> Vec<u8> {
-    let byte = |_| {
-        let any = random.within(0, 255) as u8;
-        random.pick(&[0, 255, any, any])
-    };
-    (0..count).map(byte).collect()
+    (0..count).map(|_| random.extreme_byte()).collect()
 }
 
 /// Weights that add up to one, at least zero each.
@@ -40,7 +36,7 @@ fn weights(random: &mut Random, count: usize) -> Vec<i16> {
 }
 
 fn rows_differ(seed: u64) -> bool {
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let length = random.within(1, MOST_PIXELS * 3) as usize;
     let count = random.within(1, MOST_ROWS) as usize;
     let weights = weights(&mut random, count);
@@ -54,7 +50,7 @@ fn rows_differ(seed: u64) -> bool {
 }
 
 fn columns_differ(seed: u64) -> bool {
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let most_taps = random.within(1, MOST_PADDED_TAPS as i64) as usize;
     let width = most_taps + random.within(0, MOST_PIXELS) as usize;
     let row = bytes(&mut random, width * CHANNELS + ROW_SLACK_BYTES);

@@ -243,7 +243,7 @@ fn kernels_agree_on_random_convolutions() -> Vec<String> {
     let mut failures = Vec::new();
     let first = setting("KERNEL_PARITY_SEED", 0);
     for seed in first..first + setting("KERNEL_PARITY_CASES", RANDOM_CASES) {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let shape = random_shape(&mut random);
         let values = random.pick(&[Values::Uniform, Values::Uniform, Values::Ends]);
         let mut case = case(&mut random, shape, values);
@@ -272,7 +272,7 @@ fn kernels_agree_on_the_largest_sums() -> Vec<String> {
             kind: OutputKind::I16,
             upsample: None,
         };
-        let case = case(&mut Random(7), shape, Values::Largest);
+        let case = case(&mut Random::new(7), shape, Values::Largest);
         failures.extend(differences(&format!("{input_channels} channels"), &case));
     }
     failures
@@ -319,7 +319,7 @@ fn kernels_agree_on_the_shapes_of_the_network() -> Vec<String> {
             upsample,
         };
         for percent in [0, 57] {
-            let mut random = Random(index as u64);
+            let mut random = Random::new(index as u64);
             let mut case = case(&mut random, shape, Values::Uniform);
             leave_out(&mut case.parameters, percent, &mut random);
             let name = format!("layer {index}, {percent} % left out, {shape:?}");
@@ -367,7 +367,7 @@ fn network(kernel: Kernel) -> Arc<Program> {
             },
             upsample: None,
         };
-        let mut parameters = case(&mut Random(index as u64), shape, Values::Uniform).parameters;
+        let mut parameters = case(&mut Random::new(index as u64), shape, Values::Uniform).parameters;
         parameters.input_zero_point = if input == Source::Picture { 64 } else { 0 };
         parameters.residual = residual.map(|(_, upsample)| Residual {
             zero_point: 3,
@@ -395,7 +395,7 @@ fn streams_agree_wherever_the_picture_is_cut() -> Vec<String> {
     let mut failures = Vec::new();
     for (height, width) in [(8, 8), (48, 72), (104, 16)] {
         let size = Size { height, width };
-        let mut random = Random(height as u64);
+        let mut random = Random::new(height as u64);
         let picture: Vec<u8> = (0..size.pixels() * 4)
             .map(|_| random.within(0, 127) as u8)
             .collect();
