@@ -8,9 +8,9 @@
 setexpr state_address ${scriptaddr} + 0x20000
 ${devtype} dev ${devnum}
 setenv state
-setenv first 600
-setenv second 680
-for copy in 600 680; do
+setenv first @STATE_1@
+setenv second @STATE_2@
+for copy in @STATE_1@ @STATE_2@; do
   if test -z "${state}"; then
     setenv BOOT_ORDER
     setenv BOOT_A_LEFT
@@ -27,9 +27,9 @@ for copy in 600 680; do
     if test "${valid}" = "abo" || test "${valid}" = "bao"; then setenv state ${copy}; fi
   fi
 done
-if test "${state}" = "600"; then
-  setenv first 680
-  setenv second 600
+if test "${state}" = "@STATE_1@"; then
+  setenv first @STATE_2@
+  setenv second @STATE_1@
 fi
 # A text file that a developer may put on the first partition: extra_arguments=...
 setenv extra_arguments
@@ -38,8 +38,8 @@ if test -e ${devtype} ${devnum}:1 extra.env; then
   env import -t ${state_address} ${filesize} extra_arguments
 fi
 # RAUC writes a slot that it does not take for the one that runs. From R that has to be A.
-setenv slot_A 'setenv slot A; setenv slot_part 2; setenv slot_uuid @UUID_A@; setenv slot_words'
-setenv slot_B 'setenv slot B; setenv slot_part 3; setenv slot_uuid @UUID_B@; setenv slot_words'
+setenv slot_A 'setenv slot A; setenv slot_part @PART_A@; setenv slot_uuid @UUID_A@; setenv slot_words'
+setenv slot_B 'setenv slot B; setenv slot_part @PART_B@; setenv slot_uuid @UUID_B@; setenv slot_words'
 setenv slot_R 'setenv slot R; setenv slot_part @PART_R@; setenv slot_uuid @UUID_R@; setenv slot_words rauc.slot=B'
 setenv take_A 'setexpr BOOT_A_LEFT ${BOOT_A_LEFT} - 1; run write_state; run slot_A'
 setenv take_B 'setexpr BOOT_B_LEFT ${BOOT_B_LEFT} - 1; run write_state; run slot_B'

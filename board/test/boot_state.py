@@ -6,8 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SECTOR_BYTES = 512
+LAYOUT_FILE = Path(__file__).parents[1] / "common" / "disk-layout.env"
+
+
+def disk_layout() -> dict[str, str]:
+    """The names and values of the disk's layout."""
+    lines = LAYOUT_FILE.read_text(encoding="utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
 # Of each copy, in sectors.
-COPY_SECTORS = (1536, 1664)
+COPY_SECTORS = tuple(int(disk_layout()[f"state_sector_{copy}"]) for copy in (1, 2))
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from boot_state import BootState, copies_of, state_of, write_state
+from boot_state import COPY_SECTORS, SECTOR_BYTES, BootState, copies_of, state_of, write_state
 from cards import (
     INIT,
     MIB,
@@ -807,20 +807,19 @@ def check_torn_state(trial: Trial, full: bool) -> str:
     """The boot state torn in one copy changes nothing; torn in both, the rescue system helps."""
     device = trial.device
     device.cut()
-    for sector in (1536, 1664):
+    for sector in COPY_SECTORS:
         with device.disk.open("r+b") as file:
-            file.seek(sector * 512 + 8)
+            file.seek(sector * SECTOR_BYTES + 8)
             file.write(b"torn")
-        if sector == 1536:
+        if sector == COPY_SECTORS[0]:
             device.switch_on(trial.slot)
             device.wait_until_confirmed()
             trial.expect_confirmed()
             device.cut()
     with device.disk.open("r+b") as file:
-        file.seek(1536 * 512)
-        file.write(bytes(512))
-        file.seek(1664 * 512)
-        file.write(bytes(512))
+        for sector in COPY_SECTORS:
+            file.seek(sector * SECTOR_BYTES)
+            file.write(bytes(SECTOR_BYTES))
     device.switch_on("R")
     device.wait_until_confirmed()
     device.wait_for_state("recovery", 60)

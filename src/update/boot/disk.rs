@@ -1,6 +1,7 @@
 //! The boot state's sectors on the disk that the system was started from.
 
 use crate::device::files::read_kernel_text;
+use crate::update::boot::disk_layout::STATE_SECTORS;
 use crate::update::boot::slots::{BootSectors, Running, SECTOR_BYTES, Sector, SectorCopy};
 use rustix::fs::{major, minor};
 use std::fs::{self, File, OpenOptions};
@@ -9,9 +10,6 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-/// The sectors lie in the gap before the first partition, which begins at sector 2048.
-const FIRST_SECTOR: u64 = 1536;
-const SECOND_SECTOR: u64 = 1664;
 /// The kernel's list of block devices by number.
 const DEVICES_BY_NUMBER: &str = "/sys/dev/block";
 /// What the boot loader told the kernel.
@@ -128,8 +126,8 @@ impl BootDisk {
 
 fn offset(copy: SectorCopy) -> u64 {
     let sector = match copy {
-        SectorCopy::First => FIRST_SECTOR,
-        SectorCopy::Second => SECOND_SECTOR,
+        SectorCopy::First => STATE_SECTORS[0],
+        SectorCopy::Second => STATE_SECTORS[1],
     };
     sector * SECTOR_BYTES as u64
 }

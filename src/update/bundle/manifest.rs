@@ -1,5 +1,6 @@
 //! What RAUC says of a bundle, and whether it is for this device.
 
+use crate::update::boot::disk_layout::SLOT_BYTES;
 use crate::update::bundle::system_version::SystemVersion;
 use crate::update::bundle::verity::VeritySettings;
 use crate::update::bundle::version::{NoVersion, Version};
@@ -18,8 +19,6 @@ const META_SECTION: &str = "hemoscope";
 const ROOT_SLOT_CLASS: &str = "rootfs";
 /// The most characters of the notes of a release.
 const MAX_NOTES_CHARS: usize = 600;
-/// The most bytes of a slot.
-const MAX_IMAGE_BYTES: u64 = 400 << 20;
 
 /// Why a bundle's manifest is not taken.
 #[derive(Debug, Error)]
@@ -93,7 +92,7 @@ impl Manifest {
             return Err(ManifestError::Format(info.bundle.format));
         };
         match info.images.as_slice() {
-            [image] if image.slot_class == ROOT_SLOT_CLASS && image.size <= MAX_IMAGE_BYTES => {}
+            [image] if image.slot_class == ROOT_SLOT_CLASS && image.size <= SLOT_BYTES => {}
             _ => return Err(ManifestError::Images),
         }
         let meta = info.meta.get(META_SECTION);
