@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use hemoscope::camera::simulated::{SimulatedSlide, SimulatedSlideSettings};
 use hemoscope::decode::yuyv::{LevelRange, decode_yuyv};
 use hemoscope::image::frame::Frame;
-use hemoscope::panel::write_frame;
+use hemoscope::image::png::write_frame;
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 use std::env;

@@ -5,7 +5,7 @@ mod common;
 
 use common::{hemoscope, jpeg_of, messages, records, slide, slide_um_per_px, write_fields};
 use hemoscope::image::frame::Frame;
-use hemoscope::panel::write_frame;
+use hemoscope::image::png::write_frame;
 use image::{ColorType, ExtendedColorType, ImageEncoder};
 use std::fs;
 use std::path::{Path, PathBuf};

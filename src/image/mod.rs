@@ -4,4 +4,5 @@ pub mod files;
 pub mod frame;
 pub mod histogram;
 mod kernels;
+pub mod png;
 pub mod resize;

@@ -21,7 +21,7 @@ pub use changed_rows::ChangedRows;
 #[cfg(target_os = "linux")]
 pub use drm::DrmPanel;
 pub use memory::MemoryPanel;
-pub use png::{PngPanel, write_frame};
+pub use png::PngPanel;
 pub use retrying::RetryingPanel;
 pub use rotation::{Rotation, UnknownRotation};
 pub use settings::{Controller, DrmSettings, PanelKind, PanelSettings, SpiSettings};
@@ -29,10 +29,11 @@ pub use settings::{Controller, DrmSettings, PanelKind, PanelSettings, SpiSetting
 pub use spi::SpiPanel;
 pub use terminal::TerminalPanel;
 
+use crate::image::png::WriteError;
 use crate::ui::canvas::Canvas;
 use crate::ui::layout::ScreenSize;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use thiserror::Error;
 
 /// What [`panel_from_spec`] understands, for help texts.
@@ -60,11 +61,8 @@ pub enum PanelError {
     )]
     Terminal { reason: String },
     /// The picture's file cannot be written.
-    #[error(
-        "the screen cannot be written to {path} ({reason}); \
-         check that the folder exists, that it can be written to, and that the disk has room"
-    )]
-    File { path: PathBuf, reason: String },
+    #[error(transparent)]
+    File(#[from] WriteError),
     /// The panel is not there at the moment; presented to again, it is tried anew.
     #[error("panel {panel} {reason}; counting goes on, and the screen is shown when it is back")]
     Away { panel: String, reason: String },

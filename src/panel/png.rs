@@ -1,13 +1,9 @@
 //! A panel that keeps a PNG file up to date.
 
 use super::{Panel, PanelError};
-use crate::device::files;
-use crate::image::frame::Frame;
+use crate::image::png::write_rgb;
 use crate::ui::canvas::Canvas;
 use crate::ui::layout::ScreenSize;
-use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::{ExtendedColorType, ImageEncoder};
-use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -38,35 +34,8 @@ impl Panel for PngPanel {
         if changed_rows.is_empty() {
             return Ok(());
         }
-        write_rgb(&self.path, canvas.rgb(), self.size())
+        Ok(write_rgb(&self.path, canvas.rgb(), self.size())?)
     }
-}
-
-/// Writes a frame as a PNG file, whole or not at all.
-///
-/// # Errors
-/// [`PanelError::File`] where the file cannot be written.
-pub fn write_frame(path: &Path, frame: &Frame) -> Result<(), PanelError> {
-    write_rgb(path, frame.rgb(), (frame.width_px(), frame.height_px()))
-}
-
-fn write_rgb(path: &Path, rgb: &[u8], size_px: (u32, u32)) -> Result<(), PanelError> {
-    replace_file(path, rgb, size_px).map_err(|error| PanelError::File {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    })
-}
-
-fn replace_file(path: &Path, rgb: &[u8], size_px: (u32, u32)) -> io::Result<()> {
-    files::replace(path, &encoded(rgb, size_px)?)
-}
-
-fn encoded(rgb: &[u8], size_px: (u32, u32)) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    PngEncoder::new_with_quality(&mut bytes, CompressionType::Fast, FilterType::Adaptive)
-        .write_image(rgb, size_px.0, size_px.1, ExtendedColorType::Rgb8)
-        .map_err(io::Error::other)?;
-    Ok(bytes)
 }
 
 #[cfg(test)]

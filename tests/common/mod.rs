@@ -6,7 +6,7 @@ use assert_cmd::Command;
 use assert_cmd::cargo::CommandCargoExt;
 use hemoscope::camera::simulated::{SimulatedSlide, SimulatedSlideSettings};
 use hemoscope::image::frame::Frame;
-use hemoscope::panel::write_frame;
+use hemoscope::image::png::write_frame;
 use std::fs;
 use std::path::{Path, PathBuf};
 
