@@ -38,22 +38,22 @@ zero_point = 64
 
 [[class]]
 name = "RBC"
-certain_e4 = 5000
-candidate_e4 = 2500
+certain_permyriad = 5000
+candidate_permyriad = 2500
 calibration_slope_q8 = 256
 calibration_intercept_q8 = 0
 
 [[class]]
 name = "WBC"
-certain_e4 = 5000
-candidate_e4 = 2500
+certain_permyriad = 5000
+candidate_permyriad = 2500
 calibration_slope_q8 = 256
 calibration_intercept_q8 = 0
 
 [[class]]
 name = "PLT"
-certain_e4 = 4500
-candidate_e4 = 2000
+certain_permyriad = 4500
+candidate_permyriad = 2000
 calibration_slope_q8 = 250
 calibration_intercept_q8 = -12
 

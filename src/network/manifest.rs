@@ -405,13 +405,13 @@ mod tests {
             ),
             ("name = \"PLT\"", "name = \"RBC\"", "[[class]] names"),
             (
-                "certain_e4 = 4500",
-                "certain_e4 = 10001",
+                "certain_permyriad = 4500",
+                "certain_permyriad = 10001",
                 "within 1..=10000",
             ),
             (
-                "candidate_e4 = 2000",
-                "candidate_e4 = 9000",
+                "candidate_permyriad = 2000",
+                "candidate_permyriad = 9000",
                 "certain threshold",
             ),
             ("slope_q8 = 250", "slope_q8 = 0", "within 1..=4096"),

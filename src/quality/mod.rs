@@ -27,7 +27,7 @@ pub struct QualitySettings {
     /// More fully white pixels than this, in thousandths, are called bright.
     pub max_clipped_permille: u16,
     /// The weakest edges that can be cells, as the step in levels that would cause them once
-    /// smeared over an eighth of a red cell.
+    /// blurred by an eighth of a red cell.
     pub min_edge_levels: u16,
     /// The lowest [`Quality::focus_score`] that is usable.
     pub min_focus_score: u8,
@@ -95,7 +95,7 @@ pub enum RejectReason {
     Overexposed,
     /// Light, but no edge that could be a cell: an empty field.
     NoContrast,
-    /// Edges are smeared over more than about a tenth of a red cell.
+    /// Edges are blurred over more than about a tenth of a red cell.
     Blurred,
     /// Colours or texture that no stained smear has.
     NotASmear,
@@ -187,16 +187,20 @@ impl FrameAssessor {
         let classes = view.class_means(dark_level);
         let reason = light_fault(&green, background_level, settings)
             .or_else(|| texture_fault(view, dark_level, &classes, settings))
-            .or_else(|| edges.too_weak(settings).then_some(RejectReason::NoContrast))
+            .or_else(|| {
+                edges
+                    .are_too_weak(settings)
+                    .then_some(RejectReason::NoContrast)
+            })
             .or_else(|| {
                 let fault = colour_fault(&classes, background, settings)?;
-                Some(if edges.faint(settings) {
+                Some(if edges.are_faint(settings) {
                     RejectReason::NoContrast
                 } else {
                     fault
                 })
             })
-            .or_else(|| edges.blurred(settings).then_some(RejectReason::Blurred));
+            .or_else(|| edges.are_blurred(settings).then_some(RejectReason::Blurred));
         Quality {
             background_level,
             brightness: brightness(background_level, clipped_permille, settings),
@@ -342,35 +346,35 @@ impl ClassMeans {
 #[derive(Debug, Clone, Copy)]
 struct Edges {
     fine: u32,
-    smeared: u32,
-    smear_width: u32,
+    blurred: u32,
+    blur_width: u32,
 }
 
 impl Edges {
-    /// The step in levels that would leave the smeared slope: a step smeared over a box has the
+    /// The step in levels that would leave the blurred slope: a step blurred by a box has the
     /// slope step / width.
     fn step_levels(&self) -> u32 {
-        let slope_per_pixel = self.smeared / 2;
-        slope_per_pixel * self.smear_width / u32::from(LEVEL)
+        let slope_per_pixel = self.blurred / 2;
+        slope_per_pixel * self.blur_width / u32::from(LEVEL)
     }
 
-    fn too_weak(&self, settings: &QualitySettings) -> bool {
+    fn are_too_weak(&self, settings: &QualitySettings) -> bool {
         self.step_levels() < u32::from(settings.min_edge_levels)
     }
 
     /// Slopes that uneven light on bare glass can have; without stain they are no cells.
-    fn faint(&self, settings: &QualitySettings) -> bool {
+    fn are_faint(&self, settings: &QualitySettings) -> bool {
         self.step_levels() < 2 * u32::from(settings.min_edge_levels)
     }
 
-    /// Smearing an edge of width s by b leaves its slope at s / sqrt(s² + b²): sharp edges lose
+    /// Blurring an edge of width s by b leaves its slope at s / sqrt(s² + b²): sharp edges lose
     /// nearly all of it, blurred ones little. 100 stands for a loss to a fifth.
     fn focus_score(&self) -> u8 {
-        let ratio_permille = self.fine * 1000 / self.smeared.max(1);
+        let ratio_permille = self.fine * 1000 / self.blurred.max(1);
         (ratio_permille.saturating_sub(1000) / 40).min(100) as u8
     }
 
-    fn blurred(&self, settings: &QualitySettings) -> bool {
+    fn are_blurred(&self, settings: &QualitySettings) -> bool {
         self.focus_score() < settings.min_focus_score
     }
 }
@@ -380,7 +384,7 @@ mod reference;
 
 #[cfg(test)]
 mod tests {
-    use super::reference::smear;
+    use super::reference::box_blur;
     use super::*;
     use crate::random::Random;
     use proptest::prelude::*;
@@ -389,7 +393,7 @@ mod tests {
     const GLASS: [u8; 3] = [222, 214, 200];
     const RED_CELL: [u8; 3] = [200, 130, 140];
 
-    /// A field of round cells, edges smeared by a box of `2 * blur_px + 1` pixels.
+    /// A field of round cells, edges blurred by a box of `2 * blur_px + 1` pixels.
     fn smear_field(glass: [u8; 3], cell: [u8; 3], blur_px: usize) -> Frame {
         let (width_px, height_px) = (320, 240);
         let mut frame = Frame::filled(width_px, height_px, glass).unwrap();
@@ -410,8 +414,8 @@ mod tests {
                 .step_by(3)
                 .map(|&v| v.into())
                 .collect();
-            let smeared = smear(&plane, width_px as usize, height_px as usize, blur_px);
-            for (pixel, value) in frame.rgb_mut().chunks_exact_mut(3).zip(smeared) {
+            let blurred = box_blur(&plane, width_px as usize, height_px as usize, blur_px);
+            for (pixel, value) in frame.rgb_mut().chunks_exact_mut(3).zip(blurred) {
                 pixel[channel] = value as u8;
             }
         }
@@ -651,7 +655,7 @@ mod tests {
     }
 
     #[test]
-    fn smears_are_judged_as_in_the_open() {
+    fn smears_are_judged_as_by_the_plain_form() {
         let settings = QualitySettings::default();
         let frames = [0, 1, 4, 14].map(|blur_px| smear_field(GLASS, RED_CELL, blur_px));
         for frame in frames {

@@ -19,28 +19,21 @@ const SUMMED_BYTES: usize = 256;
 /// Slopes that are passed over where the largest of them is too small.
 const SLOPES_TOGETHER: usize = 128;
 
-/// The copy; its buffers are kept for the next frame.
-#[derive(Debug, Default)]
-pub(super) struct ReducedView {
-    width: usize,
-    height: usize,
-    /// Diameter of a red cell in this copy, in pixels, known or assumed.
-    rbc_diameter: usize,
-    planes: [Vec<u8>; CHANNELS],
-    /// Sums of the rows of one row of blocks, and the means of blocks that start at any column.
-    row_sums: Vec<u16>,
-    means: Vec<u8>,
-    smear: Smear,
-    slopes: Vec<u16>,
-    /// The largest of every few slopes.
-    largest_slopes: Vec<u16>,
-    /// 1 where a pixel is dark.
-    dark: Vec<u8>,
+/// How far a frame is reduced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Reduction {
+    /// Pixels of the frame along each side of a pixel of the copy.
+    pub(super) factor: usize,
+    pub(super) width: usize,
+    pub(super) height: usize,
+    /// Diameter of a red cell in the copy, in pixels, known or assumed.
+    pub(super) rbc_diameter: usize,
 }
 
-impl ReducedView {
-    /// Reduces a frame; see [`super::FrameAssessor::assess`] for `rbc_diameter_px`.
-    pub(super) fn take(&mut self, frame: &Frame, rbc_diameter_px: Option<u32>) {
+impl Reduction {
+    /// As far as the cells of the frame allow; see [`super::FrameAssessor::assess`] for
+    /// `rbc_diameter_px`.
+    pub(super) fn of(frame: &Frame, rbc_diameter_px: Option<u32>) -> Self {
         /// Enough to see the edge of a red cell.
         const RBC_DIAMETER: u32 = 32;
         const LONGEST_SIDE: u32 = 400;
@@ -55,10 +48,42 @@ impl ReducedView {
         };
         let factor = within_limit(factor.clamp(1, shorter), frame);
         let diameter_px = known_px.unwrap_or(shorter / FEWEST_CELLS);
-        self.width = (frame.width_px() / factor) as usize;
-        self.height = (frame.height_px() / factor) as usize;
-        self.rbc_diameter = (diameter_px / factor).max(1) as usize;
-        self.fill(frame, factor as usize);
+        Self {
+            factor: factor as usize,
+            width: (frame.width_px() / factor) as usize,
+            height: (frame.height_px() / factor) as usize,
+            rbc_diameter: (diameter_px / factor).max(1) as usize,
+        }
+    }
+}
+
+/// The copy; its buffers are kept for the next frame.
+#[derive(Debug, Default)]
+pub(super) struct ReducedView {
+    width: usize,
+    height: usize,
+    /// Diameter of a red cell in this copy, in pixels, known or assumed.
+    rbc_diameter: usize,
+    planes: [Vec<u8>; CHANNELS],
+    /// Sums of the rows of one row of blocks, and the means of blocks that start at any column.
+    row_sums: Vec<u16>,
+    means: Vec<u8>,
+    blur: BoxBlur,
+    slopes: Vec<u16>,
+    /// The largest of every few slopes.
+    largest_slopes: Vec<u16>,
+    /// 1 where a pixel is dark.
+    dark: Vec<u8>,
+}
+
+impl ReducedView {
+    /// Reduces a frame; see [`super::FrameAssessor::assess`] for `rbc_diameter_px`.
+    pub(super) fn take(&mut self, frame: &Frame, rbc_diameter_px: Option<u32>) {
+        let reduction = Reduction::of(frame, rbc_diameter_px);
+        self.width = reduction.width;
+        self.height = reduction.height;
+        self.rbc_diameter = reduction.rbc_diameter;
+        self.fill(frame, reduction.factor);
     }
 
     /// Means of squares of `factor` pixels; what is left over at the right and the bottom is
@@ -121,20 +146,20 @@ impl ReducedView {
         })
     }
 
-    /// Steepest slopes as they are, and after smearing by an eighth of a red cell.
+    /// Steepest slopes as they are, and after a blur of an eighth of a red cell.
     pub(super) fn edges(&mut self) -> Edges {
         let (width, height) = (self.width, self.height);
         let green = &self.planes[1];
-        // A box of width w smears by w / sqrt(12); w = 0.433 d makes that d / 8.
+        // A box of width w blurs by w / sqrt(12); w = 0.433 d makes that d / 8.
         let radius = (self.rbc_diameter * 433 / 1000 / 2).max(1);
         fill_slopes(green, width, height, &mut self.slopes);
         let fine = steepest(&self.slopes, &mut self.largest_slopes) * u32::from(LEVEL);
-        self.smear.run(green, width, height, radius);
-        fill_slopes(&self.smear.both, width, height, &mut self.slopes);
+        self.blur.run(green, width, height, radius);
+        fill_slopes(&self.blur.both, width, height, &mut self.slopes);
         Edges {
             fine,
-            smeared: steepest(&self.slopes, &mut self.largest_slopes),
-            smear_width: 2 * radius as u32 + 1,
+            blurred: steepest(&self.slopes, &mut self.largest_slopes),
+            blur_width: 2 * radius as u32 + 1,
         }
     }
 
@@ -192,7 +217,7 @@ impl ReducedView {
 }
 
 /// The smallest factor from `factor` on that keeps the copy of a frame within [`MAX_PIXELS`].
-pub(super) fn within_limit(mut factor: u32, frame: &Frame) -> u32 {
+fn within_limit(mut factor: u32, frame: &Frame) -> u32 {
     let side = |side_px: u32, factor: u32| u64::from(side_px / factor);
     while side(frame.width_px(), factor) * side(frame.height_px(), factor) > MAX_PIXELS {
         factor += 1;
@@ -265,7 +290,7 @@ fn mean_of_large_blocks(
 
 /// The mean over a square, edges repeated outwards.
 #[derive(Debug, Default)]
-struct Smear {
+struct BoxBlur {
     /// A row with its ends repeated.
     padded: Vec<u8>,
     window_sums: Vec<u32>,
@@ -273,8 +298,8 @@ struct Smear {
     both: Vec<u16>,
 }
 
-impl Smear {
-    /// Smears a plane over squares of 2 `radius` + 1 pixels: rows, rounded to a sixteenth of a
+impl BoxBlur {
+    /// Averages a plane over squares of 2 `radius` + 1 pixels: rows, rounded to a sixteenth of a
     /// level, then columns.
     fn run(&mut self, plane: &[u8], width: usize, height: usize, radius: usize) {
         let window = 2 * radius + 1;
@@ -460,20 +485,29 @@ mod tests {
 
     #[test]
     fn copies_are_as_fine_as_the_cells_ask_for_up_to_a_limit() {
+        // Factor, width and height of the copy, and the diameter of a red cell in it.
         let cases = [
-            ((640, 480), Some(62), (640, 480)),
-            ((1280, 800), Some(62), (1280, 800)),
-            ((1920, 1080), Some(62), (960, 540)),
-            ((1920, 1080), None, (384, 216)),
-            ((4056, 3040), Some(62), (1014, 760)),
-            ((4056, 3040), Some(200), (676, 506)),
-            ((8192, 2900), Some(8), (1638, 580)),
+            ((640, 480), Some(62), (1, 640, 480, 62)),
+            ((1280, 800), Some(62), (1, 1280, 800, 62)),
+            ((1280, 800), Some(64), (2, 640, 400, 32)),
+            ((1920, 1080), Some(62), (2, 960, 540, 31)),
+            ((1920, 1080), None, (5, 384, 216, 54)),
+            ((4056, 3040), Some(62), (4, 1014, 760, 15)),
+            ((4056, 3040), Some(200), (6, 676, 506, 33)),
+            ((8192, 2900), Some(8), (5, 1638, 580, 1)),
+            // A cell is at most as large as the shorter side, and at least one pixel.
+            ((300, 90), Some(900), (2, 150, 45, 45)),
+            ((3, 2), None, (1, 3, 2, 1)),
         ];
-        let mut view = ReducedView::default();
-        for (size_px, rbc_diameter_px, expected) in cases {
+        for (size_px, rbc_diameter_px, (factor, width, height, rbc_diameter)) in cases {
             let frame = Frame::filled(size_px.0, size_px.1, [200; 3]).unwrap();
-            view.take(&frame, rbc_diameter_px);
-            let found = (view.width, view.height);
+            let expected = Reduction {
+                factor,
+                width,
+                height,
+                rbc_diameter,
+            };
+            let found = Reduction::of(&frame, rbc_diameter_px);
             assert_eq!(found, expected, "{size_px:?}, {rbc_diameter_px:?}");
         }
     }

@@ -16,16 +16,20 @@ pub(super) fn assess(
     let coverage_permille = covered_permille(&green, background_level, settings);
     let reason = light_fault(&green, background_level, settings)
         .or_else(|| view.texture_fault(&green, settings))
-        .or_else(|| edges.too_weak(settings).then_some(RejectReason::NoContrast))
+        .or_else(|| {
+            edges
+                .are_too_weak(settings)
+                .then_some(RejectReason::NoContrast)
+        })
         .or_else(|| {
             let fault = view.colour_fault(&green, background, settings)?;
-            Some(if edges.faint(settings) {
+            Some(if edges.are_faint(settings) {
                 RejectReason::NoContrast
             } else {
                 fault
             })
         })
-        .or_else(|| edges.blurred(settings).then_some(RejectReason::Blurred));
+        .or_else(|| edges.are_blurred(settings).then_some(RejectReason::Blurred));
     Quality {
         background_level,
         brightness: brightness(background_level, clipped_permille, settings),
@@ -47,26 +51,14 @@ struct ReducedView {
 }
 
 impl ReducedView {
+    /// The size of the copy is that of the fast form, which has a test of its own.
     fn new(frame: &Frame, rbc_diameter_px: Option<u32>) -> Self {
-        /// Enough to see the edge of a red cell.
-        const RBC_DIAMETER: u32 = 32;
-        const LONGEST_SIDE: u32 = 400;
-        /// The fewest red cells that fit along the shorter side of a usable frame.
-        const FEWEST_CELLS: u32 = 4;
-        let shorter = frame.width_px().min(frame.height_px());
-        let longer = frame.width_px().max(frame.height_px());
-        let known_px = rbc_diameter_px.map(|diameter_px| diameter_px.min(shorter));
-        let factor = match known_px {
-            Some(diameter_px) => diameter_px / RBC_DIAMETER,
-            None => longer.div_ceil(LONGEST_SIDE),
-        };
-        let factor = super::reduced::within_limit(factor.clamp(1, shorter), frame);
-        let diameter_px = known_px.unwrap_or(shorter / FEWEST_CELLS);
+        let reduction = super::reduced::Reduction::of(frame, rbc_diameter_px);
         Self {
-            width: (frame.width_px() / factor) as usize,
-            height: (frame.height_px() / factor) as usize,
-            rgb: block_means(frame, factor as usize),
-            rbc_diameter: (diameter_px / factor).max(1) as usize,
+            width: reduction.width,
+            height: reduction.height,
+            rgb: block_means(frame, reduction.factor),
+            rbc_diameter: reduction.rbc_diameter,
         }
     }
 
@@ -80,16 +72,16 @@ impl ReducedView {
         self.rgb.chunks_exact(3).map(|pixel| pixel[1])
     }
 
-    /// Steepest slopes as they are, and after smearing by an eighth of a red cell.
+    /// Steepest slopes as they are, and after a blur of an eighth of a red cell.
     fn edges(&self) -> Edges {
         let plane: Vec<u16> = self.green().map(|value| u16::from(value) * LEVEL).collect();
-        // A box of width w smears by w / sqrt(12); w = 0.433 d makes that d / 8.
+        // A box of width w blurs by w / sqrt(12); w = 0.433 d makes that d / 8.
         let radius = (self.rbc_diameter * 433 / 1000 / 2).max(1);
-        let smeared = smear(&plane, self.width, self.height, radius);
+        let blurred = box_blur(&plane, self.width, self.height, radius);
         Edges {
             fine: steepest_slope(&plane, self.width, self.height),
-            smeared: steepest_slope(&smeared, self.width, self.height),
-            smear_width: 2 * radius as u32 + 1,
+            blurred: steepest_slope(&blurred, self.width, self.height),
+            blur_width: 2 * radius as u32 + 1,
         }
     }
 
@@ -177,7 +169,7 @@ fn block_means(frame: &Frame, factor: usize) -> Vec<u8> {
 }
 
 /// The mean over a square of 2 `radius` + 1 pixels; the plane's edge is repeated outwards.
-pub(super) fn smear(plane: &[u16], width: usize, height: usize, radius: usize) -> Vec<u16> {
+pub(super) fn box_blur(plane: &[u16], width: usize, height: usize, radius: usize) -> Vec<u16> {
     let mut along = vec![0; plane.len()];
     for y in 0..height {
         let line = Line {
@@ -185,7 +177,7 @@ pub(super) fn smear(plane: &[u16], width: usize, height: usize, radius: usize) -
             step: 1,
             length: width,
         };
-        line.smear(plane, &mut along, radius);
+        line.blur(plane, &mut along, radius);
     }
     let mut both = vec![0; plane.len()];
     for x in 0..width {
@@ -194,7 +186,7 @@ pub(super) fn smear(plane: &[u16], width: usize, height: usize, radius: usize) -
             step: width,
             length: height,
         };
-        line.smear(&along, &mut both, radius);
+        line.blur(&along, &mut both, radius);
     }
     both
 }
@@ -207,7 +199,7 @@ struct Line {
 }
 
 impl Line {
-    fn smear(&self, source: &[u16], target: &mut [u16], radius: usize) {
+    fn blur(&self, source: &[u16], target: &mut [u16], radius: usize) {
         let last = self.length - 1;
         let value = |at: usize| u32::from(source[self.start + at.min(last) * self.step]);
         let window = 2 * radius as u32 + 1;
