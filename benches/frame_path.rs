@@ -14,7 +14,7 @@ use hemoscope::decode::JpegDecoder;
 use hemoscope::decode::yuyv::{LevelRange, decode_yuyv};
 use hemoscope::image::frame::Frame;
 use hemoscope::preprocess::scale::ScalePlan;
-use hemoscope::preprocess::{Preprocessor, Steps};
+use hemoscope::preprocess::{PreprocessOptions, Preprocessor};
 use hemoscope::quality::{FrameAssessor, QualitySettings};
 use std::hint::black_box;
 use std::time::Instant;
@@ -164,7 +164,11 @@ fn main() -> Result<()> {
             Ok(())
         }),
         Contender::new("scale and pack", "hemoscope", |field| {
-            black_box(preprocessor.prepare(&frames[field], &plan, &Steps::default())?);
+            black_box(preprocessor.prepare(
+                &frames[field],
+                &plan,
+                &PreprocessOptions::default(),
+            )?);
             Ok(())
         }),
         Contender::new("scale and pack", "image, triangle, not packed", |field| {

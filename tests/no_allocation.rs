@@ -8,7 +8,7 @@ use hemoscope::analysis::model::ModelLocation;
 use hemoscope::analysis::settings::AnalysisSettings;
 use hemoscope::camera::CapturedFrame;
 use hemoscope::camera::simulated::{SimulatedSlide, SimulatedSlideSettings};
-use hemoscope::camera::stage_watch::{Sight, StageWatch};
+use hemoscope::camera::stage_watch::{StageState, StageWatch};
 use hemoscope::count::{CountRules, FieldTally};
 use hemoscope::image::frame::Frame;
 use hemoscope::panel::MemoryPanel;
@@ -198,10 +198,10 @@ impl Loop {
     fn run(&mut self, captured: Box<CapturedFrame>, stages: &mut Stages) -> Box<CapturedFrame> {
         let frame = &captured.frame;
         // Twice, so that the stage is seen moving and then at rest.
-        let sights = stages.count("watch", || {
-            [(); 2].map(|()| self.watch.look(frame, |_| false))
+        let states = stages.count("watch", || {
+            [(); 2].map(|()| self.watch.observe(frame, |_| false))
         });
-        assert!(matches!(sights[1], Sight::Resting { .. }));
+        assert!(matches!(states[1], StageState::Resting { .. }));
         let quality = stages.count("judge", || {
             self.assessor.assess(frame, Some(RBC_DIAMETER_PX as u32))
         });
@@ -271,7 +271,7 @@ fn a_large_frame_is_shown_without_a_copy_of_it() {
     let quality = FrameView::default().quality;
     let mut watch = StageWatch::default();
     let before = BYTES.load(Ordering::Relaxed);
-    watch.look(&frame, |_| false);
+    watch.observe(&frame, |_| false);
     let view = shared.views.view(&frame, None, quality);
     shared.views.give_back(view);
     let taken_bytes = BYTES.load(Ordering::Relaxed) - before;

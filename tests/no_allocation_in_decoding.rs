@@ -4,7 +4,7 @@ use hemoscope::decode::JpegDecoder;
 use hemoscope::decode::yuyv::{LevelRange, decode_yuyv};
 use hemoscope::image::frame::Frame;
 use hemoscope::preprocess::scale::ScalePlan;
-use hemoscope::preprocess::{Preprocessor, Steps};
+use hemoscope::preprocess::{PreprocessOptions, Preprocessor};
 use hemoscope::quality::{FrameAssessor, QualitySettings};
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageEncoder};
@@ -43,8 +43,8 @@ fn frames_after_the_first_allocate_nothing() {
         let before = ALLOCATIONS.load(Ordering::Relaxed);
         decoder.decode(bytes, "field", &mut frame).unwrap();
         assessor.assess(&frame, Some(75));
-        let steps = Steps::default();
-        preprocessor.prepare(&frame, &plan, &steps).unwrap();
+        let options = PreprocessOptions::default();
+        preprocessor.prepare(&frame, &plan, &options).unwrap();
         let stride_bytes = SIZE_PX.0 as usize * 2;
         decode_yuyv(
             &yuyv,

@@ -7,7 +7,7 @@ use hemoscope::analysis::analyser::{AnalyseSettings, Analyser};
 use hemoscope::cell::{BoundingBox, Cell, CellClass, PerClass};
 use hemoscope::count::BorderRule;
 use hemoscope::network::Network;
-use hemoscope::preprocess::Steps;
+use hemoscope::preprocess::PreprocessOptions;
 use std::path::Path;
 
 const FIELDS: u64 = 40;
@@ -20,7 +20,7 @@ fn model() -> &'static Path {
 
 fn analyser() -> Analyser {
     let settings = AnalyseSettings {
-        steps: Steps::default(),
+        preprocess: PreprocessOptions::default(),
         border_rule: BorderRule::InnerFrame,
         rbc_diameter_um: 7.5,
         all_cells: false,

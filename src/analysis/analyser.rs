@@ -6,7 +6,7 @@ use crate::detect::{DetectSettings, Detector};
 use crate::image::frame::Frame;
 use crate::network::{Network, NetworkError, Runner};
 use crate::preprocess::scale::{ScaleError, ScalePlan};
-use crate::preprocess::{PrepareError, PreparedInput, Preprocessor, Steps};
+use crate::preprocess::{PrepareError, PreparedInput, PreprocessOptions, Preprocessor};
 use thiserror::Error;
 
 /// Why a frame was not analysed.
@@ -73,7 +73,7 @@ pub struct FieldCells {
 pub struct Analyser {
     network: Runner,
     preprocessor: Preprocessor,
-    steps: Steps,
+    preprocess: PreprocessOptions,
     detector: Detector,
     border_rule: BorderRule,
     rbc_diameter_um: f64,
@@ -82,7 +82,7 @@ pub struct Analyser {
 /// What an analyser is told once. By default no step before the network, and a mean red cell.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AnalyseSettings {
-    pub steps: Steps,
+    pub preprocess: PreprocessOptions,
     pub border_rule: BorderRule,
     /// Mean diameter of a red cell, in micrometres.
     pub rbc_diameter_um: f64,
@@ -93,7 +93,7 @@ pub struct AnalyseSettings {
 impl Default for AnalyseSettings {
     fn default() -> Self {
         Self {
-            steps: Steps::default(),
+            preprocess: PreprocessOptions::default(),
             border_rule: BorderRule::default(),
             rbc_diameter_um: 7.5,
             all_cells: false,
@@ -119,7 +119,7 @@ impl Analyser {
         Self {
             network: network.runner(),
             preprocessor: Preprocessor::default(),
-            steps: settings.steps,
+            preprocess: settings.preprocess,
             detector: Detector::new(detect_settings),
             border_rule: settings.border_rule,
             rbc_diameter_um: settings.rbc_diameter_um,
@@ -214,7 +214,7 @@ impl Analyser {
             self.network_rbc_diameter_px(),
         )?;
         observer.run(AnalysisStage::Prepare, || {
-            self.preprocessor.prepare(frame, &plan, &self.steps)?;
+            self.preprocessor.prepare(frame, &plan, &self.preprocess)?;
             Ok(())
         })?;
         observer.run(AnalysisStage::Network, || {

@@ -86,7 +86,7 @@ pub trait FrameSource: Send {
     }
 
     /// What the operator should know about how the camera is set; each once.
-    fn take_notices(&mut self) -> Vec<String> {
+    fn drain_warnings(&mut self) -> Vec<String> {
         Vec::new()
     }
 
@@ -140,12 +140,12 @@ pub fn open(
         return Ok(Box::new(camera.with_frame_interval(SIMULATED_INTERVAL)));
     }
     #[cfg(target_os = "linux")]
-    if let Some(which) = v4l2::Which::from_spec(spec) {
-        let wanted = v4l2::Wanted {
+    if let Some(selector) = v4l2::CameraSelector::from_spec(spec) {
+        let preferences = v4l2::StreamPreferences {
             controls: *controls,
-            ..v4l2::Wanted::default()
+            ..v4l2::StreamPreferences::default()
         };
-        let mut camera = v4l2::V4l2Camera::new(v4l2::Kernel, which, wanted);
+        let mut camera = v4l2::V4l2Camera::new(v4l2::Kernel, selector, preferences);
         if open_policy == OpenPolicy::Require {
             camera.open()?;
         }

@@ -1,6 +1,8 @@
 //! `hemoscope cameras`: which cameras there are, and what would be taken of each.
 
-use crate::camera::v4l2::{CameraNode, Driver, Kernel, PixelFormat, Refused, Wanted, choose};
+use crate::camera::v4l2::{
+    CameraNode, Driver, Kernel, PixelFormat, Refused, StreamPreferences, select_format,
+};
 use anyhow::{Context, Result};
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -45,14 +47,14 @@ fn describe(nodes: &[CameraNode]) -> (String, bool) {
         for offered in &node.controls {
             let control = offered.control;
             let [value, least, most] =
-                [offered.value, offered.least, offered.most].map(|value| control.in_words(value));
+                [offered.value, offered.min, offered.max].map(|value| control.in_words(value));
             let range = match least == most {
                 true => String::new(),
                 false => format!(", from {least} to {most}"),
             };
             line(4, format!("{control}: {value}{range}"));
         }
-        match choose(&node.formats, &Wanted::default()) {
+        match select_format(&node.formats, &StreamPreferences::default()) {
             Ok(choice) => {
                 usable = true;
                 line(2, format!("taken: {choice}"));
@@ -69,7 +71,7 @@ fn describe(nodes: &[CameraNode]) -> (String, bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::camera::v4l2::{Control, FourCc, OfferedControl, OfferedFormat, OfferedSize};
+    use crate::camera::v4l2::{Control, ControlRange, FourCc, OfferedFormat, OfferedSize};
 
     fn node(names: &[&[u8; 4]]) -> CameraNode {
         CameraNode {
@@ -88,17 +90,17 @@ mod tests {
                 })
                 .collect(),
             controls: vec![
-                OfferedControl {
+                ControlRange {
                     control: Control::Exposure,
-                    least: 1,
-                    most: 5000,
+                    min: 1,
+                    max: 5000,
                     step: 1,
                     value: 157,
                 },
-                OfferedControl {
+                ControlRange {
                     control: Control::WhiteBalanceAuto,
-                    least: 0,
-                    most: 1,
+                    min: 0,
+                    max: 1,
                     step: 1,
                     value: 1,
                 },

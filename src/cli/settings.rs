@@ -8,7 +8,7 @@ use crate::cli::arguments::SharedArguments;
 use crate::config::{Config, PreprocessConfig, QualityConfig};
 use crate::device::thermal::ThreadsWanted;
 use crate::panel::PanelKind;
-use crate::preprocess::Steps;
+use crate::preprocess::PreprocessOptions;
 use crate::preprocess::illumination::Illumination;
 use crate::preprocess::tone::{Contrast, WhiteBalance};
 use crate::quality::QualitySettings;
@@ -67,7 +67,7 @@ pub fn analysis_settings(config: &Config, arguments: &SharedArguments) -> Analys
     AnalysisSettings {
         model: model_location(&config.model.folder, arguments.model.as_ref()),
         analyser: AnalyseSettings {
-            steps: steps(&config.preprocess),
+            preprocess: preprocess_options(&config.preprocess),
             border_rule: config.count.border_rule,
             rbc_diameter_um: config.scale.rbc_diameter_um,
             all_cells: false,
@@ -86,8 +86,8 @@ pub fn model_location(configured: &Path, named: Option<&PathBuf>) -> ModelLocati
     )
 }
 
-fn steps(wanted: &PreprocessConfig) -> Steps {
-    Steps {
+fn preprocess_options(wanted: &PreprocessConfig) -> PreprocessOptions {
+    PreprocessOptions {
         denoise: wanted.denoise,
         illumination: wanted.flat_field.then(Illumination::default),
         white_balance: wanted.white_balance.then(WhiteBalance::default),

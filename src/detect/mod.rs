@@ -1,4 +1,4 @@
-//! Network output to cells: peaks of the heat maps, their boxes, and what to make of doubles.
+//! Network output to cells: peaks of the heat maps, their boxes, and what to make of duplicates.
 //!
 //! Every value that leaves this module is an integer computed from integers, so a frame gives
 //! the same cells on every processor.
@@ -15,7 +15,7 @@ pub const MAX_CELLS: usize = 20_000;
 /// calibration. (Calibrated, weak candidates come out near zero, and a precision-recall curve
 /// needs them.)
 const ALL_CELLS_LOGIT_Q8: i32 = -1176;
-/// Candidates that are looked at for doubles; weaker ones than these are left out.
+/// Candidates that are looked at for duplicates; weaker ones than these are left out.
 const MAX_CANDIDATES: usize = 2 * MAX_CELLS;
 
 /// Units of the network's output: one part in 256.
@@ -25,9 +25,9 @@ const PERMYRIAD: i64 = 10_000;
 /// 0.5 and 0.7 on photographs with overlapping cells; results hardly change within.
 const SAME_CLASS_OVERLAP_E4: i64 = 6_000;
 /// Two boxes of different classes that share more than this are one cell with two opinions.
-const RIVAL_OVERLAP_E4: i64 = 7_000;
+const RUNNER_UP_OVERLAP_E4: i64 = 7_000;
 /// A cell whose two best classes are nearer than this in confidence is uncertain.
-const RIVAL_MARGIN_E4: u16 = 1_000;
+const RUNNER_UP_MARGIN_E4: u16 = 1_000;
 /// A cell that the frame cuts to less than this part of a red cell's diameter is a sliver.
 const SLIVER_PART: i32 = 4;
 /// How much surer a sliver must be: half of what the network finds there is not annotated by
@@ -63,14 +63,14 @@ impl DetectSettings {
     }
 
     fn is_certain(&self, candidate: &Candidate, plan: &ScalePlan) -> bool {
-        let mut wanted = self.classes[candidate.class].certain_e4;
+        let mut wanted = self.classes[candidate.class].accept_threshold_e4;
         if self.is_sliver(&clip(&candidate.bounds, plan.frame_px()), plan) {
             wanted = wanted.saturating_add(SLIVER_MARGIN_E4);
         }
-        let rival = candidate.rival_e4;
-        let unrivalled =
-            rival == 0 || rival.saturating_add(RIVAL_MARGIN_E4) <= candidate.confidence_e4;
-        self.all_cells || (candidate.confidence_e4 >= wanted && unrivalled)
+        let runner_up = candidate.runner_up_e4;
+        let is_clear = runner_up == 0
+            || runner_up.saturating_add(RUNNER_UP_MARGIN_E4) <= candidate.confidence_e4;
+        self.all_cells || (candidate.confidence_e4 >= wanted && is_clear)
     }
 
     /// Whether the frame's edge leaves too little of a cell to be as sure as usual.
@@ -92,7 +92,7 @@ struct Candidate {
     logit_q8: i16,
     confidence_e4: u16,
     /// Confidence of the strongest other class at the same place.
-    rival_e4: u16,
+    runner_up_e4: u16,
     /// The whole box as the network sees it, in the frame, not clipped.
     bounds: BoundingBox,
     /// Place in the output, class by class, which breaks ties.
@@ -160,7 +160,7 @@ impl Detector {
         self.find_candidates(output, plan);
         self.candidates.sort_unstable_by_key(Candidate::rank);
         self.candidates.truncate(MAX_CANDIDATES);
-        self.suppress_doubles();
+        self.suppress_duplicates();
         cells.clear();
         cells.extend(self.kept.iter().map(|candidate| Cell {
             best_class: candidate.class,
@@ -226,36 +226,36 @@ impl Detector {
             class,
             logit_q8,
             confidence_e4: confidence_e4(logit_q8, &self.settings.classes[class]),
-            rival_e4: 0,
+            runner_up_e4: 0,
             bounds,
             order: place as u32,
         });
     }
 
-    /// Keeps the most confident of boxes that mean the same cell, and notes rivals of other
+    /// Keeps the most confident of boxes that mean the same cell, and notes runners-up of other
     /// classes. Kept boxes are binned by their centres, so that a crowded field costs no more
     /// than its neighbours.
-    fn suppress_doubles(&mut self) {
+    fn suppress_duplicates(&mut self) {
         self.kept.clear();
         self.grid.reset(&self.candidates);
         for candidate in &self.candidates {
-            let mut is_double = false;
+            let mut is_duplicate = false;
             self.grid.for_each_near(&candidate.bounds, |index| {
                 let stronger = &mut self.kept[index];
                 let limit_e4 = if stronger.class == candidate.class {
                     SAME_CLASS_OVERLAP_E4
                 } else {
-                    RIVAL_OVERLAP_E4
+                    RUNNER_UP_OVERLAP_E4
                 };
                 if !overlaps_more(&stronger.bounds, &candidate.bounds, limit_e4) {
                     return;
                 }
-                is_double = true;
+                is_duplicate = true;
                 if stronger.class != candidate.class {
-                    stronger.rival_e4 = stronger.rival_e4.max(candidate.confidence_e4);
+                    stronger.runner_up_e4 = stronger.runner_up_e4.max(candidate.confidence_e4);
                 }
             });
-            if !is_double && self.kept.len() < MAX_CELLS {
+            if !is_duplicate && self.kept.len() < MAX_CELLS {
                 self.grid.insert(&candidate.bounds);
                 self.kept.push(*candidate);
             }

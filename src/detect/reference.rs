@@ -19,7 +19,7 @@ pub(super) fn detect(
         )
     });
     candidates.truncate(2 * MAX_CELLS);
-    let mut kept = suppress_doubles(&candidates);
+    let mut kept = suppress_duplicates(&candidates);
     kept.truncate(MAX_CELLS);
     kept.iter()
         .map(|candidate| Cell {
@@ -55,7 +55,7 @@ pub(super) fn find_candidates(
                     class,
                     logit_q8: logit,
                     confidence_e4: confidence_e4(logit, class_settings),
-                    rival_e4: 0,
+                    runner_up_e4: 0,
                     bounds,
                     order: candidates.len() as u32,
                 });
@@ -87,22 +87,22 @@ fn overlap_e4(a: &BoundingBox, b: &BoundingBox) -> i64 {
     shared * PERMYRIAD / (a.area_q8() + b.area_q8() - shared)
 }
 
-/// Keeps the most confident of boxes that mean the same cell, and notes rivals of other classes;
+/// Keeps the most confident of boxes that mean the same cell, and notes runners-up of other classes;
 /// every pair is looked at.
-fn suppress_doubles(candidates: &[Candidate]) -> Vec<Candidate> {
+fn suppress_duplicates(candidates: &[Candidate]) -> Vec<Candidate> {
     let mut kept: Vec<Candidate> = Vec::new();
     for candidate in candidates {
-        let mut is_double = false;
+        let mut is_duplicate = false;
         for stronger in &mut kept {
             let overlap = overlap_e4(&stronger.bounds, &candidate.bounds);
             if stronger.class == candidate.class {
-                is_double |= overlap > SAME_CLASS_OVERLAP_E4;
-            } else if overlap > RIVAL_OVERLAP_E4 {
-                is_double = true;
-                stronger.rival_e4 = stronger.rival_e4.max(candidate.confidence_e4);
+                is_duplicate |= overlap > SAME_CLASS_OVERLAP_E4;
+            } else if overlap > RUNNER_UP_OVERLAP_E4 {
+                is_duplicate = true;
+                stronger.runner_up_e4 = stronger.runner_up_e4.max(candidate.confidence_e4);
             }
         }
-        if !is_double {
+        if !is_duplicate {
             kept.push(*candidate);
         }
     }

@@ -18,7 +18,7 @@ fn plan() -> ScalePlan {
 fn settings(all_cells: bool) -> DetectSettings {
     let classes = PerClass::from_fn(|class: CellClass| ClassSettings {
         name: class.name().to_owned(),
-        certain_e4: 5000,
+        accept_threshold_e4: 5000,
         candidate_e4: 2500,
         calibration_slope_q8: 256,
         calibration_intercept_q8: 0,
@@ -242,7 +242,7 @@ fn only_the_strongest_of_too_many_candidates_are_kept() {
     let mut cells = Vec::new();
     Detector::new(settings.clone()).detect(&output, &plan, &mut cells);
     assert_eq!(cells.len(), MAX_CELLS);
-    // Boxes this small never share a pixel, so that no doubles are dropped.
+    // Boxes this small never share a pixel, so that no duplicates are dropped.
     let mut expected: Vec<_> = reference::find_candidates(&output, &plan, &settings);
     assert!(expected.len() > 2 * MAX_CANDIDATES);
     expected.sort_unstable_by_key(Candidate::rank);

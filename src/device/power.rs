@@ -13,7 +13,7 @@ const REQUEST: &str = "power-off";
 /// How long the system may take to begin, once it was asked.
 const BEGIN_LIMIT: Duration = Duration::from_secs(10);
 /// Time between two looks whether it has begun.
-const LOOK: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 const REMEDY: &str = "run hemoscope as root, or cut the power now";
 
 /// Asks the system to switch off; returns when it has begun to, which `is_stopped` tells where the
@@ -48,7 +48,7 @@ fn ask_for_power_off(folder: &Path, is_stopped: impl Fn() -> bool, limit: Durati
             request.display(),
             limit.as_secs()
         );
-        thread::sleep(LOOK);
+        thread::sleep(POLL_INTERVAL);
     }
     Ok(())
 }

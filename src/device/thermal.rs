@@ -11,7 +11,7 @@ const THERMAL_FOLDER: &str = "/sys/class/thermal";
 /// Sensors looked at, at most.
 const MAX_SENSORS: usize = 32;
 /// Time between two looks: a board warms up over minutes.
-const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
 /// A board above this temperature is hot, in thousandths of a degree Celsius: boards slow their
 /// processor down from 80 or 85 °C, and the slower clock would cost more than the second thread
 /// gains.
@@ -60,7 +60,7 @@ pub struct ThreadPolicy {
     sensors: TemperatureSensors,
     is_hot: bool,
     threads: Option<usize>,
-    next_look: Option<Instant>,
+    next_poll: Option<Instant>,
 }
 
 impl ThreadPolicy {
@@ -72,16 +72,16 @@ impl ThreadPolicy {
             sensors: TemperatureSensors::list(Path::new(THERMAL_FOLDER)),
             is_hot: false,
             threads: None,
-            next_look: None,
+            next_poll: None,
         }
     }
 
     /// The number of threads from now on, where it is another one than before.
-    pub fn look(&mut self, now: Instant) -> Option<usize> {
-        if self.next_look.is_some_and(|next| now < next) {
+    pub fn poll(&mut self, now: Instant) -> Option<usize> {
+        if self.next_poll.is_some_and(|next| now < next) {
             return None;
         }
-        self.next_look = Some(now + LOOK_INTERVAL);
+        self.next_poll = Some(now + POLL_INTERVAL);
         self.is_hot = is_hot(self.is_hot, self.sensors.highest_millidegrees());
         let threads = network_threads(self.wanted, self.cores, self.is_hot);
         (self.threads.replace(threads) != Some(threads)).then_some(threads)
@@ -213,8 +213,8 @@ mod tests {
     fn the_number_of_threads_is_told_once() {
         let mut policy = ThreadPolicy::new(ThreadsWanted::Fixed(2));
         let start = Instant::now();
-        assert_eq!(policy.look(start), Some(2));
-        assert_eq!(policy.look(start), None);
-        assert_eq!(policy.look(start + 2 * LOOK_INTERVAL), None, "the same");
+        assert_eq!(policy.poll(start), Some(2));
+        assert_eq!(policy.poll(start), None);
+        assert_eq!(policy.poll(start + 2 * POLL_INTERVAL), None, "the same");
     }
 }

@@ -5,7 +5,7 @@
 //! Integers only: weights in 1/16384, computed once for a pair of sizes.
 
 use super::kernels::{
-    CHANNELS, ColumnTaps, HALVING, Kernel, MOST_PADDED_TAPS, MixedPixel, ROW_SLACK_BYTES,
+    AccumulatedPixel, CHANNELS, ColumnTaps, HALVING, Kernel, MOST_PADDED_TAPS, ROW_SLACK_BYTES,
     WEIGHT_BITS,
 };
 use crate::image::frame::{Frame, FrameError};
@@ -50,14 +50,14 @@ pub struct Resizer {
 
 #[derive(Debug, Clone)]
 struct Scratch {
-    /// One source row, already mixed, and bytes of no pixel that are read with its last ones.
+    /// One source row, already filtered, and bytes of no pixel that are read with its last ones.
     row: Vec<u8>,
     /// Every column of a halved row, those between the target's pixels too.
     columns: Vec<u8>,
-    /// Sums of a mix of many rows.
+    /// Sums of many rows.
     sums: Vec<i32>,
     /// One target row.
-    pixels: Vec<MixedPixel>,
+    pixels: Vec<AccumulatedPixel>,
 }
 
 impl Resizer {
@@ -123,8 +123,8 @@ impl Resizer {
         self.run_with(rgb, target, row_bytes, to_input_pixel)
     }
 
-    /// Rows are mixed before columns: the mixing of rows runs in vector units, and when it
-    /// reduces it leaves fewer rows to the mixing of columns. `finish` gets each pixel with a
+    /// The vertical filter comes first: it runs in vector units, and when it
+    /// reduces it leaves fewer rows to the horizontal one. `finish` gets each pixel with a
     /// fourth byte that means nothing.
     fn run_with<const PIXEL_BYTES: usize>(
         &mut self,
@@ -145,11 +145,11 @@ impl Resizer {
         let target_rows = out.chunks_exact_mut(out_row_bytes);
         for ((first, weights), target_row) in self.rows.iter().zip(target_rows) {
             let source_rows = &rgb[first * source_row_bytes..];
-            kernel.mix_rows(source_rows, weights, sums, &mut row[..source_row_bytes]);
+            kernel.filter_vertical(source_rows, weights, sums, &mut row[..source_row_bytes]);
             let Range { start, end } = self.halved;
-            self.columns.mix(kernel, row, 0, &mut pixels[..start]);
-            self.columns.mix(kernel, row, end, &mut pixels[end..]);
-            kernel.mix_halved_columns(row, columns, start, &mut pixels[start..end]);
+            self.columns.filter(kernel, row, 0, &mut pixels[..start]);
+            self.columns.filter(kernel, row, end, &mut pixels[end..]);
+            kernel.filter_horizontal_halved(row, columns, start, &mut pixels[start..end]);
             let (target_pixels, _) = target_row.as_chunks_mut::<PIXEL_BYTES>();
             for (target, pixel) in target_pixels.iter_mut().zip(&*pixels) {
                 *target = finish(*pixel);
@@ -180,7 +180,7 @@ fn check_length(
     })
 }
 
-/// For every output place along one axis, which input places it mixes and how much of each.
+/// For every output place along one axis, which input places it takes and how much of each.
 #[derive(Debug, Clone)]
 struct AxisTaps {
     first_inputs: Vec<usize>,
@@ -220,9 +220,9 @@ impl AxisTaps {
     }
 
     /// The outputs from `first` on, of a row of inputs with [`ROW_SLACK_BYTES`] behind it.
-    fn mix(&self, kernel: Kernel, row: &[u8], first: usize, out: &mut [MixedPixel]) {
+    fn filter(&self, kernel: Kernel, row: &[u8], first: usize, out: &mut [AccumulatedPixel]) {
         if self.most_taps > MOST_PADDED_TAPS {
-            return kernel.mix_many_columns(row, self.iter().skip(first), out);
+            return kernel.filter_horizontal_many(row, self.iter().skip(first), out);
         }
         let (weights, _) = self.weights.as_chunks();
         let taps = ColumnTaps {
@@ -230,7 +230,7 @@ impl AxisTaps {
             weights: &weights[first..][..out.len()],
             most_taps: self.most_taps,
         };
-        kernel.mix_columns(row, taps, out);
+        kernel.filter_horizontal(row, taps, out);
     }
 
     /// The first input of an output, and the weights.
@@ -250,7 +250,7 @@ impl AxisTaps {
         (first_input, normalized(&heights).collect())
     }
 
-    /// The outputs in the middle, if any, that mix their inputs by [`HALVING`].
+    /// The outputs in the middle, if any, that weight their inputs by [`HALVING`].
     fn halved(&self) -> Range<usize> {
         let mut outputs = self.iter().enumerate();
         let is_halving = |(output, (first, weights)): &(usize, (usize, &[i16]))| {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// Where the kernel puts its input devices.
 const INPUT_FOLDER: &str = "/dev/input";
 /// Time between two looks at the devices.
-const LOOK_INTERVAL: Duration = Duration::from_millis(40);
+const POLL_INTERVAL: Duration = Duration::from_millis(40);
 /// Time between two searches for devices that are missing.
 const SEARCH_INTERVAL: Duration = Duration::from_secs(1);
 /// Actions that may wait; what is asked for beyond them is dropped.
@@ -59,14 +59,14 @@ impl Drop for InputDevices {
 
 fn listen(mut reader: Reader<KernelInput>, actions: &SyncSender<Action>, stopped: &Receiver<()>) {
     loop {
-        reader.look(Instant::now(), &mut |action| {
+        reader.poll(Instant::now(), &mut |action| {
             // Nobody acts any more when so many wait.
             let _ = actions.try_send(action);
         });
         for news in reader.news.drain(..) {
             eprintln!("hemoscope: {news}");
         }
-        if stopped.recv_timeout(LOOK_INTERVAL) != Err(RecvTimeoutError::Timeout) {
+        if stopped.recv_timeout(POLL_INTERVAL) != Err(RecvTimeoutError::Timeout) {
             return;
         }
     }
@@ -138,7 +138,7 @@ impl<K: InputKernel> Reader<K> {
     }
 
     /// Reads every device, and searches for missing ones when it is time to.
-    fn look(&mut self, now: Instant, act: &mut dyn FnMut(Action)) {
+    fn poll(&mut self, now: Instant, act: &mut dyn FnMut(Action)) {
         if self
             .next_search
             .is_none_or(|next_search| now >= next_search)
@@ -360,9 +360,9 @@ mod tests {
         Reader::new(settings, FakeInput(Arc::clone(bench)))
     }
 
-    fn look(reader: &mut Reader<FakeInput>, now: Instant) -> Vec<Action> {
+    fn poll(reader: &mut Reader<FakeInput>, now: Instant) -> Vec<Action> {
         let mut actions = Vec::new();
-        reader.look(now, &mut |action| actions.push(action));
+        reader.poll(now, &mut |action| actions.push(action));
         actions
     }
 
@@ -381,7 +381,7 @@ mod tests {
             plug(&bench, "event2", "mouse", false);
             plug(&bench, "event3", "panel touch", false);
             let mut reader = reader(&bench, buttons, touch);
-            look(&mut reader, Instant::now());
+            poll(&mut reader, Instant::now());
             let names: Vec<_> = reader.open.iter().map(|open| open.name.as_str()).collect();
             assert_eq!(names, expected);
         }
@@ -394,19 +394,19 @@ mod tests {
         let mut reader = reader(&bench, &["gpio-keys"], "");
         let start = Instant::now();
         press(&bench, "event0");
-        assert_eq!(look(&mut reader, start), [Action::Next]);
+        assert_eq!(poll(&mut reader, start), [Action::Next]);
         unplug(&bench, "event0");
-        assert_eq!(look(&mut reader, start + LOOK_INTERVAL), []);
+        assert_eq!(poll(&mut reader, start + POLL_INTERVAL), []);
         assert!(reader.news.iter().any(|news| news.contains("has gone")));
         assert!(reader.open.is_empty());
         // It comes back under another path.
-        let back = start + SEARCH_INTERVAL + LOOK_INTERVAL;
-        look(&mut reader, back);
+        let back = start + SEARCH_INTERVAL + POLL_INTERVAL;
+        poll(&mut reader, back);
         plug(&bench, "event7", "gpio-keys", false);
         press(&bench, "event7");
-        assert_eq!(look(&mut reader, back + LOOK_INTERVAL), []);
-        assert_eq!(look(&mut reader, back + SEARCH_INTERVAL), [Action::Next]);
-        assert!(SEARCH_INTERVAL + LOOK_INTERVAL < Duration::from_secs(2));
+        assert_eq!(poll(&mut reader, back + POLL_INTERVAL), []);
+        assert_eq!(poll(&mut reader, back + SEARCH_INTERVAL), [Action::Next]);
+        assert!(SEARCH_INTERVAL + POLL_INTERVAL < Duration::from_secs(2));
     }
 
     #[test]
@@ -416,7 +416,7 @@ mod tests {
         let mut reader = reader(&bench, &["gpio-keys"], "");
         let start = Instant::now();
         for second in 0..3 {
-            look(&mut reader, start + SEARCH_INTERVAL * second);
+            poll(&mut reader, start + SEARCH_INTERVAL * second);
         }
         assert_eq!(reader.news.len(), 1, "{:?}", reader.news);
         assert!(reader.news[0].contains("gpio-keys"), "{:?}", reader.news);

@@ -92,7 +92,7 @@ pub struct ClassSettings {
     pub name: String,
     /// Calibrated confidence from which a cell is counted under its class, in ten-thousandths.
     #[serde(rename = "certain_permyriad")]
-    pub certain_e4: u16,
+    pub accept_threshold_e4: u16,
     /// Calibrated confidence from which a cell is shown at all, in ten-thousandths.
     #[serde(rename = "candidate_permyriad")]
     pub candidate_e4: u16,
@@ -224,18 +224,18 @@ impl Manifest {
 impl ClassSettings {
     fn check(&self, path: &Path) -> Result<(), NetworkError> {
         let key = |field: &str| format!("{field} of class {}", self.name);
-        let certain = self.certain_e4;
-        let usable = (1..=10_000).contains(&certain);
+        let accept = self.accept_threshold_e4;
+        let usable = (1..=10_000).contains(&accept);
         require(
             path,
             &key("certain_permyriad"),
-            certain,
+            accept,
             usable,
             "within 1..=10000",
         )?;
         let candidate = self.candidate_e4;
-        let usable = (1..=certain).contains(&candidate);
-        let allowed = format!("within 1..={certain}, the certain threshold");
+        let usable = (1..=accept).contains(&candidate);
+        let allowed = format!("within 1..={accept}, the accept threshold");
         require(
             path,
             &key("candidate_permyriad"),
@@ -370,7 +370,10 @@ mod tests {
     fn a_whole_manifest_is_read() {
         let manifest = Manifest::parse(Path::new("manifest.toml"), MANIFEST).unwrap();
         assert_eq!(manifest.input.rbc_diameter_px, 52.0);
-        assert_eq!(manifest.class_settings()[CellClass::Plt].certain_e4, 4500);
+        assert_eq!(
+            manifest.class_settings()[CellClass::Plt].accept_threshold_e4,
+            4500
+        );
         assert_eq!(manifest.metrics["map50"], 0.9);
     }
 
@@ -412,7 +415,7 @@ mod tests {
             (
                 "candidate_permyriad = 2000",
                 "candidate_permyriad = 9000",
-                "certain threshold",
+                "accept threshold",
             ),
             ("slope_q8 = 250", "slope_q8 = 0", "within 1..=4096"),
             ("\"model.onnx\"", "\"../model.onnx\"", "without a folder"),

@@ -46,7 +46,7 @@ pub enum PrepareError {
 /// They run in the order of the fields, on the frame already scaled: there are fewer pixels then,
 /// and structures have the same size for every microscope.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Steps {
+pub struct PreprocessOptions {
     /// 3x3 median.
     pub denoise: bool,
     /// Flat field.
@@ -57,7 +57,7 @@ pub struct Steps {
     pub contrast: Option<Contrast>,
 }
 
-impl Steps {
+impl PreprocessOptions {
     fn apply(&self, frame: &mut Frame) {
         if self.denoise {
             denoise::apply(frame);
@@ -126,7 +126,7 @@ impl Preprocessor {
         &mut self,
         frame: &Frame,
         plan: &ScalePlan,
-        steps: &Steps,
+        options: &PreprocessOptions,
     ) -> Result<&PreparedInput, PrepareError> {
         let (planned_width_px, planned_height_px) = plan.frame_px();
         if (frame.width_px(), frame.height_px()) != plan.frame_px() {
@@ -150,11 +150,11 @@ impl Preprocessor {
         input.height_px = padded_height_px;
         let row_bytes = padded_width_px as usize * INPUT_PIXEL_BYTES;
         input.rgbx.resize(row_bytes * padded_height_px as usize, 0);
-        if *steps == Steps::default() {
+        if *options == PreprocessOptions::default() {
             resizer.run_packed(frame.rgb(), &mut input.rgbx, padded_width_px as usize)?;
         } else {
             resizer.run(frame.rgb(), scaled.rgb_mut())?;
-            steps.apply(scaled);
+            options.apply(scaled);
             pack(scaled, &mut input.rgbx, row_bytes);
         }
         if plan.padded_px() != plan.scaled_px() {
@@ -226,7 +226,7 @@ mod tests {
         let plan = plan((70, 72), 52.0);
         assert_eq!((plan.scaled_px(), plan.padded_px()), ((70, 72), (80, 80)));
         let input = preprocessor
-            .prepare(&frame, &plan, &Steps::default())
+            .prepare(&frame, &plan, &PreprocessOptions::default())
             .unwrap();
         assert_eq!((input.width_px, input.height_px), (80, 80));
         let pixel = |x: usize, y: usize| &input.rgbx[(y * 80 + x) * 4..][..4];
@@ -238,12 +238,16 @@ mod tests {
     }
 
     /// The straightforward way: the scaled frame, then its background, then seven bits.
-    fn prepared_plainly(frame: &Frame, plan: &ScalePlan, steps: &Steps) -> PreparedInput {
+    fn prepared_plainly(
+        frame: &Frame,
+        plan: &ScalePlan,
+        options: &PreprocessOptions,
+    ) -> PreparedInput {
         let (width_px, height_px) = plan.scaled_px();
         let mut scaled = Frame::filled(width_px, height_px, [0; 3]).unwrap();
         let mut resizer = Resizer::new(plan.frame_px(), plan.scaled_px()).unwrap();
         resizer.run(frame.rgb(), scaled.rgb_mut()).unwrap();
-        steps.apply(&mut scaled);
+        options.apply(&mut scaled);
         let rows = scaled.rgb().chunks_exact(width_px as usize * 3);
         let rows: Vec<_> = rows
             .step_by((height_px as usize / BACKGROUND_ROWS).max(1))
@@ -279,10 +283,10 @@ mod tests {
             let rgb = (0..size.0 * size.1 * 3).map(|_| random.byte());
             let frame = Frame::new(size.0, size.1, rgb.collect()).unwrap();
             let plan = plan(size, rbc_px);
-            let steps = Steps { denoise, ..Steps::default() };
+            let options = PreprocessOptions { denoise, ..PreprocessOptions::default() };
             let mut preprocessor = Preprocessor::default();
-            let input = preprocessor.prepare(&frame, &plan, &steps).unwrap();
-            prop_assert!(*input == prepared_plainly(&frame, &plan, &steps));
+            let input = preprocessor.prepare(&frame, &plan, &options).unwrap();
+            prop_assert!(*input == prepared_plainly(&frame, &plan, &options));
         }
     }
 
@@ -292,15 +296,18 @@ mod tests {
         let large = Frame::filled(416, 416, [10, 20, 30]).unwrap();
         let small_plan = plan((100, 90), 60.0);
         let large_plan = plan((416, 416), 81.2);
-        let steps = Steps::default();
+        let options = PreprocessOptions::default();
         let mut fresh = Preprocessor::default();
-        let expected = fresh.prepare(&small, &small_plan, &steps).unwrap().clone();
+        let expected = fresh
+            .prepare(&small, &small_plan, &options)
+            .unwrap()
+            .clone();
         let mut reused = Preprocessor::default();
-        reused.prepare(&large, &large_plan, &steps).unwrap();
-        let first = reused.prepare(&small, &small_plan, &steps).unwrap();
+        reused.prepare(&large, &large_plan, &options).unwrap();
+        let first = reused.prepare(&small, &small_plan, &options).unwrap();
         assert!(*first == expected, "the buffers of another size show");
         let place = first.rgbx.as_ptr();
-        let second = reused.prepare(&small, &small_plan, &steps).unwrap();
+        let second = reused.prepare(&small, &small_plan, &options).unwrap();
         assert!(*second == expected);
         assert_eq!(second.rgbx.as_ptr(), place);
     }
@@ -309,7 +316,11 @@ mod tests {
     fn a_frame_of_another_size_is_refused() {
         let frame = Frame::filled(100, 100, [1; 3]).unwrap();
         let error = Preprocessor::default()
-            .prepare(&frame, &plan((100, 101), 52.0), &Steps::default())
+            .prepare(
+                &frame,
+                &plan((100, 101), 52.0),
+                &PreprocessOptions::default(),
+            )
             .unwrap_err();
         assert!(error.to_string().contains("100x101"), "{error}");
     }
@@ -323,44 +334,47 @@ mod tests {
             pixel.copy_from_slice(&[light + grain, light, light / 2].map(|value| value as u8));
         }
         let plan = plan((128, 128), 52.0);
-        let input = |steps: &Steps| {
+        let input = |options: &PreprocessOptions| {
             let mut preprocessor = Preprocessor::default();
-            preprocessor.prepare(&frame, &plan, steps).unwrap().clone()
+            preprocessor
+                .prepare(&frame, &plan, options)
+                .unwrap()
+                .clone()
         };
-        let plain = input(&Steps::default());
+        let plain = input(&PreprocessOptions::default());
         let cases = [
             (
                 "denoise",
-                Steps {
+                PreprocessOptions {
                     denoise: true,
-                    ..Steps::default()
+                    ..PreprocessOptions::default()
                 },
             ),
             (
                 "illumination",
-                Steps {
+                PreprocessOptions {
                     illumination: Some(Illumination::default()),
-                    ..Steps::default()
+                    ..PreprocessOptions::default()
                 },
             ),
             (
                 "white balance",
-                Steps {
+                PreprocessOptions {
                     white_balance: Some(WhiteBalance::default()),
-                    ..Steps::default()
+                    ..PreprocessOptions::default()
                 },
             ),
             (
                 "contrast",
-                Steps {
+                PreprocessOptions {
                     contrast: Some(Contrast::default()),
-                    ..Steps::default()
+                    ..PreprocessOptions::default()
                 },
             ),
         ];
         let idle: Vec<_> = cases
             .iter()
-            .filter(|(_, steps)| input(steps) == plain)
+            .filter(|(_, options)| input(options) == plain)
             .map(|case| case.0)
             .collect();
         assert!(idle.is_empty(), "{idle:?}");

@@ -33,7 +33,7 @@ pub(super) fn analyse(
             Err(RecvTimeoutError::Timeout) => continue,
             Err(RecvTimeoutError::Disconnected) => break,
         };
-        if let Some(threads) = threads.look(Instant::now()) {
+        if let Some(threads) = threads.poll(Instant::now()) {
             analysis.set_threads(threads);
         }
         if frame.smear != smear {

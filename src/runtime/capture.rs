@@ -1,6 +1,6 @@
 //! The thread that owns the camera.
 
-use crate::camera::stage_watch::{Sight, StageWatch};
+use crate::camera::stage_watch::{StageState, StageWatch};
 use crate::camera::{CameraError, CapturedFrame, FrameSource};
 use crate::quality::FrameAssessor;
 use crate::runtime::channels::{FieldFrame, Shared, SmearEvent};
@@ -49,7 +49,7 @@ impl Capture<'_> {
                 continue;
             }
             let given = self.source.next_frame_into(&mut captured);
-            let mut notices = self.source.take_notices().into_iter();
+            let mut notices = self.source.drain_warnings().into_iter();
             if notices.any(|notice| self.say(Event::CameraNotice(notice)).is_err()) {
                 break;
             }
@@ -151,9 +151,9 @@ impl Capture<'_> {
             return captured.field;
         };
         let shared = self.shared;
-        match watch.look(&captured.frame, |field| shared.is_settled(field)) {
-            Sight::Moving => None,
-            Sight::Resting { field } => Some(field),
+        match watch.observe(&captured.frame, |field| shared.is_settled(field)) {
+            StageState::Moving => None,
+            StageState::Resting { field } => Some(field),
         }
     }
 

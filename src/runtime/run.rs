@@ -434,7 +434,7 @@ mod tests {
             actions: |_: &Session| {
                 looks += 1;
                 assert!(looks < MAX_LOOKS, "the hung camera was not seen");
-                let look = shared.heartbeats.look();
+                let look = shared.heartbeats.ages();
                 if !is_alive(&look, LIMIT) {
                     let [main, capture, analysis] = look;
                     // Another loop may be late once on a busy machine.

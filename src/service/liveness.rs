@@ -31,7 +31,7 @@ pub struct Heartbeats {
 }
 
 /// How long ago each loop went round, in the order of [`Beat::ALL`]; `None` for one that ended.
-pub type Look = [Option<Duration>; 3];
+pub type BeatAges = [Option<Duration>; 3];
 
 impl Default for Heartbeats {
     fn default() -> Self {
@@ -54,7 +54,7 @@ impl Heartbeats {
     }
 
     /// How the loops are now.
-    pub fn look(&self) -> Look {
+    pub fn ages(&self) -> BeatAges {
         Beat::ALL.map(|beat| {
             let last_ms = self.last_ms[beat as usize].load(Ordering::Acquire);
             let ago_ms = self.now_ms().saturating_sub(last_ms);
@@ -70,8 +70,8 @@ impl Heartbeats {
 
 /// Whether every loop that has not ended went round within `limit`. Two of three are not enough:
 /// a device that draws but sees nothing looks alive and counts nothing.
-pub fn is_alive(look: &Look, limit: Duration) -> bool {
-    look.iter().flatten().all(|ago| *ago <= limit)
+pub fn is_alive(ages: &BeatAges, limit: Duration) -> bool {
+    ages.iter().flatten().all(|ago| *ago <= limit)
 }
 
 #[cfg(test)]
@@ -93,8 +93,8 @@ mod tests {
             ("ended, and the screen hangs", [Some(11), None, None], false),
         ];
         for (name, ago_s, expected) in cases {
-            let look = ago_s.map(|ago_s| ago_s.map(Duration::from_secs));
-            assert_eq!(is_alive(&look, limit), expected, "{name}");
+            let ages = ago_s.map(|ago_s| ago_s.map(Duration::from_secs));
+            assert_eq!(is_alive(&ages, limit), expected, "{name}");
         }
     }
 
@@ -115,12 +115,12 @@ mod tests {
                 .iter()
                 .for_each(|last_ms| last_ms.store(0, Ordering::Relaxed));
             others.iter().for_each(|beat| heartbeats.beat(*beat));
-            assert!(!is_alive(&heartbeats.look(), limit), "{silent:?}");
+            assert!(!is_alive(&heartbeats.ages(), limit), "{silent:?}");
             heartbeats.beat(silent);
-            assert!(is_alive(&heartbeats.look(), limit), "{silent:?}");
+            assert!(is_alive(&heartbeats.ages(), limit), "{silent:?}");
         }
         heartbeats.last_ms[1].store(0, Ordering::Relaxed);
         heartbeats.end(Beat::Capture);
-        assert!(is_alive(&heartbeats.look(), limit));
+        assert!(is_alive(&heartbeats.ages(), limit));
     }
 }

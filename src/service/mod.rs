@@ -4,14 +4,14 @@
 mod liveness;
 mod stop;
 
-pub use liveness::{Beat, Heartbeats, Look, is_alive};
+pub use liveness::{Beat, BeatAges, Heartbeats, is_alive};
 pub use stop::StopSignal;
 
 use sd_notify::NotifyState;
 use std::time::{Duration, Instant};
 
 /// Signs of life in each interval of the watchdog: one may come late.
-const KICKS_PER_INTERVAL: u32 = 3;
+const NOTIFICATIONS_PER_INTERVAL: u32 = 3;
 /// Part of the watchdog's interval in which every loop must have gone round. A slow network must
 /// be done with its frame by then: give a board an interval of four times that or more.
 const LOOPS_PER_INTERVAL: u32 = 2;
@@ -23,7 +23,7 @@ pub struct Service {
     watchdog: Option<Duration>,
     is_ready: bool,
     status: String,
-    next_kick: Option<Instant>,
+    next_notification: Option<Instant>,
     has_failed: bool,
 }
 
@@ -34,7 +34,7 @@ impl Service {
             watchdog: sd_notify::watchdog_enabled(),
             is_ready: false,
             status: String::new(),
-            next_kick: None,
+            next_notification: None,
             has_failed: false,
         }
     }
@@ -50,24 +50,26 @@ impl Service {
             status.clone_into(&mut self.status);
             self.tell(&[NotifyState::Status(status)]);
         }
-        self.kick_if(|interval| is_alive(&heartbeats.look(), interval / LOOPS_PER_INTERVAL));
+        self.notify_watchdog_if(|interval| {
+            is_alive(&heartbeats.ages(), interval / LOOPS_PER_INTERVAL)
+        });
     }
 
     /// Gives a sign of life while nothing runs any more but a message is on the screen.
     pub fn failure_shown(&mut self) {
-        self.kick_if(|_| true);
+        self.notify_watchdog_if(|_| true);
     }
 
-    fn kick_if(&mut self, is_alive: impl FnOnce(Duration) -> bool) {
+    fn notify_watchdog_if(&mut self, is_alive: impl FnOnce(Duration) -> bool) {
         let now = Instant::now();
         let Some(interval) = self.watchdog else {
             return;
         };
-        if self.next_kick.is_some_and(|next| now < next) {
+        if self.next_notification.is_some_and(|next| now < next) {
             return;
         }
         if is_alive(interval) {
-            self.next_kick = Some(now + interval / KICKS_PER_INTERVAL);
+            self.next_notification = Some(now + interval / NOTIFICATIONS_PER_INTERVAL);
             self.tell(&[NotifyState::Watchdog]);
         }
     }

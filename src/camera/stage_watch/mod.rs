@@ -50,7 +50,7 @@ const PLACES: usize = 4;
 
 /// What one more frame shows of the stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Sight {
+pub enum StageState {
     /// It moves, or is seen for the first time.
     Moving,
     /// It rests on a field. Every field that overlaps no counted one has another number.
@@ -70,7 +70,7 @@ pub struct StageWatch {
     next_place: usize,
     fields: u64,
     correlation: Correlation,
-    has_looked: bool,
+    has_observed: bool,
 }
 
 /// How a field looked at rest.
@@ -92,30 +92,30 @@ impl Default for StageWatch {
             next_place: 0,
             fields: 0,
             correlation: Correlation::default(),
-            has_looked: false,
+            has_observed: false,
         }
     }
 }
 
 impl StageWatch {
     /// Looks at the next frame; `is_settled` tells whether a field needs no more frames.
-    pub fn look(&mut self, frame: &Frame, is_settled: impl Fn(u64) -> bool) -> Sight {
+    pub fn observe(&mut self, frame: &Frame, is_settled: impl Fn(u64) -> bool) -> StageState {
         std::mem::swap(&mut self.now, &mut self.last);
-        self.now.look(frame);
-        let is_first = !std::mem::replace(&mut self.has_looked, true);
+        self.now.observe(frame);
+        let is_first = !std::mem::replace(&mut self.has_observed, true);
         if let Some(field) = self.resting
             && self.now.is_still_as(&self.rest)
         {
-            return Sight::Resting { field };
+            return StageState::Resting { field };
         }
         self.resting = None;
         if is_first || !self.now.is_still_as(&self.last) {
-            return Sight::Moving;
+            return StageState::Moving;
         }
         let field = self.name_field(is_settled);
         self.resting = Some(field);
         self.rest.copy_from(&self.now);
-        Sight::Resting { field }
+        StageState::Resting { field }
     }
 
     /// Another slide lies on the stage: what was seen before is none of its fields. Numbers go on.
@@ -184,7 +184,7 @@ struct BlockSums {
 }
 
 impl LumaGrid {
-    fn look(&mut self, frame: &Frame) {
+    fn observe(&mut self, frame: &Frame) {
         let (width, height) = (frame.width_px() as usize, frame.height_px() as usize);
         let mut noise_q4 = 0;
         let mut texture_q4 = 0;

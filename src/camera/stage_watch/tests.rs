@@ -40,10 +40,10 @@ fn window(large: &Frame, left: u32, top: u32) -> Frame {
 
 /// Shows a frame until the stage is seen at rest.
 fn rest_on(watch: &mut StageWatch, frame: &Frame, settled: &BTreeSet<u64>) -> u64 {
-    let sights = [0; 3].map(|_| watch.look(frame, |field| settled.contains(&field)));
-    match sights[2] {
-        Sight::Resting { field } => field,
-        Sight::Moving => panic!("the stage moves under a frame that stays the same"),
+    let states = [0; 3].map(|_| watch.observe(frame, |field| settled.contains(&field)));
+    match states[2] {
+        StageState::Resting { field } => field,
+        StageState::Moving => panic!("the stage moves under a frame that stays the same"),
     }
 }
 
@@ -52,9 +52,9 @@ fn one_pixel_is_rest_and_five_are_motion() {
     let large = large_field(11);
     for (shift_px, expected) in [(0, true), (1, true), (5, false), (40, false), (640, false)] {
         let mut watch = StageWatch::default();
-        watch.look(&window(&large, 0, 0), |_| false);
-        let sight = watch.look(&window(&large, shift_px, 0), |_| false);
-        assert_eq!(sight != Sight::Moving, expected, "{shift_px} px");
+        watch.observe(&window(&large, 0, 0), |_| false);
+        let state = watch.observe(&window(&large, shift_px, 0), |_| false);
+        assert_eq!(state != StageState::Moving, expected, "{shift_px} px");
     }
 }
 
@@ -64,13 +64,13 @@ fn a_stage_that_creeps_is_not_counted_again_before_the_field_has_left() {
     let mut watch = StageWatch::default();
     let mut first_of_next = None;
     for shift_px in 0..=FRAME_PX.0 {
-        let sight = watch.look(&window(&large, shift_px, 0), |field| field == 0);
-        match sight {
-            Sight::Moving | Sight::Resting { field: 0 } => {
+        let state = watch.observe(&window(&large, shift_px, 0), |field| field == 0);
+        match state {
+            StageState::Moving | StageState::Resting { field: 0 } => {
                 assert_eq!(first_of_next, None, "at {shift_px} px");
             }
-            Sight::Resting { field: 1 } => first_of_next = first_of_next.or(Some(shift_px)),
-            Sight::Resting { field } => panic!("field {field} at {shift_px} px"),
+            StageState::Resting { field: 1 } => first_of_next = first_of_next.or(Some(shift_px)),
+            StageState::Resting { field } => panic!("field {field} at {shift_px} px"),
         }
     }
     let first_of_next = first_of_next.expect("another field in the end");
@@ -84,11 +84,11 @@ fn brighter_light_is_no_motion_and_a_black_frame_no_fault() {
     let mut brighter = frame.clone();
     let levels = brighter.rgb_mut().iter_mut();
     levels.for_each(|level| *level = level.saturating_sub(6));
-    watch.look(&frame, |_| false);
-    assert_ne!(watch.look(&brighter, |_| false), Sight::Moving);
+    watch.observe(&frame, |_| false);
+    assert_ne!(watch.observe(&brighter, |_| false), StageState::Moving);
     let black = Frame::filled(3, 1, [0; 3]).unwrap();
-    watch.look(&black, |_| false);
-    assert_ne!(watch.look(&black, |_| false), Sight::Moving);
+    watch.observe(&black, |_| false);
+    assert_ne!(watch.observe(&black, |_| false), StageState::Moving);
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn unrelated_fields_are_told_apart() {
         let details: Vec<Detail> = (0..16)
             .map(|index| {
                 let mut grid = LumaGrid::default();
-                grid.look(&slide.field(index).0);
+                grid.observe(&slide.field(index).0);
                 let mut detail = Detail::default();
                 detail.of(&grid);
                 detail
@@ -177,7 +177,8 @@ fn counted_fields(mut camera: SimulatedCamera) -> Vec<FieldTruth> {
     let mut captured = CapturedFrame::default();
     while camera.next_frame_into(&mut captured).unwrap() {
         assert_eq!(captured.field, None);
-        if let Sight::Resting { field } = watch.look(&captured.frame, |f| settled.contains(&f))
+        if let StageState::Resting { field } =
+            watch.observe(&captured.frame, |f| settled.contains(&f))
             && settled.insert(field)
         {
             let truth = captured

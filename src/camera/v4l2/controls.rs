@@ -103,11 +103,11 @@ impl fmt::Display for Control {
 
 /// A control that a camera has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OfferedControl {
+pub struct ControlRange {
     pub control: Control,
     /// The values that it takes, in the kernel's units.
-    pub least: i32,
-    pub most: i32,
+    pub min: i32,
+    pub max: i32,
     pub step: i32,
     pub value: i32,
 }
@@ -175,7 +175,7 @@ impl ControlPlan {
     }
 
     /// What there is to say, each once.
-    pub(super) fn take_notices(&mut self) -> Vec<String> {
+    pub(super) fn drain_warnings(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notices)
     }
 
@@ -261,7 +261,7 @@ impl ControlPlan {
             ));
             return Ok(());
         };
-        let value = value.clamp(offered.least, offered.most.max(offered.least));
+        let value = value.clamp(offered.min, offered.max.max(offered.min));
         if let Err(error) = device.set_control(control, value) {
             if error.raw_os_error() == Some(libc::ENODEV) {
                 return Err(error);

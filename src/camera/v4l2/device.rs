@@ -3,7 +3,7 @@
 //! The crate `v4l` brings the calls' numbers and structures. Its own queue is not used, since it
 //! cannot go on after a timeout, and its conversions panic on what they do not know.
 
-use super::controls::{Control, OfferedControl};
+use super::controls::{Control, ControlRange};
 use super::select_format::{Choice, FourCc, OfferedFormat, OfferedSize};
 use super::{CameraNode, CaptureDevice, Dequeued, StreamFormat};
 use std::fs::{File, OpenOptions};
@@ -160,7 +160,7 @@ pub(super) fn node(path: &Path) -> io::Result<Option<CameraNode>> {
 /// A control as it stands; `None` where the camera has none that can be read.
 ///
 /// One at a time, since the crate's call for several gives the kernel a wrong size.
-fn control(descriptor: RawFd, control: Control) -> io::Result<Option<OfferedControl>> {
+fn control(descriptor: RawFd, control: Control) -> io::Result<Option<ControlRange>> {
     let mut query = v4l2_queryctrl {
         id: control.id(),
         ..v4l2_queryctrl::zeroed()
@@ -178,10 +178,10 @@ fn control(descriptor: RawFd, control: Control) -> io::Result<Option<OfferedCont
     if let Err(error) = call(descriptor, vidioc::VIDIOC_G_CTRL, &mut current) {
         return unless_gone(error);
     }
-    Ok(Some(OfferedControl {
+    Ok(Some(ControlRange {
         control,
-        least: query.minimum,
-        most: query.maximum,
+        min: query.minimum,
+        max: query.maximum,
         step: query.step,
         value: current.value,
     }))
@@ -415,7 +415,7 @@ impl CaptureDevice for KernelDevice {
         self.format
     }
 
-    fn control(&mut self, of: Control) -> io::Result<Option<OfferedControl>> {
+    fn control(&mut self, of: Control) -> io::Result<Option<ControlRange>> {
         control(self.file.as_raw_fd(), of)
     }
 

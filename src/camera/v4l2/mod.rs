@@ -10,11 +10,12 @@ mod select_format;
 mod tests;
 
 pub use select_format::{
-    Choice, FourCc, OfferedFormat, OfferedSize, PixelFormat, Refused, Wanted, choose,
+    Choice, FourCc, OfferedFormat, OfferedSize, PixelFormat, Refused, StreamPreferences,
+    select_format,
 };
 
 pub use super::ControlSettings;
-pub use controls::{Control, OfferedControl};
+pub use controls::{Control, ControlRange};
 
 use super::{CameraError, CapturedFrame, FrameSource, Unavailable};
 use crate::decode::yuyv::{LevelRange, decode_yuyv};
@@ -34,7 +35,7 @@ const MAX_GAP_FRAMES: u32 = 1000;
 /// Time between two tries to open a camera that is away.
 const RETRY: Duration = Duration::from_millis(500);
 /// How long the camera's automatics may settle before they are switched off.
-const SETTLE: Duration = Duration::from_secs(2);
+const AUTO_EXPOSURE_CONVERGENCE: Duration = Duration::from_secs(2);
 /// The rate at which frames are counted for that where the camera does not tell its own.
 const USUAL_RATE_MHZ: u32 = 30_000;
 
@@ -46,7 +47,7 @@ pub struct CameraNode {
     pub card: String,
     pub driver: String,
     pub formats: Vec<OfferedFormat>,
-    pub controls: Vec<OfferedControl>,
+    pub controls: Vec<ControlRange>,
 }
 
 /// What a stream really gives.
@@ -77,7 +78,7 @@ pub trait CaptureDevice: Send {
     ///
     /// # Errors
     /// The camera has gone.
-    fn control(&mut self, control: Control) -> io::Result<Option<OfferedControl>>;
+    fn control(&mut self, control: Control) -> io::Result<Option<ControlRange>>;
 
     /// Sets a control.
     ///
@@ -134,30 +135,31 @@ impl Driver for Kernel {
 
 /// Which camera to take.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Which {
+pub enum CameraSelector {
     /// The only one there is.
-    Only,
-    At(PathBuf),
+    Any,
+    /// The one with this device file.
+    Path(PathBuf),
 }
 
-impl Which {
+impl CameraSelector {
     /// What `v4l2` or `v4l2:PATH` names; `None` for any other source.
     pub fn from_spec(spec: &str) -> Option<Self> {
         match spec.split_once(':') {
-            None => (spec == "v4l2").then_some(Self::Only),
-            Some(("v4l2", path)) if !path.is_empty() => Some(Self::At(path.into())),
+            None => (spec == "v4l2").then_some(Self::Any),
+            Some(("v4l2", path)) if !path.is_empty() => Some(Self::Path(path.into())),
             Some(_) => None,
         }
     }
 }
 
-/// A V4L2 camera as a source of frames. It outlives its own unavailable: while it is away,
+/// A V4L2 camera as a source of frames. It outlives a camera that goes away: meanwhile
 /// [`CameraError::Unavailable`] says why, and it is opened again as soon as it is back.
 pub struct V4l2Camera<D> {
     driver: D,
     name: String,
-    which: Which,
-    wanted: Wanted,
+    selector: CameraSelector,
+    preferences: StreamPreferences,
     controls: ControlPlan,
     state: State,
     decoder: JpegDecoder,
@@ -174,7 +176,7 @@ enum State {
         /// Frames that are not shown, since the camera's automatics still settle.
         settling: Option<Settling>,
         /// The camera hung, and its driver may give again what it had kept: that is not shown.
-        first_may_be_old: bool,
+        discard_first_frame: bool,
     },
     Away {
         unavailable: Unavailable,
@@ -195,10 +197,10 @@ impl Settling {
             0 => USUAL_RATE_MHZ,
             rate_mhz => rate_mhz,
         };
-        let frames = u64::from(rate_mhz) * SETTLE.as_secs() / 1000;
+        let frames = u64::from(rate_mhz) * AUTO_EXPOSURE_CONVERGENCE.as_secs() / 1000;
         Self {
             frames_left: u32::try_from(frames).unwrap_or(u32::MAX),
-            until: Instant::now() + SETTLE,
+            until: Instant::now() + AUTO_EXPOSURE_CONVERGENCE,
         }
     }
 }
@@ -206,17 +208,17 @@ impl Settling {
 impl<D: Driver> V4l2Camera<D> {
     /// A camera that is opened when the first frame is asked for, and looked for as long as it
     /// is not there.
-    pub fn new(driver: D, which: Which, wanted: Wanted) -> Self {
-        let name = match &which {
-            Which::Only => "v4l2".to_owned(),
-            Which::At(path) => format!("v4l2:{}", path.display()),
+    pub fn new(driver: D, selector: CameraSelector, preferences: StreamPreferences) -> Self {
+        let name = match &selector {
+            CameraSelector::Any => "v4l2".to_owned(),
+            CameraSelector::Path(path) => format!("v4l2:{}", path.display()),
         };
         Self {
             driver,
             name,
-            which,
-            controls: ControlPlan::new(&wanted.controls),
-            wanted,
+            selector,
+            controls: ControlPlan::new(&preferences.controls),
+            preferences,
             state: State::Away {
                 unavailable: Unavailable::NotConnected,
                 next_try: Instant::now(),
@@ -240,17 +242,17 @@ impl<D: Driver> V4l2Camera<D> {
     }
 
     fn start(&mut self) -> Result<(), Unavailable> {
-        let path = match &self.which {
-            Which::At(path) => path.clone(),
-            Which::Only => only(self.driver.nodes())?,
+        let path = match &self.selector {
+            CameraSelector::Path(path) => path.clone(),
+            CameraSelector::Any => only(self.driver.nodes())?,
         };
-        self.state = start(&self.driver, &path, &self.wanted, &mut self.controls)?;
+        self.state = start(&self.driver, &path, &self.preferences, &mut self.controls)?;
         self.name = format!("v4l2:{}", path.display());
         Ok(())
     }
 
     /// Closes the camera; it will be tried again.
-    fn leave(&mut self, unavailable: Unavailable, next_try: Instant) -> CameraError {
+    fn disconnect(&mut self, unavailable: Unavailable, next_try: Instant) -> CameraError {
         self.state = State::Away {
             unavailable: unavailable.clone(),
             next_try,
@@ -262,7 +264,7 @@ impl<D: Driver> V4l2Camera<D> {
     }
 
     /// Tries to open a camera that is away, once it is time to.
-    fn come_back(&mut self) -> Result<(), CameraError> {
+    fn reconnect(&mut self) -> Result<(), CameraError> {
         let State::Away {
             unavailable,
             next_try,
@@ -277,13 +279,14 @@ impl<D: Driver> V4l2Camera<D> {
             // A camera that hung is often still held by its driver for a moment.
             let is_held = hung && unavailable == Unavailable::InUse;
             let unavailable = if is_held { left_for } else { unavailable };
-            self.leave(unavailable, Instant::now() + RETRY)
+            self.disconnect(unavailable, Instant::now() + RETRY)
         })?;
         if let State::Streaming {
-            first_may_be_old, ..
+            discard_first_frame,
+            ..
         } = &mut self.state
         {
-            *first_may_be_old = hung;
+            *discard_first_frame = hung;
         }
         Ok(())
     }
@@ -306,7 +309,7 @@ fn only(nodes: Vec<CameraNode>) -> Result<PathBuf, Unavailable> {
 fn start(
     driver: &impl Driver,
     path: &Path,
-    wanted: &Wanted,
+    preferences: &StreamPreferences,
     controls: &mut ControlPlan,
 ) -> Result<State, Unavailable> {
     let unsuitable = |reason: String| Unavailable::Unsuitable { reason };
@@ -316,8 +319,8 @@ fn start(
         .ok_or_else(|| {
             unsuitable("is no camera; see `hemoscope cameras` for those there are".to_owned())
         })?;
-    let choice =
-        choose(&node.formats, wanted).map_err(|refused| unsuitable(explain_refusal(&refused)))?;
+    let choice = select_format(&node.formats, preferences)
+        .map_err(|refused| unsuitable(explain_refusal(&refused)))?;
     let mut device = driver
         .start(path, &choice)
         .map_err(|error| unavailable_of(&error))?;
@@ -339,7 +342,7 @@ fn start(
         format: choice.format,
         last_sequence: None,
         settling: must_settle.then(|| Settling::at(choice.size.rate_mhz)),
-        first_may_be_old: false,
+        discard_first_frame: false,
     })
 }
 
@@ -397,7 +400,7 @@ impl<D: Driver> V4l2Camera<D> {
             Ok(_) => self.controls.freeze(&mut **device),
             Err(error) => Err(error),
         };
-        frozen.map_err(|error| self.leave(unavailable_of(&error), Instant::now()))
+        frozen.map_err(|error| self.disconnect(unavailable_of(&error), Instant::now()))
     }
 }
 
@@ -424,23 +427,23 @@ impl<D: Driver> FrameSource for V4l2Camera<D> {
         Control::ALL.into_iter().filter_map(stands).collect()
     }
 
-    fn take_notices(&mut self) -> Vec<String> {
-        self.controls.take_notices()
+    fn drain_warnings(&mut self) -> Vec<String> {
+        self.controls.drain_warnings()
     }
 
     fn next_frame_into(&mut self, captured: &mut CapturedFrame) -> Result<bool, CameraError> {
-        self.come_back()?;
+        self.reconnect()?;
         self.settle()?;
         let State::Streaming {
             device,
             format,
             last_sequence,
-            first_may_be_old,
+            discard_first_frame,
             ..
         } = &mut self.state
         else {
             let unavailable = Unavailable::NotConnected;
-            return Err(self.leave(unavailable, Instant::now() + RETRY));
+            return Err(self.disconnect(unavailable, Instant::now() + RETRY));
         };
         let stream = device.format();
         let (decoder, range) = (&mut self.decoder, self.range);
@@ -456,10 +459,10 @@ impl<D: Driver> FrameSource for V4l2Camera<D> {
             Ok(Dequeued::Frame { sequence }) => sequence,
             Ok(Dequeued::TimedOut) => {
                 let seconds = FRAME_LIMIT.as_secs();
-                return Err(self.leave(Unavailable::Silent { seconds }, Instant::now()));
+                return Err(self.disconnect(Unavailable::Silent { seconds }, Instant::now()));
             }
             Err(error) => {
-                return Err(self.leave(unavailable_of(&error), Instant::now()));
+                return Err(self.disconnect(unavailable_of(&error), Instant::now()));
             }
         };
         // The driver's gaps count as frames: nothing is lost unnoticed.
@@ -471,7 +474,7 @@ impl<D: Driver> FrameSource for V4l2Camera<D> {
         };
         *last_sequence = Some(sequence);
         self.frames += u64::from(step);
-        if mem::take(first_may_be_old) {
+        if mem::take(discard_first_frame) {
             return self.next_frame_into(captured);
         }
         captured.sequence = self.frames - 1;

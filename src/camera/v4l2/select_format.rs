@@ -90,20 +90,20 @@ pub struct OfferedFormat {
 
 /// What the device would like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wanted {
+pub struct StreamPreferences {
     pub width_px: u32,
     pub height_px: u32,
     /// Below this rate, in thousandths of a frame a second, focusing by the screen is a torment.
-    pub least_rate_mhz: u32,
+    pub min_rate_mhz: u32,
     pub controls: ControlSettings,
 }
 
-impl Default for Wanted {
+impl Default for StreamPreferences {
     fn default() -> Self {
         Self {
             width_px: 640,
             height_px: 480,
-            least_rate_mhz: 10_000,
+            min_rate_mhz: 10_000,
             controls: ControlSettings::default(),
         }
     }
@@ -139,9 +139,9 @@ impl fmt::Display for Choice {
 ///
 /// # Errors
 /// No format can be taken: each with its reason, none where the camera offers none.
-pub fn choose(
+pub fn select_format(
     offered: &[OfferedFormat],
-    wanted: &Wanted,
+    preferences: &StreamPreferences,
 ) -> Result<Choice, Vec<(FourCc, Refused)>> {
     let mut refused = Vec::new();
     let mut best: Option<Choice> = None;
@@ -163,7 +163,7 @@ pub fn choose(
         }
         for &size in sizes {
             let choice = Choice { format, size };
-            if best.is_none_or(|best| merit(&choice, wanted) > merit(&best, wanted)) {
+            if best.is_none_or(|best| score(&choice, preferences) > score(&best, preferences)) {
                 best = Some(choice);
             }
         }
@@ -176,11 +176,11 @@ fn is_within_limits(size: &OfferedSize) -> bool {
 }
 
 /// Larger is better, the first difference decides.
-fn merit(choice: &Choice, wanted: &Wanted) -> (bool, i64, bool, bool, u32) {
+fn score(choice: &Choice, preferences: &StreamPreferences) -> (bool, i64, bool, bool, u32) {
     let size = &choice.size;
-    let covers = size.width_px >= wanted.width_px && size.height_px >= wanted.height_px;
+    let covers = size.width_px >= preferences.width_px && size.height_px >= preferences.height_px;
     let pixels = i64::from(size.width_px) * i64::from(size.height_px);
-    let is_fast = size.rate_mhz == 0 || size.rate_mhz >= wanted.least_rate_mhz;
+    let is_fast = size.rate_mhz == 0 || size.rate_mhz >= preferences.min_rate_mhz;
     (
         covers,
         if covers { -pixels } else { pixels },
@@ -250,7 +250,7 @@ mod tests {
             ),
         ];
         for (name, offered, expected) in cases {
-            let choice = choose(&offered, &Wanted::default()).unwrap();
+            let choice = select_format(&offered, &StreamPreferences::default()).unwrap();
             assert_eq!(choice.to_string(), expected, "{name}");
         }
     }
@@ -264,7 +264,7 @@ mod tests {
             format(b"\0abc", &[(640, 480, 30_000)]),
             format(b"YUYV", &[(20_000, 20_000, 1_000)]),
         ];
-        let refused = choose(&offered, &Wanted::default()).unwrap_err();
+        let refused = select_format(&offered, &StreamPreferences::default()).unwrap_err();
         let reasons: Vec<Refused> = refused.iter().map(|one| one.1).collect();
         let expected = [
             Refused::Grey,
@@ -275,6 +275,9 @@ mod tests {
         ];
         assert_eq!(reasons, expected);
         assert_eq!(refused[3].0.to_string(), "\\x00abc");
-        assert_eq!(choose(&[], &Wanted::default()), Err(vec![]));
+        assert_eq!(
+            select_format(&[], &StreamPreferences::default()),
+            Err(vec![])
+        );
     }
 }

@@ -25,8 +25,8 @@ struct Bench {
     starts: usize,
     sequence: u32,
     /// Controls as they stand; a reopened camera has them as they were at first.
-    controls: HashMap<Control, OfferedControl>,
-    controls_at_first: HashMap<Control, OfferedControl>,
+    controls: HashMap<Control, ControlRange>,
+    controls_at_first: HashMap<Control, ControlRange>,
     /// What was set, in order.
     set: Vec<(Control, i32)>,
     /// What the camera makes of an automatic that is switched off.
@@ -80,7 +80,7 @@ impl CaptureDevice for SimulatedDevice {
         self.format
     }
 
-    fn control(&mut self, control: Control) -> io::Result<Option<OfferedControl>> {
+    fn control(&mut self, control: Control) -> io::Result<Option<ControlRange>> {
         Ok(self.bench.lock().unwrap().controls.get(&control).copied())
     }
 
@@ -88,11 +88,11 @@ impl CaptureDevice for SimulatedDevice {
         let mut bench = self.bench.lock().unwrap();
         bench.set.push((control, value));
         let offered = bench.controls.get_mut(&control).expect("a control it has");
-        if !(offered.least..=offered.most).contains(&value) {
+        if !(offered.min..=offered.max).contains(&value) {
             return Err(io::Error::from_raw_os_error(libc::ERANGE));
         }
         // As drivers do: to the step below.
-        offered.value = value - (value - offered.least) % offered.step.max(1);
+        offered.value = value - (value - offered.min) % offered.step.max(1);
         if let Some(&(fallen, to)) = bench.falls_back_to.get(&control) {
             bench.controls.get_mut(&fallen).unwrap().value = to;
         }
@@ -156,7 +156,11 @@ fn driver(nodes: Vec<CameraNode>, happenings: Vec<Happening>) -> SimulatedDriver
 }
 
 fn open(driver: &SimulatedDriver) -> V4l2Camera<SimulatedDriver> {
-    let mut camera = V4l2Camera::new(driver.clone(), Which::Only, Wanted::default());
+    let mut camera = V4l2Camera::new(
+        driver.clone(),
+        CameraSelector::Any,
+        StreamPreferences::default(),
+    );
     camera.open().unwrap();
     camera
 }
@@ -406,7 +410,11 @@ fn cameras_that_cannot_be_used_are_refused_with_what_to_do() {
         ),
     ];
     for (name, nodes, expected) in cases {
-        let mut camera = V4l2Camera::new(driver(nodes, vec![]), Which::Only, Wanted::default());
+        let mut camera = V4l2Camera::new(
+            driver(nodes, vec![]),
+            CameraSelector::Any,
+            StreamPreferences::default(),
+        );
         let message = camera.open().err().map(|error| error.to_string());
         assert!(
             message
@@ -415,8 +423,8 @@ fn cameras_that_cannot_be_used_are_refused_with_what_to_do() {
             "{name}: {message:?}"
         );
     }
-    let named = Which::At("/dev/v4l/by-id/gone".into());
-    let mut camera = V4l2Camera::new(driver(vec![], vec![]), named, Wanted::default());
+    let named = CameraSelector::Path("/dev/v4l/by-id/gone".into());
+    let mut camera = V4l2Camera::new(driver(vec![], vec![]), named, StreamPreferences::default());
     let message = camera.open().err().map(|error| error.to_string());
     assert_eq!(
         message.as_deref(),
@@ -424,17 +432,11 @@ fn cameras_that_cannot_be_used_are_refused_with_what_to_do() {
     );
 }
 
-fn offered(
-    control: Control,
-    least: i32,
-    most: i32,
-    step: i32,
-    value: i32,
-) -> (Control, OfferedControl) {
-    let offered = OfferedControl {
+fn offered(control: Control, min: i32, max: i32, step: i32, value: i32) -> (Control, ControlRange) {
+    let offered = ControlRange {
         control,
-        least,
-        most,
+        min,
+        max,
         step,
         value,
     };
@@ -461,11 +463,11 @@ fn adjustable(frames: usize) -> SimulatedDriver {
 }
 
 fn open_with(driver: &SimulatedDriver, controls: ControlSettings) -> V4l2Camera<SimulatedDriver> {
-    let wanted = Wanted {
+    let preferences = StreamPreferences {
         controls,
-        ..Wanted::default()
+        ..StreamPreferences::default()
     };
-    let mut camera = V4l2Camera::new(driver.clone(), Which::Only, wanted);
+    let mut camera = V4l2Camera::new(driver.clone(), CameraSelector::Any, preferences);
     camera.open().unwrap();
     camera
 }
@@ -492,13 +494,13 @@ fn what_is_configured_is_set_and_read_back_and_set_again() {
     ];
     assert_eq!(driver.0.lock().unwrap().set, expected);
     assert_eq!(
-        camera.take_notices(),
+        camera.drain_warnings(),
         [
             "gain: the camera took 64 instead of 99",
             "focus: the camera has no such control, 7 is not set",
         ]
     );
-    assert!(camera.take_notices().is_empty());
+    assert!(camera.drain_warnings().is_empty());
     // Nothing has to settle, so that the first frame counts; then it is unplugged.
     assert_eq!(outcomes(&mut camera, 1), ["frame 0"]);
     assert!(outcomes(&mut camera, 1)[0].starts_with("away"));
@@ -526,7 +528,7 @@ fn a_value_between_two_steps_is_told() {
         100
     );
     assert_eq!(
-        camera.take_notices(),
+        camera.drain_warnings(),
         ["exposure: the camera took 10000 us instead of 10100 us"]
     );
 }
@@ -558,7 +560,7 @@ fn without_settings_the_automatics_settle_once_and_are_switched_off() {
             assert_eq!(bench.controls[&control].value, value, "{control}");
         }
     }
-    assert_eq!(camera.take_notices(), Vec::<String>::new());
+    assert_eq!(camera.drain_warnings(), Vec::<String>::new());
     // Unplugged and back: at once as it was, without settling anew.
     assert!(outcomes(&mut camera, 1)[0].starts_with("away"));
     driver
@@ -586,7 +588,11 @@ fn a_camera_that_comes_later_is_found() {
     let other = camera_node("/dev/video2", &[b"YUYV"]);
     let grey = camera_node("/dev/video0", &[b"GREY"]);
     let driver = driver(vec![], vec![good(yuyv(90))]);
-    let mut camera = V4l2Camera::new(driver.clone(), Which::Only, Wanted::default());
+    let mut camera = V4l2Camera::new(
+        driver.clone(),
+        CameraSelector::Any,
+        StreamPreferences::default(),
+    );
     let mut said = Vec::new();
     for nodes in [
         vec![],

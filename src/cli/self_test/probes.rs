@@ -149,7 +149,7 @@ fn capture(
         mean_light: (sum / (samples.len() as u64).max(1)) as u8,
         focus_score: assessed.focus_score,
         controls: source.controls(),
-        notices: source.take_notices(),
+        notices: source.drain_warnings(),
     })
 }
 

@@ -2,9 +2,9 @@
 
 use std::arch::x86_64::*;
 
-use super::{CHANNELS, ColumnTaps, HALF, MOST_PADDED_TAPS, MixedPixel, WEIGHT_BITS, scalar};
+use super::{AccumulatedPixel, CHANNELS, ColumnTaps, HALF, MOST_PADDED_TAPS, WEIGHT_BITS, scalar};
 
-/// Bytes of a row mixed at a time.
+/// Bytes of a row filtered at a time.
 const STEP: usize = 32;
 /// Bytes that memory is read in.
 const CACHE_LINE: usize = 64;
@@ -17,25 +17,25 @@ const TAPS_TOGETHER: usize = 4;
 /// Bytes read from an output pixel's first tap on.
 const READ: usize = TAPS_TOGETHER * CHANNELS + 16;
 
-/// See [`super::Kernel::mix_rows`].
+/// See [`super::Kernel::filter_vertical`].
 #[target_feature(enable = "avx2")]
-pub fn mix_rows(rows: &[u8], weights: &[i16], mixed: &mut [u8]) {
-    let length = mixed.len();
+pub fn filter_vertical(rows: &[u8], weights: &[i16], filtered: &mut [u8]) {
+    let length = filtered.len();
     let whole = length / STEP * STEP;
     match weights.len().div_ceil(2) {
-        1 => mix_row_pairs::<1>(rows, weights, mixed),
-        2 => mix_row_pairs::<2>(rows, weights, mixed),
-        3 => mix_row_pairs::<3>(rows, weights, mixed),
-        4 => mix_row_pairs::<4>(rows, weights, mixed),
-        5 => mix_row_pairs::<5>(rows, weights, mixed),
-        _ => return mix_bytes(rows, length, weights, 0, mixed),
+        1 => filter_row_pairs::<1>(rows, weights, filtered),
+        2 => filter_row_pairs::<2>(rows, weights, filtered),
+        3 => filter_row_pairs::<3>(rows, weights, filtered),
+        4 => filter_row_pairs::<4>(rows, weights, filtered),
+        5 => filter_row_pairs::<5>(rows, weights, filtered),
+        _ => return filter_bytes(rows, length, weights, 0, filtered),
     }
-    mix_bytes(rows, length, weights, whole, &mut mixed[whole..]);
+    filter_bytes(rows, length, weights, whole, &mut filtered[whole..]);
 }
 
 /// One byte after another, those of the rows from `first` on.
-fn mix_bytes(rows: &[u8], length: usize, weights: &[i16], first: usize, mixed: &mut [u8]) {
-    for (byte, at) in mixed.iter_mut().zip(first..) {
+fn filter_bytes(rows: &[u8], length: usize, weights: &[i16], first: usize, filtered: &mut [u8]) {
+    for (byte, at) in filtered.iter_mut().zip(first..) {
         let values = rows[at..].iter().step_by(length);
         let products = values
             .zip(weights)
@@ -48,8 +48,8 @@ fn mix_bytes(rows: &[u8], length: usize, weights: &[i16], first: usize, mixed: &
 /// them, which come next, are brought near: those of a large frame lie in memory.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn mix_row_pairs<const PAIRS: usize>(rows: &[u8], weights: &[i16], mixed: &mut [u8]) {
-    let length = mixed.len();
+fn filter_row_pairs<const PAIRS: usize>(rows: &[u8], weights: &[i16], filtered: &mut [u8]) {
+    let length = filtered.len();
     let zero = _mm256_setzero_si256();
     let mut pairs: [[&[u8]; 2]; PAIRS] = [[&[]; 2]; PAIRS];
     let mut factors = [zero; PAIRS];
@@ -66,8 +66,8 @@ fn mix_row_pairs<const PAIRS: usize>(rows: &[u8], weights: &[i16], mixed: &mut [
         let first = (weights.len() + row) * length;
         rows.as_ptr().wrapping_add(first)
     });
-    let (steps, _) = mixed.as_chunks_mut::<STEP>();
-    for (step, mixed) in steps.iter_mut().enumerate() {
+    let (steps, _) = filtered.as_chunks_mut::<STEP>();
+    for (step, filtered) in steps.iter_mut().enumerate() {
         if step % (CACHE_LINE / STEP) == 0 {
             for row in next_rows {
                 // SAFETY: bringing near what cannot be read does nothing; newer compilers know so.
@@ -79,7 +79,7 @@ fn mix_row_pairs<const PAIRS: usize>(rows: &[u8], weights: &[i16], mixed: &mut [
         }
         let mut sums = [_mm256_set1_epi32(HALF); 4];
         for ([one, other], factors) in pairs.iter().zip(factors) {
-            // SAFETY: each row is as long as the mixed one, of which this is a whole step.
+            // SAFETY: each row is as long as the filtered one, of which this is a whole step.
             let (one, other) = unsafe {
                 (
                     _mm256_loadu_si256(one.as_ptr().add(step * STEP).cast()),
@@ -99,7 +99,7 @@ fn mix_row_pairs<const PAIRS: usize>(rows: &[u8], weights: &[i16], mixed: &mut [
             }
         }
         // SAFETY: the array holds 32 bytes.
-        unsafe { _mm256_storeu_si256(mixed.as_mut_ptr().cast(), bytes_of(sums)) };
+        unsafe { _mm256_storeu_si256(filtered.as_mut_ptr().cast(), bytes_of(sums)) };
     }
 }
 
@@ -115,21 +115,25 @@ fn bytes_of(sums: [__m256i; 4]) -> __m256i {
     _mm256_packus_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d))
 }
 
-/// See [`super::Kernel::mix_columns`].
+/// See [`super::Kernel::filter_horizontal`].
 #[target_feature(enable = "avx2")]
-pub fn mix_columns(row: &[u8], taps: ColumnTaps<'_>, out: &mut [MixedPixel]) {
+pub fn filter_horizontal(row: &[u8], taps: ColumnTaps<'_>, out: &mut [AccumulatedPixel]) {
     match taps.most_taps.div_ceil(2) {
-        1 => mix_pairs::<1>(row, taps, out),
-        2 => mix_pairs::<2>(row, taps, out),
-        3 => mix_pairs::<3>(row, taps, out),
-        _ => mix_pairs::<4>(row, taps, out),
+        1 => filter_pixel_pairs::<1>(row, taps, out),
+        2 => filter_pixel_pairs::<2>(row, taps, out),
+        3 => filter_pixel_pairs::<3>(row, taps, out),
+        _ => filter_pixel_pairs::<4>(row, taps, out),
     }
 }
 
 /// Where each output pixel has at most twice `PAIRS` taps.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn mix_pairs<const PAIRS: usize>(row: &[u8], taps: ColumnTaps<'_>, out: &mut [MixedPixel]) {
+fn filter_pixel_pairs<const PAIRS: usize>(
+    row: &[u8],
+    taps: ColumnTaps<'_>,
+    out: &mut [AccumulatedPixel],
+) {
     // Pixels come out as the first and the second of each pair.
     let order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
     let (inputs, rest_of_inputs) = taps.first_inputs.as_chunks::<PIXELS>();
@@ -151,7 +155,7 @@ fn mix_pairs<const PAIRS: usize>(row: &[u8], taps: ColumnTaps<'_>, out: &mut [Mi
         weights: rest_of_weights,
         most_taps: taps.most_taps,
     };
-    scalar::mix_columns(row, taps, rest);
+    scalar::filter_horizontal(row, taps, rest);
 }
 
 /// The sums of two output pixels, of which each half of the result has one: three channels, and a

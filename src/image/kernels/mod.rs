@@ -16,15 +16,15 @@ pub const WEIGHT_BITS: u32 = 14;
 pub const HALF: i32 = 1 << (WEIGHT_BITS - 1);
 /// The weights of a reduction to one half, away from the border: an eighth, three, three and one.
 pub const HALVING: [i16; 4] = [2048, 6144, 6144, 2048];
-/// Most taps of a pixel that are mixed in a loop of fixed length, weights of zero at its end.
+/// Most taps of a pixel that are added up in a loop of fixed length, weights of zero at its end.
 pub const MOST_PADDED_TAPS: usize = 8;
 /// Bytes behind a row that may be read with its last pixels.
 pub const ROW_SLACK_BYTES: usize = 32;
 
-/// A mixed pixel: red, green, blue, and a byte that means nothing.
-pub type MixedPixel = [u8; 4];
+/// An accumulated pixel: red, green, blue, and a byte that means nothing.
+pub type AccumulatedPixel = [u8; 4];
 
-/// A way to mix that runs on this processor.
+/// A way to filter that runs on this processor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kernel(Instructions);
 
@@ -47,7 +47,7 @@ impl Default for Kernel {
     }
 }
 
-/// The input pixels that neighbouring output pixels mix.
+/// The input pixels that neighbouring output pixels are made of.
 #[derive(Debug, Clone, Copy)]
 pub struct ColumnTaps<'a> {
     /// Of each output pixel.
@@ -62,50 +62,56 @@ impl Kernel {
     /// Plain Rust, on every processor.
     pub const SCALAR: Self = Self(Instructions::Scalar);
 
-    /// The weighted sum of whole rows as long as `mixed`, the first of which starts `rows`.
+    /// The weighted sum of whole rows as long as `filtered`, the first of which starts `rows`.
     /// `sums` has room for a row.
-    pub fn mix_rows(self, rows: &[u8], weights: &[i16], sums: &mut [i32], mixed: &mut [u8]) {
+    pub fn filter_vertical(
+        self,
+        rows: &[u8],
+        weights: &[i16],
+        sums: &mut [i32],
+        filtered: &mut [u8],
+    ) {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: this value is made only where the processor has AVX2.
             Instructions::Avx2 if scalar::needs_wide_sums(weights) => unsafe {
-                avx2::mix_rows(rows, weights, mixed);
+                avx2::filter_vertical(rows, weights, filtered);
             },
-            _ => scalar::mix_rows(rows, weights, sums, mixed),
+            _ => scalar::filter_vertical(rows, weights, sums, filtered),
         }
     }
 
     /// The weighted sums of neighbouring pixels of one row, behind which lie
     /// [`ROW_SLACK_BYTES`] that mean nothing.
-    pub fn mix_columns(self, row: &[u8], taps: ColumnTaps<'_>, out: &mut [MixedPixel]) {
+    pub fn filter_horizontal(self, row: &[u8], taps: ColumnTaps<'_>, out: &mut [AccumulatedPixel]) {
         match self.0 {
-            Instructions::Scalar => scalar::mix_columns(row, taps, out),
+            Instructions::Scalar => scalar::filter_horizontal(row, taps, out),
             #[cfg(target_arch = "x86_64")]
             // SAFETY: this value is made only where the processor has AVX2.
-            Instructions::Avx2 => unsafe { avx2::mix_columns(row, taps, out) },
+            Instructions::Avx2 => unsafe { avx2::filter_horizontal(row, taps, out) },
         }
     }
 
-    /// As [`Kernel::mix_columns`] for output pixels from `first` on whose weights are all
-    /// [`HALVING`]: mixes at every column of the row, in vector units, and takes every other one.
+    /// As [`Kernel::filter_horizontal`] for output pixels from `first` on whose weights are all
+    /// [`HALVING`]: filters at every column of the row, in vector units, and takes every other one.
     /// `columns` has room for a row and one byte.
-    pub fn mix_halved_columns(
+    pub fn filter_horizontal_halved(
         self,
         row: &[u8],
         columns: &mut [u8],
         first: usize,
-        out: &mut [MixedPixel],
+        out: &mut [AccumulatedPixel],
     ) {
-        scalar::mix_halved_columns(row, columns, first, out);
+        scalar::filter_horizontal_halved(row, columns, first, out);
     }
 
-    /// As [`Kernel::mix_columns`] for output pixels of any number of taps.
-    pub fn mix_many_columns<'a>(
+    /// As [`Kernel::filter_horizontal`] for output pixels of any number of taps.
+    pub fn filter_horizontal_many<'a>(
         self,
         row: &[u8],
         taps: impl Iterator<Item = (usize, &'a [i16])>,
-        out: &mut [MixedPixel],
+        out: &mut [AccumulatedPixel],
     ) {
-        scalar::mix_many_columns(row, taps, out);
+        scalar::filter_horizontal_many(row, taps, out);
     }
 }

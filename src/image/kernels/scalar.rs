@@ -1,24 +1,24 @@
 //! Plain Rust, written so that compilers find vector instructions in it.
 
-use super::{CHANNELS, ColumnTaps, HALF, HALVING, MOST_PADDED_TAPS, MixedPixel, WEIGHT_BITS};
+use super::{AccumulatedPixel, CHANNELS, ColumnTaps, HALF, HALVING, MOST_PADDED_TAPS, WEIGHT_BITS};
 
-/// See [`super::Kernel::mix_rows`].
-pub fn mix_rows(rows: &[u8], weights: &[i16], sums: &mut [i32], mixed: &mut [u8]) {
+/// See [`super::Kernel::filter_vertical`].
+pub fn filter_vertical(rows: &[u8], weights: &[i16], sums: &mut [i32], filtered: &mut [u8]) {
     match weights.len() {
-        1 => mixed.copy_from_slice(&rows[..mixed.len()]),
-        2 => mix_few_rows::<2>(rows, weights, mixed),
-        3 => mix_few_rows::<3>(rows, weights, mixed),
+        1 => filtered.copy_from_slice(&rows[..filtered.len()]),
+        2 => filter_vertical_few::<2>(rows, weights, filtered),
+        3 => filter_vertical_few::<3>(rows, weights, filtered),
         4 if *weights == HALVING => {
-            let length = mixed.len();
-            mix_by_halving(
+            let length = filtered.len();
+            filter_by_halving(
                 std::array::from_fn(|row| &rows[row * length..][..length]),
-                mixed,
+                filtered,
             );
         }
-        4 => mix_few_rows::<4>(rows, weights, mixed),
-        5 => mix_few_rows::<5>(rows, weights, mixed),
-        MOST_ROWS_TOGETHER => mix_few_rows::<MOST_ROWS_TOGETHER>(rows, weights, mixed),
-        _ => mix_many_rows(rows, weights, sums, mixed),
+        4 => filter_vertical_few::<4>(rows, weights, filtered),
+        5 => filter_vertical_few::<5>(rows, weights, filtered),
+        MOST_ROWS_TOGETHER => filter_vertical_few::<MOST_ROWS_TOGETHER>(rows, weights, filtered),
+        _ => filter_vertical_many(rows, weights, sums, filtered),
     }
 }
 
@@ -37,12 +37,12 @@ pub fn needs_wide_sums(weights: &[i16]) -> bool {
     weights.len() > MOST_ROWS_TOGETHER || common_zeros(weights) < WEIGHT_BITS - 8
 }
 
-fn mix_few_rows<const COUNT: usize>(rows: &[u8], weights: &[i16], mixed: &mut [u8]) {
-    let length = mixed.len();
+fn filter_vertical_few<const COUNT: usize>(rows: &[u8], weights: &[i16], filtered: &mut [u8]) {
+    let length = filtered.len();
     let rows: [&[u8]; COUNT] = std::array::from_fn(|row| &rows[row * length..][..length]);
     let weights: [i16; COUNT] = std::array::from_fn(|row| weights[row]);
     if needs_wide_sums(&weights) {
-        for (at, byte) in mixed.iter_mut().enumerate() {
+        for (at, byte) in filtered.iter_mut().enumerate() {
             let products = (0..COUNT).map(|row| i32::from(weights[row]) * i32::from(rows[row][at]));
             *byte = to_byte(HALF + products.sum::<i32>());
         }
@@ -52,61 +52,65 @@ fn mix_few_rows<const COUNT: usize>(rows: &[u8], weights: &[i16], mixed: &mut [u
     let shift = WEIGHT_BITS - zeros;
     let weights = weights.map(|weight| (weight >> zeros) as u16);
     let half = (1_u16 << shift) >> 1;
-    for (at, byte) in mixed.iter_mut().enumerate() {
+    for (at, byte) in filtered.iter_mut().enumerate() {
         let products = (0..COUNT).map(|row| weights[row] * u16::from(rows[row][at]));
         *byte = ((half + products.sum::<u16>()) >> shift) as u8;
     }
 }
 
-fn mix_many_rows(rows: &[u8], weights: &[i16], sums: &mut [i32], mixed: &mut [u8]) {
+fn filter_vertical_many(rows: &[u8], weights: &[i16], sums: &mut [i32], filtered: &mut [u8]) {
     sums.fill(HALF);
-    for (row, &weight) in rows.chunks_exact(mixed.len()).zip(weights) {
+    for (row, &weight) in rows.chunks_exact(filtered.len()).zip(weights) {
         for (sum, &value) in sums.iter_mut().zip(row) {
             *sum += i32::from(weight) * i32::from(value);
         }
     }
-    for (byte, &sum) in mixed.iter_mut().zip(&*sums) {
+    for (byte, &sum) in filtered.iter_mut().zip(&*sums) {
         *byte = to_byte(sum);
     }
 }
 
-/// See [`super::Kernel::mix_columns`].
-pub fn mix_columns(row: &[u8], taps: ColumnTaps<'_>, out: &mut [MixedPixel]) {
+/// See [`super::Kernel::filter_horizontal`].
+pub fn filter_horizontal(row: &[u8], taps: ColumnTaps<'_>, out: &mut [AccumulatedPixel]) {
     match taps.most_taps {
-        1 => mix_few_columns::<1>(row, taps, out),
-        2 => mix_few_columns::<2>(row, taps, out),
-        3 => mix_few_columns::<3>(row, taps, out),
-        4 => mix_few_columns::<4>(row, taps, out),
-        5 => mix_few_columns::<5>(row, taps, out),
-        6 => mix_few_columns::<6>(row, taps, out),
-        7 => mix_few_columns::<7>(row, taps, out),
-        _ => mix_few_columns::<MOST_PADDED_TAPS>(row, taps, out),
+        1 => filter_horizontal_few::<1>(row, taps, out),
+        2 => filter_horizontal_few::<2>(row, taps, out),
+        3 => filter_horizontal_few::<3>(row, taps, out),
+        4 => filter_horizontal_few::<4>(row, taps, out),
+        5 => filter_horizontal_few::<5>(row, taps, out),
+        6 => filter_horizontal_few::<6>(row, taps, out),
+        7 => filter_horizontal_few::<7>(row, taps, out),
+        _ => filter_horizontal_few::<MOST_PADDED_TAPS>(row, taps, out),
     }
 }
 
-fn mix_few_columns<const COUNT: usize>(row: &[u8], taps: ColumnTaps<'_>, out: &mut [MixedPixel]) {
+fn filter_horizontal_few<const COUNT: usize>(
+    row: &[u8],
+    taps: ColumnTaps<'_>,
+    out: &mut [AccumulatedPixel],
+) {
     let outputs = taps.first_inputs.iter().zip(taps.weights).zip(out);
     for ((first_input, weights), out_pixel) in outputs {
         let inputs = &row[first_input * CHANNELS..][..COUNT * CHANNELS + 1];
-        *out_pixel = mixed_pixel(inputs, &weights[..COUNT]);
+        *out_pixel = accumulated_pixel(inputs, &weights[..COUNT]);
     }
 }
 
-/// See [`super::Kernel::mix_many_columns`].
-pub fn mix_many_columns<'a>(
+/// See [`super::Kernel::filter_horizontal_many`].
+pub fn filter_horizontal_many<'a>(
     row: &[u8],
     taps: impl Iterator<Item = (usize, &'a [i16])>,
-    out: &mut [MixedPixel],
+    out: &mut [AccumulatedPixel],
 ) {
     for ((first_input, weights), out_pixel) in taps.zip(out) {
         let inputs = &row[first_input * CHANNELS..][..weights.len() * CHANNELS + 1];
-        *out_pixel = mixed_pixel(inputs, weights);
+        *out_pixel = accumulated_pixel(inputs, weights);
     }
 }
 
 /// Reads four bytes wherever a pixel starts.
 #[inline(always)]
-fn mixed_pixel(inputs: &[u8], weights: &[i16]) -> MixedPixel {
+fn accumulated_pixel(inputs: &[u8], weights: &[i16]) -> AccumulatedPixel {
     let mut sums = [HALF; 4];
     for (at, &weight) in weights.iter().enumerate() {
         if let Some(pixel) = inputs[at * CHANNELS..].first_chunk::<4>() {
@@ -118,8 +122,13 @@ fn mixed_pixel(inputs: &[u8], weights: &[i16]) -> MixedPixel {
     sums.map(to_byte)
 }
 
-/// See [`super::Kernel::mix_halved_columns`].
-pub fn mix_halved_columns(row: &[u8], columns: &mut [u8], first: usize, out: &mut [MixedPixel]) {
+/// See [`super::Kernel::filter_horizontal_halved`].
+pub fn filter_horizontal_halved(
+    row: &[u8],
+    columns: &mut [u8],
+    first: usize,
+    out: &mut [AccumulatedPixel],
+) {
     if out.is_empty() {
         return;
     }
@@ -127,7 +136,7 @@ pub fn mix_halved_columns(row: &[u8], columns: &mut [u8], first: usize, out: &mu
     let count = (2 * out.len() - 1) * CHANNELS;
     let columns = &mut columns[..count + 1];
     let inputs = std::array::from_fn(|tap| &row[tap * CHANNELS..][..count]);
-    mix_by_halving(inputs, &mut columns[..count]);
+    filter_by_halving(inputs, &mut columns[..count]);
     let every_other = columns.chunks(2 * CHANNELS);
     for (out_pixel, pixel) in out.iter_mut().zip(every_other) {
         if let Some(pixel) = pixel.first_chunk() {
@@ -137,12 +146,12 @@ pub fn mix_halved_columns(row: &[u8], columns: &mut [u8], first: usize, out: &mu
 }
 
 /// Values of four rows or columns, weighted by [`HALVING`].
-fn mix_by_halving([a, b, c, d]: [&[u8]; 4], mixed: &mut [u8]) {
+fn filter_by_halving([a, b, c, d]: [&[u8]; 4], filtered: &mut [u8]) {
     let inputs = a.iter().zip(b).zip(c.iter().zip(d));
-    for (mixed, ((&a, &b), (&c, &d))) in mixed.iter_mut().zip(inputs) {
+    for (filtered, ((&a, &b), (&c, &d))) in filtered.iter_mut().zip(inputs) {
         let inner = u16::from(b) + u16::from(c);
         let sum = u16::from(a) + u16::from(d) + 3 * inner;
-        *mixed = ((sum + 4) >> 3) as u8;
+        *filtered = ((sum + 4) >> 3) as u8;
     }
 }
 

@@ -28,12 +28,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn rows_are_mixed_alike(weights in weights(10), length in 1_usize..150, seed: u64) {
+    fn rows_are_filtered_alike(weights in weights(10), length in 1_usize..150, seed: u64) {
         let rows = bytes(length * weights.len(), seed);
         let mut sums = vec![0; length];
         let [mut expected, mut found] = [vec![1; length], vec![2; length]];
-        Kernel::SCALAR.mix_rows(&rows, &weights, &mut sums, &mut expected);
-        Kernel::default().mix_rows(&rows, &weights, &mut sums, &mut found);
+        Kernel::SCALAR.filter_vertical(&rows, &weights, &mut sums, &mut expected);
+        Kernel::default().filter_vertical(&rows, &weights, &mut sums, &mut found);
         prop_assert_eq!(found, expected);
     }
 
@@ -52,8 +52,8 @@ proptest! {
         }).collect();
         let taps = ColumnTaps { first_inputs: &first_inputs, weights: &weights, most_taps };
         let [mut expected, mut found] = [vec![[1; 4]; outputs.len()], vec![[2; 4]; outputs.len()]];
-        Kernel::SCALAR.mix_columns(&row, taps, &mut expected);
-        Kernel::default().mix_columns(&row, taps, &mut found);
+        Kernel::SCALAR.filter_horizontal(&row, taps, &mut expected);
+        Kernel::default().filter_horizontal(&row, taps, &mut found);
         for (found, expected) in found.iter().zip(&expected) {
             prop_assert_eq!(&found[..CHANNELS], &expected[..CHANNELS]);
         }

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Time between two looks whether a display has been plugged in or out.
-const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// A flip that takes longer never comes: displays show sixty pictures a second, or thirty.
 const MAX_FLIP: Duration = Duration::from_secs(1);
 /// Buffers of a display that is flipped.
@@ -47,7 +47,7 @@ impl DrmPanel {
     ) -> Result<Self, PanelError> {
         let paths = path.map_or_else(card::cards, |path| vec![path.to_owned()]);
         let (path, card) = choose_card(&paths, connector)?;
-        let wanted = Wanted {
+        let request = ModeRequest {
             connector: connector.map(str::to_owned),
             rotation,
             picture_px,
@@ -55,7 +55,7 @@ impl DrmPanel {
         let name = format!("drm:{}", path.display());
         let open = Box::new(move || KernelCard::open(&path));
         Ok(Self {
-            scanout: Scanout::new(name, wanted, card, open),
+            scanout: Scanout::new(name, request, card, open),
             light: Backlight::find(Path::new(BACKLIGHTS)),
         })
     }
@@ -119,7 +119,7 @@ fn choose_card(
 
 impl Panel for DrmPanel {
     fn size(&self) -> (u32, u32) {
-        self.scanout.wanted.picture_px
+        self.scanout.request.picture_px
     }
 
     fn kind(&self) -> Option<&'static str> {
@@ -157,7 +157,7 @@ impl Panel for DrmPanel {
 
 /// What is shown, and where.
 #[derive(Debug, Clone)]
-struct Wanted {
+struct ModeRequest {
     connector: Option<String>,
     rotation: Rotation,
     picture_px: (u32, u32),
@@ -179,15 +179,15 @@ struct LitDisplay {
 /// A picture on its way to a display, whatever becomes of the display.
 struct Scanout<C> {
     name: String,
-    wanted: Wanted,
+    request: ModeRequest,
     open: Box<dyn FnMut() -> io::Result<C> + Send>,
     /// None while it cannot be opened.
     card: Option<C>,
     lit: Option<LitDisplay>,
     /// Why nothing is lit.
     reason: String,
-    /// None before the first look.
-    next_look: Option<Instant>,
+    /// None before the first poll.
+    next_poll: Option<Instant>,
     areas: Vec<Area>,
     line: Vec<u8>,
 }
@@ -195,19 +195,19 @@ struct Scanout<C> {
 impl<C: Card> Scanout<C> {
     fn new(
         name: String,
-        wanted: Wanted,
+        request: ModeRequest,
         card: C,
         open: Box<dyn FnMut() -> io::Result<C> + Send>,
     ) -> Self {
         Self {
             name,
-            areas: Vec::with_capacity(wanted.picture_px.1 as usize / 2 + 1),
-            wanted,
+            areas: Vec::with_capacity(request.picture_px.1 as usize / 2 + 1),
+            request,
             open,
             card: Some(card),
             lit: None,
             reason: String::new(),
-            next_look: None,
+            next_poll: None,
             line: Vec::new(),
         }
     }
@@ -225,9 +225,9 @@ impl<C: Card> Scanout<C> {
         canvas: &Canvas,
         changed_rows: &[Range<u32>],
     ) -> Result<(), PanelError> {
-        if self.next_look.is_none_or(|next_look| now >= next_look) {
-            self.next_look = Some(now + LOOK_INTERVAL);
-            self.look();
+        if self.next_poll.is_none_or(|next_poll| now >= next_poll) {
+            self.next_poll = Some(now + POLL_INTERVAL);
+            self.poll();
         }
         if let (Some(card), Some(lit)) = (&mut self.card, &mut self.lit) {
             lit.stale
@@ -245,7 +245,7 @@ impl<C: Card> Scanout<C> {
     }
 
     /// Notices that the display has been unplugged or plugged in.
-    fn look(&mut self) {
+    fn poll(&mut self) {
         match (&mut self.card, &self.lit) {
             (Some(card), Some(lit)) => match card.is_connected() {
                 Ok(true) => {}
@@ -272,19 +272,19 @@ impl<C: Card> Scanout<C> {
         let Some(card) = &mut self.card else {
             return Ok(Err("cannot be opened".to_owned()));
         };
-        let wanted = &self.wanted;
-        let Some(display) = card.find(wanted.connector.as_deref())? else {
-            let connector = wanted.connector.as_deref();
+        let request = &self.request;
+        let Some(display) = card.find(request.connector.as_deref())? else {
+            let connector = request.connector.as_deref();
             let place = connector.map_or(String::new(), |name| format!(" at {name}"));
             return Ok(Err(format!(
                 "has no display{place}; check the display's power and cable"
             )));
         };
-        let (width_px, height_px) = wanted.rotation.turned_size(wanted.picture_px);
-        let chosen = choose_mode(&display.modes, wanted.picture_px, wanted.rotation);
+        let (width_px, height_px) = request.rotation.turned_size(request.picture_px);
+        let chosen = choose_mode(&display.modes, request.picture_px, request.rotation);
         let placed = chosen.and_then(|chosen| {
             let display_px = display.modes[chosen].size_px;
-            let placement = Placement::new(wanted.picture_px, wanted.rotation, display_px)?;
+            let placement = Placement::new(request.picture_px, request.rotation, display_px)?;
             Some((chosen, display_px, placement))
         });
         let Some((chosen, display_px, placement)) = placed else {
@@ -295,7 +295,7 @@ impl<C: Card> Scanout<C> {
             )));
         };
         let showing = card.light(chosen)?;
-        let stale = StaleRows::all(wanted.picture_px.1);
+        let stale = StaleRows::all(request.picture_px.1);
         Ok(Ok(LitDisplay {
             name: format!(
                 "{} with {}x{}, each pixel {} wide",

@@ -176,13 +176,13 @@ fn scanout(bench: &Arc<Mutex<Bench>>, rotation: Rotation) -> Scanout<FakeCard> {
         drop(bench);
         Ok(FakeCard(Arc::clone(&again)))
     });
-    let wanted = Wanted {
+    let request = ModeRequest {
         connector: None,
         rotation,
         picture_px: PICTURE_PX,
     };
     let card = FakeCard(Arc::clone(bench));
-    Scanout::new("drm:/dev/dri/card0".to_owned(), wanted, card, open)
+    Scanout::new("drm:/dev/dri/card0".to_owned(), request, card, open)
 }
 
 /// A picture of which every pixel depends on a seed.
@@ -297,7 +297,7 @@ fn a_display_that_is_unplugged_and_plugged_in_again_shows_the_whole_screen() {
         let mut now = Instant::now();
         scanout.present(now, &picture(0), ALL_ROWS).unwrap();
         bench.lock().unwrap().is_plugged = false;
-        now += LOOK_INTERVAL;
+        now += POLL_INTERVAL;
         let error = scanout.present(now, &picture(0), &[]).unwrap_err();
         let message = error.to_string();
         for part in ["drm:/dev/dri/card0", "HDMI-A-1", "unplugged", "goes on"] {
@@ -308,7 +308,7 @@ fn a_display_that_is_unplugged_and_plugged_in_again_shows_the_whole_screen() {
         // Looked at once a second, not more often.
         now += MOMENT;
         assert!(scanout.present(now, &picture(1), ALL_ROWS).is_err());
-        now += LOOK_INTERVAL;
+        now += POLL_INTERVAL;
         scanout.present(now, &picture(1), &[]).unwrap();
         assert_shown(&bench, &picture(1), Rotation::None);
     }
@@ -327,7 +327,7 @@ fn a_run_may_start_without_a_display() {
     assert!(message.contains("no display"), "{message}");
     bench.lock().unwrap().is_plugged = true;
     scanout
-        .present(now + LOOK_INTERVAL, &picture(0), &[])
+        .present(now + POLL_INTERVAL, &picture(0), &[])
         .unwrap();
     assert_shown(&bench, &picture(0), Rotation::None);
     let device = scanout.describe();
@@ -349,7 +349,7 @@ fn a_display_that_is_too_small_is_named_with_a_remedy() {
 fn only_the_named_connector_is_taken() {
     let bench = Bench::new(Showing::Copied);
     let mut scanout = scanout(&bench, Rotation::None);
-    scanout.wanted.connector = Some("DSI-1".to_owned());
+    scanout.request.connector = Some("DSI-1".to_owned());
     let error = scanout.present(Instant::now(), &picture(0), ALL_ROWS);
     let message = error.unwrap_err().to_string();
     assert!(message.contains("at DSI-1"), "{message}");
@@ -369,7 +369,7 @@ fn a_card_that_goes_or_fails_is_opened_again() {
         scanout.present(now, &picture(0), ALL_ROWS).unwrap();
         fault(&mut bench.lock().unwrap(), true);
         for _ in 0..3 {
-            now += LOOK_INTERVAL;
+            now += POLL_INTERVAL;
             assert!(
                 scanout.present(now, &picture(1), ALL_ROWS).is_err(),
                 "{name}"
@@ -377,10 +377,10 @@ fn a_card_that_goes_or_fails_is_opened_again() {
         }
         fault(&mut bench.lock().unwrap(), false);
         bench.lock().unwrap().held_by_another = true;
-        now += LOOK_INTERVAL;
+        now += POLL_INTERVAL;
         assert!(scanout.present(now, &picture(1), &[]).is_err(), "{name}");
         bench.lock().unwrap().held_by_another = false;
-        now += LOOK_INTERVAL;
+        now += POLL_INTERVAL;
         scanout.present(now, &picture(1), &[]).unwrap();
         assert_shown(&bench, &picture(1), Rotation::None);
         assert!(bench.lock().unwrap().opened > 0, "{name}");

@@ -5,7 +5,7 @@ pub mod jpeg_kernels;
 #[path = "../../../src/network/kernels/mod.rs"]
 pub mod kernels;
 #[path = "../../../src/image/kernels/mod.rs"]
-pub mod mixing_kernels;
+pub mod resize_kernels;
 #[path = "../../../src/random.rs"]
 pub mod random;
 

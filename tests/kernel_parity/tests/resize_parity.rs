@@ -1,12 +1,12 @@
-//! The mixing kernel of the running processor equals the scalar one to the bit.
+//! The resize kernel of the running processor equals the scalar one to the bit.
 //!
 //! A plain `main` without threads: qemu-user 7.2 hangs where the test harness starts one.
-//! `KERNEL_PARITY_CASES` sets how many random rows are mixed, `KERNEL_PARITY_SEED` the first one's
+//! `KERNEL_PARITY_CASES` sets how many random rows are filtered, `KERNEL_PARITY_SEED` the first one's
 //! seed.
 
 use std::process::ExitCode;
 
-use kernel_parity::mixing_kernels::{
+use kernel_parity::resize_kernels::{
     CHANNELS, ColumnTaps, Kernel, MOST_PADDED_TAPS, ROW_SLACK_BYTES, WEIGHT_BITS,
 };
 use kernel_parity::random::Random;
@@ -41,12 +41,12 @@ fn rows_differ(seed: u64) -> bool {
     let count = random.within(1, MOST_ROWS) as usize;
     let weights = weights(&mut random, count);
     let rows = bytes(&mut random, length * count);
-    let mixed = |kernel: Kernel| {
-        let mut mixed = vec![7; length];
-        kernel.mix_rows(&rows, &weights, &mut vec![0; length], &mut mixed);
-        mixed
+    let filtered = |kernel: Kernel| {
+        let mut filtered = vec![7; length];
+        kernel.filter_vertical(&rows, &weights, &mut vec![0; length], &mut filtered);
+        filtered
     };
-    mixed(Kernel::SCALAR) != mixed(Kernel::default())
+    filtered(Kernel::SCALAR) != filtered(Kernel::default())
 }
 
 fn columns_differ(seed: u64) -> bool {
@@ -69,31 +69,31 @@ fn columns_differ(seed: u64) -> bool {
         weights: &padded_weights,
         most_taps,
     };
-    let mixed = |kernel: Kernel| -> Vec<[u8; CHANNELS]> {
-        let mut mixed = vec![[7; 4]; outputs];
-        kernel.mix_columns(&row, taps, &mut mixed);
-        mixed
+    let filtered = |kernel: Kernel| -> Vec<[u8; CHANNELS]> {
+        let mut filtered = vec![[7; 4]; outputs];
+        kernel.filter_horizontal(&row, taps, &mut filtered);
+        filtered
             .iter()
             .map(|&[red, green, blue, _]| [red, green, blue])
             .collect()
     };
-    mixed(Kernel::SCALAR) != mixed(Kernel::default())
+    filtered(Kernel::SCALAR) != filtered(Kernel::default())
 }
 
 fn main() -> ExitCode {
     if Kernel::default() == Kernel::SCALAR {
         // As on ARM.
-        println!("mixing: the scalar kernel is the only one here, so there is nothing to compare");
+        println!("resize: the scalar kernel is the only one here, so there is nothing to compare");
         return ExitCode::SUCCESS;
     }
     let first = setting("KERNEL_PARITY_SEED", 1);
     let cases = setting("KERNEL_PARITY_CASES", RANDOM_CASES);
     for seed in first..first.wrapping_add(cases) {
         if rows_differ(seed) || columns_differ(seed) {
-            println!("mixing: differs from the scalar kernel at seed {seed}");
+            println!("resize: differs from the scalar kernel at seed {seed}");
             return ExitCode::FAILURE;
         }
     }
-    println!("mixing: equal");
+    println!("resize: equal");
     ExitCode::SUCCESS
 }
