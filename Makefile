@@ -24,8 +24,8 @@ BOARDS := $(patsubst board/%/image.env,%,$(wildcard board/*/image.env))
 FRAMES_PROGRAM = $(TARGET)/release/examples/simulated_frames
 # The same as `make test` has built it.
 TEST_FRAMES_PROGRAM = $(TARGET)/debug/examples/simulated_frames
-CONTENDERS = $(TARGET)/contenders/release/contenders
-BOARD_CONTENDERS = $(TARGET)/contenders/$(ARM)/release/contenders
+BASELINES = $(TARGET)/baselines/release/baselines
+BOARD_BASELINES = $(TARGET)/baselines/$(ARM)/release/baselines
 MODEL := models/smear-resnet
 # Of the system that an image or a bundle holds; scripts/system-version says the default.
 VERSION ?=
@@ -196,13 +196,13 @@ bench: build cross $(VENV)/measure-installed ## Measures everything on docs/perf
 	cargo build --release --locked --example simulated_frames
 	cargo bench --locked --bench frame_path
 	cargo bench --locked --bench network --no-run
-	CARGO_TARGET_DIR="$(TARGET)/contenders" cargo build --release --locked --manifest-path benches/contenders/Cargo.toml
-	CARGO_TARGET_DIR="$(TARGET)/contenders" scripts/cargo-arm aarch64 build --release --locked \
-	  --no-default-features --manifest-path benches/contenders/Cargo.toml
+	CARGO_TARGET_DIR="$(TARGET)/baselines" cargo build --release --locked --manifest-path benches/baselines/Cargo.toml
+	CARGO_TARGET_DIR="$(TARGET)/baselines" scripts/cargo-arm aarch64 build --release --locked \
+	  --no-default-features --manifest-path benches/baselines/Cargo.toml
 	cd models/training && CARGO_TARGET_DIR="$(TARGET)" $(VENV)/bin/python -m hemoscope_training.benchmark --root ../.. \
 	  --model ../../$(MODEL) --program "$(PROGRAM)" --board-program "$(BOARD_PROGRAM)" \
-	  --frames-program "$(FRAMES_PROGRAM)" --contenders "$(CONTENDERS)" \
-	  --board-contenders "$(BOARD_CONTENDERS)" \
+	  --frames-program "$(FRAMES_PROGRAM)" --baselines "$(BASELINES)" \
+	  --board-baselines "$(BOARD_BASELINES)" \
 	  --plugin-source "$(abspath benches/guest_instructions.c)" --out "$(TARGET)/bench" $(BENCH_OPTIONS)
 
 .PHONY: bench-frame
@@ -236,11 +236,11 @@ train: $(VENV)/training-installed ## Trains a network: make train DATA=DIR (abou
 	cd models/training && $(VENV)/bin/python -m hemoscope_training.train --data "$(abspath $(DATA))" \
 	  --partial-annotations extra_partial.json --run runs/smear --compile
 
-.PHONY: thin
-thin: $(VENV)/training-installed ## Thins a trained network: make thin DATA=DIR PLAIN=plain.onnx (about half an hour on two idle cores)
-	@test -n "$(DATA)" -a -n "$(PLAIN)" || { echo "make thin: name the folder with train.json and images/, and the network: make thin DATA=DIR PLAIN=plain.onnx" >&2; exit 2; }
-	cd models/training && $(VENV)/bin/python -m hemoscope_training.thin --data "$(abspath $(DATA))" \
-	  --plain "$(abspath $(PLAIN))" --partial-annotations extra_partial.json --run runs/thin
+.PHONY: prune
+prune: $(VENV)/training-installed ## Prunes a trained network: make prune DATA=DIR PLAIN=plain.onnx (about half an hour on two idle cores)
+	@test -n "$(DATA)" -a -n "$(PLAIN)" || { echo "make prune: name the folder with train.json and images/, and the network: make prune DATA=DIR PLAIN=plain.onnx" >&2; exit 2; }
+	cd models/training && $(VENV)/bin/python -m hemoscope_training.prune --data "$(abspath $(DATA))" \
+	  --plain "$(abspath $(PLAIN))" --partial-annotations extra_partial.json --run runs/prune
 
 ##@ Set it up
 .PHONY: setup

@@ -55,14 +55,14 @@ fn rounds(arguments: impl Iterator<Item = String>) -> Result<usize> {
 }
 
 /// One thing to time, on the field of a number.
-struct Contender<'a> {
+struct Subject<'a> {
     stage: &'static str,
     name: &'static str,
     run: Box<dyn FnMut(usize) -> Result<()> + 'a>,
     times_ms: Vec<f64>,
 }
 
-impl<'a> Contender<'a> {
+impl<'a> Subject<'a> {
     fn new(
         stage: &'static str,
         name: &'static str,
@@ -139,15 +139,15 @@ fn main() -> Result<()> {
             "the decoders differ"
         );
     }
-    let mut contenders = [
-        Contender::new("decode JPEG", "hemoscope", |field| {
+    let mut subjects = [
+        Subject::new("decode JPEG", "hemoscope", |field| {
             Ok(jpeg_decoder.decode(&jpegs[field], "a simulated frame", &mut jpeg_frame)?)
         }),
-        Contender::new("decode JPEG", "zune-jpeg, strict, scalar", |field| {
+        Subject::new("decode JPEG", "zune-jpeg, strict, scalar", |field| {
             black_box(decode_with_zune(&jpegs[field])?);
             Ok(())
         }),
-        Contender::new("decode YUYV", "hemoscope", |field| {
+        Subject::new("decode YUYV", "hemoscope", |field| {
             let (size_px, stride_bytes) = ((WIDTH_PX, HEIGHT_PX), WIDTH_PX as usize * 2);
             let range = LevelRange::Limited;
             let frame = &mut yuyv_frame;
@@ -159,11 +159,11 @@ fn main() -> Result<()> {
                 frame,
             )?)
         }),
-        Contender::new("judge", "hemoscope", |field| {
+        Subject::new("judge", "hemoscope", |field| {
             black_box(assessor.assess(&frames[field], Some(RBC_DIAMETER_PX as u32)));
             Ok(())
         }),
-        Contender::new("scale and pack", "hemoscope", |field| {
+        Subject::new("scale and pack", "hemoscope", |field| {
             black_box(preprocessor.prepare(
                 &frames[field],
                 &plan,
@@ -171,7 +171,7 @@ fn main() -> Result<()> {
             )?);
             Ok(())
         }),
-        Contender::new("scale and pack", "image, triangle, not packed", |field| {
+        Subject::new("scale and pack", "image, triangle, not packed", |field| {
             let filter = image::imageops::FilterType::Triangle;
             let picture = &pictures[field];
             black_box(image::imageops::resize(
@@ -185,13 +185,13 @@ fn main() -> Result<()> {
     ];
     for round in 0..=rounds {
         let field = round % frames.len();
-        for contender in &mut contenders {
+        for subject in &mut subjects {
             let start = Instant::now();
-            (contender.run)(field)?;
+            (subject.run)(field)?;
             // The first round warms the caches and sizes the buffers.
             if round > 0 {
                 let elapsed_ms = start.elapsed().as_secs_f64() * 1e3;
-                contender.times_ms.push(elapsed_ms);
+                subject.times_ms.push(elapsed_ms);
             }
         }
     }
@@ -202,12 +202,9 @@ fn main() -> Result<()> {
         jpeg_bytes / jpegs.len() / 1024
     );
     println!("{:<16}{:<32}{:>12}", "", "", "median ms");
-    for contender in &contenders {
-        let median_ms = contender.median_ms();
-        println!(
-            "{:<16}{:<32}{median_ms:>12.3}",
-            contender.stage, contender.name
-        );
+    for subject in &subjects {
+        let median_ms = subject.median_ms();
+        println!("{:<16}{:<32}{median_ms:>12.3}", subject.stage, subject.name);
     }
     Ok(())
 }

@@ -80,13 +80,13 @@ impl Options {
     }
 }
 
-struct Contender {
+struct Subject {
     name: String,
     network: Runner,
     times_ms: Vec<f64>,
 }
 
-impl Contender {
+impl Subject {
     fn new(name: String, network: Runner) -> Self {
         Self {
             name,
@@ -140,8 +140,8 @@ fn find_model() -> Result<PathBuf> {
 
 /// Every kernel of this processor, the fastest last; and then, where `plain`, tract's own
 /// operators: the one compared with.
-fn contenders(folder: &Path, threads: usize, plain: bool) -> Result<Vec<Contender>> {
-    let mut contenders = Vec::new();
+fn subjects(folder: &Path, threads: usize, plain: bool) -> Result<Vec<Subject>> {
+    let mut subjects = Vec::new();
     for kernel in Kernel::available() {
         let mut network = Network::load_with(folder, kernel)?.runner();
         network.set_threads(threads);
@@ -149,13 +149,13 @@ fn contenders(folder: &Path, threads: usize, plain: bool) -> Result<Vec<Contende
             network.threads() == threads,
             "the network does not run on {threads} threads"
         );
-        contenders.push(Contender::new(format!("device, {kernel}"), network));
+        subjects.push(Subject::new(format!("device, {kernel}"), network));
     }
     if plain {
         let plain = Network::load_plain(folder)?.runner();
-        contenders.push(Contender::new("plain, tract f32".into(), plain));
+        subjects.push(Subject::new("plain, tract f32".into(), plain));
     }
-    Ok(contenders)
+    Ok(subjects)
 }
 
 fn read_input(path: Option<&Path>) -> Result<NetworkInput> {
@@ -166,37 +166,37 @@ fn read_input(path: Option<&Path>) -> Result<NetworkInput> {
     Ok(NetworkInput::new(WIDTH_PX, HEIGHT_PX, rgbx)?)
 }
 
-fn print_table(folder: &Path, contenders: &[Contender], options: &Options) {
+fn print_table(folder: &Path, subjects: &[Subject], options: &Options) {
     println!(
         "{} at {WIDTH_PX}x{HEIGHT_PX}, threads of the device form {}, {} interleaved rounds",
         folder.display(),
         options.threads,
         options.rounds
     );
-    let baseline_ms = contenders.last().map_or(f64::NAN, Contender::median_ms);
+    let baseline_ms = subjects.last().map_or(f64::NAN, Subject::median_ms);
     println!(
         "{:<24}{:>12}{:>12}{:>10}",
         "", "median ms", "fastest ms", "speed-up"
     );
-    for contender in contenders {
-        let median_ms = contender.median_ms();
+    for subject in subjects {
+        let median_ms = subject.median_ms();
         println!(
             "{:<24}{median_ms:>12.3}{:>12.3}{:>9.2}x",
-            contender.name,
-            contender.fastest_ms(),
+            subject.name,
+            subject.fastest_ms(),
             baseline_ms / median_ms
         );
     }
 }
 
-fn print_json(folder: &Path, contenders: &[Contender], options: &Options) {
-    let results: Vec<serde_json::Value> = contenders
+fn print_json(folder: &Path, subjects: &[Subject], options: &Options) {
+    let results: Vec<serde_json::Value> = subjects
         .iter()
-        .map(|contender| {
+        .map(|subject| {
             serde_json::json!({
-                "name": contender.name,
-                "median_ms": contender.median_ms(),
-                "fastest_ms": contender.fastest_ms(),
+                "name": subject.name,
+                "median_ms": subject.median_ms(),
+                "fastest_ms": subject.fastest_ms(),
             })
         })
         .collect();
@@ -212,17 +212,17 @@ fn print_json(folder: &Path, contenders: &[Contender], options: &Options) {
 }
 
 /// Answers names with the milliseconds of one run, until standard input ends.
-fn serve(contenders: &mut [Contender], input: &NetworkInput) -> Result<()> {
-    let names: Vec<&str> = contenders.iter().map(|one| &*one.name).collect();
+fn serve(subjects: &mut [Subject], input: &NetworkInput) -> Result<()> {
+    let names: Vec<&str> = subjects.iter().map(|one| &*one.name).collect();
     println!("{}", serde_json::json!(names));
     for line in std::io::stdin().lines() {
         let name = line?;
-        let contender = contenders
+        let subject = subjects
             .iter_mut()
-            .find(|contender| contender.name == name)
-            .with_context(|| format!("there is no contender {name:?}"))?;
-        contender.time(input)?;
-        println!("{}", contender.times_ms.last().copied().unwrap_or(f64::NAN));
+            .find(|subject| subject.name == name)
+            .with_context(|| format!("there is no subject {name:?}"))?;
+        subject.time(input)?;
+        println!("{}", subject.times_ms.last().copied().unwrap_or(f64::NAN));
     }
     Ok(())
 }
@@ -231,27 +231,27 @@ fn main() -> Result<()> {
     let options = Options::parse(std::env::args().skip(1))?;
     let folder = options.model.clone().map_or_else(find_model, Ok)?;
     let input = read_input(options.input.as_deref())?;
-    let mut contenders = contenders(&folder, options.threads, !options.serve)?;
+    let mut subjects = subjects(&folder, options.threads, !options.serve)?;
     for _ in 0..WARM_UP_ROUNDS {
-        for contender in &mut contenders {
-            contender.time(&input)?;
+        for subject in &mut subjects {
+            subject.time(&input)?;
         }
     }
-    for contender in &mut contenders {
-        contender.times_ms.clear();
+    for subject in &mut subjects {
+        subject.times_ms.clear();
     }
     if options.serve {
-        return serve(&mut contenders, &input);
+        return serve(&mut subjects, &input);
     }
     for _ in 0..options.rounds {
-        for contender in &mut contenders {
-            contender.time(&input)?;
+        for subject in &mut subjects {
+            subject.time(&input)?;
         }
     }
     if options.json {
-        print_json(&folder, &contenders, &options);
+        print_json(&folder, &subjects, &options);
     } else {
-        print_table(&folder, &contenders, &options);
+        print_table(&folder, &subjects, &options);
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 """Measures the program against others: python -m hemoscope_training.benchmark.
 
-Everything that can disturb one figure disturbs the one beside it too: contenders take turns in
+Everything that can disturb one figure disturbs the one beside it too: runtimes take turns in
 many short rounds, forwards and backwards, and medians are compared. The tables go into the pages
 of docs/, between markers, and the ratios into OUT/ratios.json, one number a key. A figure that
 cannot be measured is named at the end, and then there is no ratios.json and the exit code is 1.
@@ -201,9 +201,9 @@ class Benchmark:
         manifest = ["--manifest-path", self.settings.root.resolve() / "Cargo.toml"]
         return Server([*command[:2], *manifest, *command[2:]])
 
-    def contender_server(self, threads: int, networks: list[str], environment=None) -> Server:
+    def baseline_server(self, threads: int, networks: list[str], environment=None) -> Server:
         """Other runtimes in Rust."""
-        command = [self.settings.contenders, "--threads", threads, "--input", self.prepared_frame]
+        command = [self.settings.baselines, "--threads", threads, "--input", self.prepared_frame]
         return Server([*command, *networks], environment)
 
     def network(self) -> None:
@@ -229,14 +229,14 @@ class Benchmark:
                 f"rten int8 (QDQ)=rten:{forms['qdq']}",
                 f"rten int8 (ConvInteger)=rten:{forms['dynamic']}",
             ]
-            contenders = self.contender_server(threads, networks)
-            print(contenders.errors(), file=sys.stderr)
-            serve(contenders, suffix)
+            baselines = self.baseline_server(threads, networks)
+            print(baselines.errors(), file=sys.stderr)
+            serve(baselines, suffix)
             for name, path in (("int8", forms["qdq"]), ("f32", plain)):
                 run = runtimes.onnxruntime_run(path, self.float_frame, threads)
                 runs[f"onnxruntime {name}{suffix}"] = run
         avx2 = [f"tract f32, AVX2 only=tract:{plain}"]
-        serve(self.contender_server(1, avx2, runtimes.TRACT_AVX2_ONLY), ", 1t")
+        serve(self.baseline_server(1, avx2, runtimes.TRACT_AVX2_ONLY), ", 1t")
         times = runtimes.interleave(runs, self.settings.rounds, RUNS_IN_A_ROW)
         for server in servers:
             server.close()
@@ -274,7 +274,7 @@ class Benchmark:
             label = name[:-4].replace("device, ", "ours, ")
             span = f"{low:.2f} to {high:.2f}"
             rows.append([label, name[-2], f"{medians[name]:.2f}", span, ratio])
-        header = ["contender", "threads", "median ms", "10th to 90th percentile"]
+        header = ["runtime", "threads", "median ms", "10th to 90th percentile"]
         self.found.blocks["network"] = table([*header, "time / ours"], rows)
 
     # Stages of the program.
@@ -455,7 +455,7 @@ class Benchmark:
         instructions.build_plugin(s.plugin_source, plugin)
         bench = [s.board_program, "bench", "--json", "--model", self.model]
         bench += ["--um-per-px", UM_PER_PX, "--frame", self.frames[0]]
-        tract = [s.board_contenders, "--input", self.prepared_frame]
+        tract = [s.board_baselines, "--input", self.prepared_frame]
         tract.append(f"tract=tract:{self.model / 'plain.onnx'}")
         rows, model_rows, by_kernel = [], [], {}
         for board in instructions.BOARDS:
@@ -589,13 +589,13 @@ class Benchmark:
     def versions(self) -> None:
         """The machine and the versions."""
         s = self.settings
-        lock = (s.root / "benches/contenders/Cargo.lock").read_text()
+        lock = (s.root / "benches/baselines/Cargo.lock").read_text()
         crates = {
             name: re.search(rf'name = "{name}"\nversion = "([^"]+)"', lock)[1]
             for name in ("tract-onnx", "rten")
         }
-        kernels = output_of([s.contenders, "--kernels"]).splitlines()
-        restricted = output_of([s.contenders, "--kernels"], runtimes.TRACT_AVX2_ONLY).splitlines()
+        kernels = output_of([s.baselines, "--kernels"]).splitlines()
+        restricted = output_of([s.baselines, "--kernels"], runtimes.TRACT_AVX2_ONLY).splitlines()
         qemu = output_of([instructions.EMULATOR, "--version"]).splitlines()[0]
         rust = output_of(["rustc", "--version"]).strip()
         lines = [
@@ -709,9 +709,9 @@ def main() -> None:
     parser.add_argument("--model", **path, help="models/<name>")
     parser.add_argument("--program", **path, help="hemoscope, built for this machine")
     parser.add_argument("--frames-program", **path, help="the example simulated_frames, built")
-    parser.add_argument("--contenders", **path, help="benches/contenders, built for this machine")
+    parser.add_argument("--baselines", **path, help="benches/baselines, built for this machine")
     parser.add_argument("--board-program", **path, help="hemoscope, built by make cross")
-    parser.add_argument("--board-contenders", **path, help="benches/contenders, built for aarch64")
+    parser.add_argument("--board-baselines", **path, help="benches/baselines, built for aarch64")
     parser.add_argument("--plugin-source", **path, help="guest_instructions.c")
     parser.add_argument("--out", **path, help="folder for frames, models and ratios.json")
     parser.add_argument("--rounds", type=int, default=30)

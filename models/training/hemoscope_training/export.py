@@ -1,6 +1,6 @@
 """Exports a trained snapshot: python -m hemoscope_training.export --snapshot F --data DIR.
 
-With --thinned F instead, what `thin` made of one: its weights, and the steps of its activations.
+With --pruned F instead, what `prune` made of one: its weights, and the steps of its activations.
 
 Writes models/<name>/: model.onnx (the device's form), plain.onnx (float, standard operators),
 golden.json (inputs and the integer reference's outputs) and manifest.toml. Class thresholds,
@@ -32,7 +32,7 @@ from hemoscope_training.network import (
 )
 from hemoscope_training.onnx_files import OPSET, device_model, plain_model
 from hemoscope_training.quantize import calibrate, quantize, run_integer
-from hemoscope_training.thin import read_thinned
+from hemoscope_training.prune import read_pruned
 
 GOLDEN_CASES = (("smallest", 16, 16, 1), ("wide", 64, 32, 2), ("tall", 48, 80, 3))
 """Name, width, height and seed of the frames whose outputs are kept."""
@@ -62,7 +62,7 @@ def main() -> None:
     add = parser.add_argument
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--snapshot", type=Path, help="final.pt of a training")
-    source.add_argument("--thinned", type=Path, help="thinned.npz")
+    source.add_argument("--pruned", type=Path, help="pruned.npz")
     add("--data", type=Path, required=True)
     add("--annotations", default="train.json", help="where calibration frames are taken")
     add("--facts", type=Path, help="facts.json of the training run")
@@ -75,8 +75,8 @@ def main() -> None:
 
     network = CellNetwork()
     frames = calibration_frames(settings.data, settings.annotations, settings.seed)
-    if settings.thinned:
-        layers, steps = read_thinned(settings.thinned)
+    if settings.pruned:
+        layers, steps = read_pruned(settings.pruned)
     else:
         network.load_state_dict(
             torch.load(settings.snapshot, weights_only=True, map_location="cpu")

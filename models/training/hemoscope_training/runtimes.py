@@ -140,7 +140,7 @@ class Server:
 def interleave(
     runs: dict[str, Run], rounds: int, in_a_row: int, budget_ms: float = 200
 ) -> dict[str, list[float]]:
-    """Milliseconds of every contender, one for each of the rounds in which each takes its turn.
+    """Milliseconds of every runtime, one for each of the rounds in which each takes its turn.
 
     Every second round goes backwards. A turn is one run that is not timed, which wakes caches and
     threads, and `in_a_row` timed ones, fewer where they would take longer than `budget_ms`; the

@@ -135,7 +135,7 @@ def test_the_network_is_compared_with_our_fastest_kernel():
         assert len(bench.found.ratios) == 3, lost
 
 
-def test_contenders_take_turns_forwards_and_backwards():
+def test_runtimes_take_turns_forwards_and_backwards():
     order = []
     interrupted = iter([0.0, 0.0, 0.0, 0.0, 5.0, 0.0, 9.0, 0.0, 2.0, 2.0, 3.0])
 

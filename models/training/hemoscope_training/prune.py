@@ -1,4 +1,4 @@
-"""Thins a trained network: python -m hemoscope_training.thin --plain F --data DIR --run DIR.
+"""Prunes a trained network: python -m hemoscope_training.prune --plain F --data DIR --run DIR.
 
 Blocks of weights that matter least for what they cost are left out, a few at a time, while
 training goes on with the device's arithmetic in the loop: weights and activations are rounded
@@ -174,7 +174,7 @@ def read_plain(path: Path) -> list[Layer]:
     return _shipped_layers(tensors, path)
 
 
-def read_thinned(path: Path) -> tuple[list[Layer], dict[str, float]]:
+def read_pruned(path: Path) -> tuple[list[Layer], dict[str, float]]:
     """Layers and step sizes as `save` wrote them."""
     with np.load(path) as arrays:
         layers = _shipped_layers(arrays, path)
@@ -200,7 +200,7 @@ def can_be_thinned(weight: np.ndarray | torch.Tensor) -> bool:
     return kernel == 3 and outputs % BLOCK_OUTPUTS == 0 and inputs % BLOCK_OUTPUTS == 0
 
 
-class Thinning:
+class Pruning:
     """Which blocks are left out, and what the others matter."""
 
     def __init__(self, network: RoundedNetwork) -> None:
@@ -258,7 +258,7 @@ class Thinning:
             self.network.kept(name).copy_(spread(mask))
 
     def left_out(self) -> float:
-        """The share of the thinned layers' work that is left out."""
+        """The share of the pruned layers' work that is left out."""
         kept = total = 0.0
         for name, cost in self.costs.items():
             mask = self.network.kept(name)
@@ -344,12 +344,12 @@ def _losses(
 
 def _pulls(
     network: RoundedNetwork,
-    thinning: Thinning,
+    pruning: Pruning,
     teacher: list[Layer],
     batches: Iterable[list[torch.Tensor]],
 ) -> dict[str, torch.Tensor]:
     """Sums of the squared gradients of every block, those left out too."""
-    pulls = {name: torch.zeros_like(value) for name, value in thinning.importance.items()}
+    pulls = {name: torch.zeros_like(value) for name, value in pruning.importance.items()}
     for batch in batches:
         network.zero_grad()
         sum(_losses(network, teacher, batch, halved=True)).backward()
@@ -359,7 +359,7 @@ def _pulls(
 
 
 def save(path: Path, network: RoundedNetwork) -> None:
-    """Write weights, biases and step sizes for `export --thinned`."""
+    """Write weights, biases and step sizes for `export --pruned`."""
     arrays = {}
     for layer in network.layers():
         arrays[f"{layer.name}_weight"] = layer.weight
@@ -369,7 +369,7 @@ def save(path: Path, network: RoundedNetwork) -> None:
 
 
 def train(settings: argparse.Namespace) -> None:
-    """Thin and train for the wanted number of steps or minutes."""
+    """Prune and train for the wanted number of steps or minutes."""
     torch.manual_seed(settings.seed)
     # The loader's process would wait for OpenCV's threads, which it does not have.
     cv2.setNumThreads(1)
@@ -381,15 +381,15 @@ def train(settings: argparse.Namespace) -> None:
     batches = iter(DataLoader(stream, settings.batch, num_workers=1, prefetch_factor=4))
     layers = read_plain(settings.plain)
     if settings.start:
-        network = RoundedNetwork(*read_thinned(settings.start))
+        network = RoundedNetwork(*read_pruned(settings.start))
     else:
         frames = calibration_frames(settings.data, settings.annotations, settings.seed)
         network = RoundedNetwork(layers, calibrate(layers, frames))
-    thinning = Thinning(network)
+    pruning = Pruning(network)
     if settings.start:
-        pulls = _pulls(network, thinning, layers, itertools.islice(batches, PULL_STEPS))
-        thinning.leave_out_zeros()
-        thinning.take_back(pulls, settings.share)
+        pulls = _pulls(network, pruning, layers, itertools.islice(batches, PULL_STEPS))
+        pruning.leave_out_zeros()
+        pruning.take_back(pulls, settings.share)
     average = copy.deepcopy(network)
     optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
     started = time.monotonic()
@@ -412,13 +412,13 @@ def train(settings: argparse.Namespace) -> None:
             total = task + TEACHER_WEIGHT * teacher
             optimizer.zero_grad()
             total.backward()
-            thinning.watch()
+            pruning.watch()
             nn.utils.clip_grad_norm_(network.parameters(), GRADIENT_NORM_MAX)
             optimizer.step()
             if step % THINNING_STEPS == THINNING_STEPS - 1:
                 wanted = share_at(done, settings.share)
-                if wanted > thinning.left_out():
-                    thinning.leave_out(wanted)
+                if wanted > pruning.left_out():
+                    pruning.leave_out(wanted)
             _average(average, network, step)
             for name, value in zip(sums, (total, task, teacher), strict=True):
                 sums[name] += value.item()
@@ -427,21 +427,21 @@ def train(settings: argparse.Namespace) -> None:
             if (step + 1) % settings.log_steps == 0:
                 row = {name: f"{value / settings.log_steps:.5f}" for name, value in sums.items()}
                 row |= {"step": step + 1, "learning_rate": f"{rate:.6f}"}
-                row["left_out"] = f"{thinning.left_out():.4f}"
+                row["left_out"] = f"{pruning.left_out():.4f}"
                 writer.writerow(row)
                 history.flush()
                 sums = dict.fromkeys(sums, 0.0)
             if (step + 1) % settings.snapshot_steps == 0:
-                save(settings.run / "thinned.npz", average)
+                save(settings.run / "pruned.npz", average)
     bar.close()
-    save(settings.run / "thinned.npz", average)
+    save(settings.run / "pruned.npz", average)
     facts = {
         "settings": {key: str(value) for key, value in vars(settings).items()},
         "steps": step,
         "minutes": round((time.monotonic() - started) / 60, 1),
-        "left_out_share": round(thinning.left_out(), 4),
+        "left_out_share": round(pruning.left_out(), 4),
         "left_out_of_layers": {
-            name: round(1 - float(network.kept(name).mean()), 3) for name in thinning.costs
+            name: round(1 - float(network.kept(name).mean()), 3) for name in pruning.costs
         },
     }
     (settings.run / "facts.json").write_text(json.dumps(facts, indent=1) + "\n")
@@ -451,10 +451,10 @@ def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add("--plain", type=Path, required=True, help="plain.onnx of the network to thin")
+    add("--plain", type=Path, required=True, help="plain.onnx of the network to prune")
     add("--data", type=Path, required=True, help="folder with the COCO files and images/")
     add("--run", type=Path, required=True, help="folder for the result and the history")
-    add("--start", type=Path, help="thinned.npz to go on from; blocks are taken back for --share")
+    add("--start", type=Path, help="pruned.npz to go on from; blocks are taken back for --share")
     add("--annotations", default="train.json")
     add("--partial-annotations", default="", help="COCO file whose red cells are incomplete")
     add("--share", type=float, default=0.5, help="of the work of the 3x3 layers to leave out")

@@ -1,4 +1,4 @@
-"""Turns annotated frames: python -m hemoscope_training.orientations --data DIR --out DIR.
+"""Turns annotated frames: python -m hemoscope_training.test_time_augmentation --data DIR --out DIR.
 
 Every frame is written in its eight orientations, with its annotations. What a network makes of a
 cell that it is not sure of changes from one to the next, so figures over all of them depend less on

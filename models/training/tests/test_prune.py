@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from hemoscope_training import network_cost, thin
+from hemoscope_training import network_cost, prune
 from hemoscope_training.layers import HEADS, run_float
 from hemoscope_training.network import INPUT_SCALE, ZERO_POINT
 from hemoscope_training.quantize import HEADS_STEPS, calibrate, quantize, run_integer
@@ -20,9 +20,9 @@ def frame(seed: int = 3) -> np.ndarray:
 
 
 @pytest.fixture
-def network() -> thin.RoundedNetwork:
-    layers = thin.read_plain(PLAIN)
-    return thin.RoundedNetwork(layers, calibrate(layers, [frame()]))
+def network() -> prune.RoundedNetwork:
+    layers = prune.read_plain(PLAIN)
+    return prune.RoundedNetwork(layers, calibrate(layers, [frame()]))
 
 
 def as_input(values: np.ndarray) -> torch.Tensor:
@@ -39,13 +39,13 @@ def test_the_rounded_network_computes_what_the_device_does(network):
 
 
 def test_gradients_reach_every_weight_that_is_kept(network):
-    thinning = thin.Thinning(network)
-    thinning.importance = {
-        name: torch.rand_like(value) for name, value in thinning.importance.items()
+    pruning = prune.Pruning(network)
+    pruning.importance = {
+        name: torch.rand_like(value) for name, value in pruning.importance.items()
     }
-    thinning.leave_out(0.5)
+    pruning.leave_out(0.5)
     network(as_input(frame())).square().mean().backward()
-    for name in thinning.costs:
+    for name in pruning.costs:
         gradient = network.weights[name].grad
         assert (gradient[network.kept(name) == 0] == 0).all(), name
         assert (gradient[network.kept(name) == 1] != 0).any(), name
@@ -53,47 +53,47 @@ def test_gradients_reach_every_weight_that_is_kept(network):
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.7])
 def test_as_much_work_is_left_out_as_is_asked_for(network, share):
-    thinning = thin.Thinning(network)
-    thinning.importance = {
-        name: torch.rand_like(value) for name, value in thinning.importance.items()
+    pruning = prune.Pruning(network)
+    pruning.importance = {
+        name: torch.rand_like(value) for name, value in pruning.importance.items()
     }
-    thinning.leave_out(share)
-    assert thinning.left_out() == pytest.approx(share, abs=0.002)
-    for name in thinning.costs:
-        assert float((network.kept(name) == 0).float().mean()) <= thin.LAYER_SHARE_MAX, name
+    pruning.leave_out(share)
+    assert pruning.left_out() == pytest.approx(share, abs=0.002)
+    for name in pruning.costs:
+        assert float((network.kept(name) == 0).float().mean()) <= prune.LAYER_SHARE_MAX, name
 
 
 def test_the_least_important_for_their_cost_go_first(network):
-    thinning = thin.Thinning(network)
-    for name, importance in thinning.importance.items():
-        importance.fill_(thinning.costs[name] if name != "neck" else 0.0)
-    thinning.leave_out(0.01)
+    pruning = prune.Pruning(network)
+    for name, importance in pruning.importance.items():
+        importance.fill_(pruning.costs[name] if name != "neck" else 0.0)
+    pruning.leave_out(0.01)
     assert float(network.kept("neck").mean()) < 1
     assert all(
-        bool(network.kept(name).all()) for name in thinning.costs if name not in ("neck", HEADS)
+        bool(network.kept(name).all()) for name in pruning.costs if name not in ("neck", HEADS)
     )
 
 
 def test_blocks_are_taken_back_where_the_loss_pulls_most(network):
-    thinning = thin.Thinning(network)
+    pruning = prune.Pruning(network)
     with torch.no_grad():
-        for name in thinning.costs:
+        for name in pruning.costs:
             network.weights[name].zero_()
-    thinning.leave_out_zeros()
-    assert thinning.left_out() == 1
-    pulls = {name: torch.zeros_like(value) for name, value in thinning.importance.items()}
+    pruning.leave_out_zeros()
+    assert pruning.left_out() == 1
+    pulls = {name: torch.zeros_like(value) for name, value in pruning.importance.items()}
     pulls["merge4"][1, 2, 0, 1] = 1.0
-    cost = thinning.costs["merge4"]
-    work = sum(thinning.costs[name] * pull.numel() for name, pull in pulls.items())
-    thinning.take_back(pulls, 1 - cost / work)
-    kept = thin.blocks_of(network.kept("merge4"))
-    assert kept[1, 2, 0, 1] == thin.BLOCK_OUTPUTS * thin.BLOCK_INPUTS
+    cost = pruning.costs["merge4"]
+    work = sum(pruning.costs[name] * pull.numel() for name, pull in pulls.items())
+    pruning.take_back(pulls, 1 - cost / work)
+    kept = prune.blocks_of(network.kept("merge4"))
+    assert kept[1, 2, 0, 1] == prune.BLOCK_OUTPUTS * prune.BLOCK_INPUTS
     assert int((kept > 0).sum()) == 1
 
 
 def test_what_is_saved_is_read_back(network, tmp_path):
-    thin.save(tmp_path / "thinned.npz", network)
-    layers, steps = thin.read_thinned(tmp_path / "thinned.npz")
+    prune.save(tmp_path / "pruned.npz", network)
+    layers, steps = prune.read_pruned(tmp_path / "pruned.npz")
     assert steps == pytest.approx(network.steps)
     x = as_input(frame())
     assert torch.equal(run_float(layers, x), run_float(network.layers(), x))

@@ -1,6 +1,6 @@
 //! Runs one network in other runtimes, for comparison: on request, one run at a time.
 //!
-//! `contenders [--threads N] --input FRAME NAME=RUNTIME:FILE.onnx ...` loads each file, with RUNTIME `tract` or
+//! `baselines [--threads N] --input FRAME NAME=RUNTIME:FILE.onnx ...` loads each file, with RUNTIME `tract` or
 //! `rten`, and prints the names that loaded as one line of JSON (why another did not stands on
 //! standard error). Then every name on standard input is answered by the milliseconds of one run.
 //! With `--runs R` nothing is read: every network is run R times and the program ends, for counting
@@ -168,7 +168,7 @@ fn main() -> Result<()> {
     for [name, runtime, file] in &options.networks {
         match load(runtime, Path::new(file), &frame, options.threads) {
             Ok(run) => networks.push((name.clone(), run)),
-            Err(error) => eprintln!("contenders: {name} did not load: {error:#}"),
+            Err(error) => eprintln!("baselines: {name} did not load: {error:#}"),
         }
     }
     if let Some(runs) = options.runs {

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from hemoscope_training.orientations import turn_all
+from hemoscope_training.test_time_augmentation import turn_all
 
 
 def test_boxes_turn_with_their_pixels(tmp_path):
