@@ -6,20 +6,21 @@ use clap::Parser;
 use common::{NOTICE, hemoscope, messages, program, slide_um_per_px, write_fields};
 use hemoscope::board::BoardDescription;
 use hemoscope::camera;
+use hemoscope::camera::Unavailable;
 use hemoscope::cli::arguments::{Arguments, Command};
 use hemoscope::cli::run::prepare;
 use hemoscope::input::Action;
 use hemoscope::language::Language;
+use hemoscope::panel::ScreenSize;
 use hemoscope::record::archive::{self, SmearState};
 use hemoscope::record::{Clock, EndReason, Timestamp, records_folder};
 use hemoscope::runtime::TalkFiles;
 use hemoscope::runtime::presenter::clock_of;
 use hemoscope::runtime::run::run_with;
+use hemoscope::session::guidance::Notice;
 use hemoscope::session::smear::{RunState, Session};
-use hemoscope::ui::layout::ScreenSize;
-use hemoscope::ui::model::{
-    CameraTrouble, Failure, Identity, NoCamera, Notice, Screen, Update, UpdatePage,
-};
+use hemoscope::session::update_page::UpdatePage;
+use hemoscope::ui::model::{Failure, Identity, NoCamera, Screen, Update};
 use hemoscope::ui::screen::render;
 use hemoscope::update::{
     Answer, DeviceStatus, Notes, Offer, PROTOCOL_FORMAT, Published, UpdateState,
@@ -241,7 +242,6 @@ fn a_device_that_cannot_know_its_board_says_why_on_its_screen() {
             Screen::Failure(Failure {
                 language: Language::English,
                 identity,
-                number: None,
                 what_happened: refusal.to_string(),
                 what_to_do: "Tell whoever set the device up.".to_owned(),
                 notice: Some(Notice::HoldToSwitchOff),
@@ -312,7 +312,7 @@ fn a_board_waits_for_its_camera_and_says_so() {
             language: Language::English,
             identity,
             camera: camera.to_owned(),
-            trouble: CameraTrouble::NotConnected,
+            unavailable: &Unavailable::NotConnected,
             notice: Some(Notice::HoldToSwitchOff),
         })
     });
@@ -332,7 +332,6 @@ fn a_board_shows_what_keeps_it_from_counting() {
         Screen::Failure(Failure {
             language: Language::English,
             identity,
-            number: None,
             what_happened: what_happened.clone(),
             what_to_do: "Switch the device off and on again.".to_owned(),
             notice: Some(Notice::HoldToSwitchOff),

@@ -4,17 +4,24 @@
 
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
+use hemoscope::analysis::scale::ScaleEstimate;
+use hemoscope::camera::Unavailable;
 use hemoscope::cell::{BoundingBox, Cell, CellClass, PerClass};
 use hemoscope::device::calendar::CivilTime;
 use hemoscope::image::frame::Frame;
 use hemoscope::language::{Language, TextId};
+use hemoscope::panel::ScreenSize;
+use hemoscope::quality::{Brightness, Density, Quality, RejectReason, Sharpness, Verdict};
+use hemoscope::session::guidance::{Instruction, Notice, Warning};
+use hemoscope::session::smear::{KnownScale, RunState};
+use hemoscope::session::update_page::UpdatePage;
 use hemoscope::ui::colour::contrast;
 use hemoscope::ui::describe;
-use hemoscope::ui::layout::ScreenSize;
 use hemoscope::ui::model::*;
 use hemoscope::ui::overlay::annotated;
 use hemoscope::ui::scene::{Element, Scene, TextLine};
 use hemoscope::ui::screen::{LiveScreen, compose, render};
+use hemoscope::update::ProblemKind;
 use std::path::{Path, PathBuf};
 
 /// A drawn field: background, red cells with pallor, white cells with a nucleus, platelets.
@@ -149,22 +156,59 @@ fn ratio(value: u64, low: u64, high: u64, n: u64) -> Option<Reading> {
     }))
 }
 
+const USABLE: Quality = Quality {
+    background_level: 220,
+    brightness: Brightness::Good,
+    clipped_permille: 0,
+    focus_score: 86,
+    coverage_permille: 300,
+    density: Density::Good,
+    verdict: Verdict::Usable,
+};
+
+fn calibrated(um_per_px: f64) -> KnownScale {
+    KnownScale::Given { um_per_px }
+}
+
+fn estimated(um_per_px: f64, spread: f64) -> KnownScale {
+    KnownScale::Estimated(ScaleEstimate {
+        um_per_px,
+        spread,
+        cells: 180,
+        frames: 10,
+    })
+}
+
+/// Every reason why no frames come.
+fn unavailable() -> [Unavailable; 7] {
+    [
+        Unavailable::NotConnected,
+        Unavailable::Several { paths: Vec::new() },
+        Unavailable::InUse,
+        Unavailable::PermissionDenied,
+        Unavailable::Unsuitable {
+            reason: String::new(),
+        },
+        Unavailable::Silent { seconds: 10 },
+        Unavailable::Failed {
+            reason: String::new(),
+        },
+    ]
+}
+
+const BLURRED: Rejection = Rejection::Quality(RejectReason::Blurred);
+const DARK: Rejection = Rejection::Quality(RejectReason::Underexposed);
+const BRIGHT: Rejection = Rejection::Quality(RejectReason::Overexposed);
+const NOT_A_SMEAR: Rejection = Rejection::Quality(RejectReason::NotASmear);
+
 fn normal(field: &Field, language: Language) -> Counting<'_> {
     Counting {
         language,
         identity: identity(),
         run: RunState::Live,
         preview: Some(Preview::of_frame(&field.frame, &field.cells)),
-        focus: Some(Focus {
-            score: 86,
-            sharpness: Sharpness::Sharp,
-        }),
-        brightness: Some(Brightness::Good),
-        density: Some(Density::Good),
-        scale: Scale::Estimated {
-            nm_per_px: 123,
-            spread_nm: 8,
-        },
+        quality: Some(USABLE),
+        scale: estimated(0.123, 0.065),
         counts: by_class(
             Reading::Known(Estimate::of_count(5012, 4874, 5153)),
             Reading::Known(Estimate::of_count(31, 21, 44)),
@@ -175,7 +219,7 @@ fn normal(field: &Field, language: Language) -> Counting<'_> {
         fields: Fields {
             counted: 26,
             wanted: Some(40),
-            rejected: RejectedCounts::from_iter([(Rejection::Blurred, 2), (Rejection::TooDark, 1)]),
+            rejected: RejectedCounts::from_iter([(BLURRED, 2), (DARK, 1)]),
             skipped_percent: Some(82),
         },
         over_dispersed: false,
@@ -187,17 +231,16 @@ fn normal(field: &Field, language: Language) -> Counting<'_> {
 
 fn too_few(field: &Field, language: Language) -> Counting<'_> {
     Counting {
-        run: RunState::Paused,
         identity: Identity {
             clock: utc(),
             ..identity()
         },
-        focus: Some(Focus {
-            score: 55,
-            sharpness: Sharpness::Soft,
+        quality: Some(Quality {
+            focus_score: 35,
+            density: Density::Sparse,
+            ..USABLE
         }),
-        density: Some(Density::Sparse),
-        scale: Scale::Calibrated { nm_per_px: 98 },
+        scale: calibrated(0.098),
         counts: by_class(
             Reading::Known(Estimate::of_count(164, 140, 191)),
             Reading::TooFew { n: 1 },
@@ -215,26 +258,25 @@ fn too_few(field: &Field, language: Language) -> Counting<'_> {
             rejected: RejectedCounts::from_iter([]),
             skipped_percent: Some(82),
         },
-        instruction: Instruction::Resume,
         ..normal(field, language)
     }
 }
 
 fn blurred(field: &Field, language: Language) -> Counting<'_> {
     Counting {
-        focus: Some(Focus {
-            score: 12,
-            sharpness: Sharpness::Blurred,
+        quality: Some(Quality {
+            focus_score: 12,
+            verdict: Verdict::Rejected(RejectReason::Blurred),
+            ..USABLE
         }),
-        brightness: Some(Brightness::Dark),
         fields: Fields {
             counted: 26,
             wanted: None,
             rejected: RejectedCounts::from_iter([
-                (Rejection::Blurred, 12),
-                (Rejection::NotASmear, 3),
-                (Rejection::Crowded, 2),
-                (Rejection::TooDark, 1),
+                (BLURRED, 12),
+                (NOT_A_SMEAR, 3),
+                (Rejection::NoCells, 2),
+                (DARK, 1),
             ]),
             skipped_percent: Some(82),
         },
@@ -242,7 +284,7 @@ fn blurred(field: &Field, language: Language) -> Counting<'_> {
             cells: &[],
             ..Preview::of_frame(&field.frame, &field.cells)
         }),
-        instruction: Instruction::FocusSlide,
+        instruction: Instruction::Focus,
         ..normal(field, language)
     }
 }
@@ -250,9 +292,12 @@ fn blurred(field: &Field, language: Language) -> Counting<'_> {
 fn warning(field: &Field, language: Language) -> Counting<'_> {
     Counting {
         run: RunState::Unfinished,
-        brightness: Some(Brightness::Bright),
-        density: Some(Density::Crowded),
-        scale: Scale::Unknown,
+        quality: Some(Quality {
+            brightness: Brightness::Bright,
+            density: Density::Crowded,
+            ..USABLE
+        }),
+        scale: KnownScale::Unknown,
         counts: by_class(
             Reading::Known(Estimate::of_count(124_312, 123_622, 125_005)),
             Reading::Known(Estimate::of_count(10_312, 10_114, 10_513)),
@@ -267,10 +312,7 @@ fn warning(field: &Field, language: Language) -> Counting<'_> {
         fields: Fields {
             counted: 412,
             wanted: Some(600),
-            rejected: RejectedCounts::from_iter([
-                (Rejection::Crowded, 31),
-                (Rejection::TooBright, 4),
-            ]),
+            rejected: RejectedCounts::from_iter([(Rejection::NoCells, 31), (BRIGHT, 4)]),
             skipped_percent: Some(82),
         },
         over_dispersed: true,
@@ -287,13 +329,13 @@ fn finished(field: &Field, language: Language) -> Counting<'_> {
             clock: local_time(),
             ..identity()
         },
-        scale: Scale::Calibrated { nm_per_px: 123 },
+        scale: calibrated(0.123),
         notice: Some(Notice::HoldToSwitchOff),
         fields: Fields {
             counted: 40,
             ..normal(field, language).fields
         },
-        instruction: Instruction::RunComplete,
+        instruction: Instruction::Complete,
         ..normal(field, language)
     }
 }
@@ -302,10 +344,8 @@ fn empty<'a>(field: &'a Field, language: Language) -> Counting<'a> {
     Counting {
         identity: Identity::default(),
         preview: None,
-        focus: None,
-        brightness: None,
-        density: None,
-        scale: Scale::Unknown,
+        quality: None,
+        scale: KnownScale::Unknown,
         counts: PerClass::from_fn(|_| Reading::TooFew { n: 0 }),
         uncertain: 0,
         per_1000_rbc: by_class(None, None, None),
@@ -337,7 +377,7 @@ fn screens(field: &Field, language: Language) -> Vec<(&'static str, Screen<'_>)>
                 language,
                 identity: identity(),
                 camera: "v4l2:/dev/video0".to_owned(),
-                trouble: CameraTrouble::NotConnected,
+                unavailable: &Unavailable::NotConnected,
                 notice: Some(Notice::HoldToSwitchOff),
             }),
         ),
@@ -346,7 +386,6 @@ fn screens(field: &Field, language: Language) -> Vec<(&'static str, Screen<'_>)>
             Screen::Failure(Failure {
                 language,
                 identity: identity(),
-                number: Some(7),
                 what_happened: "The model file /var/lib/hemoscope/model.onnx does not have the \
                                 content that its manifest promises: it was cut or changed."
                     .to_owned(),
@@ -365,7 +404,6 @@ const NOTES: &str = "Platelets in clumps are marked; the light is judged anew; S
 /// Pages about an update, by name.
 fn update_pages() -> Vec<(&'static str, UpdatePage<'static>)> {
     let (old, new) = ("0.2.0", "0.3.0");
-    let trouble = UpdateTrouble::NotGenuine;
     vec![
         ("update-copying", UpdatePage::Copying { percent: 45 }),
         ("update-checking", UpdatePage::Checking),
@@ -394,7 +432,10 @@ fn update_pages() -> Vec<(&'static str, UpdatePage<'static>)> {
         ("update-ready", UpdatePage::Ready { version: new }),
         ("update-answered", UpdatePage::Answered),
         ("update-restarting", UpdatePage::Restarting),
-        ("update-refused", UpdatePage::Refused(trouble)),
+        (
+            "update-refused",
+            UpdatePage::Refused(ProblemKind::NotGenuine),
+        ),
         ("update-kept", UpdatePage::Kept { from: old, to: new }),
         (
             "update-rolled-back",
@@ -532,21 +573,57 @@ fn every_text_stands_off_from_the_ground_that_lies_under_it() {
 #[test]
 fn every_instruction_and_warning_fits_in_every_language() {
     let field = field();
+    let unavailable = unavailable();
+    let warnings = [
+        Warning::TooManyWhiteCells,
+        Warning::ManyUncertain,
+        Warning::ScaleOutOfRange,
+        Warning::NotSaved,
+    ];
+    let of_camera = unavailable.iter().map(Warning::CameraUnavailable);
+    let warnings: Vec<_> = warnings.into_iter().chain(of_camera).collect();
     let mut faults = Vec::new();
-    let warnings = Warning::ALL.into_iter().cycle();
-    for (instruction, warning) in Instruction::ALL.into_iter().zip(warnings) {
+    for (instruction, warning) in Instruction::ALL.iter().zip(warnings.iter().cycle()) {
         for language in Language::ALL {
             let model = Screen::Counting(Box::new(Counting {
-                instruction,
-                warning: Some(warning),
+                instruction: *instruction,
+                warning: Some(*warning),
                 ..normal(&field, language)
             }));
             for size in ScreenSize::ALL {
                 let scene = compose(&model, size);
-                for id in [instruction.into(), TextId::from(warning)] {
+                for id in [TextId::from(*instruction), TextId::from(*warning)] {
                     let words = id.text_in(language);
                     if !texts(&scene).iter().any(|line| line.text == words) {
                         faults.push(format!("{id:?} is cut in {language} at {size}"));
+                    }
+                }
+            }
+        }
+    }
+    assert_none(faults);
+}
+
+#[test]
+fn every_missing_camera_is_explained_in_every_language() {
+    let mut faults = Vec::new();
+    for unavailable in &unavailable() {
+        for language in Language::ALL {
+            let screen = Screen::NoCamera(NoCamera {
+                language,
+                identity: identity(),
+                camera: "v4l2:/dev/video0".to_owned(),
+                unavailable,
+                notice: Some(Notice::HoldToSwitchOff),
+            });
+            let help = hemoscope::ui::wording::camera_help(unavailable);
+            for size in ScreenSize::ALL {
+                let scene = compose(&screen, size);
+                let shown: Vec<_> = texts(&scene).iter().map(|line| line.text.clone()).collect();
+                let shown = shown.join(" ");
+                for id in [TextId::from(unavailable), help] {
+                    if !shown.contains(id.text_in(language)) {
+                        faults.push(format!("{id:?} is cut in {language} at {size}: {shown}"));
                     }
                 }
             }
@@ -615,15 +692,15 @@ fn pages_about_an_update_show_all_that_they_say() {
 #[test]
 fn every_reason_for_no_update_fits_in_every_language() {
     let mut faults = Vec::new();
-    for trouble in UpdateTrouble::ALL {
+    for problem in ProblemKind::ALL {
         for language in Language::ALL {
-            let screen = update_screen(UpdatePage::Refused(trouble), language);
+            let screen = update_screen(UpdatePage::Refused(problem), language);
             for size in ScreenSize::ALL {
                 let scene = compose(&screen, size);
                 let shown: Vec<_> = texts(&scene).iter().map(|line| line.text.clone()).collect();
                 let shown = shown.join(" ");
-                let help = hemoscope::ui::wording::update_help(trouble);
-                for id in [trouble.into(), help, TextId::UpdateUnchanged] {
+                let help = hemoscope::ui::wording::update_help(problem);
+                for id in [problem.into(), help, TextId::UpdateUnchanged] {
                     if !shown.contains(id.text_in(language)) {
                         faults.push(format!("{id:?} is cut in {language} at {size}: {shown}"));
                     }
@@ -638,40 +715,25 @@ fn every_reason_for_no_update_fits_in_every_language() {
 fn every_state_word_fits_in_every_language() {
     let field = field();
     let mut faults = Vec::new();
-    let sharpness = [
-        Sharpness::Sharp,
-        Sharpness::Soft,
-        Sharpness::Blurred,
-        Sharpness::Soft,
-    ];
-    let light = [
-        Brightness::Dark,
-        Brightness::Good,
-        Brightness::Bright,
-        Brightness::Good,
-    ];
-    let density = [
-        Density::Empty,
-        Density::Sparse,
-        Density::Good,
-        Density::Crowded,
-    ];
-    let runs = [
-        RunState::Live,
-        RunState::Paused,
-        RunState::Finished,
-        RunState::Unfinished,
-    ];
-    for at in 0..4 {
+    let runs = [RunState::Live, RunState::Finished, RunState::Unfinished];
+    let of_sharpness = |sharpness| match sharpness {
+        Sharpness::Sharp => (90, Verdict::Usable),
+        Sharpness::Soft => (30, Verdict::Usable),
+        Sharpness::Blurred => (5, Verdict::Rejected(RejectReason::Blurred)),
+    };
+    // As many as the longest list has; the shorter ones start again.
+    for (at, density) in Density::ALL.into_iter().enumerate() {
+        let (focus_score, verdict) = of_sharpness(Sharpness::ALL[at % Sharpness::ALL.len()]);
         for language in Language::ALL {
             let model = Counting {
-                run: runs[at],
-                focus: Some(Focus {
-                    score: 50,
-                    sharpness: sharpness[at],
+                run: runs[at % runs.len()],
+                quality: Some(Quality {
+                    focus_score,
+                    verdict,
+                    brightness: Brightness::ALL[at % Brightness::ALL.len()],
+                    density,
+                    ..USABLE
                 }),
-                brightness: Some(light[at]),
-                density: Some(density[at]),
                 over_dispersed: true,
                 ..normal(&field, language)
             };
@@ -729,14 +791,14 @@ fn too_few_cells_show_words_and_no_number() {
 fn an_unfinished_run_never_looks_finished() {
     let field = field();
     for size in ScreenSize::ALL {
-        let pictures = [RunState::Live, RunState::Paused, RunState::Unfinished].map(|run| {
+        let scenes = [RunState::Live, RunState::Unfinished].map(|run| {
             let model = Counting {
                 run,
                 ..finished(&field, Language::English)
             };
             compose(&Screen::Counting(Box::new(model)), size)
         });
-        for scene in pictures {
+        for scene in scenes {
             let says_result = texts(&scene).iter().any(|line| line.text == "Result");
             assert!(!says_result, "{size}");
         }
@@ -770,20 +832,17 @@ fn hostile_content_is_drawn_without_panic() {
             clock: Clock::NotSet,
         },
         preview: Some(Preview {
-            picture: &sliver,
+            image: &sliver,
             cells: &cells,
             frame_width_px: 0,
             frame_height_px: u32::MAX,
             number: Some(0),
         }),
-        focus: Some(Focus {
-            score: 255,
-            sharpness: Sharpness::Sharp,
+        quality: Some(Quality {
+            focus_score: 255,
+            ..USABLE
         }),
-        scale: Scale::Estimated {
-            nm_per_px: u32::MAX,
-            spread_nm: u32::MAX,
-        },
+        scale: estimated(f64::MAX, f64::INFINITY),
         counts: PerClass::from_fn(|_| Reading::Known(huge)),
         uncertain: u64::MAX,
         per_1000_rbc: PerClass::from_fn(|_| Some(Reading::Known(huge))),
@@ -801,7 +860,6 @@ fn hostile_content_is_drawn_without_panic() {
     let failure = Failure {
         language: Language::French,
         identity: model.identity,
-        number: Some(u16::MAX),
         what_happened: "x".repeat(5000),
         what_to_do: String::new(),
         notice: Some(Notice::HoldToSwitchOff),

@@ -5,9 +5,9 @@ use crate::cli::arguments::RunArguments;
 use crate::cli::message_of;
 use crate::cli::settings::{analysis_settings, load_board_config, load_config};
 use crate::config::{Config, PanelConfig};
+use crate::panel::ScreenSize;
 use crate::runtime;
 use crate::runtime::settings::{RunSettings, ScreenSettings};
-use crate::ui::layout::ScreenSize;
 use anyhow::Result;
 
 /// Runs the device, as [`runtime::run::run`].

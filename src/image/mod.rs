@@ -1,8 +1,11 @@
-//! Pictures as the program holds them: a frame, its histogram, its resampling, and image files.
+//! Images as the program holds them: a frame, its histogram, its resampling, image files, and the
+//! canvas that a screen is drawn on.
 
+pub mod canvas;
 pub mod files;
 pub mod frame;
 pub mod histogram;
 mod kernels;
 pub mod png;
+pub mod preview;
 pub mod resize;

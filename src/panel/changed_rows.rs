@@ -1,6 +1,6 @@
 //! Which rows of a picture a panel has not shown yet.
 
-use crate::ui::canvas::Canvas;
+use crate::image::canvas::Canvas;
 use std::ops::Range;
 
 /// Keeps the picture that was presented last. Looking for changes allocates nothing.

@@ -1,7 +1,7 @@
 //! A panel without glass, for tests and measurements: what it shows can be read.
 
 use super::{Panel, PanelError};
-use crate::ui::canvas::Canvas;
+use crate::image::canvas::Canvas;
 use std::ops::Range;
 
 /// Takes changed rows into its own memory, as the controller of a small display does.

@@ -9,6 +9,7 @@ mod memory;
 mod png;
 mod retrying;
 mod rotation;
+mod screen_size;
 mod settings;
 #[cfg(target_os = "linux")]
 mod spi;
@@ -24,14 +25,14 @@ pub use memory::MemoryPanel;
 pub use png::PngPanel;
 pub use retrying::RetryingPanel;
 pub use rotation::{Rotation, UnknownRotation};
+pub use screen_size::{ScreenSize, UnknownScreenSize};
 pub use settings::{Controller, DrmSettings, PanelKind, PanelSettings, SpiSettings};
 #[cfg(target_os = "linux")]
 pub use spi::SpiPanel;
 pub use terminal::TerminalPanel;
 
+use crate::image::canvas::Canvas;
 use crate::image::png::WriteError;
-use crate::ui::canvas::Canvas;
-use crate::ui::layout::ScreenSize;
 use std::ops::Range;
 use std::path::Path;
 use thiserror::Error;

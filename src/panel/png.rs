@@ -1,9 +1,9 @@
 //! A panel that keeps a PNG file up to date.
 
 use super::{Panel, PanelError};
+use crate::image::canvas::Canvas;
 use crate::image::png::write_rgb;
-use crate::ui::canvas::Canvas;
-use crate::ui::layout::ScreenSize;
+use crate::panel::ScreenSize;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 

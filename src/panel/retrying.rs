@@ -1,7 +1,7 @@
 //! A panel that may not be there yet: a display whose driver comes late or not at all.
 
 use super::{Panel, PanelError};
-use crate::ui::canvas::Canvas;
+use crate::image::canvas::Canvas;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -114,7 +114,7 @@ impl Panel for RetryingPanel {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ui::layout::ScreenSize;
+    use crate::panel::ScreenSize;
     use std::sync::{Arc, Mutex};
 
     /// What was asked of a panel.

@@ -1,10 +1,10 @@
 //! A panel that draws the picture in the terminal with half blocks.
 
 use super::{Panel, PanelError};
+use crate::image::canvas::Canvas;
 use crate::image::frame::Frame;
-use crate::ui::canvas::Canvas;
-use crate::ui::layout::ScreenSize;
-use crate::ui::preview::{fitted_size_px, resized};
+use crate::image::preview::{fitted_size_px, resized};
+use crate::panel::ScreenSize;
 use crossterm::cursor::{Hide, MoveTo, Show};
 use crossterm::style::{Color, Colors, Print, ResetColor, SetColors};
 use crossterm::terminal::{Clear, ClearType};

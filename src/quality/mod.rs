@@ -77,6 +77,11 @@ pub enum Brightness {
     Bright,
 }
 
+impl Brightness {
+    /// Every brightness.
+    pub const ALL: [Brightness; 3] = [Brightness::Dark, Brightness::Good, Brightness::Bright];
+}
+
 /// How much of a frame is covered by cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Density {
@@ -85,6 +90,34 @@ pub enum Density {
     Good,
     Crowded,
 }
+
+impl Density {
+    /// Every density.
+    pub const ALL: [Density; 4] = [
+        Density::Empty,
+        Density::Sparse,
+        Density::Good,
+        Density::Crowded,
+    ];
+}
+
+/// How sharp a frame is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharpness {
+    Sharp,
+    /// Usable, but the focus can be better.
+    Soft,
+    /// Too blurred to be counted.
+    Blurred,
+}
+
+impl Sharpness {
+    /// Every sharpness.
+    pub const ALL: [Sharpness; 3] = [Sharpness::Sharp, Sharpness::Soft, Sharpness::Blurred];
+}
+
+/// The focus score from which a frame is sharp rather than soft.
+const SHARP_FROM: u8 = 50;
 
 /// Why a frame is not counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -99,6 +132,17 @@ pub enum RejectReason {
     Blurred,
     /// Colours or texture that no stained smear has.
     NotASmear,
+}
+
+impl RejectReason {
+    /// Every reason.
+    pub const ALL: [RejectReason; 5] = [
+        RejectReason::Underexposed,
+        RejectReason::Overexposed,
+        RejectReason::NoContrast,
+        RejectReason::Blurred,
+        RejectReason::NotASmear,
+    ];
 }
 
 impl fmt::Display for RejectReason {
@@ -151,6 +195,15 @@ impl Quality {
         density: Density::Empty,
         verdict: Verdict::Rejected(RejectReason::Underexposed),
     };
+
+    /// The word for the focus.
+    pub fn sharpness(&self) -> Sharpness {
+        match self.focus_score {
+            _ if self.verdict == Verdict::Rejected(RejectReason::Blurred) => Sharpness::Blurred,
+            0..SHARP_FROM => Sharpness::Soft,
+            SHARP_FROM.. => Sharpness::Sharp,
+        }
+    }
 }
 
 /// Judges frames one after another; keeps its buffers, so that frames of one size cost no

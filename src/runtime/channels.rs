@@ -7,10 +7,10 @@
 use crate::camera::CapturedFrame;
 use crate::detect::MAX_CELLS;
 use crate::image::frame::Frame;
+use crate::image::preview::{fitted_size_px, resize_into};
 use crate::quality::Quality;
 use crate::service::Heartbeats;
 use crate::session::smear::{Event, FrameTally, FrameView};
-use crate::ui::preview::{fitted_size_px, resize_into};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -16,9 +16,10 @@ use crate::runtime::run::{Ending, TICK};
 use crate::runtime::settings::RunSettings;
 use crate::runtime::updates::{Facts, Updates};
 use crate::service::{Beat, Service, StopSignal};
+use crate::session::guidance::Notice;
 use crate::session::smear::{Event, KnownScale, RunState, Session};
 use crate::session::update_prompt::Moment;
-use crate::ui::model::{Failure, Notice, Screen, Update};
+use crate::ui::model::{Failure, Screen, Update};
 use anyhow::Result;
 use std::io::Write;
 use std::thread;
@@ -88,7 +89,7 @@ impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
             self.settings.screen.utc_offset_minutes,
             updates
                 .and_then(Updates::notice)
-                .or(repaired.then_some(Notice::CardRepaired)),
+                .or(repaired.then_some(Notice::StorageRepaired)),
             updates.is_some() && !is_counting,
         )
     }
@@ -222,7 +223,6 @@ impl<A: FnMut(&Session) -> Option<Action>> Operator<'_, A> {
                 self.display.show(&Screen::Failure(Failure {
                     language,
                     identity: identity_of(&self.settings.screen, surroundings),
-                    number: None,
                     what_happened: what_happened.clone(),
                     what_to_do: remedy_of(error).text_in(language).to_owned(),
                     notice: surroundings.notice,

@@ -1,12 +1,12 @@
 //! The screen of a run on its panels.
 
+use crate::image::canvas::Canvas;
+use crate::panel::ScreenSize;
 use crate::panel::{ChangedRows, FaultLight, Panel, PanelError};
 use crate::runtime::presenter::{ScreenContext, counting_of};
 use crate::runtime::settings::ScreenSettings;
 use crate::session::smear::Session;
-use crate::ui::canvas::Canvas;
 use crate::ui::describe;
-use crate::ui::layout::ScreenSize;
 use crate::ui::model::{Counting, Screen};
 use crate::ui::screen::LiveScreen;
 use std::ops::Range;

@@ -1,22 +1,15 @@
 //! A session as the content of a screen: which numbers, which warning, which next step.
 
-use crate::camera::Unavailable;
 use crate::count::{self, ClassSummary, Summary};
 use crate::device::calendar::CivilTime;
-use crate::quality::{self, Quality, RejectReason, Verdict};
 use crate::record::Timestamp;
 use crate::runtime::settings::ScreenSettings;
-use crate::session::smear::{self as session, KnownScale, Session};
+use crate::session::guidance::{Instruction, Notice, Warning};
+use crate::session::smear::{RunState, Session};
 use crate::ui::model::{
-    Brightness, CameraTrouble, Clock, Counting, Decimal, Density, Estimate, Fields, Focus,
-    Identity, Instruction, NoCamera, Notice, Preview, Reading, RejectedCounts, Rejection, RunState,
-    Scale, Sharpness, Warning,
+    Clock, Counting, Decimal, Estimate, Fields, Identity, NoCamera, Preview, Reading,
+    RejectedCounts, Rejection,
 };
-
-/// Nanometres in a micrometre.
-const NM_PER_UM: f64 = 1000.0;
-/// Focus score from which a frame is called sharp rather than soft.
-const SHARP_FROM: u8 = 50;
 
 /// What a screen shows beside the session. By default nothing, with a clock that is not set.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -50,7 +43,7 @@ pub fn screen_context_of(
 
 /// What stands in place of the counting screen while a camera is away that has shown nothing yet.
 pub fn missing_camera_of<'a>(
-    session: &Session,
+    session: &'a Session,
     settings: &'a ScreenSettings,
     camera: &str,
     surroundings: ScreenContext,
@@ -60,21 +53,9 @@ pub fn missing_camera_of<'a>(
         language: settings.language,
         identity: identity_of(settings, surroundings),
         camera: camera.to_owned(),
-        trouble: trouble_of(unavailable),
+        unavailable,
         notice: surroundings.notice,
     })
-}
-
-fn trouble_of(unavailable: &Unavailable) -> CameraTrouble {
-    match unavailable {
-        Unavailable::NotConnected => CameraTrouble::NotConnected,
-        Unavailable::Several { .. } => CameraTrouble::Several,
-        Unavailable::InUse => CameraTrouble::InUse,
-        Unavailable::PermissionDenied => CameraTrouble::PermissionDenied,
-        Unavailable::Unsuitable { .. } => CameraTrouble::Unsuitable,
-        Unavailable::Silent { .. } => CameraTrouble::Silent,
-        Unavailable::Failed { .. } => CameraTrouble::Failed,
-    }
 }
 
 /// Which sample a picture belongs to, and when it was.
@@ -102,30 +83,20 @@ pub fn counting_of<'a>(
 ) -> Counting<'a> {
     let summary = session.summary();
     let latest = session.latest();
-    let quality = latest.map(|latest| latest.quality);
     let ratio = |class: &ClassSummary| class.per_1000_rbc.map(|ratio| reading_of(&ratio));
     Counting {
         language: settings.language,
         identity: identity_of(settings, surroundings),
-        run: match session.state() {
-            session::RunState::Live => RunState::Live,
-            session::RunState::Finished => RunState::Finished,
-            session::RunState::Unfinished => RunState::Unfinished,
-        },
+        run: session.state(),
         preview: latest.map(|latest| Preview {
-            picture: &latest.picture,
+            image: &latest.picture,
             cells: &latest.cells,
             frame_width_px: latest.frame_px.0,
             frame_height_px: latest.frame_px.1,
             number: Some(session.view_number()),
         }),
-        focus: quality.map(|quality| Focus {
-            score: quality.focus_score,
-            sharpness: sharpness_of(quality),
-        }),
-        brightness: quality.map(brightness_of),
-        density: quality.map(density_of),
-        scale: scale_of(session.scale()),
+        quality: latest.map(|latest| latest.quality),
+        scale: session.scale(),
         counts: summary
             .classes
             .each_ref()
@@ -141,7 +112,7 @@ pub fn counting_of<'a>(
         over_dispersed: is_uneven(summary),
         warning: warning_of(session, summary).filter(|_| !surroundings.shows_notice),
         notice: surroundings.notice,
-        instruction: instruction_of(session, quality),
+        instruction: instruction_of(session),
     }
 }
 
@@ -172,64 +143,14 @@ fn decimal_of(figure: f64, decimals: u8) -> Decimal {
     }
 }
 
-fn sharpness_of(quality: Quality) -> Sharpness {
-    match quality.focus_score {
-        _ if quality.verdict == Verdict::Rejected(RejectReason::Blurred) => Sharpness::Blurred,
-        0..SHARP_FROM => Sharpness::Soft,
-        SHARP_FROM.. => Sharpness::Sharp,
-    }
-}
-
-fn brightness_of(quality: Quality) -> Brightness {
-    match quality.brightness {
-        quality::Brightness::Dark => Brightness::Dark,
-        quality::Brightness::Good => Brightness::Good,
-        quality::Brightness::Bright => Brightness::Bright,
-    }
-}
-
-fn density_of(quality: Quality) -> Density {
-    match quality.density {
-        quality::Density::Empty => Density::Empty,
-        quality::Density::Sparse => Density::Sparse,
-        quality::Density::Good => Density::Good,
-        quality::Density::Crowded => Density::Crowded,
-    }
-}
-
-fn scale_of(scale: KnownScale) -> Scale {
-    let nanometres = |um: f64| libm::round(um * NM_PER_UM) as u32;
-    match scale {
-        KnownScale::Unknown => Scale::Unknown,
-        KnownScale::Given { um_per_px } => Scale::Calibrated {
-            nm_per_px: nanometres(um_per_px),
-        },
-        KnownScale::Estimated(estimate) => Scale::Estimated {
-            nm_per_px: nanometres(estimate.um_per_px),
-            spread_nm: nanometres(estimate.um_per_px * estimate.spread),
-        },
-    }
-}
-
-fn rejection_of(reason: RejectReason) -> Rejection {
-    match reason {
-        RejectReason::Underexposed => Rejection::TooDark,
-        RejectReason::Overexposed => Rejection::TooBright,
-        RejectReason::NoContrast => Rejection::Empty,
-        RejectReason::Blurred => Rejection::Blurred,
-        RejectReason::NotASmear => Rejection::NotASmear,
-    }
-}
-
-/// Two reasons may be one word on the screen; their numbers are added then.
 fn rejections_of(session: &Session) -> RejectedCounts {
     let rejected = session.rejected();
     let reasons = rejected.by_reason.iter();
     reasons
-        .map(|(reason, number)| (rejection_of(*reason), *number))
+        .map(|(reason, number)| (Rejection::Quality(*reason), *number))
         .chain([
-            (Rejection::Empty, rejected.without_cells),
-            (Rejection::BrokenFrame, rejected.lost_frames),
+            (Rejection::NoCells, rejected.without_cells),
+            (Rejection::LostFrame, rejected.lost_frames),
         ])
         .collect()
 }
@@ -239,13 +160,13 @@ fn is_uneven(summary: &Summary) -> bool {
     summary.warnings.iter().any(uneven)
 }
 
-fn warning_of(session: &Session, summary: &Summary) -> Option<Warning> {
+fn warning_of<'a>(session: &'a Session, summary: &Summary) -> Option<Warning<'a>> {
     // First, since an absent camera has its instruction too.
     if session.not_saved().is_some() {
         return Some(Warning::NotSaved);
     }
     if let Some(unavailable) = session.camera_unavailable() {
-        return Some(Warning::Camera(trouble_of(unavailable)));
+        return Some(Warning::CameraUnavailable(unavailable));
     }
     if session.scale_not_found() {
         return Some(Warning::ScaleOutOfRange);
@@ -257,11 +178,11 @@ fn warning_of(session: &Session, summary: &Summary) -> Option<Warning> {
     })
 }
 
-fn instruction_of(session: &Session, quality: Option<Quality>) -> Instruction {
+fn instruction_of(session: &Session) -> Instruction {
     match session.state() {
-        session::RunState::Finished => return Instruction::RunComplete,
-        session::RunState::Unfinished => return Instruction::StartAgain,
-        session::RunState::Live => {}
+        RunState::Finished => return Instruction::Complete,
+        RunState::Unfinished => return Instruction::StartAgain,
+        RunState::Live => {}
     }
     if session.camera_unavailable().is_some() {
         return Instruction::CheckCamera;
@@ -269,23 +190,9 @@ fn instruction_of(session: &Session, quality: Option<Quality>) -> Instruction {
     if session.scale_not_found() {
         return Instruction::SetScale;
     }
-    let Some(quality) = quality else {
-        return Instruction::Wait;
-    };
-    match (quality.brightness, sharpness_of(quality), quality.density) {
-        (quality::Brightness::Dark, ..) => Instruction::RaiseLight,
-        (quality::Brightness::Bright, ..) => Instruction::LowerLight,
-        (_, _, quality::Density::Empty) => Instruction::FindCells,
-        (_, Sharpness::Blurred, _) => Instruction::FocusSlide,
-        (_, _, quality::Density::Crowded) => Instruction::FindThinnerArea,
-        _ if session
-            .latest()
-            .is_some_and(|latest| !latest.cells.is_empty()) =>
-        {
-            Instruction::NextField
-        }
-        _ => Instruction::HoldStill,
-    }
+    session.latest().map_or(Instruction::Wait, |latest| {
+        Instruction::for_frame(&latest.quality, !latest.cells.is_empty())
+    })
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use crate::device::thermal::ThreadsWanted;
 use crate::input::InputSettings;
 use crate::language::Language;
 use crate::panel::PanelSettings;
-use crate::ui::layout::ScreenSize;
+use crate::panel::ScreenSize;
 use std::path::PathBuf;
 
 /// Everything that a run needs to know.

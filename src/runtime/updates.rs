@@ -2,8 +2,9 @@
 
 use crate::input::Action;
 use crate::language::Language;
+use crate::session::guidance::Notice;
+use crate::session::update_page::UpdatePage;
 use crate::session::update_prompt::{Dialog, Meaning, Moment};
-use crate::ui::model::{Notice, UpdatePage};
 use crate::update::ipc_files::{publish, read};
 use crate::update::{
     ANSWER_FILE, Answer, DEVICE_STATUS_FILE, DeviceStatus, STATE_FILE, UpdateState,

@@ -6,8 +6,9 @@
 
 use crate::input::Action;
 use crate::language::Language;
-use crate::ui::model::{Notice, UpdatePage, UpdateTrouble};
-use crate::update::{Answer, Offer, Outcome, ProblemKind, UpdateState};
+use crate::session::guidance::Notice;
+use crate::session::update_page::UpdatePage;
+use crate::update::{Answer, Offer, Outcome, UpdateState};
 use std::time::{Duration, Instant};
 
 /// A result stays on the screen for so long before a question takes its place.
@@ -184,7 +185,7 @@ impl Dialog {
                 UpdatePage::Restarting
             }
             UpdateState::ReadyToRestart { version } => UpdatePage::Ready { version },
-            UpdateState::Refused(problem) => UpdatePage::Refused(trouble_of(problem.kind)),
+            UpdateState::Refused(problem) => UpdatePage::Refused(problem.kind),
             UpdateState::Ended(result) => match result.outcome {
                 Outcome::Confirmed => UpdatePage::Kept {
                     from: &result.from,
@@ -305,23 +306,10 @@ fn notes_in(offer: &Offer, language: Language) -> &str {
     }
 }
 
-fn trouble_of(kind: ProblemKind) -> UpdateTrouble {
-    match kind {
-        ProblemKind::Several => UpdateTrouble::Several,
-        ProblemKind::Unreadable => UpdateTrouble::Unreadable,
-        ProblemKind::NotGenuine => UpdateTrouble::NotGenuine,
-        ProblemKind::OtherBoard => UpdateTrouble::OtherBoard,
-        ProblemKind::NoRoom => UpdateTrouble::NoRoom,
-        ProblemKind::LowBattery => UpdateTrouble::LowBattery,
-        ProblemKind::CardPulled => UpdateTrouble::CardPulled,
-        ProblemKind::InstallFailed => UpdateTrouble::InstallFailed,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::update::{Notes, Problem, UpdateResult};
+    use crate::update::{Notes, Problem, ProblemKind, UpdateResult};
 
     const IDLE: Moment = Moment {
         is_counting: false,
@@ -663,11 +651,5 @@ mod tests {
             _ => "",
         });
         assert_eq!(notes, ["quicker", "quicker", "plus rapide"]);
-    }
-
-    #[test]
-    fn every_problem_has_its_page() {
-        let troubles = ProblemKind::ALL.map(trouble_of);
-        assert_eq!(troubles, UpdateTrouble::ALL);
     }
 }

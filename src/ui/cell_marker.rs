@@ -1,8 +1,8 @@
 //! The shapes that stand for cells: circle, square, triangle, and a cross for uncertain ones.
 
-use super::canvas::Window;
 use super::colour;
 use crate::cell::{BoundingBox, Cell, CellClass, SUBPIXELS};
+use crate::image::canvas::Window;
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::{Line, Rectangle};
@@ -158,7 +158,7 @@ pub fn draw_cell(
     draw_outline(class, bounds, colour::of_class(class), stroke, window);
 }
 
-/// Sets a mark off from the picture under it: a dark line around circles and squares, and on both
+/// Sets a mark off from the image under it: a dark line around circles and squares, and on both
 /// sides of the slanting lines of triangles and crosses.
 fn draw_dark_edge(
     class: Option<CellClass>,
@@ -209,7 +209,7 @@ fn placed(bounds: &BoundingBox, frame_size_px: (u32, u32), area: Rectangle) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ui::canvas::Canvas;
+    use crate::image::canvas::Canvas;
 
     fn outline(class: Option<CellClass>, area: Rectangle) -> Vec<Point> {
         let mut points = Vec::new();

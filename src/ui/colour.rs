@@ -17,7 +17,7 @@ pub const RULE: Rgb888 = Rgb888::new(0x37, 0x42, 0x50);
 pub const TEXT: Rgb888 = Rgb888::new(0xf4, 0xf6, 0xf8);
 /// Labels and side information.
 pub const LABEL: Rgb888 = Rgb888::new(0xab, 0xb6, 0xc2);
-/// Text on a bright ground, and the dark edge of marks on a picture.
+/// Text on a bright ground, and the dark edge of marks on an image.
 pub const INK: Rgb888 = Rgb888::new(0x0a, 0x0e, 0x13);
 /// The ground of the warning line.
 pub const WARNING_GROUND: Rgb888 = Rgb888::new(0x3d, 0x2c, 0x00);

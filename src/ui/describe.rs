@@ -1,10 +1,11 @@
-//! A screen in a few lines of plain text, for a terminal too coarse to read the picture on and
+//! A screen in a few lines of plain text, for a terminal too coarse to read the image on and
 //! for whoever cannot see it.
 
-use super::model::{Counting, Failure, NoCamera, Notice, Reading, Screen, Starting, Update};
-use super::update_page::{Said, buttons, content, title};
+use super::model::{Counting, Failure, NoCamera, Reading, Screen, Starting, Update};
+use super::update_page::{Block, buttons, content, title};
 use super::{number, wording};
 use crate::language::{Language, TextId};
+use crate::session::guidance::Notice;
 
 /// What a screen says, most important first.
 pub fn lines(screen: &Screen<'_>) -> Vec<String> {
@@ -29,8 +30,8 @@ fn of_starting(starting: &Starting) -> Vec<String> {
 fn of_missing_camera(missing: &NoCamera<'_>) -> Vec<String> {
     let words = |id: TextId| id.text_in(missing.language);
     let mut lines = vec![
-        format!("{} ({})", words(missing.trouble.into()), missing.camera),
-        words(wording::camera_help(missing.trouble)).to_owned(),
+        format!("{} ({})", words(missing.unavailable.into()), missing.camera),
+        words(wording::camera_help(missing.unavailable)).to_owned(),
     ];
     lines.extend(of_notice(missing.notice, missing.language));
     lines.push(words(TextId::ResearchUse).to_owned());
@@ -45,12 +46,12 @@ fn of_update(update: &Update<'_>) -> Vec<String> {
     let words = |id: TextId| id.text_in(update.language);
     let mut lines = vec![words(title(&update.page)).to_owned()];
     lines.extend(content(&update.page).map(|said| match said {
-        Said::Version(label, version) => format!("{} {version}", words(label)),
-        Said::Percent(percent) => format!("{} %", percent.min(100)),
-        Said::Text(id) | Said::Strong(id) | Said::Label(id) | Said::Heading(id) => {
+        Block::Version(label, version) => format!("{} {version}", words(label)),
+        Block::Percent(percent) => format!("{} %", percent.min(100)),
+        Block::Text(id) | Block::Strong(id) | Block::Label(id) | Block::Heading(id) => {
             words(id).to_owned()
         }
-        Said::Foreign(text) => text.to_owned(),
+        Block::Untranslated(text) => text.to_owned(),
     }));
     let buttons = (1..).zip(buttons(&update.page));
     lines.extend(buttons.filter_map(|(number, id)| Some(format!("{number}: {}", words(id?)))));
@@ -61,7 +62,7 @@ fn of_update(update: &Update<'_>) -> Vec<String> {
 fn of_failure(failure: &Failure<'_>) -> Vec<String> {
     let words = |id: TextId| id.text_in(failure.language);
     let mut lines = vec![
-        wording::error_title(failure.number, failure.language),
+        words(TextId::Error).to_owned(),
         failure.what_happened.clone(),
         failure.what_to_do.clone(),
     ];

@@ -1,6 +1,6 @@
-//! The screen's type: one family in three budgets, measured before it is drawn.
+//! The screen's type: one family in three sizes, measured before it is drawn.
 
-use super::line::Line;
+use super::fixed_string::FixedString;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 use u8g2_fonts::types::{FontColor, VerticalPosition};
@@ -122,8 +122,8 @@ impl TypeScale {
 
     /// The text where it fits into `width_px`, else as much of it as fits with `...`; with `?`
     /// for every character that has no glyph.
-    pub fn fitted(self, role: Role, text: &str, width_px: u32) -> Line {
-        let mut line = Line::new();
+    pub fn fitted(self, role: Role, text: &str, width_px: u32) -> FixedString {
+        let mut line = FixedString::new();
         for character in text.chars() {
             line.push(if self.knows(character) {
                 character
@@ -138,14 +138,14 @@ impl TypeScale {
         let widest = line.char_indices().nth(width_px as usize);
         let mut end = widest.map_or(line.len(), |(at, _)| at);
         loop {
-            let mut short = Line::from(line[..end].trim_end());
+            let mut short = FixedString::from(line[..end].trim_end());
             short.push_str(ELLIPSIS);
             if self.width_px(role, &short) <= width_px {
                 return short;
             }
             match line[..end].char_indices().next_back() {
                 Some((at, _)) => end = at,
-                None => return Line::new(),
+                None => return FixedString::new(),
             }
         }
     }
@@ -166,7 +166,7 @@ impl TypeScale {
             let Some(first) = words.next() else {
                 return;
             };
-            let mut line = Line::from(first);
+            let mut line = FixedString::from(first);
             while let Some(word) = words.peek() {
                 let mut longer = line.clone();
                 longer.push(' ');

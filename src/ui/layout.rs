@@ -1,68 +1,15 @@
 //! Where everything stands on the counting screen, for each size of screen.
 
-use super::canvas::Canvas;
 use super::font::TypeScale;
 use crate::cell::{CellClass, PerClass};
+use crate::panel::ScreenSize;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
-use std::fmt;
-use std::str::FromStr;
-use thiserror::Error;
-
-/// The sizes that the screen has a layout for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum ScreenSize {
-    /// 320x240 pixels, about 2.8 inches across.
-    #[default]
-    Small,
-    /// 480x320 pixels, about 3.5 inches across.
-    Medium,
-    /// 800x480 pixels, about 5 inches across.
-    Large,
-}
-
-/// A size without a layout.
-#[derive(Debug, Error, Clone, PartialEq, Eq)]
-#[error("there is no screen layout for {given:?}; choose 320x240, 480x320 or 800x480")]
-pub struct UnknownScreenSize {
-    pub given: String,
-}
 
 impl ScreenSize {
-    /// Every size.
-    pub const ALL: [ScreenSize; 3] = [ScreenSize::Small, ScreenSize::Medium, ScreenSize::Large];
-
-    /// The size that covers most of a display when each of its pixels becomes a square of whole
-    /// pixels; of equals the larger one. The smallest where none fits.
-    pub fn for_display((width_px, height_px): (u32, u32)) -> Self {
-        let covered = |size: &Self| {
-            let (width, height) = size.pixels();
-            let factor = u64::from((width_px / width).min(height_px / height));
-            u64::from(width) * u64::from(height) * factor * factor
-        };
-        // The last of equals is the largest.
-        let best = Self::ALL.into_iter().max_by_key(covered);
-        best.filter(|size| covered(size) > 0).unwrap_or_default()
-    }
-
-    /// Width and height in pixels.
-    pub fn pixels(self) -> (u32, u32) {
-        match self {
-            ScreenSize::Small => (320, 240),
-            ScreenSize::Medium => (480, 320),
-            ScreenSize::Large => (800, 480),
-        }
-    }
-
     /// Room for the preview of a frame: width and height in pixels.
     pub fn preview_px(self) -> (u32, u32) {
-        self.budget().preview
-    }
-
-    /// A black canvas of this size.
-    pub fn canvas(self) -> Canvas {
-        let (width_px, height_px) = self.pixels();
-        Canvas::black(width_px, height_px)
+        self.metrics().preview
     }
 
     /// The fonts that go with it.
@@ -74,9 +21,9 @@ impl ScreenSize {
         }
     }
 
-    pub(super) fn budget(self) -> Budget {
+    pub(super) fn metrics(self) -> Metrics {
         match self {
-            ScreenSize::Small => Budget {
+            ScreenSize::Small => Metrics {
                 margin: 4,
                 bar: 18,
                 preview: (160, 120),
@@ -85,10 +32,10 @@ impl ScreenSize {
                 class_interval: 11,
                 dispersion_lines: 2,
                 instruction: 17,
-                sign: 8,
+                icon: 8,
                 line: 1,
             },
-            ScreenSize::Medium => Budget {
+            ScreenSize::Medium => Metrics {
                 margin: 7,
                 bar: 25,
                 preview: (208, 156),
@@ -97,10 +44,10 @@ impl ScreenSize {
                 class_interval: 16,
                 dispersion_lines: 1,
                 instruction: 25,
-                sign: 10,
+                icon: 10,
                 line: 1,
             },
-            ScreenSize::Large => Budget {
+            ScreenSize::Large => Metrics {
                 margin: 12,
                 bar: 36,
                 preview: (328, 246),
@@ -109,36 +56,16 @@ impl ScreenSize {
                 class_interval: 22,
                 dispersion_lines: 1,
                 instruction: 38,
-                sign: 13,
+                icon: 13,
                 line: 2,
             },
         }
     }
 }
 
-impl fmt::Display for ScreenSize {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (width_px, height_px) = self.pixels();
-        formatter.pad(&format!("{width_px}x{height_px}"))
-    }
-}
-
-impl FromStr for ScreenSize {
-    type Err = UnknownScreenSize;
-
-    fn from_str(given: &str) -> Result<Self, Self::Err> {
-        ScreenSize::ALL
-            .into_iter()
-            .find(|size| size.to_string() == given)
-            .ok_or_else(|| UnknownScreenSize {
-                given: given.to_owned(),
-            })
-    }
-}
-
 /// The lengths that a layout is made of, in pixels.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Budget {
+pub(super) struct Metrics {
     pub margin: u32,
     /// Height of the bar at the top.
     pub bar: u32,
@@ -153,22 +80,22 @@ pub(super) struct Budget {
     pub dispersion_lines: usize,
     /// Height of the instruction line.
     pub instruction: u32,
-    /// Side of a sign or of a class's mark.
-    pub sign: u32,
+    /// Side of an icon or of a class's mark.
+    pub icon: u32,
     /// Width of lines.
     pub line: u32,
 }
 
 /// A rectangle that rows and columns are cut from.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Space {
+pub(super) struct Area {
     left: u32,
     top: u32,
     right: u32,
     bottom: u32,
 }
 
-impl Space {
+impl Area {
     pub(super) fn of_screen(size: ScreenSize) -> Self {
         let (right, bottom) = size.pixels();
         Self {
@@ -179,7 +106,7 @@ impl Space {
         }
     }
 
-    pub(super) fn area(self) -> Rectangle {
+    pub(super) fn rectangle(self) -> Rectangle {
         let size = Size::new(
             self.right.saturating_sub(self.left),
             self.bottom.saturating_sub(self.top),
@@ -271,11 +198,11 @@ pub(super) struct RatioPlace {
     pub few_n: Rectangle,
 }
 
-/// The row of a state: its label, its sign, its word, and a bar where the state has a score.
+/// The row of a state: its label, its icon, its word, and a bar where the state has a score.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StatePlace {
     pub label: Rectangle,
-    pub sign: Rectangle,
+    pub icon: Rectangle,
     pub word: Rectangle,
     pub bar: Rectangle,
     /// The place of the bar in the whole height of the row, for a text.
@@ -291,7 +218,7 @@ pub(super) struct BarPlace {
     pub sample: Rectangle,
     pub clock: Rectangle,
     pub state_ground: Rectangle,
-    pub state_sign: Rectangle,
+    pub state_icon: Rectangle,
     pub state: Rectangle,
 }
 
@@ -303,10 +230,10 @@ pub(super) struct CountingLayout {
     /// Everything under the preview.
     pub states: Rectangle,
     pub focus: StatePlace,
-    pub light: StatePlace,
+    pub illumination: StatePlace,
     pub density: StatePlace,
     pub scale: StatePlace,
-    /// Between the words of light and density and what stands aside of them.
+    /// Between the words of illumination and density and what stands aside of them.
     pub skipped_rule: Rectangle,
     pub card: Rectangle,
     pub counts_title: Rectangle,
@@ -320,72 +247,72 @@ pub(super) struct CountingLayout {
     pub ratio_title: Rectangle,
     /// For every class but the red cells.
     pub ratios: [RatioPlace; CellClass::COUNT - 1],
-    pub dispersion_sign: Rectangle,
+    pub dispersion_icon: Rectangle,
     pub dispersion: Vec<Rectangle>,
     pub fields_row: Rectangle,
     pub fields: Rectangle,
     pub progress: Rectangle,
     pub rejected: Rectangle,
     pub warning_ground: Rectangle,
-    pub warning_sign: Rectangle,
+    pub warning_icon: Rectangle,
     pub warning: Rectangle,
     pub instruction_ground: Rectangle,
-    pub instruction_sign: Rectangle,
+    pub instruction_icon: Rectangle,
     pub instruction: Rectangle,
     pub research: Rectangle,
 }
 
 impl CountingLayout {
     pub(super) fn of(size: ScreenSize) -> Self {
-        let budget = size.budget();
-        let margin = budget.margin;
-        let mut screen = Space::of_screen(size);
+        let metrics = size.metrics();
+        let margin = metrics.margin;
+        let mut screen = Area::of_screen(size);
 
-        let bar = bar_place(&mut screen, budget);
-        let research = research_place(&mut screen, budget);
-        let instruction_row = screen.cut_bottom(budget.instruction);
-        let (instruction_sign, instruction) = signed_line(instruction_row, budget);
-        let warning_row = screen.cut_bottom(budget.row + 1);
-        let (warning_sign, warning) = signed_line(warning_row, budget);
-        let whole_fields_row = screen.cut_bottom(budget.row + 1);
+        let bar = bar_place(&mut screen, metrics);
+        let research = research_place(&mut screen, metrics);
+        let instruction_row = screen.cut_bottom(metrics.instruction);
+        let (instruction_icon, instruction) = icon_line(instruction_row, metrics);
+        let warning_row = screen.cut_bottom(metrics.row + 1);
+        let (warning_icon, warning) = icon_line(warning_row, metrics);
+        let whole_fields_row = screen.cut_bottom(metrics.row + 1);
         let mut fields_row = whole_fields_row.inset_sides(margin);
-        let rejected = fields_row.cut_right(fields_row.hundredths(58)).area();
+        let rejected = fields_row.cut_right(fields_row.hundredths(58)).rectangle();
         let mut progress = fields_row.cut_right(fields_row.hundredths(36));
         progress.cut_right(margin);
 
         let mut left = screen
-            .cut_left(budget.preview.0 + 2 * margin)
+            .cut_left(metrics.preview.0 + 2 * margin)
             .inset_sides(margin);
         left.cut_top(3);
-        let preview = left.cut_top(budget.preview.1).area();
-        let states = left.area();
+        let preview = left.cut_top(metrics.preview.1).rectangle();
+        let states = left.rectangle();
         left.cut_top(2);
-        let [focus, light, density, scale] =
-            std::array::from_fn(|_| state_place(left.cut_top(budget.row), budget));
+        let [focus, illumination, density, scale] =
+            std::array::from_fn(|_| state_place(left.cut_top(metrics.row), metrics));
 
-        let card = screen.area();
+        let card = screen.rectangle();
         let mut column = screen.inset_sides(margin);
         column.cut_top(2);
-        let mut title = column.cut_top(budget.row + 1);
-        let interval_title = title.cut_right(title.hundredths(48)).area();
-        let classes = PerClass::from_fn(|_| class_place(&mut column, budget));
+        let mut title = column.cut_top(metrics.row + 1);
+        let interval_title = title.cut_right(title.hundredths(48)).rectangle();
+        let classes = PerClass::from_fn(|_| class_place(&mut column, metrics));
 
-        let uncertain_rule = column.cut_top(budget.line).area();
-        let mut uncertain = column.cut_top(budget.row + 1);
-        let uncertain_mark = uncertain.square_at_left(budget.sign);
-        uncertain.cut_left(budget.sign + margin);
-        let uncertain_number = uncertain.cut_right(uncertain.hundredths(40)).area();
+        let uncertain_rule = column.cut_top(metrics.line).rectangle();
+        let mut uncertain = column.cut_top(metrics.row + 1);
+        let uncertain_mark = uncertain.square_at_left(metrics.icon);
+        uncertain.cut_left(metrics.icon + margin);
+        let uncertain_number = uncertain.cut_right(uncertain.hundredths(40)).rectangle();
 
-        let ratio_rule = column.cut_top(budget.line).area();
-        let ratio_title = column.cut_top(budget.row + 1).area();
-        let ratios = std::array::from_fn(|_| ratio_place(column.cut_top(budget.row), budget));
+        let ratio_rule = column.cut_top(metrics.line).rectangle();
+        let ratio_title = column.cut_top(metrics.row + 1).rectangle();
+        let ratios = std::array::from_fn(|_| ratio_place(column.cut_top(metrics.row), metrics));
 
         column.cut_top(1);
         let mut first_line = column;
-        let dispersion_sign = first_line.cut_top(budget.row).square_at_left(budget.sign);
-        column.cut_left(budget.sign + margin / 2);
-        let dispersion = std::iter::repeat_with(|| column.cut_top(budget.row).area())
-            .take(budget.dispersion_lines)
+        let dispersion_icon = first_line.cut_top(metrics.row).square_at_left(metrics.icon);
+        column.cut_left(metrics.icon + margin / 2);
+        let dispersion = std::iter::repeat_with(|| column.cut_top(metrics.row).rectangle())
+            .take(metrics.dispersion_lines)
             .collect();
 
         Self {
@@ -393,35 +320,36 @@ impl CountingLayout {
             preview,
             states,
             focus,
-            light,
+            illumination,
             density,
             scale,
             skipped_rule: Rectangle::with_corners(
-                light.aside.top_left + Point::new(0, 1),
-                density.aside.top_left + Point::new(budget.line as i32 - 1, budget.row as i32 - 2),
+                illumination.aside.top_left + Point::new(0, 1),
+                density.aside.top_left
+                    + Point::new(metrics.line as i32 - 1, metrics.row as i32 - 2),
             ),
             card,
-            counts_title: title.area(),
+            counts_title: title.rectangle(),
             interval_title,
             classes,
             uncertain_rule,
             uncertain_mark,
-            uncertain_name: uncertain.area(),
+            uncertain_name: uncertain.rectangle(),
             uncertain_number,
             ratio_rule,
             ratio_title,
             ratios,
-            dispersion_sign,
+            dispersion_icon,
             dispersion,
-            fields_row: whole_fields_row.area(),
-            fields: fields_row.area(),
-            progress: middle_bar(progress, budget),
+            fields_row: whole_fields_row.rectangle(),
+            fields: fields_row.rectangle(),
+            progress: middle_bar(progress, metrics),
             rejected,
-            warning_ground: warning_row.area(),
-            warning_sign,
+            warning_ground: warning_row.rectangle(),
+            warning_icon,
             warning,
-            instruction_ground: instruction_row.area(),
-            instruction_sign,
+            instruction_ground: instruction_row.rectangle(),
+            instruction_icon,
             instruction,
             research,
         }
@@ -429,62 +357,62 @@ impl CountingLayout {
 }
 
 /// The bar at the top, cut off the screen.
-pub(super) fn bar_place(screen: &mut Space, budget: Budget) -> BarPlace {
-    let row = screen.cut_top(budget.bar);
+pub(super) fn bar_place(screen: &mut Area, metrics: Metrics) -> BarPlace {
+    let row = screen.cut_top(metrics.bar);
     let mut inside = row;
     let mut state = inside.cut_right(inside.hundredths(28));
-    let state_ground = state.area();
-    state.cut_left(budget.margin / 2);
-    state.cut_right(budget.margin);
-    let state_sign_gap = budget.sign + budget.margin.min(6) / 2 + 1;
-    let state_sign = state.square_at_left(budget.sign);
-    state.cut_left(state_sign_gap);
-    let mut inside = inside.inset_sides(budget.margin);
-    let clock = inside.cut_right(inside.hundredths(50)).area();
+    let state_ground = state.rectangle();
+    state.cut_left(metrics.margin / 2);
+    state.cut_right(metrics.margin);
+    let state_icon_gap = metrics.icon + metrics.margin.min(6) / 2 + 1;
+    let state_icon = state.square_at_left(metrics.icon);
+    state.cut_left(state_icon_gap);
+    let mut inside = inside.inset_sides(metrics.margin);
+    let clock = inside.cut_right(inside.hundredths(50)).rectangle();
     BarPlace {
-        ground: row.area(),
-        sample: inside.area(),
+        ground: row.rectangle(),
+        sample: inside.rectangle(),
         clock,
         state_ground,
-        state_sign,
-        state: state.area(),
+        state_icon,
+        state: state.rectangle(),
     }
 }
 
 /// The line of the research-use sentence, cut off the screen's bottom.
-pub(super) fn research_place(screen: &mut Space, budget: Budget) -> Rectangle {
-    let row = screen.cut_bottom(budget.row + 1);
-    row.inset_sides(budget.margin).area()
+pub(super) fn research_place(screen: &mut Area, metrics: Metrics) -> Rectangle {
+    let row = screen.cut_bottom(metrics.row + 1);
+    row.inset_sides(metrics.margin).rectangle()
 }
 
-/// A sign and the text after it, on the whole width.
-pub(super) fn signed_line(row: Space, budget: Budget) -> (Rectangle, Rectangle) {
-    let mut inside = row.inset_sides(budget.margin);
-    let sign = inside.square_at_left(budget.sign);
-    inside.cut_left(budget.sign + budget.margin);
-    (sign, inside.area())
+/// An icon and the text after it, on the whole width.
+pub(super) fn icon_line(row: Area, metrics: Metrics) -> (Rectangle, Rectangle) {
+    let mut inside = row.inset_sides(metrics.margin);
+    let icon = inside.square_at_left(metrics.icon);
+    inside.cut_left(metrics.icon + metrics.margin);
+    (icon, inside.rectangle())
 }
 
-fn state_place(mut row: Space, budget: Budget) -> StatePlace {
-    let label = row.cut_left(row.hundredths(31)).area();
-    let sign = row.square_at_left(budget.sign);
-    row.cut_left(budget.sign + budget.margin);
+fn state_place(mut row: Area, metrics: Metrics) -> StatePlace {
+    let label = row.cut_left(row.hundredths(31)).rectangle();
+    let icon = row.square_at_left(metrics.icon);
+    row.cut_left(metrics.icon + metrics.margin);
     let mut word = row;
     let bar = word.cut_right(word.hundredths(48));
     StatePlace {
         label,
-        sign,
-        word: word.area(),
-        bar: middle_bar(bar, budget),
-        aside: bar.area(),
-        wide_word: row.area(),
+        icon,
+        word: word.rectangle(),
+        bar: middle_bar(bar, metrics),
+        aside: bar.rectangle(),
+        wide_word: row.rectangle(),
     }
 }
 
 /// A bar of half the height in the middle of a row.
-fn middle_bar(row: Space, budget: Budget) -> Rectangle {
-    let area = row.area();
-    let height = budget.row / 2;
+fn middle_bar(row: Area, metrics: Metrics) -> Rectangle {
+    let area = row.rectangle();
+    let height = metrics.row / 2;
     let top = area.top_left.y + (area.size.height.saturating_sub(height) / 2) as i32;
     Rectangle::new(
         Point::new(area.top_left.x, top),
@@ -492,40 +420,40 @@ fn middle_bar(row: Space, budget: Budget) -> Rectangle {
     )
 }
 
-fn class_place(column: &mut Space, budget: Budget) -> ClassPlace {
-    let rule = column.cut_top(budget.line).area();
-    let mut upper = column.cut_top(budget.class_number);
-    let mut lower = column.cut_top(budget.class_interval);
-    let mark = upper.square_at_left(budget.sign + 2);
-    upper.cut_left(budget.sign + 2 + budget.margin);
-    let name = upper.cut_left(upper.hundredths(26)).area();
-    let n = lower.cut_left(lower.hundredths(34)).area();
+fn class_place(column: &mut Area, metrics: Metrics) -> ClassPlace {
+    let rule = column.cut_top(metrics.line).rectangle();
+    let mut upper = column.cut_top(metrics.class_number);
+    let mut lower = column.cut_top(metrics.class_interval);
+    let mark = upper.square_at_left(metrics.icon + 2);
+    upper.cut_left(metrics.icon + 2 + metrics.margin);
+    let name = upper.cut_left(upper.hundredths(26)).rectangle();
+    let n = lower.cut_left(lower.hundredths(34)).rectangle();
     ClassPlace {
         rule,
         mark,
         name,
-        number: upper.area(),
+        number: upper.rectangle(),
         n,
-        interval: lower.area(),
+        interval: lower.rectangle(),
     }
 }
 
-fn ratio_place(row: Space, budget: Budget) -> RatioPlace {
+fn ratio_place(row: Area, metrics: Metrics) -> RatioPlace {
     let mut known = row;
     let mut n = known.cut_right(known.hundredths(28));
-    n.cut_left(budget.margin.min(4));
+    n.cut_left(metrics.margin.min(4));
     let interval = known.cut_right(known.hundredths(51));
     let value = known.cut_right(known.hundredths(46));
     let mut reason = row;
-    reason.cut_left(known.area().size.width);
+    reason.cut_left(known.rectangle().size.width);
     let few_n = reason.cut_right(reason.hundredths(24));
     RatioPlace {
-        name: known.area(),
-        value: value.area(),
-        interval: interval.area(),
-        n: n.area(),
-        reason: reason.area(),
-        few_n: few_n.area(),
+        name: known.rectangle(),
+        value: value.rectangle(),
+        interval: interval.rectangle(),
+        n: n.rectangle(),
+        reason: reason.rectangle(),
+        few_n: few_n.rectangle(),
     }
 }
 
@@ -539,7 +467,7 @@ mod tests {
             let mut places: Vec<(String, Rectangle)> = [
                 ("sample", self.bar.sample),
                 ("clock", self.bar.clock),
-                ("state sign", self.bar.state_sign),
+                ("state icon", self.bar.state_icon),
                 ("state", self.bar.state),
                 ("preview", self.preview),
                 ("counts title", self.counts_title),
@@ -550,23 +478,23 @@ mod tests {
                 ("uncertain number", self.uncertain_number),
                 ("ratio rule", self.ratio_rule),
                 ("ratio title", self.ratio_title),
-                ("dispersion sign", self.dispersion_sign),
+                ("dispersion icon", self.dispersion_icon),
                 ("fields", self.fields),
                 ("progress", self.progress),
                 ("rejected", self.rejected),
-                ("warning sign", self.warning_sign),
+                ("warning icon", self.warning_icon),
                 ("warning", self.warning),
-                ("instruction sign", self.instruction_sign),
+                ("instruction icon", self.instruction_icon),
                 ("instruction", self.instruction),
                 ("research", self.research),
             ]
             .map(|(name, area)| (name.to_owned(), area))
             .to_vec();
-            let states = [self.focus, self.light, self.density, self.scale];
+            let states = [self.focus, self.illumination, self.density, self.scale];
             for (at, place) in states.into_iter().enumerate() {
                 for (part, area) in [
                     ("label", place.label),
-                    ("sign", place.sign),
+                    ("icon", place.icon),
                     ("word", place.word),
                     ("bar", place.bar),
                 ] {
@@ -606,7 +534,7 @@ mod tests {
     fn places_lie_on_the_screen_apart_from_each_other() {
         let mut faults = Vec::new();
         for size in ScreenSize::ALL {
-            let screen = Space::of_screen(size).area();
+            let screen = Area::of_screen(size).rectangle();
             let places = CountingLayout::of(size).places();
             for (at, (name, area)) in places.iter().enumerate() {
                 if area.is_zero_sized() || area.intersection(&screen) != *area {
@@ -620,39 +548,5 @@ mod tests {
             }
         }
         assert_eq!(faults, Vec::<String>::new());
-    }
-
-    #[test]
-    fn a_display_gets_the_layout_that_covers_most_of_it() {
-        use ScreenSize::{Large, Medium, Small};
-        let cases = [
-            ((320, 240), Small),
-            ((480, 320), Medium),
-            ((640, 480), Small),
-            ((800, 480), Large),
-            ((1024, 600), Large),
-            ((1024, 768), Small),
-            ((1280, 720), Small),
-            ((1280, 800), Small),
-            ((960, 640), Medium),
-            ((1920, 1080), Large),
-            ((480, 800), Medium),
-            ((240, 320), Small),
-            ((0, 0), Small),
-            ((u32::MAX, u32::MAX), Small),
-        ];
-        for (display_px, expected) in cases {
-            let size = ScreenSize::for_display(display_px);
-            assert_eq!(size, expected, "{display_px:?}");
-        }
-    }
-
-    #[test]
-    fn sizes_are_found_by_name() {
-        for size in ScreenSize::ALL {
-            assert_eq!(size.to_string().parse(), Ok(size));
-        }
-        let error = "640x480".parse::<ScreenSize>().unwrap_err();
-        assert!(error.to_string().contains("320x240"), "{error}");
     }
 }

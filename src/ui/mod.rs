@@ -1,19 +1,18 @@
 //! The device's screen: what it shows ([`model`]), in which words ([`wording`]), where and how
-//! ([`screen`]), drawn into memory ([`canvas`]). Nothing here touches the operating system.
+//! ([`screen`]), drawn into memory
+//! ([`crate::image::canvas`]). Nothing here touches the operating system.
 
-pub mod canvas;
 pub mod cell_marker;
 pub mod colour;
 pub mod describe;
+pub mod fixed_string;
 pub mod font;
 pub mod icon;
 pub mod layout;
-pub mod line;
 pub mod model;
 mod number;
 pub mod overlay;
 pub mod painter;
-pub mod preview;
 pub mod scene;
 pub mod screen;
 pub mod surface;

@@ -1,17 +1,17 @@
 //! Numbers as the screen writes them.
 
-use super::line::{Line, line};
+use super::fixed_string::{FixedString, fixed_format};
 use super::model::Decimal;
 use crate::language::{Language, TextId};
 
 /// A number with the language's decimal mark, without spaces between the thousands.
-pub fn decimal(number: Decimal, language: Language) -> Line {
+pub fn decimal(number: Decimal, language: Language) -> FixedString {
     let number = number.rounded_to(Decimal::MAX_DECIMALS);
     if number.decimals == 0 {
-        return line!("{}", number.scaled);
+        return fixed_format!("{}", number.scaled);
     }
     let unit = 10u64.pow(u32::from(number.decimals));
-    line!(
+    fixed_format!(
         "{}{}{:0width$}",
         number.scaled / unit,
         TextId::DecimalMark.text_in(language),
@@ -22,7 +22,7 @@ pub fn decimal(number: Decimal, language: Language) -> Line {
 
 /// A number with three significant digits and a prefix of thousands: `124k`, `1.24M`. Below
 /// 10 000 it is written in full, rounded to a whole number from 100 on.
-pub fn compact(number: Decimal, language: Language) -> Line {
+pub fn compact(number: Decimal, language: Language) -> FixedString {
     let number = number.rounded_to(Decimal::MAX_DECIMALS);
     let whole = number.whole_part();
     if whole < 10_000 {
@@ -42,7 +42,7 @@ pub fn compact(number: Decimal, language: Language) -> Line {
         decimals: 3,
     };
     let mantissa = decimal(mantissa.rounded_to(decimals), language);
-    line!("{mantissa}{prefix}")
+    fixed_format!("{mantissa}{prefix}")
 }
 
 #[cfg(test)]

@@ -1,18 +1,18 @@
-//! An annotated copy of a frame: every cell marked, with a legend under the picture.
+//! An annotated copy of a frame: every cell marked, with a legend under the image.
 
-use super::canvas::{Canvas, CanvasError};
 use super::colour;
 use super::font::{Role, TypeScale};
 use super::scene::Scene;
 use super::surface::{Align, Surface, TextStyle};
 use crate::cell::{Cell, CellClass};
+use crate::image::canvas::{Canvas, CanvasError};
 use crate::image::frame::{Frame, FrameError};
 use crate::language::{Language, TextId};
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 use thiserror::Error;
 
-/// Pictures narrower than this are put on a wider ground, so that the legend can be read.
+/// Images narrower than this are put on a wider ground, so that the legend can be read.
 pub const MIN_WIDTH_PX: u32 = 320;
 
 /// Width of each legend entry in hundredths: red, white, platelets, and the longer word.
@@ -21,9 +21,9 @@ const LEGEND_SHARES: [u32; 4] = [22, 22, 22, 34];
 /// Why a frame cannot be annotated.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum OverlayError {
-    #[error("the annotated picture cannot be drawn: {0}")]
+    #[error("the annotated image cannot be drawn: {0}")]
     Canvas(#[from] CanvasError),
-    #[error("the annotated picture cannot be kept: {0}")]
+    #[error("the annotated image cannot be kept: {0}")]
     Frame(#[from] FrameError),
 }
 
@@ -33,18 +33,18 @@ pub enum OverlayError {
 /// dashed mark is a cell that the border rule leaves out of the count. Boxes are in pixels of the
 /// frame. Fails where frame and legend together exceed the limits of [`Frame`].
 pub fn annotated(frame: &Frame, cells: &[Cell], language: Language) -> Result<Frame, OverlayError> {
-    let look = Look::for_width(frame.width_px());
+    let style = OverlayStyle::for_width(frame.width_px());
     let width_px = frame.width_px().max(MIN_WIDTH_PX);
-    let picture = Rectangle::new(
+    let image = Rectangle::new(
         Point::zero(),
         Size::new(frame.width_px(), frame.height_px()),
     );
 
-    let mut scene = Scene::new(look.type_scale);
+    let mut scene = Scene::new(style.type_scale);
     let frame_size_px = (frame.width_px(), frame.height_px());
-    scene.picture(picture, frame);
-    scene.cells(picture, cells, frame_size_px, look.line_px);
-    let legend_height_px = legend(cells, language, look, picture, width_px, &mut scene);
+    scene.image(image, frame);
+    scene.cells(image, cells, frame_size_px, style.line_px);
+    let legend_height_px = legend(cells, language, style, image, width_px, &mut scene);
 
     let mut canvas = Canvas::new(width_px, frame.height_px() + legend_height_px)?;
     scene.draw(&mut canvas);
@@ -52,15 +52,15 @@ pub fn annotated(frame: &Frame, cells: &[Cell], language: Language) -> Result<Fr
     Ok(Frame::new(width_px, height_px, canvas.into_rgb())?)
 }
 
-/// Sizes of type and lines that suit a picture's width.
+/// Sizes of type and lines that suit an image's width.
 #[derive(Debug, Clone, Copy)]
-struct Look {
+struct OverlayStyle {
     type_scale: TypeScale,
     row_px: u32,
     line_px: u32,
 }
 
-impl Look {
+impl OverlayStyle {
     fn for_width(width_px: u32) -> Self {
         match width_px {
             0..600 => Self {
@@ -82,18 +82,18 @@ impl Look {
     }
 }
 
-/// Adds the legend under the picture and tells its height.
+/// Adds the legend under the image and tells its height.
 fn legend(
     cells: &[Cell],
     language: Language,
-    look: Look,
-    picture: Rectangle,
+    style: OverlayStyle,
+    image: Rectangle,
     width_px: u32,
     scene: &mut Scene<'_>,
 ) -> u32 {
-    let margin_px = look.row_px / 3;
-    let top = picture.size.height as i32;
-    let height_px = 2 * look.row_px + 2 * margin_px;
+    let margin_px = style.row_px / 3;
+    let top = image.size.height as i32;
+    let height_px = 2 * style.row_px + 2 * margin_px;
     scene.fill(
         Rectangle::new(Point::new(0, top), Size::new(width_px, height_px)),
         colour::CARD,
@@ -106,15 +106,15 @@ fn legend(
         let slot_px = (width_px - 2 * margin_px) * share / 100;
         let slot = Rectangle::new(
             Point::new(left_px as i32, row_top),
-            Size::new(slot_px, look.row_px),
+            Size::new(slot_px, style.row_px),
         );
-        legend_entry(class, count(cells, class), slot, language, look, scene);
+        legend_entry(class, count(cells, class), slot, language, style, scene);
         left_px += slot_px;
     }
 
     let sentence = Rectangle::new(
-        Point::new(margin_px as i32, row_top + look.row_px as i32),
-        Size::new(width_px - 2 * margin_px, look.row_px),
+        Point::new(margin_px as i32, row_top + style.row_px as i32),
+        Size::new(width_px - 2 * margin_px, style.row_px),
     );
     let style = TextStyle::new(Role::Small, colour::LABEL, colour::CARD);
     let words = TextId::ResearchUse.text_in(language);
@@ -133,19 +133,19 @@ fn legend_entry(
     count: usize,
     slot: Rectangle,
     language: Language,
-    look: Look,
+    style: OverlayStyle,
     scene: &mut Scene<'_>,
 ) {
-    let side_px = look.row_px * 2 / 3;
+    let side_px = style.row_px * 2 / 3;
     let mark = Rectangle::new(
-        slot.top_left + Point::new(0, ((look.row_px - side_px) / 2) as i32),
+        slot.top_left + Point::new(0, ((style.row_px - side_px) / 2) as i32),
         Size::new_equal(side_px),
     );
-    scene.mark(mark, class, look.line_px);
-    let indent_px = look.row_px;
+    scene.mark(mark, class, style.line_px);
+    let indent_px = style.row_px;
     let words = Rectangle::new(
         slot.top_left + Point::new(indent_px as i32, 0),
-        Size::new(slot.size.width.saturating_sub(indent_px), look.row_px),
+        Size::new(slot.size.width.saturating_sub(indent_px), style.row_px),
     );
     let name = class.map_or(TextId::CountsUncertain.text_in(language), CellClass::name);
     let style = TextStyle::new(Role::SmallBold, colour::TEXT, colour::CARD);
@@ -186,14 +186,14 @@ mod tests {
         let mut inks = Vec::new();
         for counted in [true, false] {
             let cells = [cell(CellClass::Wbc, 100, true, counted)];
-            let picture = annotated(&frame, &cells, Language::English).unwrap();
-            assert!(picture.height_px() > frame.height_px());
+            let image = annotated(&frame, &cells, Language::English).unwrap();
+            assert!(image.height_px() > frame.height_px());
             assert_eq!(
-                picture.pixel(120, 120),
+                image.pixel(120, 120),
                 frame.pixel(0, 0),
                 "the cell stays visible"
             );
-            inks.push(changed(&frame, &picture));
+            inks.push(changed(&frame, &image));
         }
         let blank = annotated(&frame, &[], Language::English).unwrap();
         assert_eq!(changed(&frame, &blank), 0);
@@ -222,10 +222,10 @@ mod tests {
         let mut cut = Vec::new();
         for width_px in [MIN_WIDTH_PX, 600, 1200] {
             for language in Language::ALL {
-                let look = Look::for_width(width_px);
-                let mut scene = Scene::new(look.type_scale);
-                let picture = Rectangle::new(Point::zero(), Size::new(width_px, 99));
-                legend(&cells, language, look, picture, width_px, &mut scene);
+                let style = OverlayStyle::for_width(width_px);
+                let mut scene = Scene::new(style.type_scale);
+                let image = Rectangle::new(Point::zero(), Size::new(width_px, 99));
+                legend(&cells, language, style, image, width_px, &mut scene);
                 cut.extend(scene.elements().iter().filter_map(|element| match element {
                     Element::Text(line) if line.text.contains("...") => Some(line.text.clone()),
                     _ => None,
@@ -240,8 +240,8 @@ mod tests {
         for (width_px, height_px) in [(1, 1), (33, 2000), (1600, 1200), (8192, 4)] {
             let frame = Frame::filled(width_px, height_px, [200; 3]).unwrap();
             let cells = [cell(CellClass::Plt, 0, true, true)];
-            let picture = annotated(&frame, &cells, Language::French).unwrap();
-            assert!(picture.width_px() >= width_px.max(MIN_WIDTH_PX));
+            let image = annotated(&frame, &cells, Language::French).unwrap();
+            assert!(image.width_px() >= width_px.max(MIN_WIDTH_PX));
         }
         let tall = Frame::filled(1, 8192, [200; 3]).unwrap();
         let error = annotated(&tall, &[], Language::English).unwrap_err();

@@ -1,14 +1,14 @@
 //! Draws the things of a screen as they come; nothing is kept and nothing allocated.
 
-use super::canvas::{Canvas, Window};
 use super::cell_marker::{Stroke, draw_cell, draw_outline};
 use super::colour;
 use super::font::TypeScale;
-use super::icon::{Sign, draw_sign};
-use super::preview::scale;
+use super::icon::{StatusIcon, draw_icon};
 use super::surface::{Surface, TextStyle, set_text};
 use crate::cell::{Cell, CellClass};
+use crate::image::canvas::{Canvas, Window};
 use crate::image::frame::Frame;
+use crate::image::preview::scale;
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
@@ -47,8 +47,8 @@ impl<'a> Surface<'a> for Painter<'_> {
         let Ok(()) = self.canvas.fill_solid(&area, colour);
     }
 
-    fn picture(&mut self, area: Rectangle, picture: &'a Frame) {
-        scale(picture, (area.size.width, area.size.height), |x, y, row| {
+    fn image(&mut self, area: Rectangle, image: &'a Frame) {
+        scale(image, (area.size.width, area.size.height), |x, y, row| {
             let place = area.top_left + Size::new(x, y);
             self.canvas.put_row(place, row);
         });
@@ -76,8 +76,8 @@ impl<'a> Surface<'a> for Painter<'_> {
         draw_outline(class, area, line_colour, stroke, &mut self.whole());
     }
 
-    fn sign(&mut self, area: Rectangle, sign: Sign, colour: Rgb888) {
-        draw_sign(sign, area, colour, &mut self.whole());
+    fn icon(&mut self, area: Rectangle, icon: StatusIcon, colour: Rgb888) {
+        draw_icon(icon, area, colour, &mut self.whole());
     }
 
     fn text(&mut self, place: Rectangle, text: &str, style: TextStyle) {

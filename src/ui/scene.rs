@@ -1,11 +1,11 @@
 //! A screen as a list of things to draw, so that it can be measured before it is drawn.
 
-use super::canvas::Canvas;
 use super::font::TypeScale;
-use super::icon::Sign;
+use super::icon::StatusIcon;
 use super::painter::Painter;
 use super::surface::{Surface, TextStyle, set_text};
 use crate::cell::{Cell, CellClass};
+use crate::image::canvas::Canvas;
 use crate::image::frame::Frame;
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
@@ -29,12 +29,12 @@ pub enum Element<'a> {
         area: Rectangle,
         colour: Rgb888,
     },
-    /// A picture, scaled to the area.
-    Picture {
+    /// An image, scaled to the area.
+    Image {
         area: Rectangle,
-        picture: &'a Frame,
+        image: &'a Frame,
     },
-    /// Marks of cells over a picture that fills the area.
+    /// Marks of cells over an image that fills the area.
     Cells {
         area: Rectangle,
         cells: &'a [Cell],
@@ -47,9 +47,9 @@ pub enum Element<'a> {
         class: Option<CellClass>,
         width_px: u32,
     },
-    Sign {
+    StatusIcon {
         area: Rectangle,
-        sign: Sign,
+        icon: StatusIcon,
         colour: Rgb888,
     },
     Text(TextLine),
@@ -92,7 +92,7 @@ impl<'a> Scene<'a> {
         for element in &self.elements {
             match element {
                 Element::Fill { area, colour } => painter.fill(*area, *colour),
-                Element::Picture { area, picture } => painter.picture(*area, picture),
+                Element::Image { area, image } => painter.image(*area, image),
                 Element::Cells {
                     area,
                     cells,
@@ -104,7 +104,7 @@ impl<'a> Scene<'a> {
                     class,
                     width_px,
                 } => painter.mark(*area, *class, *width_px),
-                Element::Sign { area, sign, colour } => painter.sign(*area, *sign, *colour),
+                Element::StatusIcon { area, icon, colour } => painter.icon(*area, *icon, *colour),
                 Element::Text(line) => painter.set_line(&line.text, line.baseline, line.style),
             }
         }
@@ -120,8 +120,8 @@ impl<'a> Surface<'a> for Scene<'a> {
         self.push(Element::Fill { area, colour });
     }
 
-    fn picture(&mut self, area: Rectangle, picture: &'a Frame) {
-        self.push(Element::Picture { area, picture });
+    fn image(&mut self, area: Rectangle, image: &'a Frame) {
+        self.push(Element::Image { area, image });
     }
 
     fn cells(
@@ -147,8 +147,8 @@ impl<'a> Surface<'a> for Scene<'a> {
         });
     }
 
-    fn sign(&mut self, area: Rectangle, sign: Sign, colour: Rgb888) {
-        self.push(Element::Sign { area, sign, colour });
+    fn icon(&mut self, area: Rectangle, icon: StatusIcon, colour: Rgb888) {
+        self.push(Element::StatusIcon { area, icon, colour });
     }
 
     fn text(&mut self, place: Rectangle, text: &str, style: TextStyle) {

@@ -7,18 +7,19 @@ mod update;
 
 pub use live::LiveScreen;
 
-use super::canvas::Canvas;
 use super::colour;
 use super::font::Role;
-use super::icon::Sign;
-use super::layout::{BarPlace, CountingLayout, ScreenSize, Space};
+use super::icon::StatusIcon;
+use super::layout::{Area, BarPlace, CountingLayout};
 use super::model::{Clock, Identity, Screen};
 use super::painter::Painter;
 use super::scene::Scene;
 use super::surface::{Align, Surface, TextStyle};
 use super::wording;
+use crate::image::canvas::Canvas;
 use crate::language::{Language, TextId};
-use counting::Part;
+use crate::panel::ScreenSize;
+use counting::Region;
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
@@ -26,24 +27,24 @@ use embedded_graphics::primitives::Rectangle;
 /// The scene of a screen at a size, to be measured.
 pub fn compose<'a>(screen: &Screen<'a>, size: ScreenSize) -> Scene<'a> {
     let mut scene = Scene::new(size.type_scale());
-    put(screen, size, &mut scene);
+    draw_on(screen, size, &mut scene);
     scene
 }
 
 /// Draws a screen of a size onto a canvas, from its upper left corner.
 pub fn draw(screen: &Screen<'_>, size: ScreenSize, canvas: &mut Canvas) {
-    put(screen, size, &mut Painter::new(size.type_scale(), canvas));
+    draw_on(screen, size, &mut Painter::new(size.type_scale(), canvas));
 }
 
-/// Puts a whole screen on a surface.
-fn put<'a>(screen: &Screen<'a>, size: ScreenSize, surface: &mut dyn Surface<'a>) {
-    surface.fill(Space::of_screen(size).area(), colour::GROUND);
+/// Draws a whole screen on a surface.
+fn draw_on<'a>(screen: &Screen<'a>, size: ScreenSize, surface: &mut dyn Surface<'a>) {
+    surface.fill(Area::of_screen(size).rectangle(), colour::GROUND);
     match screen {
         Screen::Starting(starting) => notice::starting(starting, size, surface),
         Screen::Counting(counting) => {
             let layout = CountingLayout::of(size);
-            for part in Part::ALL {
-                part.put(counting, &layout, size, surface);
+            for region in Region::ALL {
+                region.draw(counting, &layout, size, surface);
             }
         }
         Screen::NoCamera(missing) => notice::no_camera(missing, size, surface),
@@ -71,21 +72,21 @@ fn score_bar(
     place: Rectangle,
     part: u64,
     whole: u64,
-    sign: Option<Sign>,
+    icon: Option<StatusIcon>,
     surface: &mut dyn Surface<'_>,
 ) {
     surface.fill(place, colour::RULE);
     let width = u64::from(place.size.width);
     // At most the place's width.
     let filled = (width * part.min(whole) / whole.max(1)) as u32;
-    let fill_colour = sign.map_or(colour::LABEL, Sign::colour);
+    let fill_colour = icon.map_or(colour::LABEL, StatusIcon::colour);
     let size = Size::new(filled, place.size.height);
     surface.fill(Rectangle::new(place.top_left, size), fill_colour);
 }
 
 /// The word at the right end of the top bar.
 struct BarState {
-    sign: Sign,
+    icon: StatusIcon,
     word: TextId,
     colour: Rgb888,
     ground: Rgb888,
@@ -120,11 +121,11 @@ fn top_bar(
     let word_style = TextStyle::new(Role::SmallBold, state.colour, state.ground);
     let word_px = surface.type_scale().width_px(word_style.role, word);
     let free_px = place.state.size.width.saturating_sub(word_px);
-    let sign_place = place.state_sign.translate(Point::new(free_px as i32, 0));
+    let icon_place = place.state_icon.translate(Point::new(free_px as i32, 0));
     let mut ground = place.state_ground;
     ground.top_left.x += free_px as i32;
     ground.size.width = ground.size.width.saturating_sub(free_px);
     surface.fill(ground, state.ground);
-    surface.sign(sign_place, state.sign, state.colour);
+    surface.icon(icon_place, state.icon, state.colour);
     surface.text(place.state, word, word_style.aligned(Align::Right));
 }

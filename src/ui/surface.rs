@@ -1,8 +1,8 @@
-//! What a screen is put on: a list that can be measured, a picture, or a record to compare.
+//! What a screen is put on: a list that can be measured, an image, or a record to compare.
 
+use super::fixed_string::FixedString;
 use super::font::{Role, TypeScale};
-use super::icon::Sign;
-use super::line::Line;
+use super::icon::StatusIcon;
 use crate::cell::{Cell, CellClass};
 use crate::image::frame::Frame;
 use embedded_graphics::pixelcolor::Rgb888;
@@ -52,8 +52,8 @@ pub trait Surface<'a> {
     /// A rectangle of one colour.
     fn fill(&mut self, area: Rectangle, colour: Rgb888);
 
-    /// A picture, scaled to the area.
-    fn picture(&mut self, area: Rectangle, picture: &'a Frame);
+    /// An image, scaled to the area.
+    fn image(&mut self, area: Rectangle, image: &'a Frame);
 
     /// Marks of cells, in pixels of a frame of `frame_size_px` that fills the area, in lines of
     /// `width_px`.
@@ -68,8 +68,8 @@ pub trait Surface<'a> {
     /// A class's mark beside its name, in lines of `width_px`.
     fn mark(&mut self, area: Rectangle, class: Option<CellClass>, width_px: u32);
 
-    /// A sign.
-    fn sign(&mut self, area: Rectangle, sign: Sign, colour: Rgb888);
+    /// An icon.
+    fn icon(&mut self, area: Rectangle, icon: StatusIcon, colour: Rgb888);
 
     /// A line of text, with its capitals in the middle of the place's height. Text that is too
     /// wide for its place is shortened, and characters without a glyph become `?`.
@@ -82,7 +82,7 @@ pub(super) fn set_text(
     place: Rectangle,
     text: &str,
     style: TextStyle,
-) -> (Line, Point) {
+) -> (FixedString, Point) {
     let shown = scale.fitted(style.role, text, place.size.width);
     let free_px = match style.align {
         Align::Left => 0,
@@ -100,7 +100,7 @@ pub(super) fn set_text(
     (shown, baseline)
 }
 
-/// Everything that was put on it, as bytes: two equal records draw the same. Pictures and cells
+/// Everything that was put on it, as bytes: two equal records draw the same. Images and cells
 /// are not recorded.
 #[derive(Debug)]
 pub(super) struct Record {
@@ -149,7 +149,7 @@ impl<'a> Surface<'a> for Record {
         self.start(0, area, colour);
     }
 
-    fn picture(&mut self, _area: Rectangle, _picture: &'a Frame) {}
+    fn image(&mut self, _area: Rectangle, _picture: &'a Frame) {}
 
     fn cells(
         &mut self,
@@ -165,9 +165,9 @@ impl<'a> Surface<'a> for Record {
         self.bytes.extend(width_px.to_le_bytes());
     }
 
-    fn sign(&mut self, area: Rectangle, sign: Sign, colour: Rgb888) {
+    fn icon(&mut self, area: Rectangle, icon: StatusIcon, colour: Rgb888) {
         self.start(2, area, colour);
-        self.bytes.push(sign as u8);
+        self.bytes.push(icon as u8);
     }
 
     fn text(&mut self, place: Rectangle, text: &str, style: TextStyle) {

@@ -1,8 +1,8 @@
 //! What a page about a firmware update says, in which order, and what its buttons mean.
 
-use super::model::UpdatePage;
 use super::wording;
 use crate::language::TextId;
+use crate::session::update_page::UpdatePage;
 
 /// What the first and the second button say on a page; `None` for one that says nothing there.
 pub(super) fn buttons(page: &UpdatePage<'_>) -> [Option<TextId>; 2] {
@@ -41,7 +41,7 @@ pub(super) fn title(page: &UpdatePage<'_>) -> TextId {
 
 /// One thing that a page says, from the top.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Said<'a> {
+pub(super) enum Block<'a> {
     /// A version behind its label.
     Version(TextId, &'a str),
     Percent(u8),
@@ -53,18 +53,18 @@ pub(super) enum Said<'a> {
     /// The same, above what to do.
     Heading(TextId),
     /// In words that came from elsewhere.
-    Foreign(&'a str),
+    Untranslated(&'a str),
 }
 
 /// The most that a page says.
-const MAX_SAID: usize = 6;
+const MAX_BLOCKS: usize = 6;
 
 /// What a page says between its title and its buttons.
-pub(super) fn content<'a>(page: &UpdatePage<'a>) -> impl Iterator<Item = Said<'a>> {
-    use Said::{Foreign, Heading, Label, Percent, Strong, Text, Version};
-    let mut said: [Option<Said<'a>>; MAX_SAID] = [None; MAX_SAID];
-    let mut say = |all: &[Said<'a>]| {
-        for (place, one) in said.iter_mut().zip(all) {
+pub(super) fn content<'a>(page: &UpdatePage<'a>) -> impl Iterator<Item = Block<'a>> {
+    use Block::{Heading, Label, Percent, Strong, Text, Untranslated, Version};
+    let mut blocks: [Option<Block<'a>>; MAX_BLOCKS] = [None; MAX_BLOCKS];
+    let mut say = |all: &[Block<'a>]| {
+        for (place, one) in blocks.iter_mut().zip(all) {
             *place = Some(*one);
         }
     };
@@ -85,7 +85,7 @@ pub(super) fn content<'a>(page: &UpdatePage<'a>) -> impl Iterator<Item = Said<'a
         } => say(&[
             Version(TextId::VersionInstalled, running),
             Version(TextId::VersionOnCard, offered),
-            Foreign(notes),
+            Untranslated(notes),
         ]),
         UpdatePage::Older { running, offered } => say(&[
             Version(TextId::VersionInstalled, running),
@@ -105,11 +105,11 @@ pub(super) fn content<'a>(page: &UpdatePage<'a>) -> impl Iterator<Item = Said<'a
         ]),
         UpdatePage::Answered => say(&[Strong(TextId::UpdateMoment)]),
         UpdatePage::Restarting => say(&[Strong(TextId::UpdateRestarts)]),
-        UpdatePage::Refused(trouble) => say(&[
+        UpdatePage::Refused(problem) => say(&[
             Label(TextId::ErrorWhatHappened),
-            Text(trouble.into()),
+            Text(problem.into()),
             Heading(TextId::ErrorWhatToDo),
-            Strong(wording::update_help(trouble)),
+            Strong(wording::update_help(problem)),
             Text(TextId::UpdateUnchanged),
         ]),
         UpdatePage::Kept { from, to } => say(&[
@@ -121,7 +121,7 @@ pub(super) fn content<'a>(page: &UpdatePage<'a>) -> impl Iterator<Item = Said<'a
             Version(TextId::VersionFailed, to),
             Version(TextId::VersionNow, from),
             Strong(TextId::UpdateFailed),
-            Foreign(reason),
+            Untranslated(reason),
         ]),
         UpdatePage::Recovery => say(&[
             Label(TextId::ErrorWhatHappened),
@@ -130,5 +130,5 @@ pub(super) fn content<'a>(page: &UpdatePage<'a>) -> impl Iterator<Item = Said<'a
             Strong(TextId::RecoveryHelp),
         ]),
     }
-    said.into_iter().flatten()
+    blocks.into_iter().flatten()
 }

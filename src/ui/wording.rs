@@ -1,17 +1,18 @@
 //! The words of what the screen shows: which text stands for a state, a warning or a notice.
 
-use super::line::{Line, line};
-use super::model::{
-    Brightness, CameraTrouble, Clock, Density, Instruction, Notice, Rejection, RunState, Sharpness,
-    UpdateTrouble, Warning,
-};
+use super::fixed_string::{FixedString, fixed_format};
+use super::model::Clock;
+use crate::camera::Unavailable;
 use crate::language::{Language, TextId};
+use crate::quality::{Brightness, Density, Sharpness};
+use crate::session::guidance::{Instruction, Notice, Warning};
+use crate::session::smear::RunState;
+use crate::update::ProblemKind;
 
 impl From<RunState> for TextId {
     fn from(state: RunState) -> Self {
         match state {
             RunState::Live => TextId::RunLive,
-            RunState::Paused => TextId::RunPaused,
             RunState::Finished => TextId::RunFinished,
             RunState::Unfinished => TextId::RunUnfinished,
         }
@@ -49,80 +50,65 @@ impl From<Density> for TextId {
     }
 }
 
-impl From<Rejection> for TextId {
-    fn from(reason: Rejection) -> Self {
-        match reason {
-            Rejection::Blurred => TextId::RejectedBlurred,
-            Rejection::TooDark => TextId::RejectedDark,
-            Rejection::TooBright => TextId::RejectedBright,
-            Rejection::Empty => TextId::RejectedEmpty,
-            Rejection::Crowded => TextId::RejectedCrowded,
-            Rejection::NotASmear => TextId::RejectedNotASmear,
-            Rejection::BrokenFrame => TextId::RejectedBroken,
-        }
-    }
-}
-
-impl From<Warning> for TextId {
-    fn from(warning: Warning) -> Self {
+impl From<Warning<'_>> for TextId {
+    fn from(warning: Warning<'_>) -> Self {
         match warning {
             Warning::TooManyWhiteCells => TextId::WarningTooManyWbc,
             Warning::ManyUncertain => TextId::WarningManyUncertain,
             Warning::ScaleOutOfRange => TextId::WarningScale,
-            Warning::NotASmear => TextId::WarningNotASmear,
-            Warning::Camera(trouble) => trouble.into(),
+            Warning::CameraUnavailable(unavailable) => unavailable.into(),
             Warning::NotSaved => TextId::WarningNotSaved,
         }
     }
 }
 
 /// What happened.
-impl From<CameraTrouble> for TextId {
-    fn from(trouble: CameraTrouble) -> Self {
-        match trouble {
-            CameraTrouble::NotConnected => TextId::CameraNotConnected,
-            CameraTrouble::Several => TextId::CameraSeveral,
-            CameraTrouble::InUse => TextId::CameraInUse,
-            CameraTrouble::PermissionDenied => TextId::CameraPermissionDenied,
-            CameraTrouble::Unsuitable => TextId::CameraUnsuitable,
-            CameraTrouble::Silent => TextId::CameraSilent,
-            CameraTrouble::Failed => TextId::CameraFailed,
+impl From<&Unavailable> for TextId {
+    fn from(unavailable: &Unavailable) -> Self {
+        match unavailable {
+            Unavailable::NotConnected => TextId::CameraNotConnected,
+            Unavailable::Several { .. } => TextId::CameraSeveral,
+            Unavailable::InUse => TextId::CameraInUse,
+            Unavailable::PermissionDenied => TextId::CameraPermissionDenied,
+            Unavailable::Unsuitable { .. } => TextId::CameraUnsuitable,
+            Unavailable::Silent { .. } => TextId::CameraSilent,
+            Unavailable::Failed { .. } => TextId::CameraFailed,
         }
     }
 }
 
 /// What happened.
-impl From<UpdateTrouble> for TextId {
-    fn from(trouble: UpdateTrouble) -> Self {
-        match trouble {
-            UpdateTrouble::Several => TextId::ProblemSeveral,
-            UpdateTrouble::Unreadable => TextId::ProblemUnreadable,
-            UpdateTrouble::NotGenuine => TextId::ProblemNotGenuine,
-            UpdateTrouble::OtherBoard => TextId::ProblemOtherBoard,
-            UpdateTrouble::NoRoom => TextId::ProblemNoRoom,
-            UpdateTrouble::LowBattery => TextId::ProblemLowBattery,
-            UpdateTrouble::CardPulled => TextId::ProblemCardPulled,
-            UpdateTrouble::InstallFailed => TextId::ProblemInstallFailed,
+impl From<ProblemKind> for TextId {
+    fn from(problem: ProblemKind) -> Self {
+        match problem {
+            ProblemKind::Several => TextId::ProblemSeveral,
+            ProblemKind::Unreadable => TextId::ProblemUnreadable,
+            ProblemKind::NotGenuine => TextId::ProblemNotGenuine,
+            ProblemKind::OtherBoard => TextId::ProblemOtherBoard,
+            ProblemKind::NoRoom => TextId::ProblemNoRoom,
+            ProblemKind::LowBattery => TextId::ProblemLowBattery,
+            ProblemKind::CardPulled => TextId::ProblemCardPulled,
+            ProblemKind::InstallFailed => TextId::ProblemInstallFailed,
         }
     }
 }
 
 /// What to do about an update.
-pub fn update_help(trouble: UpdateTrouble) -> TextId {
-    match trouble {
-        UpdateTrouble::Several => TextId::HelpLeaveOneUpdate,
-        UpdateTrouble::Unreadable => TextId::HelpCopyUpdate,
-        UpdateTrouble::NotGenuine => TextId::HelpGetUpdateAgain,
-        UpdateTrouble::OtherBoard => TextId::HelpOwnUpdate,
-        UpdateTrouble::NoRoom => TextId::HelpCallService,
-        UpdateTrouble::LowBattery => TextId::HelpConnectPower,
-        UpdateTrouble::CardPulled => TextId::HelpInsertAgain,
-        UpdateTrouble::InstallFailed => TextId::HelpInsertOnceMore,
+pub fn update_help(problem: ProblemKind) -> TextId {
+    match problem {
+        ProblemKind::Several => TextId::HelpLeaveOneUpdate,
+        ProblemKind::Unreadable => TextId::HelpCopyUpdate,
+        ProblemKind::NotGenuine => TextId::HelpGetUpdateAgain,
+        ProblemKind::OtherBoard => TextId::HelpOwnUpdate,
+        ProblemKind::NoRoom => TextId::HelpCallService,
+        ProblemKind::LowBattery => TextId::HelpConnectPower,
+        ProblemKind::CardPulled => TextId::HelpInsertAgain,
+        ProblemKind::InstallFailed => TextId::HelpInsertOnceMore,
     }
 }
 
 /// A notice, with its percents.
-pub fn notice(notice: Notice, language: Language) -> Line {
+pub fn notice(notice: Notice, language: Language) -> FixedString {
     let (words, percent) = match notice {
         Notice::HoldToSwitchOff => (TextId::NoticeHoldToSwitchOff, None),
         Notice::UpdateCopying { percent } => (TextId::NoticeUpdateCopying, Some(percent)),
@@ -132,33 +118,26 @@ pub fn notice(notice: Notice, language: Language) -> Line {
         Notice::UpdateReady => (TextId::NoticeUpdateReady, None),
         Notice::UpdateNews => (TextId::NoticeUpdateNews, None),
         Notice::Recovery => (TextId::NoticeRecovery, None),
-        Notice::CardRepaired => (TextId::NoticeStorageRepaired, None),
+        Notice::StorageRepaired => (TextId::NoticeStorageRepaired, None),
     };
     let words = words.text_in(language);
     match (percent, words.split_once("{percent}")) {
-        (Some(percent), Some((before, after))) => line!("{before}{}{after}", percent.min(100)),
+        (Some(percent), Some((before, after))) => {
+            fixed_format!("{before}{}{after}", percent.min(100))
+        }
         _ => words.into(),
     }
 }
 
-/// An error's name.
-pub fn error_title(number: Option<u16>, language: Language) -> String {
-    let error = TextId::Error.text_in(language);
-    match number {
-        Some(number) => format!("{error} E-{number:02}"),
-        None => error.to_owned(),
-    }
-}
-
 /// What to do about a camera.
-pub fn camera_help(trouble: CameraTrouble) -> TextId {
-    match trouble {
-        CameraTrouble::NotConnected => TextId::HelpConnectCamera,
-        CameraTrouble::Several => TextId::HelpLeaveOneCamera,
-        CameraTrouble::InUse => TextId::HelpRestartDevice,
-        CameraTrouble::PermissionDenied => TextId::HelpCallService,
-        CameraTrouble::Unsuitable => TextId::HelpOtherCamera,
-        CameraTrouble::Silent | CameraTrouble::Failed => TextId::HelpReconnectCamera,
+pub fn camera_help(unavailable: &Unavailable) -> TextId {
+    match unavailable {
+        Unavailable::NotConnected => TextId::HelpConnectCamera,
+        Unavailable::Several { .. } => TextId::HelpLeaveOneCamera,
+        Unavailable::InUse => TextId::HelpRestartDevice,
+        Unavailable::PermissionDenied => TextId::HelpCallService,
+        Unavailable::Unsuitable { .. } => TextId::HelpOtherCamera,
+        Unavailable::Silent { .. } | Unavailable::Failed { .. } => TextId::HelpReconnectCamera,
     }
 }
 
@@ -168,16 +147,15 @@ impl From<Instruction> for TextId {
             Instruction::Wait => TextId::InstructionWait,
             Instruction::HoldStill => TextId::InstructionHoldStill,
             Instruction::NextField => TextId::InstructionNextField,
-            Instruction::FocusSlide => TextId::InstructionFocus,
-            Instruction::RaiseLight => TextId::InstructionIncreaseIllumination,
-            Instruction::LowerLight => TextId::InstructionReduceIllumination,
+            Instruction::Focus => TextId::InstructionFocus,
+            Instruction::IncreaseIllumination => TextId::InstructionIncreaseIllumination,
+            Instruction::ReduceIllumination => TextId::InstructionReduceIllumination,
             Instruction::FindThinnerArea => TextId::InstructionFindThinnerArea,
             Instruction::FindCells => TextId::InstructionFindCells,
             Instruction::CheckStain => TextId::InstructionCheckStain,
             Instruction::SetScale => TextId::InstructionSetScale,
             Instruction::CheckCamera => TextId::InstructionCheckCamera,
-            Instruction::Resume => TextId::InstructionResume,
-            Instruction::RunComplete => TextId::InstructionComplete,
+            Instruction::Complete => TextId::InstructionComplete,
             Instruction::StartAgain => TextId::InstructionStartAgain,
         }
     }
@@ -185,12 +163,12 @@ impl From<Instruction> for TextId {
 
 /// The date and time as `2026-05-31 14:05`, with `UTC` where it is not local time, or the words for
 /// a clock that is not set.
-pub fn clock(clock: Clock, language: Language) -> Line {
+pub fn clock(clock: Clock, language: Language) -> FixedString {
     match clock {
         Clock::NotSet => TextId::ClockNotSet.text_in(language).into(),
         Clock::Set { time, is_utc } => {
             let zone = if is_utc { " UTC" } else { "" };
-            line!("{time}{zone}")
+            fixed_format!("{time}{zone}")
         }
     }
 }

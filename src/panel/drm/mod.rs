@@ -10,7 +10,7 @@ use super::backlight::{BACKLIGHTS, BRIGHTNESS_STEPS, Backlight};
 use super::rotation::Rotation;
 use super::stale_rows::StaleRows;
 use super::{Panel, PanelError};
-use crate::ui::canvas::Canvas;
+use crate::image::canvas::Canvas;
 use card::{Card, KernelCard, Showing};
 use placement::{Area, Placement, choose_mode};
 use std::io::{self, ErrorKind};

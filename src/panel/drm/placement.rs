@@ -1,7 +1,7 @@
 //! Where the screen lies on a display, and its pixels there.
 
+use crate::image::canvas::Canvas;
 use crate::panel::rotation::Rotation;
-use crate::ui::canvas::Canvas;
 use std::ops::Range;
 
 /// Bytes of a pixel on the display: blue, green, red, unused (XRGB8888).

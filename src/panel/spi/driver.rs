@@ -1,9 +1,9 @@
 //! The two controllers, and how their panels differ.
 
 use super::bus::{Bus, BusError};
+use crate::image::canvas::Canvas;
 use crate::panel::rotation::Rotation;
 use crate::panel::settings::Controller;
-use crate::ui::canvas::Canvas;
 use embedded_graphics::pixelcolor::{Rgb565, Rgb888};
 use embedded_hal::delay::DelayNs;
 use embedded_hal::digital::OutputPin;

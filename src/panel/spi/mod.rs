@@ -12,7 +12,7 @@ use super::rotation::Rotation;
 use super::settings::{Controller, PanelSettings, SpiSettings};
 use super::stale_rows::StaleRows;
 use super::{Panel, PanelError};
-use crate::ui::canvas::Canvas;
+use crate::image::canvas::Canvas;
 use bus::Bus;
 use driver::{Driver, MEMORY_PX};
 use embedded_hal::delay::DelayNs;

@@ -2,17 +2,18 @@
 
 use super::{BarState, research_line, score_bar, top_bar};
 use crate::cell::CellClass;
+use crate::image::preview::fitted_size_px;
 use crate::language::{Language, TextId};
+use crate::panel::ScreenSize;
+use crate::quality::{Brightness, Density, Sharpness};
+use crate::session::guidance::{Instruction, Notice};
+use crate::session::smear::{KnownScale, RunState};
 use crate::ui::colour;
+use crate::ui::fixed_string::{FixedString, fixed_format};
 use crate::ui::font::Role;
-use crate::ui::icon::Sign;
-use crate::ui::layout::{Budget, ClassPlace, CountingLayout, RatioPlace, ScreenSize, StatePlace};
-use crate::ui::line::{Line, line};
-use crate::ui::model::{
-    Brightness, Counting, Decimal, Density, Estimate, Fields, Instruction, Notice, Preview,
-    Reading, RejectedCounts, RunState, Scale, Sharpness,
-};
-use crate::ui::preview::fitted_size_px;
+use crate::ui::icon::StatusIcon;
+use crate::ui::layout::{ClassPlace, CountingLayout, Metrics, RatioPlace, StatePlace};
+use crate::ui::model::{Counting, Decimal, Estimate, Fields, Preview, Reading, RejectedCounts};
 use crate::ui::surface::{Align, Surface, TextStyle};
 use crate::ui::{number, wording};
 use embedded_graphics::pixelcolor::Rgb888;
@@ -28,9 +29,9 @@ const LABEL_ON_CARD: TextStyle = TextStyle::new(Role::Small, colour::LABEL, colo
 const TEXT_ON_CARD: TextStyle = TextStyle::new(Role::Small, colour::TEXT, colour::CARD);
 const NAME_ON_CARD: TextStyle = TextStyle::new(Role::SmallBold, colour::TEXT, colour::CARD);
 
-/// The parts of the screen that change on their own. None draws outside of its area.
+/// The regions of the screen that change on their own. None draws outside of its area.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum Region {
     Bar,
     Preview,
     States,
@@ -39,7 +40,7 @@ pub(super) enum Part {
     Advice,
 }
 
-impl Part {
+impl Region {
     pub(super) const ALL: [Self; 6] = [
         Self::Bar,
         Self::Preview,
@@ -49,26 +50,26 @@ impl Part {
         Self::Advice,
     ];
 
-    /// Puts the part on a surface, over whatever is there.
-    pub(super) fn put<'a>(
+    /// Draws the region on a surface, over whatever is there.
+    pub(super) fn draw<'a>(
         self,
         counting: &Counting<'a>,
         layout: &CountingLayout,
         size: ScreenSize,
         surface: &mut dyn Surface<'a>,
     ) {
-        let budget = size.budget();
+        let metrics = size.metrics();
         let language = counting.language;
         match self {
             Self::Bar => {
                 let state = bar_state(counting.run);
                 top_bar(layout.bar, &counting.identity, state, language, surface);
             }
-            Self::Preview => preview(counting.preview, language, layout.preview, budget, surface),
+            Self::Preview => preview(counting.preview, language, layout.preview, metrics, surface),
             Self::States => states(counting, layout, surface),
             Self::Counts => {
                 surface.fill(layout.card, colour::CARD);
-                counts(counting, layout, budget, surface);
+                counts(counting, layout, metrics, surface);
                 ratios(counting, layout, surface);
                 if counting.over_dispersed {
                     over_dispersion(language, layout, surface);
@@ -76,7 +77,7 @@ impl Part {
             }
             Self::Fields => fields(&counting.fields, language, layout, surface),
             Self::Advice => {
-                told(counting, layout, surface);
+                draw_message(counting, layout, surface);
                 instruction(counting.instruction, language, layout, surface);
                 research_line(layout.research, language, surface);
             }
@@ -85,13 +86,17 @@ impl Part {
 }
 
 /// The line above the instruction: a warning, or else a notice.
-fn told(counting: &Counting<'_>, layout: &CountingLayout, surface: &mut dyn Surface<'_>) {
+fn draw_message(counting: &Counting<'_>, layout: &CountingLayout, surface: &mut dyn Surface<'_>) {
     let language = counting.language;
     let Some(warning) = counting.warning else {
         surface.fill(layout.warning_ground, colour::GROUND);
         if let Some(notice) = counting.notice {
             if notice != Notice::HoldToSwitchOff {
-                surface.sign(layout.warning_sign, Sign::GoOn, Sign::GoOn.colour());
+                surface.icon(
+                    layout.warning_icon,
+                    StatusIcon::GoOn,
+                    StatusIcon::GoOn.colour(),
+                );
             }
             let words = wording::notice(notice, language);
             surface.text(layout.warning, &words, LABEL_ON_GROUND);
@@ -99,21 +104,20 @@ fn told(counting: &Counting<'_>, layout: &CountingLayout, surface: &mut dyn Surf
         return;
     };
     surface.fill(layout.warning_ground, colour::WARNING_GROUND);
-    surface.sign(layout.warning_sign, Sign::Attention, colour::YELLOW);
+    surface.icon(layout.warning_icon, StatusIcon::Attention, colour::YELLOW);
     let style = TextStyle::new(Role::Small, colour::YELLOW, colour::WARNING_GROUND);
     let words = TextId::from(warning).text_in(language);
     surface.text(layout.warning, words, style);
 }
 
 fn bar_state(run: RunState) -> BarState {
-    let (sign, state_colour, ground) = match run {
-        RunState::Live => (Sign::Running, colour::SKY_BLUE, colour::CARD),
-        RunState::Paused => (Sign::Paused, colour::TEXT, colour::CARD),
-        RunState::Finished => (Sign::Good, colour::INK, colour::GREEN),
-        RunState::Unfinished => (Sign::Attention, colour::INK, colour::ORANGE),
+    let (icon, state_colour, ground) = match run {
+        RunState::Live => (StatusIcon::Running, colour::SKY_BLUE, colour::CARD),
+        RunState::Finished => (StatusIcon::Good, colour::INK, colour::GREEN),
+        RunState::Unfinished => (StatusIcon::Attention, colour::INK, colour::ORANGE),
     };
     BarState {
-        sign,
+        icon,
         word: run.into(),
         colour: state_colour,
         ground,
@@ -124,7 +128,7 @@ fn preview<'a>(
     preview: Option<Preview<'a>>,
     language: Language,
     place: Rectangle,
-    budget: Budget,
+    metrics: Metrics,
     surface: &mut dyn Surface<'a>,
 ) {
     let Some(preview) = preview else {
@@ -135,35 +139,35 @@ fn preview<'a>(
     };
     let frame_size_px = (preview.frame_width_px, preview.frame_height_px);
     let (width_px, height_px) = fitted_size_px(
-        preview.picture.width_px(),
-        preview.picture.height_px(),
+        preview.image.width_px(),
+        preview.image.height_px(),
         (place.size.width, place.size.height),
     );
     let area = Rectangle::with_center(place.center(), Size::new(width_px, height_px));
     if area != place {
         surface.fill(place, colour::CARD);
     }
-    surface.picture(area, preview.picture);
-    surface.cells(area, preview.cells, frame_size_px, budget.line);
+    surface.image(area, preview.image);
+    surface.cells(area, preview.cells, frame_size_px, metrics.line);
 }
 
-/// The sign and word of a state, or a dash before the first frame.
+/// The icon and word of a state, or a dash before the first frame.
 struct State {
-    sign: Option<Sign>,
-    word: Line,
+    icon: Option<StatusIcon>,
+    word: FixedString,
 }
 
 impl State {
-    fn of(sign: Sign, word: TextId, language: Language) -> Self {
+    fn of(icon: StatusIcon, word: TextId, language: Language) -> Self {
         Self {
-            sign: Some(sign),
+            icon: Some(icon),
             word: word.text_in(language).into(),
         }
     }
 
     fn none() -> Self {
         Self {
-            sign: None,
+            icon: None,
             word: NO_VALUE.into(),
         }
     }
@@ -173,39 +177,37 @@ fn states(counting: &Counting<'_>, layout: &CountingLayout, surface: &mut dyn Su
     let language = counting.language;
     surface.fill(layout.states, colour::GROUND);
 
-    let focus = counting.focus.map_or_else(State::none, |focus| {
-        State::of(
-            focus_sign(focus.sharpness),
-            focus.sharpness.into(),
-            language,
-        )
+    let quality = counting.quality;
+    let focus = quality.map_or_else(State::none, |quality| {
+        let sharpness = quality.sharpness();
+        State::of(focus_icon(sharpness), sharpness.into(), language)
     });
     state_row(layout.focus, TextId::Focus, &focus, language, surface);
-    let score = counting.focus.map_or(0, |focus| focus.score.min(100));
-    score_bar(layout.focus.bar, u64::from(score), 100, focus.sign, surface);
+    let score = quality.map_or(0, |quality| quality.focus_score.min(100));
+    score_bar(layout.focus.bar, u64::from(score), 100, focus.icon, surface);
 
-    let light = counting.brightness.map_or_else(State::none, |light| {
-        let sign = match light {
-            Brightness::Good => Sign::Good,
-            Brightness::Dark | Brightness::Bright => Sign::Attention,
+    let illumination = quality.map_or_else(State::none, |quality| {
+        let icon = match quality.brightness {
+            Brightness::Good => StatusIcon::Good,
+            Brightness::Dark | Brightness::Bright => StatusIcon::Attention,
         };
-        State::of(sign, light.into(), language)
+        State::of(icon, quality.brightness.into(), language)
     });
     state_row(
-        layout.light,
+        layout.illumination,
         TextId::Illumination,
-        &light,
+        &illumination,
         language,
         surface,
     );
 
-    let density = counting.density.map_or_else(State::none, |density| {
-        let sign = match density {
-            Density::Good => Sign::Good,
-            Density::Empty => Sign::Bad,
-            Density::Sparse | Density::Crowded => Sign::Attention,
+    let density = quality.map_or_else(State::none, |quality| {
+        let icon = match quality.density {
+            Density::Good => StatusIcon::Good,
+            Density::Empty => StatusIcon::Bad,
+            Density::Sparse | Density::Crowded => StatusIcon::Attention,
         };
-        State::of(sign, density.into(), language)
+        State::of(icon, quality.density.into(), language)
     });
     state_row(layout.density, TextId::Density, &density, language, surface);
 
@@ -213,49 +215,47 @@ fn states(counting: &Counting<'_>, layout: &CountingLayout, surface: &mut dyn Su
         let style = LABEL_ON_GROUND.aligned(Align::Right);
         surface.fill(layout.skipped_rule, colour::RULE);
         let words = TextId::FieldsSkipped.text_in(language);
-        surface.text(layout.light.aside, words, style);
-        surface.text(layout.density.aside, &line!("{percent} %"), style);
+        surface.text(layout.illumination.aside, words, style);
+        surface.text(layout.density.aside, &fixed_format!("{percent} %"), style);
     }
 
     let scale = scale_state(counting.scale, language);
     state_row(layout.scale, TextId::ScaleUnit, &scale, language, surface);
 }
 
-fn focus_sign(sharpness: Sharpness) -> Sign {
+fn focus_icon(sharpness: Sharpness) -> StatusIcon {
     match sharpness {
-        Sharpness::Sharp => Sign::Good,
-        Sharpness::Soft => Sign::Attention,
-        Sharpness::Blurred => Sign::Bad,
+        Sharpness::Sharp => StatusIcon::Good,
+        Sharpness::Soft => StatusIcon::Attention,
+        Sharpness::Blurred => StatusIcon::Bad,
     }
 }
 
-fn scale_state(scale: Scale, language: Language) -> State {
-    let um = |nm: u32| {
+fn scale_state(scale: KnownScale, language: Language) -> State {
+    let written = |um: f64| {
         let thousandths = Decimal {
-            scaled: u64::from(nm),
+            // Values out of range are held at its ends.
+            scaled: libm::round(um * 1000.0) as u64,
             decimals: 3,
         };
         number::decimal(thousandths, language)
     };
     match scale {
-        Scale::Unknown => State::of(Sign::Bad, TextId::ScaleUnknown, language),
-        Scale::Calibrated { nm_per_px } => State {
-            sign: Some(Sign::Good),
-            word: line!(
+        KnownScale::Unknown => State::of(StatusIcon::Bad, TextId::ScaleUnknown, language),
+        KnownScale::Given { um_per_px } => State {
+            icon: Some(StatusIcon::Good),
+            word: fixed_format!(
                 "{} {}",
-                um(nm_per_px),
+                written(um_per_px),
                 TextId::ScaleCalibrated.text_in(language)
             ),
         },
-        Scale::Estimated {
-            nm_per_px,
-            spread_nm,
-        } => State {
-            sign: Some(Sign::Attention),
-            word: line!(
+        KnownScale::Estimated(estimate) => State {
+            icon: Some(StatusIcon::Attention),
+            word: fixed_format!(
                 "{} ±{} {}",
-                um(nm_per_px),
-                um(spread_nm),
+                written(estimate.um_per_px),
+                written(estimate.um_per_px * estimate.spread),
                 TextId::ScaleEstimated.text_in(language)
             ),
         },
@@ -270,8 +270,8 @@ fn state_row(
     surface: &mut dyn Surface<'_>,
 ) {
     surface.text(place.label, label.text_in(language), LABEL_ON_GROUND);
-    if let Some(sign) = state.sign {
-        surface.sign(place.sign, sign, sign.colour());
+    if let Some(icon) = state.icon {
+        surface.icon(place.icon, icon, icon.colour());
     }
     let word = if label == TextId::ScaleUnit {
         place.wide_word
@@ -284,12 +284,12 @@ fn state_row(
 fn counts(
     counting: &Counting<'_>,
     layout: &CountingLayout,
-    budget: Budget,
+    metrics: Metrics,
     surface: &mut dyn Surface<'_>,
 ) {
     let language = counting.language;
     let (title, title_colour) = match counting.run {
-        RunState::Live | RunState::Paused => (TextId::CountsSoFar, colour::TEXT),
+        RunState::Live => (TextId::CountsSoFar, colour::TEXT),
         RunState::Finished => (TextId::CountsResult, colour::TEXT),
         RunState::Unfinished => (TextId::CountsNoResult, colour::ORANGE),
     };
@@ -303,11 +303,11 @@ fn counts(
 
     for (class, reading) in counting.counts.iter() {
         let place = layout.classes[class];
-        class_row(class, place, *reading, language, budget, surface);
+        class_row(class, place, *reading, language, metrics, surface);
     }
 
     surface.fill(layout.uncertain_rule, colour::RULE);
-    surface.mark(layout.uncertain_mark, None, budget.line);
+    surface.mark(layout.uncertain_mark, None, metrics.line);
     let words = TextId::CountsUncertain.text_in(language);
     surface.text(layout.uncertain_name, words, TEXT_ON_CARD);
     let uncertain = Decimal::whole(counting.uncertain);
@@ -322,11 +322,11 @@ fn class_row(
     place: ClassPlace,
     reading: Reading,
     language: Language,
-    budget: Budget,
+    metrics: Metrics,
     surface: &mut dyn Surface<'_>,
 ) {
     surface.fill(place.rule, colour::RULE);
-    surface.mark(place.mark, Some(class), budget.line + 1);
+    surface.mark(place.mark, Some(class), metrics.line + 1);
     surface.text(place.name, class.name(), NAME_ON_CARD);
     number(place.n, LABEL_ON_CARD, surface, |form| {
         form.n(reading.n(), language)
@@ -364,20 +364,20 @@ enum Form {
 }
 
 impl Form {
-    fn of(self, number: Decimal, language: Language) -> Line {
+    fn of(self, number: Decimal, language: Language) -> FixedString {
         match self {
             Form::Full => number::decimal(number, language),
             Form::Compact => number::compact(number, language),
         }
     }
 
-    fn interval(self, estimate: &Estimate, language: Language) -> Line {
+    fn interval(self, estimate: &Estimate, language: Language) -> FixedString {
         let [low, high] = [estimate.low, estimate.high].map(|end| self.of(end, language));
-        line!("{low}-{high}")
+        fixed_format!("{low}-{high}")
     }
 
-    fn n(self, n: u64, language: Language) -> Line {
-        line!("n {}", self.of(Decimal::whole(n), language))
+    fn n(self, n: u64, language: Language) -> FixedString {
+        fixed_format!("n {}", self.of(Decimal::whole(n), language))
     }
 }
 
@@ -386,7 +386,7 @@ fn number(
     place: Rectangle,
     style: TextStyle,
     surface: &mut dyn Surface<'_>,
-    written: impl Fn(Form) -> Line,
+    written: impl Fn(Form) -> FixedString,
 ) {
     let full = written(Form::Full);
     let fits = surface.type_scale().width_px(style.role, &full) <= place.size.width;
@@ -455,7 +455,11 @@ fn without_spare_decimals(estimate: Estimate) -> Estimate {
 }
 
 fn over_dispersion(language: Language, layout: &CountingLayout, surface: &mut dyn Surface<'_>) {
-    surface.sign(layout.dispersion_sign, Sign::Attention, colour::YELLOW);
+    surface.icon(
+        layout.dispersion_icon,
+        StatusIcon::Attention,
+        colour::YELLOW,
+    );
     let style = TextStyle::new(Role::Small, colour::YELLOW, colour::CARD);
     let words = TextId::CountsOverdispersed.text_in(language);
     let width_px = layout
@@ -481,13 +485,19 @@ fn fields(
     surface.fill(layout.fields_row, colour::GROUND);
     let label = TextId::Fields.text_in(language);
     let counted = match fields.wanted {
-        Some(wanted) => line!("{label} {}/{wanted}", fields.counted),
-        None => line!("{label} {}", fields.counted),
+        Some(wanted) => fixed_format!("{label} {}/{wanted}", fields.counted),
+        None => fixed_format!("{label} {}", fields.counted),
     };
     surface.text(layout.fields, &counted, TEXT_ON_GROUND);
     if let Some(wanted) = fields.wanted {
         let (part, whole) = (u64::from(fields.counted), u64::from(wanted));
-        score_bar(layout.progress, part, whole, Some(Sign::GoOn), surface);
+        score_bar(
+            layout.progress,
+            part,
+            whole,
+            Some(StatusIcon::GoOn),
+            surface,
+        );
     }
     let room_px = layout.rejected.size.width;
     let scale = surface.type_scale();
@@ -504,18 +514,21 @@ fn rejected_text(
     rejected: &RejectedCounts,
     language: Language,
     fits: impl Fn(&str) -> bool,
-) -> Line {
+) -> FixedString {
     let label = TextId::Rejected.text_in(language);
-    let heading = line!("{label} {}", rejected.total());
+    let heading = fixed_format!("{label} {}", rejected.total());
     let with_reasons = |named: usize| {
         let mut text = heading.clone();
         let mut separator = ": ";
         let mut add = |word: TextId, fields: u64| {
-            text.push_str(&line!("{separator}{} {fields}", word.text_in(language)));
+            text.push_str(&fixed_format!(
+                "{separator}{} {fields}",
+                word.text_in(language)
+            ));
             separator = ", ";
         };
         for (reason, fields) in rejected.by_frequency().take(named) {
-            add(reason.into(), u64::from(fields));
+            add(reason, u64::from(fields));
         }
         let others = rejected.by_frequency().skip(named);
         let other = others.map(|(_, fields)| u64::from(fields)).sum();
@@ -537,52 +550,53 @@ fn instruction(
     layout: &CountingLayout,
     surface: &mut dyn Surface<'_>,
 ) {
-    let sign = instruction_sign(instruction);
-    let ground = match sign {
-        Sign::Good => colour::GREEN,
-        Sign::GoOn | Sign::Running => colour::SKY_BLUE,
-        Sign::Attention | Sign::Bad | Sign::Paused => colour::ORANGE,
+    let icon = instruction_icon(instruction);
+    let ground = match icon {
+        StatusIcon::Good => colour::GREEN,
+        StatusIcon::GoOn | StatusIcon::Running => colour::SKY_BLUE,
+        StatusIcon::Attention | StatusIcon::Bad => colour::ORANGE,
     };
     surface.fill(layout.instruction_ground, ground);
-    surface.sign(layout.instruction_sign, sign, colour::INK);
+    surface.icon(layout.instruction_icon, icon, colour::INK);
     let style = TextStyle::new(Role::Strong, colour::INK, ground);
     let words = TextId::from(instruction).text_in(language);
     surface.text(layout.instruction, words, style);
 }
 
-fn instruction_sign(instruction: Instruction) -> Sign {
+fn instruction_icon(instruction: Instruction) -> StatusIcon {
     match instruction {
-        Instruction::Wait | Instruction::HoldStill => Sign::Running,
-        Instruction::NextField => Sign::GoOn,
-        Instruction::RunComplete => Sign::Good,
-        Instruction::Resume => Sign::Paused,
-        Instruction::FocusSlide
-        | Instruction::RaiseLight
-        | Instruction::LowerLight
+        Instruction::Wait | Instruction::HoldStill => StatusIcon::Running,
+        Instruction::NextField => StatusIcon::GoOn,
+        Instruction::Complete => StatusIcon::Good,
+        Instruction::Focus
+        | Instruction::IncreaseIllumination
+        | Instruction::ReduceIllumination
         | Instruction::FindThinnerArea
         | Instruction::FindCells
         | Instruction::CheckStain
         | Instruction::SetScale
         | Instruction::CheckCamera
-        | Instruction::StartAgain => Sign::Attention,
+        | Instruction::StartAgain => StatusIcon::Attention,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::quality::RejectReason;
     use crate::ui::model::Rejection;
 
     #[test]
     fn reasons_that_do_not_fit_are_summed_up() {
         let rejected = RejectedCounts::from_iter([
-            (Rejection::Crowded, 1),
-            (Rejection::TooDark, 0),
-            (Rejection::Empty, 2),
-            (Rejection::Blurred, 3),
+            (Rejection::LostFrame, 1),
+            (Rejection::Quality(RejectReason::Underexposed), 0),
+            (Rejection::Quality(RejectReason::NoContrast), 1),
+            (Rejection::NoCells, 1),
+            (Rejection::Quality(RejectReason::Blurred), 3),
         ]);
         let cases = [
-            (99, "Rejected 6: blurred 3, empty 2, crowded 1"),
+            (99, "Rejected 6: blurred 3, empty 2, damaged 1"),
             (36, "Rejected 6: blurred 3, empty 2, other 1"),
             (34, "Rejected 6: blurred 3, other 3"),
             (12, "Rejected 6"),

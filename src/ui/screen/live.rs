@@ -1,9 +1,10 @@
-//! The screen as it is kept while a run goes on: one picture, and only what changed is drawn anew.
+//! The screen as it is kept while a run goes on: one image, and only what changed is drawn anew.
 
-use super::counting::Part;
+use super::counting::Region;
 use super::draw;
-use crate::ui::canvas::Canvas;
-use crate::ui::layout::{CountingLayout, ScreenSize};
+use crate::image::canvas::Canvas;
+use crate::panel::ScreenSize;
+use crate::ui::layout::CountingLayout;
 use crate::ui::model::{Counting, Screen};
 use crate::ui::painter::Painter;
 use crate::ui::surface::{Record, Surface};
@@ -15,8 +16,8 @@ pub struct LiveScreen {
     size: ScreenSize,
     layout: CountingLayout,
     canvas: Canvas,
-    /// What each part of the counting screen looks like now; nothing while another screen shows.
-    shown: Option<[Record; Part::ALL.len()]>,
+    /// What each region of the counting screen looks like now; nothing while another screen shows.
+    shown: Option<[Record; Region::ALL.len()]>,
     next: Record,
     preview_number: Option<u64>,
 }
@@ -34,7 +35,7 @@ impl LiveScreen {
         }
     }
 
-    /// The picture.
+    /// The image.
     pub fn canvas(&self) -> &Canvas {
         &self.canvas
     }
@@ -54,25 +55,26 @@ impl LiveScreen {
         let scale = self.size.type_scale();
         let shown = self
             .shown
-            .get_or_insert_with(|| Part::ALL.map(|_| Record::new(scale)));
+            .get_or_insert_with(|| Region::ALL.map(|_| Record::new(scale)));
         if is_first {
             Painter::new(scale, &mut self.canvas).fill(
-                crate::ui::layout::Space::of_screen(self.size).area(),
+                crate::ui::layout::Area::of_screen(self.size).rectangle(),
                 crate::ui::colour::GROUND,
             );
         }
         let mut any_changed = false;
-        for (part, shown) in Part::ALL.into_iter().zip(shown) {
+        for (region, shown) in Region::ALL.into_iter().zip(shown) {
             self.next.clear();
-            part.put(counting, &self.layout, self.size, &mut self.next);
-            let same_picture = part != Part::Preview || same_preview || counting.preview.is_none();
-            if !is_first && same_picture && self.next.bytes() == shown.bytes() {
+            region.draw(counting, &self.layout, self.size, &mut self.next);
+            let same_image =
+                region != Region::Preview || same_preview || counting.preview.is_none();
+            if !is_first && same_image && self.next.bytes() == shown.bytes() {
                 continue;
             }
             std::mem::swap(&mut self.next, shown);
             any_changed = true;
             let mut painter = Painter::new(scale, &mut self.canvas);
-            part.put(counting, &self.layout, self.size, &mut painter);
+            region.draw(counting, &self.layout, self.size, &mut painter);
         }
         any_changed
     }

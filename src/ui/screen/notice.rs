@@ -3,12 +3,14 @@
 use super::{BarState, research_line, top_bar};
 use crate::cell::CellClass;
 use crate::language::{Language, TextId};
+use crate::panel::ScreenSize;
+use crate::session::guidance::Notice;
 use crate::ui::cell_marker::MIN_MARK_SIDE_PX;
 use crate::ui::colour;
 use crate::ui::font::Role;
-use crate::ui::icon::Sign;
-use crate::ui::layout::{Budget, ScreenSize, Space, bar_place, research_place, signed_line};
-use crate::ui::model::{Failure, NoCamera, Notice, Starting};
+use crate::ui::icon::StatusIcon;
+use crate::ui::layout::{Area, Metrics, bar_place, icon_line, research_place};
+use crate::ui::model::{Failure, NoCamera, Starting};
 use crate::ui::surface::{Align, Surface, TextStyle};
 use crate::ui::wording;
 use embedded_graphics::prelude::*;
@@ -20,45 +22,45 @@ pub(super) const LABEL: TextStyle = TextStyle::new(Role::Small, colour::LABEL, c
 pub(super) const ACTION: TextStyle = TextStyle::new(Role::Strong, colour::TEXT, colour::GROUND);
 
 pub(super) fn starting(starting: &Starting, size: ScreenSize, surface: &mut dyn Surface<'_>) {
-    let budget = size.budget();
+    let metrics = size.metrics();
     let language = starting.language;
-    let mut space = Space::of_screen(size);
-    let research = research_place(&mut space, budget);
-    let step_row = space.cut_bottom(budget.instruction);
-    let (step_sign, step) = signed_line(step_row, budget);
+    let mut area = Area::of_screen(size);
+    let research = research_place(&mut area, metrics);
+    let step_row = area.cut_bottom(metrics.instruction);
+    let (step_icon, step) = icon_line(step_row, metrics);
 
-    let mut middle = space.inset_sides(budget.margin);
-    middle.cut_top(space.area().size.height / 4);
+    let mut middle = area.inset_sides(metrics.margin);
+    middle.cut_top(area.rectangle().size.height / 4);
     emblem(
-        middle.cut_top(budget.class_number * 2).area(),
-        budget,
+        middle.cut_top(metrics.class_number * 2).rectangle(),
+        metrics,
         surface,
     );
-    middle.cut_top(budget.row);
-    let title = middle.cut_top(budget.class_number * 2).area();
+    middle.cut_top(metrics.row);
+    let title = middle.cut_top(metrics.class_number * 2).rectangle();
     surface.text(title, "hemoscope", TITLE.aligned(Align::Centre));
-    let tagline = middle.cut_top(budget.row * 2).area();
+    let tagline = middle.cut_top(metrics.row * 2).rectangle();
     let words = TextId::StartTagline.text_in(language);
     surface.text(tagline, words, BODY.aligned(Align::Centre));
-    let version = middle.cut_top(budget.row).area();
+    let version = middle.cut_top(metrics.row).rectangle();
     surface.text(version, &starting.version, LABEL.aligned(Align::Centre));
 
-    surface.fill(step_row.area(), colour::CARD);
-    surface.sign(step_sign, Sign::Running, Sign::Running.colour());
+    surface.fill(step_row.rectangle(), colour::CARD);
+    surface.icon(step_icon, StatusIcon::Running, StatusIcon::Running.colour());
     let step_style = TextStyle::new(Role::Strong, colour::TEXT, colour::CARD);
     surface.text(step, TextId::StartLoading.text_in(language), step_style);
     research_line(research, language, surface);
 }
 
 /// The three marks in a row: what the device counts.
-fn emblem(place: Rectangle, budget: Budget, surface: &mut dyn Surface<'_>) {
+fn emblem(place: Rectangle, metrics: Metrics, surface: &mut dyn Surface<'_>) {
     let side_px = place.size.height.max(MIN_MARK_SIDE_PX);
     let step_px = side_px + side_px / 2;
     let first_x = place.center().x - step_px as i32;
     for (at, class) in CellClass::ALL.into_iter().enumerate() {
         let centre = Point::new(first_x + at as i32 * step_px as i32, place.center().y);
         let area = Rectangle::with_center(centre, Size::new_equal(side_px));
-        surface.mark(area, Some(class), budget.line + 2);
+        surface.mark(area, Some(class), metrics.line + 2);
     }
 }
 
@@ -67,26 +69,26 @@ pub(super) fn no_camera(missing: &NoCamera<'_>, size: ScreenSize, surface: &mut 
     let words = |id: TextId| id.text_in(language);
     let message = Message {
         title: words(TextId::CameraNone).to_owned(),
-        what_happened: format!("{} ({})", words(missing.trouble.into()), missing.camera),
-        what_to_do: words(wording::camera_help(missing.trouble)).to_owned(),
+        what_happened: format!("{} ({})", words(missing.unavailable.into()), missing.camera),
+        what_to_do: words(wording::camera_help(missing.unavailable)).to_owned(),
     };
-    let mut space = Space::of_screen(size);
-    let budget = size.budget();
+    let mut area = Area::of_screen(size);
+    let metrics = size.metrics();
     let state = BarState {
-        sign: Sign::Attention,
+        icon: StatusIcon::Attention,
         word: TextId::CameraNone,
         colour: colour::INK,
         ground: colour::ORANGE,
     };
-    let bar = bar_place(&mut space, budget);
+    let bar = bar_place(&mut area, metrics);
     top_bar(bar, &missing.identity, state, language, surface);
-    research_line(research_place(&mut space, budget), language, surface);
+    research_line(research_place(&mut area, metrics), language, surface);
     if let Some(notice) = missing.notice {
-        notice_line(notice, &mut space, budget, language, surface);
+        notice_line(notice, &mut area, metrics, language, surface);
     }
     message.compose(
-        space,
-        budget,
+        area,
+        metrics,
         [TextId::ErrorWhatHappened, TextId::ErrorWhatToDo].map(words),
         surface,
     );
@@ -96,27 +98,27 @@ pub(super) fn failure(failure: &Failure<'_>, size: ScreenSize, surface: &mut dyn
     let language = failure.language;
     let words = |id: TextId| id.text_in(language);
     let message = Message {
-        title: wording::error_title(failure.number, language),
+        title: words(TextId::Error).to_owned(),
         what_happened: failure.what_happened.clone(),
         what_to_do: failure.what_to_do.clone(),
     };
-    let mut space = Space::of_screen(size);
-    let budget = size.budget();
+    let mut area = Area::of_screen(size);
+    let metrics = size.metrics();
     let state = BarState {
-        sign: Sign::Bad,
+        icon: StatusIcon::Bad,
         word: TextId::Error,
         colour: colour::INK,
         ground: colour::ORANGE,
     };
-    let bar = bar_place(&mut space, budget);
+    let bar = bar_place(&mut area, metrics);
     top_bar(bar, &failure.identity, state, language, surface);
-    research_line(research_place(&mut space, budget), language, surface);
+    research_line(research_place(&mut area, metrics), language, surface);
     if let Some(notice) = failure.notice {
-        notice_line(notice, &mut space, budget, language, surface);
+        notice_line(notice, &mut area, metrics, language, surface);
     }
     message.compose(
-        space,
-        budget,
+        area,
+        metrics,
         [TextId::ErrorWhatHappened, TextId::ErrorWhatToDo].map(words),
         surface,
     );
@@ -125,13 +127,13 @@ pub(super) fn failure(failure: &Failure<'_>, size: ScreenSize, surface: &mut dyn
 /// A notice at the bottom of what is left.
 fn notice_line(
     notice: Notice,
-    space: &mut Space,
-    budget: Budget,
+    area: &mut Area,
+    metrics: Metrics,
     language: Language,
     surface: &mut dyn Surface<'_>,
 ) {
-    let place = space.cut_bottom(budget.row + budget.margin);
-    let place = place.inset_sides(budget.margin * 3).area();
+    let place = area.cut_bottom(metrics.row + metrics.margin);
+    let place = place.inset_sides(metrics.margin * 3).rectangle();
     surface.text(place, &wording::notice(notice, language), LABEL);
 }
 
@@ -145,33 +147,35 @@ struct Message {
 impl Message {
     fn compose(
         &self,
-        space: Space,
-        budget: Budget,
+        area: Area,
+        metrics: Metrics,
         headings: [&str; 2],
         surface: &mut dyn Surface<'_>,
     ) {
-        let mut space = space.inset_sides(budget.margin * 3);
-        space.cut_top(budget.row);
-        let title = space.cut_top(budget.instruction + budget.row / 2).area();
+        let mut area = area.inset_sides(metrics.margin * 3);
+        area.cut_top(metrics.row);
+        let title = area
+            .cut_top(metrics.instruction + metrics.row / 2)
+            .rectangle();
         surface.text(title, &self.title, TITLE);
-        space.cut_top(budget.row / 2);
+        area.cut_top(metrics.row / 2);
         let [happened, to_do] = headings;
-        surface.text(space.cut_top(budget.row + 2).area(), happened, LABEL);
+        surface.text(area.cut_top(metrics.row + 2).rectangle(), happened, LABEL);
         paragraph(
-            &mut space,
+            &mut area,
             &self.what_happened,
             BODY,
-            budget.row + 2,
+            metrics.row + 2,
             surface,
         );
-        space.cut_top(budget.row);
+        area.cut_top(metrics.row);
         let heading = TextStyle::new(Role::SmallBold, colour::ORANGE, colour::GROUND);
-        surface.text(space.cut_top(budget.row + 3).area(), to_do, heading);
+        surface.text(area.cut_top(metrics.row + 3).rectangle(), to_do, heading);
         paragraph(
-            &mut space,
+            &mut area,
             &self.what_to_do,
             ACTION,
-            budget.instruction,
+            metrics.instruction,
             surface,
         );
     }
@@ -182,16 +186,16 @@ const PARAGRAPH_LINES: usize = 4;
 
 /// Words broken into lines, as far as there is room.
 pub(super) fn paragraph(
-    space: &mut Space,
+    area: &mut Area,
     words: &str,
     style: TextStyle,
     line_height_px: u32,
     surface: &mut dyn Surface<'_>,
 ) {
-    let Size { width, height } = space.area().size;
+    let Size { width, height } = area.rectangle().size;
     let max_lines = PARAGRAPH_LINES.min((height / line_height_px) as usize);
     let scale = surface.type_scale();
     scale.for_each_line(style.role, words, width, max_lines, |line| {
-        surface.text(space.cut_top(line_height_px).area(), line, style);
+        surface.text(area.cut_top(line_height_px).rectangle(), line, style);
     });
 }

@@ -3,146 +3,168 @@
 use super::notice::{ACTION, BODY, LABEL, TITLE, paragraph};
 use super::{BarState, research_line, score_bar, top_bar};
 use crate::language::{Language, TextId};
+use crate::panel::ScreenSize;
+use crate::session::update_page::UpdatePage;
 use crate::ui::colour;
+use crate::ui::fixed_string::fixed_format;
 use crate::ui::font::Role;
-use crate::ui::icon::Sign;
-use crate::ui::layout::{Budget, ScreenSize, Space, bar_place, research_place, signed_line};
-use crate::ui::line::line;
-use crate::ui::model::{Update, UpdatePage};
+use crate::ui::icon::StatusIcon;
+use crate::ui::layout::{Area, Metrics, bar_place, icon_line, research_place};
+use crate::ui::model::Update;
 use crate::ui::surface::{Align, Surface, TextStyle};
-use crate::ui::update_page::{Said, buttons, content, title};
+use crate::ui::update_page::{Block, buttons, content, title};
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 
 const HEADING: TextStyle = TextStyle::new(Role::SmallBold, colour::ORANGE, colour::GROUND);
 
 fn bar_state(page: &UpdatePage<'_>) -> BarState {
-    let (sign, word, state_colour, ground) = match page {
+    let (icon, word, state_colour, ground) = match page {
         UpdatePage::Refused(_)
         | UpdatePage::RolledBack { .. }
         | UpdatePage::Older { .. }
         | UpdatePage::Recovery => (
-            Sign::Attention,
+            StatusIcon::Attention,
             TextId::UpdateLabel,
             colour::INK,
             colour::ORANGE,
         ),
-        UpdatePage::Kept { .. } => (Sign::Good, TextId::UpdateLabel, colour::INK, colour::GREEN),
+        UpdatePage::Kept { .. } => (
+            StatusIcon::Good,
+            TextId::UpdateLabel,
+            colour::INK,
+            colour::GREEN,
+        ),
         _ => (
-            Sign::GoOn,
+            StatusIcon::GoOn,
             TextId::UpdateLabel,
             colour::SKY_BLUE,
             colour::CARD,
         ),
     };
     BarState {
-        sign,
+        icon,
         word,
         colour: state_colour,
         ground,
     }
 }
 
-/// Puts a page on a surface.
+/// Draws a page.
 pub(super) fn update(update: &Update<'_>, size: ScreenSize, surface: &mut dyn Surface<'_>) {
     let (language, page) = (update.language, &update.page);
-    let budget = size.budget();
-    let mut space = Space::of_screen(size);
-    let bar = bar_place(&mut space, budget);
+    let metrics = size.metrics();
+    let mut area = Area::of_screen(size);
+    let bar = bar_place(&mut area, metrics);
     let state = bar_state(page);
     top_bar(bar, &update.identity, state, language, surface);
-    research_line(research_place(&mut space, budget), language, surface);
+    research_line(research_place(&mut area, metrics), language, surface);
     for (number, words) in [2, 1].into_iter().zip(buttons(page).into_iter().rev()) {
         if let Some(words) = words {
-            let row = space.cut_bottom(budget.instruction);
-            button(row, number, words, language, budget, surface);
-            space.cut_bottom(budget.line);
+            let row = area.cut_bottom(metrics.instruction);
+            button(row, number, words, language, metrics, surface);
+            area.cut_bottom(metrics.line);
         }
     }
 
-    let mut space = space.inset_sides(budget.margin * 3);
-    space.cut_top(budget.row / 2);
-    let place = space.cut_top(budget.instruction + budget.row / 2).area();
+    let mut area = area.inset_sides(metrics.margin * 3);
+    area.cut_top(metrics.row / 2);
+    let place = area
+        .cut_top(metrics.instruction + metrics.row / 2)
+        .rectangle();
     surface.text(place, title(page).text_in(language), TITLE);
-    space.cut_top(budget.row / 2);
-    for said in content(page) {
-        say(said, &mut space, language, budget, surface);
+    area.cut_top(metrics.row / 2);
+    for block in content(page) {
+        draw_block(block, &mut area, language, metrics, surface);
     }
 }
 
-fn say(
-    said: Said<'_>,
-    space: &mut Space,
+fn draw_block(
+    block: Block<'_>,
+    area: &mut Area,
     language: Language,
-    budget: Budget,
+    metrics: Metrics,
     surface: &mut dyn Surface<'_>,
 ) {
-    let line_px = budget.row + 2;
-    match said {
-        Said::Version(label, version) => {
-            let mut row = space.cut_top(budget.instruction);
-            let place = row.cut_left(row.hundredths(34)).area();
+    let line_px = metrics.row + 2;
+    match block {
+        Block::Version(label, version) => {
+            let mut row = area.cut_top(metrics.instruction);
+            let place = row.cut_left(row.hundredths(34)).rectangle();
             surface.text(place, label.text_in(language), LABEL);
-            surface.text(row.area(), version, ACTION);
+            surface.text(row.rectangle(), version, ACTION);
         }
-        Said::Percent(percent) => {
-            space.cut_top(budget.row / 2);
-            let mut row = space.cut_top(budget.instruction);
-            let number = row.cut_right(row.hundredths(18)).area();
+        Block::Percent(percent) => {
+            area.cut_top(metrics.row / 2);
+            let mut row = area.cut_top(metrics.instruction);
+            let number = row.cut_right(row.hundredths(18)).rectangle();
             let percent = percent.min(100);
             let style = ACTION.aligned(Align::Right);
-            surface.text(number, &line!("{percent} %"), style);
-            score_bar(row.area(), percent.into(), 100, Some(Sign::GoOn), surface);
+            surface.text(number, &fixed_format!("{percent} %"), style);
+            score_bar(
+                row.rectangle(),
+                percent.into(),
+                100,
+                Some(StatusIcon::GoOn),
+                surface,
+            );
         }
-        Said::Text(words) => {
-            space.cut_top(budget.row / 3);
-            paragraph(space, words.text_in(language), BODY, line_px, surface);
+        Block::Text(words) => {
+            area.cut_top(metrics.row / 3);
+            paragraph(area, words.text_in(language), BODY, line_px, surface);
         }
-        Said::Strong(words) => {
-            space.cut_top(budget.row / 3);
+        Block::Strong(words) => {
+            area.cut_top(metrics.row / 3);
             let words = words.text_in(language);
-            paragraph(space, words, ACTION, budget.instruction, surface);
+            paragraph(area, words, ACTION, metrics.instruction, surface);
         }
-        Said::Label(words) => {
+        Block::Label(words) => {
             surface.text(
-                space.cut_top(line_px).area(),
+                area.cut_top(line_px).rectangle(),
                 words.text_in(language),
                 LABEL,
             );
         }
-        Said::Heading(words) => {
-            space.cut_top(budget.row / 2);
+        Block::Heading(words) => {
+            area.cut_top(metrics.row / 2);
             surface.text(
-                space.cut_top(line_px).area(),
+                area.cut_top(line_px).rectangle(),
                 words.text_in(language),
                 HEADING,
             );
         }
-        Said::Foreign(words) => {
-            space.cut_top(budget.row / 3);
-            paragraph(space, words, BODY, line_px, surface);
+        Block::Untranslated(words) => {
+            area.cut_top(metrics.row / 3);
+            paragraph(area, words, BODY, line_px, surface);
         }
     }
 }
 
 /// What a button says, behind its number.
 fn button(
-    row: Space,
+    row: Area,
     number: u8,
     words: TextId,
     language: Language,
-    budget: Budget,
+    metrics: Metrics,
     surface: &mut dyn Surface<'_>,
 ) {
     let (ink, ground) = match number {
         1 => (colour::INK, colour::SKY_BLUE),
         _ => (colour::TEXT, colour::CARD),
     };
-    surface.fill(row.area(), ground);
-    let (sign, place) = signed_line(row, budget);
+    surface.fill(row.rectangle(), ground);
+    let (icon, place) = icon_line(row, metrics);
     let style = TextStyle::new(Role::Strong, ink, ground);
-    let badge = Size::new(budget.sign + budget.margin / 2, row.area().size.height);
-    let badge = Rectangle::with_center(sign.center(), badge);
-    surface.text(badge, &line!("{number}"), style.aligned(Align::Centre));
+    let badge = Size::new(
+        metrics.icon + metrics.margin / 2,
+        row.rectangle().size.height,
+    );
+    let badge = Rectangle::with_center(icon.center(), badge);
+    surface.text(
+        badge,
+        &fixed_format!("{number}"),
+        style.aligned(Align::Centre),
+    );
     surface.text(place, words.text_in(language), style);
 }

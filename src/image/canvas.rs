@@ -42,7 +42,7 @@ impl Canvas {
     }
 
     /// A black canvas of a size that is known to be within the limits.
-    pub(super) fn black(width_px: u32, height_px: u32) -> Self {
+    pub(crate) fn black(width_px: u32, height_px: u32) -> Self {
         Self {
             width_px,
             height_px,

@@ -6,15 +6,15 @@ use std::ops::Deref;
 /// Bytes of text that a line holds: more than fits on the widest screen in the smallest type.
 const MAX_BYTES: usize = 512;
 
-/// A short text. What does not fit is left out, and [`Line::is_cut`] says so.
+/// A short text. What does not fit is left out, and [`FixedString::is_cut`] says so.
 #[derive(Clone)]
-pub struct Line {
+pub struct FixedString {
     bytes: [u8; MAX_BYTES],
     length: usize,
     is_cut: bool,
 }
 
-impl Line {
+impl FixedString {
     /// No text.
     pub const fn new() -> Self {
         Self {
@@ -68,13 +68,13 @@ impl Line {
     }
 }
 
-impl Default for Line {
+impl Default for FixedString {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Deref for Line {
+impl Deref for FixedString {
     type Target = str;
 
     fn deref(&self) -> &str {
@@ -83,7 +83,7 @@ impl Deref for Line {
     }
 }
 
-impl From<&str> for Line {
+impl From<&str> for FixedString {
     fn from(text: &str) -> Self {
         let mut line = Self::new();
         line.push_str(text);
@@ -91,38 +91,38 @@ impl From<&str> for Line {
     }
 }
 
-impl fmt::Write for Line {
+impl fmt::Write for FixedString {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.push_str(text);
         Ok(())
     }
 }
 
-impl fmt::Display for Line {
+impl fmt::Display for FixedString {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.pad(self)
     }
 }
 
-impl PartialEq<&str> for Line {
+impl PartialEq<&str> for FixedString {
     fn eq(&self, other: &&str) -> bool {
         **self == **other
     }
 }
 
-impl fmt::Debug for Line {
+impl fmt::Debug for FixedString {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&**self, formatter)
     }
 }
 
-/// A [`Line`] written as `format!` writes a `String`.
-macro_rules! line {
+/// A [`FixedString`] written as `format!` writes a `String`.
+macro_rules! fixed_format {
     ($($part:tt)*) => {
-        $crate::ui::line::Line::of(format_args!($($part)*))
+        $crate::ui::fixed_string::FixedString::of(format_args!($($part)*))
     };
 }
-pub(super) use line;
+pub(super) use fixed_format;
 
 #[cfg(test)]
 mod tests {
@@ -130,9 +130,9 @@ mod tests {
 
     #[test]
     fn text_is_kept_up_to_the_last_whole_character() {
-        let short = Line::of(format_args!("{} ±{}", 12, "é"));
+        let short = FixedString::of(format_args!("{} ±{}", 12, "é"));
         assert_eq!((&*short, short.is_cut()), ("12 ±é", false));
-        let long = Line::from("x".repeat(MAX_BYTES - 1).as_str());
+        let long = FixedString::from("x".repeat(MAX_BYTES - 1).as_str());
         let mut full = long.clone();
         full.push('é');
         assert_eq!((full.len(), full.is_cut()), (MAX_BYTES - 1, true));

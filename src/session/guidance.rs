@@ -1,0 +1,206 @@
+//! What the operator is told: the one thing to do next, what puts the counts in doubt, and what
+//! there is to know besides. Values only; the screen has the words.
+
+use crate::camera::Unavailable;
+use crate::quality::{Brightness, Density, Quality, RejectReason, Verdict};
+
+/// The one thing to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Instruction {
+    /// The first frames are on their way.
+    Wait,
+    /// This field is being counted; the slide stays where it is.
+    HoldStill,
+    /// This field is done.
+    NextField,
+    Focus,
+    IncreaseIllumination,
+    ReduceIllumination,
+    /// Cells lie too closely here.
+    FindThinnerArea,
+    /// Too few cells lie here.
+    FindCells,
+    /// The frame shows no stained smear.
+    CheckStain,
+    SetScale,
+    CheckCamera,
+    /// Enough was counted.
+    Complete,
+    /// The smear was interrupted.
+    StartAgain,
+}
+
+impl Instruction {
+    /// Every instruction.
+    pub const ALL: [Instruction; 13] = [
+        Instruction::Wait,
+        Instruction::HoldStill,
+        Instruction::NextField,
+        Instruction::Focus,
+        Instruction::IncreaseIllumination,
+        Instruction::ReduceIllumination,
+        Instruction::FindThinnerArea,
+        Instruction::FindCells,
+        Instruction::CheckStain,
+        Instruction::SetScale,
+        Instruction::CheckCamera,
+        Instruction::Complete,
+        Instruction::StartAgain,
+    ];
+
+    /// What to do about the frame that is shown. `has_cells` once cells were found in it.
+    ///
+    /// Illumination comes first, since a frame that is too dark or too bright often fails
+    /// otherwise too; then why the frame was rejected, then where to move.
+    pub fn for_frame(quality: &Quality, has_cells: bool) -> Self {
+        match (quality.brightness, quality.verdict, quality.density) {
+            (Brightness::Dark, ..) => Instruction::IncreaseIllumination,
+            (Brightness::Bright, ..) => Instruction::ReduceIllumination,
+            (Brightness::Good, Verdict::Rejected(reason), _) => Self::for_rejected(reason),
+            (Brightness::Good, Verdict::Usable, Density::Empty) => Instruction::FindCells,
+            (Brightness::Good, Verdict::Usable, Density::Crowded) => Instruction::FindThinnerArea,
+            (Brightness::Good, Verdict::Usable, Density::Sparse | Density::Good) if has_cells => {
+                Instruction::NextField
+            }
+            (Brightness::Good, Verdict::Usable, Density::Sparse | Density::Good) => {
+                Instruction::HoldStill
+            }
+        }
+    }
+
+    fn for_rejected(reason: RejectReason) -> Self {
+        match reason {
+            RejectReason::Underexposed => Instruction::IncreaseIllumination,
+            RejectReason::Overexposed => Instruction::ReduceIllumination,
+            RejectReason::NoContrast => Instruction::FindCells,
+            RejectReason::Blurred => Instruction::Focus,
+            RejectReason::NotASmear => Instruction::CheckStain,
+        }
+    }
+}
+
+/// Something about the whole smear that puts its counts in doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Warning<'a> {
+    /// More white cells than a smear can hold.
+    TooManyWhiteCells,
+    /// Many cells stay uncertain.
+    ManyUncertain,
+    /// The size of a pixel is unknown or outside of what the network was tested on.
+    ScaleOutOfRange,
+    /// No frames come; the device keeps trying.
+    CameraUnavailable(&'a Unavailable),
+    /// What is counted cannot be written down; the device keeps trying.
+    NotSaved,
+}
+
+/// Something to know that puts nothing in doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice {
+    /// The first button, held, switches the device off.
+    HoldToSwitchOff,
+    UpdateCopying {
+        percent: u8,
+    },
+    UpdateChecking,
+    /// An update is asked about between smears.
+    UpdateWaits,
+    UpdateInstalling {
+        percent: u8,
+    },
+    /// An update starts at the next restart.
+    UpdateReady,
+    /// There is something to read about an update between smears.
+    UpdateNews,
+    /// The factory system runs.
+    Recovery,
+    /// The device's storage was damaged and has been repaired: results may be missing.
+    StorageRepaired,
+}
+
+impl Notice {
+    /// Every notice.
+    pub const ALL: [Notice; 9] = [
+        Notice::HoldToSwitchOff,
+        Notice::StorageRepaired,
+        Notice::UpdateCopying { percent: 100 },
+        Notice::UpdateChecking,
+        Notice::UpdateWaits,
+        Notice::UpdateInstalling { percent: 100 },
+        Notice::UpdateReady,
+        Notice::UpdateNews,
+        Notice::Recovery,
+    ];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: Quality = Quality {
+        background_level: 220,
+        brightness: Brightness::Good,
+        clipped_permille: 0,
+        focus_score: 80,
+        coverage_permille: 300,
+        density: Density::Good,
+        verdict: Verdict::Usable,
+    };
+
+    #[test]
+    fn every_rejected_frame_has_its_own_instruction() {
+        let told = RejectReason::ALL.map(|reason| {
+            let quality = Quality {
+                verdict: Verdict::Rejected(reason),
+                ..GOOD
+            };
+            (reason, Instruction::for_frame(&quality, false))
+        });
+        let expected = [
+            (
+                RejectReason::Underexposed,
+                Instruction::IncreaseIllumination,
+            ),
+            (RejectReason::Overexposed, Instruction::ReduceIllumination),
+            (RejectReason::NoContrast, Instruction::FindCells),
+            (RejectReason::Blurred, Instruction::Focus),
+            (RejectReason::NotASmear, Instruction::CheckStain),
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn illumination_comes_first_and_a_usable_frame_says_where_to_go() {
+        let blurred = Quality {
+            verdict: Verdict::Rejected(RejectReason::Blurred),
+            ..GOOD
+        };
+        let lit = |brightness| Quality {
+            brightness,
+            ..blurred
+        };
+        let dense = |density| Quality { density, ..GOOD };
+        let cases = [
+            (
+                lit(Brightness::Dark),
+                true,
+                Instruction::IncreaseIllumination,
+            ),
+            (
+                lit(Brightness::Bright),
+                true,
+                Instruction::ReduceIllumination,
+            ),
+            (dense(Density::Empty), true, Instruction::FindCells),
+            (dense(Density::Crowded), true, Instruction::FindThinnerArea),
+            (dense(Density::Sparse), true, Instruction::NextField),
+            (dense(Density::Sparse), false, Instruction::HoldStill),
+            (GOOD, true, Instruction::NextField),
+            (GOOD, false, Instruction::HoldStill),
+        ];
+        for (quality, has_cells, expected) in cases {
+            let told = Instruction::for_frame(&quality, has_cells);
+            assert_eq!(told, expected, "{quality:?} {has_cells}");
+        }
+    }
+}
