@@ -18,8 +18,8 @@ use hemoscope::runtime::TalkFiles;
 use hemoscope::runtime::presenter::clock_of;
 use hemoscope::runtime::run::run_with;
 use hemoscope::session::guidance::Notice;
-use hemoscope::session::smear::{RunState, Session};
 use hemoscope::session::update_page::UpdatePage;
+use hemoscope::session::{Machine, RunState};
 use hemoscope::ui::model::{Failure, Identity, NoCamera, Screen, Update};
 use hemoscope::ui::screen::render;
 use hemoscope::update::{
@@ -339,12 +339,12 @@ fn a_board_shows_what_keeps_it_from_counting() {
     });
 }
 
-/// Runs with an operator who sees the session as the screen does, with its records beside the
+/// Runs with an operator who sees the instrument as the screen does, with its records beside the
 /// screen's file; returns what was written.
 fn run_with_operator(
     camera: &str,
     screen: &Path,
-    operator: impl FnMut(&Session) -> Option<Action>,
+    operator: impl FnMut(&Machine) -> Option<Action>,
 ) -> (anyhow::Result<bool>, String) {
     run_with_updater(camera, screen, &[], operator)
 }
@@ -363,7 +363,7 @@ fn run_with_updater(
     camera: &str,
     screen: &Path,
     more: &[&str],
-    operator: impl FnMut(&Session) -> Option<Action>,
+    operator: impl FnMut(&Machine) -> Option<Action>,
 ) -> (anyhow::Result<bool>, String) {
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/smear-resnet");
     let panel = format!("png:{}", screen.display());
@@ -399,25 +399,26 @@ fn one_button_finishes_a_smear_and_starts_the_next_one() {
         // Fields of each smear when it was finished.
         let mut finished = Vec::new();
         let mut shown_results = 0;
-        let (ended, text) = run_with_operator(camera, &screen, |session| {
-            let next = match session.state() {
+        let (ended, text) = run_with_operator(camera, &screen, |machine| {
+            let smear = machine.smear();
+            let next = match smear.state() {
                 RunState::Live => {
                     let wanted = target_fields.get(finished.len())?;
-                    if session.fields() < *wanted {
+                    if smear.fields() < *wanted {
                         return None;
                     }
-                    finished.push(session.fields());
-                    Action::Next
+                    finished.push(smear.fields());
+                    Action::Confirm
                 }
                 RunState::Finished => {
                     // The result stays for some looks, and nothing is added to it.
-                    assert_eq!(Some(&session.fields()), finished.last());
+                    assert_eq!(Some(&smear.fields()), finished.last());
                     shown_results += 1;
                     if shown_results % 5 != 0 {
                         return None;
                     }
                     match finished.len() {
-                        1 => Action::Next,
+                        1 => Action::Confirm,
                         _ => Action::Stop,
                     }
                 }
@@ -451,12 +452,13 @@ fn a_button_pressed_before_the_first_field_finishes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let screen = folder.path().join("screen.png");
     let mut presses = 0;
-    let (ended, text) = run_with_operator("simulated:32", &screen, |session| {
-        assert_eq!(session.state(), RunState::Live);
+    let (ended, text) = run_with_operator("simulated:32", &screen, |machine| {
+        let smear = machine.smear();
+        assert_eq!(smear.state(), RunState::Live);
         presses += 1;
         match presses {
-            _ if session.fields() > 0 => Some(Action::Stop),
-            1..=3 => Some(Action::Next),
+            _ if smear.fields() > 0 => Some(Action::Stop),
+            1..=3 => Some(Action::Confirm),
             4 => Some(Action::StepBrightness),
             _ => None,
         }
@@ -545,7 +547,8 @@ fn an_update_is_offered_agreed_to_installed_and_restarted_into() {
     let mut stage = "offered";
     let mut looks = 0;
     let more = ["--board", file.to_str().unwrap()];
-    let (ended, text) = run_with_updater("simulated:33", &screen, &more, |session| {
+    let (ended, text) = run_with_updater("simulated:33", &screen, &more, |machine| {
+        let smear = machine.smear();
         looks += 1;
         assert!(looks < MANY_LOOKS, "nothing comes after {stage}");
         let installing = |percent| UpdateState::Installing {
@@ -554,18 +557,18 @@ fn an_update_is_offered_agreed_to_installed_and_restarted_into() {
         };
         match stage {
             "offered" => {
-                assert_eq!(session.fields(), 0, "counted behind a question");
+                assert_eq!(smear.fields(), 0, "counted behind a question");
                 let page = UpdatePage::Offered {
                     running,
                     offered,
-                    notes: "",
+                    notes: &offer.notes,
                 };
                 if updater.is_shown(UpdatePage::Older { running, offered }) {
                     stage = "agreed to once";
                 }
                 updater
                     .is_shown(page)
-                    .then(|| updater.press(Action::Next))?
+                    .then(|| updater.press(Action::Confirm))?
             }
             "agreed to once" => {
                 let agreed = Answer::Install {
@@ -573,7 +576,7 @@ fn an_update_is_offered_agreed_to_installed_and_restarted_into() {
                     is_older_agreed: true,
                 };
                 match updater.answer() {
-                    None => return updater.press(Action::Next),
+                    None => return updater.press(Action::Confirm),
                     answer => assert_eq!(answer, Some(agreed)),
                 }
                 updater.say(installing(10));
@@ -581,27 +584,27 @@ fn an_update_is_offered_agreed_to_installed_and_restarted_into() {
                 None
             }
             // Back to counting, and the third button does nothing.
-            "installing" if session.fields() == 0 => updater.press(Action::Next),
+            "installing" if smear.fields() == 0 => updater.press(Action::Confirm),
             "installing" => {
                 updater.say(installing(60));
                 stage = "counting";
-                Some(Action::Third)
+                Some(Action::Cancel)
             }
             "counting" => {
-                assert_eq!(session.state(), RunState::Live);
+                assert_eq!(smear.state(), RunState::Live);
                 let page = UpdatePage::Installing {
                     version,
                     percent: 60,
                 };
                 assert!(!updater.is_shown(page), "a smear is being counted");
-                if session.fields() < 2 {
+                if smear.fields() < 2 {
                     return None;
                 }
                 stage = "finished";
-                Some(Action::Next)
+                Some(Action::Confirm)
             }
             "finished" => {
-                assert_eq!(session.state(), RunState::Finished);
+                assert_eq!(smear.state(), RunState::Finished);
                 let facts = updater.facts().unwrap();
                 assert_eq!(facts.version, env!("CARGO_PKG_VERSION"));
                 assert!(facts.camera.is_some() && facts.is_data_readable);
@@ -612,10 +615,10 @@ fn an_update_is_offered_agreed_to_installed_and_restarted_into() {
                 stage = "next smear";
                 None
             }
-            "next smear" if session.state() == RunState::Finished => updater.press(Action::Next),
+            "next smear" if smear.state() == RunState::Finished => updater.press(Action::Confirm),
             "next smear" => match updater.answer() {
                 None if updater.is_shown(UpdatePage::Ready { version }) => {
-                    updater.press(Action::Next)
+                    updater.press(Action::Confirm)
                 }
                 None => None,
                 answer => {

@@ -18,13 +18,15 @@ use hemoscope::record::Timestamp;
 use hemoscope::runtime::channels::{FieldFrame, Shared};
 use hemoscope::runtime::display::Display;
 use hemoscope::runtime::field_analysis::FieldAnalysis;
-use hemoscope::runtime::presenter::screen_context_of;
+use hemoscope::runtime::presenter::{counting_of, screen_context_of};
 use hemoscope::runtime::settings::ScreenSettings;
 use hemoscope::session::guidance::Notice;
-use hemoscope::session::smear::{Event, FrameTally, FrameView, KnownScale, Session};
+use hemoscope::session::smear::{FrameTally, FrameView};
+use hemoscope::session::{Effect, Event, KnownScale, Machine, MachineSettings, SmearEvent};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 #[path = "no_allocation/allocations.rs"]
 mod allocations;
@@ -141,7 +143,7 @@ impl Pipeline {
 struct Loop {
     screen: ScreenSettings,
     shared: Shared,
-    session: Session,
+    machine: Machine,
     display: Display,
     analysis: FieldAnalysis,
     watch: StageWatch,
@@ -156,10 +158,16 @@ impl Loop {
         };
         let mut analysis = FieldAnalysis::new(settings, scale).unwrap();
         analysis.set_threads(threads);
+        let mut machine = Machine::new(MachineSettings {
+            rules: CountRules::default(),
+            target_fields: None,
+            is_on_board: true,
+        });
+        drop(machine.step(Event::Opened(scale), Instant::now()));
         Self {
             screen: ScreenSettings::default(),
             shared: Shared::new(size.preview_px()),
-            session: Session::new(CountRules::default(), None, scale),
+            machine,
             display: Display::new(size, vec![Box::new(MemoryPanel::new(size.canvas()))]),
             analysis,
             watch: StageWatch::default(),
@@ -168,11 +176,9 @@ impl Loop {
         }
     }
 
-    fn step(&mut self, event: Event, stages: &mut Stages) {
+    fn step(&mut self, event: SmearEvent, stages: &mut Stages) {
         stages.count("session", || {
-            if let Some(view) = self.session.step(event) {
-                self.shared.views.give_back(view);
-            }
+            take(&mut self.machine, &self.shared, event);
         });
     }
 
@@ -187,10 +193,9 @@ impl Loop {
             clock_set: true,
         };
         stages.count("screen", || {
-            let surroundings = screen_context_of(stamp, 0, Some(notice), true);
-            self.display
-                .show_session(&self.session, &self.screen, surroundings)
-                .unwrap();
+            let context = screen_context_of(stamp, 0, Some(notice), true);
+            let counting = counting_of(&self.machine, &self.screen, context);
+            self.display.show_counting(&counting).unwrap();
         });
     }
 
@@ -206,7 +211,7 @@ impl Loop {
             self.assessor.assess(frame, Some(RBC_DIAMETER_PX as u32))
         });
         let view = stages.count("preview", || self.shared.views.view(frame, None, quality));
-        self.step(Event::Preview(view), stages);
+        self.step(SmearEvent::Preview(view), stages);
         self.draw(stages);
 
         let field = self.next_field;
@@ -214,6 +219,7 @@ impl Loop {
         let frame = FieldFrame {
             captured,
             field,
+            quality,
             smear: 0,
             frames: FrameTally {
                 moving: field,
@@ -221,19 +227,27 @@ impl Loop {
             },
         };
         stages.count("field analysis", || {
-            self.analysis.take(&frame, &self.shared).unwrap();
+            self.analysis.take(&frame, &self.shared.views).unwrap();
         });
-        let session = &mut self.session;
+        let machine = &mut self.machine;
         stages.count("session", || {
             for event in self.analysis.events() {
-                if let Some(view) = session.step(event) {
-                    self.shared.views.give_back(view);
-                }
+                take(machine, &self.shared, event);
             }
         });
-        assert_eq!(u64::from(self.session.fields()), self.next_field);
+        assert_eq!(u64::from(self.machine.smear().fields()), self.next_field);
         self.draw(stages);
         frame.captured
+    }
+}
+
+/// Has the instrument take an event in, as the main loop does.
+fn take(machine: &mut Machine, shared: &Shared, event: SmearEvent) {
+    let event = Event::OfSmear { smear: 0, event };
+    for effect in machine.step(event, Instant::now()) {
+        if let Effect::Discard(view) = effect {
+            shared.views.give_back(view);
+        }
     }
 }
 

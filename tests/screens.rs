@@ -21,8 +21,9 @@ use hemoscope::ui::model::*;
 use hemoscope::ui::overlay::annotated;
 use hemoscope::ui::scene::{Element, Scene, TextLine};
 use hemoscope::ui::screen::{LiveScreen, compose, render};
-use hemoscope::update::ProblemKind;
+use hemoscope::update::{Notes, ProblemKind};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 /// A drawn field: background, red cells with pallor, white cells with a nucleus, platelets.
 struct Field {
@@ -398,8 +399,11 @@ fn screens(field: &Field, language: Language) -> Vec<(&'static str, Screen<'_>)>
     ]
 }
 
-const NOTES: &str = "Platelets in clumps are marked; the light is judged anew; Spanish words \
-                     corrected";
+static NOTES: LazyLock<Notes> = LazyLock::new(|| Notes {
+    en: "Platelets in clumps are marked; the light is judged anew; Spanish words corrected"
+        .to_owned(),
+    ..Notes::default()
+});
 
 /// Pages about an update, by name.
 fn update_pages() -> Vec<(&'static str, UpdatePage<'static>)> {
@@ -412,7 +416,7 @@ fn update_pages() -> Vec<(&'static str, UpdatePage<'static>)> {
             UpdatePage::Offered {
                 running: old,
                 offered: new,
-                notes: NOTES,
+                notes: &NOTES,
             },
         ),
         (
@@ -436,7 +440,7 @@ fn update_pages() -> Vec<(&'static str, UpdatePage<'static>)> {
             "update-refused",
             UpdatePage::Refused(ProblemKind::NotGenuine),
         ),
-        ("update-kept", UpdatePage::Kept { from: old, to: new }),
+        ("update-kept", UpdatePage::Confirmed { from: old, to: new }),
         (
             "update-rolled-back",
             UpdatePage::RolledBack {
@@ -864,6 +868,10 @@ fn hostile_content_is_drawn_without_panic() {
         what_to_do: String::new(),
         notice: Some(Notice::HoldToSwitchOff),
     };
+    let notes = Notes {
+        es: sample.clone(),
+        ..Notes::default()
+    };
     let page = |page| update_screen(page, Language::Spanish);
     for size in ScreenSize::ALL {
         let shown = [
@@ -872,7 +880,7 @@ fn hostile_content_is_drawn_without_panic() {
             page(UpdatePage::Offered {
                 running: &sample,
                 offered: "",
-                notes: &sample,
+                notes: &notes,
             }),
             page(UpdatePage::RolledBack {
                 from: &sample,

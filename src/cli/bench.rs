@@ -14,9 +14,9 @@ use crate::panel::ScreenSize;
 use crate::quality::{FrameAssessor, Quality};
 use crate::runtime::channels::Shared;
 use crate::runtime::display::Display;
-use crate::runtime::presenter::ScreenContext;
+use crate::runtime::presenter::{ScreenContext, counting_of};
 use crate::runtime::settings::ScreenSettings;
-use crate::session::smear::{Event, KnownScale, Session};
+use crate::session::{Effect, Event, KnownScale, Machine, MachineSettings, SmearEvent};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use serde::Serialize;
@@ -216,7 +216,7 @@ struct Bench {
     analyser: Analyser,
     um_per_px: f64,
     rbc_diameter_px: Option<u32>,
-    session: Session,
+    machine: Machine,
     shared: Shared,
     display: Display,
     image: Vec<u8>,
@@ -234,7 +234,13 @@ impl Bench {
     fn new(arguments: &BenchArguments, config: &Config) -> Result<Self> {
         let settings = analysis_settings(config, &arguments.shared);
         let (image, um_per_px) = image(arguments, settings.um_per_px)?;
-        let scale = KnownScale::Given { um_per_px };
+        let mut machine = Machine::new(MachineSettings {
+            rules: config.count.rules(),
+            target_fields: None,
+            is_on_board: false,
+        });
+        let opened = Event::Opened(KnownScale::Given { um_per_px });
+        drop(machine.step(opened, Instant::now()));
         let rbc_diameter_px = settings.analyser.rbc_diameter_px(um_per_px);
         let mut analyser = Analyser::new(settings.model.load()?, settings.analyser);
         analyser.set_threads(usize::from(arguments.threads));
@@ -246,7 +252,7 @@ impl Bench {
             analyser,
             um_per_px,
             rbc_diameter_px: Some(rbc_diameter_px),
-            session: Session::new(config.count.rules(), None, scale),
+            machine,
             shared: Shared::new(screen.preview_px()),
             display: Display::new(screen, Vec::new()),
             name: arguments.frame.as_ref().map_or_else(
@@ -282,16 +288,20 @@ impl Bench {
             let area_q8 = self.found.border.counted_area_q8();
             let mut view = self.shared.views.view(&self.frame, None, self.quality);
             view.cells.extend_from_slice(&self.found.cells);
-            let old = self.session.step(Event::Counted {
+            let event = SmearEvent::Counted {
                 view,
                 tally: FieldTally::from_cells(&self.found.cells, area_q8),
                 truth: None,
-            });
-            if let Some(old) = old {
-                self.shared.views.give_back(old);
+            };
+            let event = Event::OfSmear { smear: 0, event };
+            for effect in self.machine.step(event, Instant::now()) {
+                if let Effect::Discard(view) = effect {
+                    self.shared.views.give_back(view);
+                }
             }
+            let context = ScreenContext::default();
             self.display
-                .show_session(&self.session, &self.screen, ScreenContext::default())?;
+                .show_counting(&counting_of(&self.machine, &self.screen, context))?;
             Ok::<_, anyhow::Error>(())
         })
     }

@@ -25,20 +25,20 @@ const THIRD_BUTTON: [u16; 2] = [1, 16];
 
 /// What a key does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Meaning {
+enum ButtonKey {
     First,
     Second,
     Third,
     Touch,
 }
 
-impl Meaning {
+impl ButtonKey {
     fn of(code: u16) -> Option<Self> {
         match code {
-            TOUCH => Some(Meaning::Touch),
-            _ if FIRST_BUTTON.contains(&code) => Some(Meaning::First),
-            _ if SECOND_BUTTON.contains(&code) => Some(Meaning::Second),
-            _ if THIRD_BUTTON.contains(&code) => Some(Meaning::Third),
+            TOUCH => Some(ButtonKey::Touch),
+            _ if FIRST_BUTTON.contains(&code) => Some(ButtonKey::First),
+            _ if SECOND_BUTTON.contains(&code) => Some(ButtonKey::Second),
+            _ if THIRD_BUTTON.contains(&code) => Some(ButtonKey::Third),
             _ => None,
         }
     }
@@ -63,12 +63,12 @@ struct Held {
 impl Buttons {
     /// Takes in a key that went down or up at a moment.
     pub fn take(&mut self, event: KeyEvent, now: Instant) -> Option<Action> {
-        let meaning = Meaning::of(event.code)?;
-        match (meaning, event.is_pressed) {
-            (Meaning::Second, true) => Some(Action::StepBrightness),
-            (Meaning::Third, true) => Some(Action::Third),
-            (Meaning::Second | Meaning::Third, false) => None,
-            (Meaning::First | Meaning::Touch, true) => {
+        let key = ButtonKey::of(event.code)?;
+        match (key, event.is_pressed) {
+            (ButtonKey::Second, true) => Some(Action::StepBrightness),
+            (ButtonKey::Third, true) => Some(Action::Cancel),
+            (ButtonKey::Second | ButtonKey::Third, false) => None,
+            (ButtonKey::First | ButtonKey::Touch, true) => {
                 self.held.get_or_insert(Held {
                     code: event.code,
                     since: now,
@@ -76,14 +76,14 @@ impl Buttons {
                 });
                 None
             }
-            (Meaning::First | Meaning::Touch, false) => {
+            (ButtonKey::First | ButtonKey::Touch, false) => {
                 let held = self.held.take_if(|held| held.code == event.code)?;
                 let is_long = now.saturating_duration_since(held.since) >= LONG_PRESS;
-                match meaning {
+                match key {
                     _ if held.has_acted => None,
-                    Meaning::First if is_long => Some(Action::ShutDown),
+                    ButtonKey::First if is_long => Some(Action::ShutDown),
                     _ if is_long => None,
-                    _ => Some(Action::Next),
+                    _ => Some(Action::Confirm),
                 }
             }
         }
@@ -104,7 +104,7 @@ impl Buttons {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Action::{Next, ShutDown, StepBrightness, Third};
+    use Action::{Cancel, Confirm, ShutDown, StepBrightness};
 
     const ENTER: u16 = 28;
     const DOWN: bool = true;
@@ -134,12 +134,12 @@ mod tests {
         let down = |code| Some((code, DOWN));
         let up = |code| Some((code, UP));
         let cases: &[(&str, &[Step], &[Action])] = &[
-            ("short", &[(0, down(ENTER)), (90, up(ENTER))], &[Next]),
+            ("short", &[(0, down(ENTER)), (90, up(ENTER))], &[Confirm]),
             ("held", &[(0, down(ENTER)), (2999, None)], &[]),
             (
                 "just short",
                 &[(0, down(ENTER)), (2999, up(ENTER))],
-                &[Next],
+                &[Confirm],
             ),
             (
                 "long, once",
@@ -164,7 +164,7 @@ mod tests {
                     (4000, down(ENTER)),
                     (4100, up(ENTER)),
                 ],
-                &[ShutDown, Next],
+                &[ShutDown, Confirm],
             ),
             (
                 "two first buttons at once are one press",
@@ -174,19 +174,23 @@ mod tests {
                     (20, up(0x100)),
                     (30, up(ENTER)),
                 ],
-                &[Next],
+                &[Confirm],
             ),
             ("let go without a press", &[(0, up(ENTER))], &[]),
-            ("other first buttons", &[(0, down(2)), (5, up(2))], &[Next]),
+            (
+                "other first buttons",
+                &[(0, down(2)), (5, up(2))],
+                &[Confirm],
+            ),
             ("second", &[(0, down(57)), (5, up(57))], &[StepBrightness]),
             (
                 "second held",
                 &[(0, down(0x101)), (9000, None)],
                 &[StepBrightness],
             ),
-            ("third", &[(0, down(1)), (5, up(1))], &[Third]),
-            ("q", &[(0, down(16))], &[Third]),
-            ("tap", &[(0, down(TOUCH)), (80, up(TOUCH))], &[Next]),
+            ("third", &[(0, down(1)), (5, up(1))], &[Cancel]),
+            ("q", &[(0, down(16))], &[Cancel]),
+            ("tap", &[(0, down(TOUCH)), (80, up(TOUCH))], &[Confirm]),
             (
                 "resting hand",
                 &[(0, down(TOUCH)), (3000, None), (9000, up(TOUCH))],

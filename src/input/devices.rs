@@ -394,7 +394,7 @@ mod tests {
         let mut reader = reader(&bench, &["gpio-keys"], "");
         let start = Instant::now();
         press(&bench, "event0");
-        assert_eq!(poll(&mut reader, start), [Action::Next]);
+        assert_eq!(poll(&mut reader, start), [Action::Confirm]);
         unplug(&bench, "event0");
         assert_eq!(poll(&mut reader, start + POLL_INTERVAL), []);
         assert!(reader.news.iter().any(|news| news.contains("has gone")));
@@ -405,7 +405,7 @@ mod tests {
         plug(&bench, "event7", "gpio-keys", false);
         press(&bench, "event7");
         assert_eq!(poll(&mut reader, back + POLL_INTERVAL), []);
-        assert_eq!(poll(&mut reader, back + SEARCH_INTERVAL), [Action::Next]);
+        assert_eq!(poll(&mut reader, back + SEARCH_INTERVAL), [Action::Confirm]);
         assert!(SEARCH_INTERVAL + POLL_INTERVAL < Duration::from_secs(2));
     }
 

@@ -20,11 +20,11 @@ use std::io;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// Finish this smear; on its result, start the next one.
-    Next,
+    Confirm,
     /// The next level of the screen's light.
     StepBrightness,
     /// The third button: no to what is asked on a board, the end of the program on a desk.
-    Third,
+    Cancel,
     /// Switch the device off.
     ShutDown,
     /// End the program.

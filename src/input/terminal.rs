@@ -68,7 +68,7 @@ fn action_of(event: &Event) -> Option<Action> {
     match key.code {
         KeyCode::Esc | KeyCode::Char('q') => Some(Action::Stop),
         KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => Some(Action::Stop),
-        KeyCode::Enter => Some(Action::Next),
+        KeyCode::Enter => Some(Action::Confirm),
         KeyCode::Char(' ') => Some(Action::StepBrightness),
         _ => None,
     }
@@ -88,7 +88,7 @@ mod tests {
             (KeyCode::Esc, none, stop),
             (KeyCode::Char('c'), KeyModifiers::CONTROL, stop),
             (KeyCode::Char('c'), none, None),
-            (KeyCode::Enter, none, Some(Action::Next)),
+            (KeyCode::Enter, none, Some(Action::Confirm)),
             (KeyCode::Char(' '), none, Some(Action::StepBrightness)),
             (KeyCode::Char('x'), none, None),
         ];

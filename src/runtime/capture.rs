@@ -1,148 +1,292 @@
 //! The thread that owns the camera.
 
 use crate::camera::stage_watch::{StageState, StageWatch};
-use crate::camera::{CameraError, CapturedFrame, FrameSource};
-use crate::quality::FrameAssessor;
-use crate::runtime::channels::{FieldFrame, Shared, SmearEvent};
-use crate::runtime::run::TICK;
+use crate::camera::{CameraError, CapturedFrame, FrameSource, Unavailable};
+use crate::quality::{FrameAssessor, Quality};
+use crate::runtime::channels::{
+    CaptureOrder, FRAMES, FieldFrame, ReturnedFrame, SettledFields, Shared, ToAnalysis,
+};
+use crate::runtime::main_loop::TICK;
 use crate::service::Beat;
-use crate::session::smear::{Event, FrameTally};
+use crate::session::smear::FrameTally;
+use crate::session::{Event, SmearEvent};
 use anyhow::{Result, bail};
-use std::sync::mpsc::{Receiver, SendError, SyncSender};
-use std::thread;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::time::Duration;
 
 /// Frames in a row that the camera may lose before the run gives up.
 const MAX_LOST_IN_A_ROW: u32 = 100;
+/// Time after which a capture that waits for a frame to come back shows that it is alive.
+const WAITING: Duration = Duration::from_millis(250);
 
-/// Owns the camera until it ends or the run does.
-pub(super) struct Capture<'a> {
-    pub(super) source: Box<dyn FrameSource>,
-    /// Decides what a frame shows where the source does not know.
-    pub(super) watch: Option<StageWatch>,
-    pub(super) shared: &'a Shared,
-    pub(super) assessor: FrameAssessor,
-    pub(super) frames: SyncSender<FieldFrame>,
-    pub(super) idle: Receiver<Box<CapturedFrame>>,
-    pub(super) lost: SyncSender<SmearEvent>,
-    pub(super) tally: FrameTally,
-    pub(super) smear: u32,
-    pub(super) last_sent: Option<u64>,
+/// Capture's ends of the channels.
+pub struct CaptureEnds {
+    pub frames: SyncSender<ToAnalysis>,
+    pub returned: Receiver<ReturnedFrame>,
+    pub orders: Receiver<CaptureOrder>,
+    pub events: SyncSender<Event>,
 }
 
-impl Capture<'_> {
-    pub(super) fn run(mut self) -> Result<()> {
+/// Owns the camera until it ends or the run does.
+pub struct Capture<'a> {
+    source: Box<dyn FrameSource>,
+    /// Decides what a frame shows where the source does not know.
+    watch: Option<StageWatch>,
+    assessor: FrameAssessor,
+    shared: &'a Shared,
+    ends: CaptureEnds,
+    order: CaptureOrder,
+    /// Frames that nobody has.
+    spare: Vec<Box<CapturedFrame>>,
+    /// Frames that analysis has.
+    in_flight: usize,
+    settled: SettledFields,
+    /// The field that is on the screen with its cells.
+    shown: Option<u64>,
+    /// As analysis has told it last.
+    rbc_diameter_px: Option<u32>,
+    tally: FrameTally,
+    last_sent: Option<u64>,
+    unavailable: Option<Unavailable>,
+    has_started: bool,
+    lost_in_a_row: u32,
+}
+
+/// What became of the wish for a frame.
+enum Next {
+    Frame,
+    /// The camera is away, or the frame is lost; the next may be good.
+    Nothing,
+    /// No more frames come, or nobody wants them.
+    End,
+}
+
+impl<'a> Capture<'a> {
+    /// Before the first frame. `rbc_diameter_px` where the scale is known from the start.
+    pub fn new(
+        source: Box<dyn FrameSource>,
+        assessor: FrameAssessor,
+        shared: &'a Shared,
+        ends: CaptureEnds,
+        order: CaptureOrder,
+        rbc_diameter_px: Option<u32>,
+    ) -> Self {
+        Self {
+            watch: (!source.knows_fields()).then(StageWatch::default),
+            source,
+            assessor,
+            shared,
+            ends,
+            order,
+            spare: (0..FRAMES).map(|_| Box::default()).collect(),
+            in_flight: 0,
+            settled: SettledFields::default(),
+            shown: None,
+            rbc_diameter_px,
+            tally: FrameTally::default(),
+            last_sent: None,
+            unavailable: None,
+            has_started: false,
+            lost_in_a_row: 0,
+        }
+    }
+
+    /// Captures until the camera ends or the run does.
+    ///
+    /// # Errors
+    /// A camera that broke for good.
+    pub fn run(mut self) -> Result<()> {
         let captured = self.capture();
         self.shared.heartbeats.end(Beat::Capture);
-        self.shared.set_captured(self.tally);
+        if captured.is_ok() {
+            // Nobody takes it where the run is over.
+            let _ = self.ends.frames.send(ToAnalysis::Ended(self.tally));
+        }
         captured
     }
 
     fn capture(&mut self) -> Result<()> {
-        let mut lost_in_a_row = 0;
-        let mut away = None;
-        let Ok(mut captured) = self.idle.recv() else {
-            return Ok(());
-        };
         while !self.shared.is_stopped() {
             self.shared.heartbeats.beat(Beat::Capture);
-            if self.waits() {
+            self.take_returned();
+            if !self.take_orders() {
                 continue;
             }
-            let given = self.source.next_frame_into(&mut captured);
-            let mut notices = self.source.drain_warnings().into_iter();
-            if notices.any(|notice| self.say(Event::CameraNotice(notice)).is_err()) {
-                break;
-            }
-            match given {
-                Ok(true) => {
-                    lost_in_a_row = 0;
-                    if away.take().is_some() && self.say(Event::CameraBack).is_err() {
+            let Some(mut captured) = self.spare.pop() else {
+                if !self.wait_for_returned() {
+                    break;
+                }
+                continue;
+            };
+            match self.next_frame(&mut captured)? {
+                Next::Frame if !self.order.is_suspended => {
+                    if !self.look_at(captured) {
                         break;
                     }
                 }
-                Ok(false) => break,
-                Err(error @ CameraError::BadFrame { .. }) => {
-                    lost_in_a_row += 1;
-                    if lost_in_a_row > MAX_LOST_IN_A_ROW {
-                        bail!(
-                            "{error}; {lost_in_a_row} frames in a row were lost: check the camera"
-                        );
-                    }
-                    if self.say(Event::FrameLost(error.to_string())).is_err() {
-                        break;
-                    }
-                    continue;
-                }
-                Err(CameraError::Unavailable { unavailable, .. }) => {
-                    // Said once for each reason: a camera may be away for hours.
-                    if away.as_ref() != Some(&unavailable) {
-                        away = Some(unavailable.clone());
-                        if self.say(Event::CameraUnavailable(unavailable)).is_err() {
-                            break;
-                        }
-                    }
-                    continue;
-                }
-                Err(error) => return Err(error.into()),
+                Next::Frame | Next::Nothing => self.spare.push(captured),
+                Next::End => break,
             }
-            self.shared.frame_seen();
-            if self.shared.is_resting() {
-                continue;
-            }
-            self.follow_smear();
-            let field = self.field_of(&captured);
-            self.preview(&captured, field);
-            let Some(field) = self.wanted(field) else {
-                continue;
-            };
-            self.last_sent = Some(field);
-            self.shared.frame_sent();
-            let frame = FieldFrame {
-                captured,
-                field,
-                smear: self.smear,
-                frames: self.tally,
-            };
-            if self.frames.send(frame).is_err() {
-                break;
-            }
-            captured = match self.idle.recv() {
-                Ok(idle) => idle,
-                Err(_) => break,
-            };
         }
         Ok(())
     }
 
-    fn say(&self, event: Event) -> Result<(), SendError<SmearEvent>> {
-        self.lost.send(SmearEvent {
-            smear: self.smear,
-            event,
-        })
+    /// Takes orders; tells whether the camera is to be asked for a frame. A source that waits is
+    /// not while nothing is looked at; a camera does not wait, and its frames are taken and left.
+    fn take_orders(&mut self) -> bool {
+        while let Ok(order) = self.ends.orders.try_recv() {
+            self.obey(order);
+        }
+        let waits = self.order.is_suspended && self.watch.is_none();
+        if waits && let Ok(order) = self.ends.orders.recv_timeout(TICK) {
+            self.obey(order);
+        }
+        !waits
     }
 
-    /// Waits a moment while a result or a question is on the screen, where the source waits too. A
-    /// camera does not: its frames are taken and left.
-    fn waits(&self) -> bool {
-        let waits = self.watch.is_none() && self.shared.is_resting();
-        if waits {
-            thread::sleep(TICK);
+    fn obey(&mut self, order: CaptureOrder) {
+        if order.smear != self.order.smear {
+            self.tally = FrameTally::default();
+            self.last_sent = None;
+            self.shown = None;
+            if let Some(watch) = &mut self.watch {
+                watch.forget_fields();
+            }
         }
-        waits
+        self.order = order;
     }
 
-    /// Forgets the last smear when the next one is on the stage.
-    fn follow_smear(&mut self) {
-        let smear = self.shared.smear();
-        if smear == self.smear {
-            return;
+    fn take_returned(&mut self) {
+        while let Ok(returned) = self.ends.returned.try_recv() {
+            self.take_back(returned);
         }
-        self.smear = smear;
-        self.tally = FrameTally::default();
-        self.last_sent = None;
-        if let Some(watch) = &mut self.watch {
-            watch.forget_fields();
+    }
+
+    /// Waits a moment for a frame to come back; `false` where none can.
+    fn wait_for_returned(&mut self) -> bool {
+        match self.ends.returned.recv_timeout(WAITING) {
+            Ok(returned) => {
+                self.take_back(returned);
+                true
+            }
+            Err(RecvTimeoutError::Timeout) => true,
+            Err(RecvTimeoutError::Disconnected) => false,
         }
+    }
+
+    fn take_back(&mut self, returned: ReturnedFrame) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        self.rbc_diameter_px = returned.rbc_diameter_px;
+        if returned.is_settled {
+            self.settled.insert(returned.field);
+        }
+        if returned.is_counted {
+            self.shown = Some(returned.field);
+        }
+        self.spare.push(returned.captured);
+    }
+
+    /// Asks the camera for a frame, and tells what there is to tell of it.
+    fn next_frame(&mut self, captured: &mut CapturedFrame) -> Result<Next> {
+        let given = self.source.next_frame_into(captured);
+        let notes = self.source.drain_warnings();
+        if !notes
+            .into_iter()
+            .all(|note| self.tell(Event::CameraNote(note)))
+        {
+            return Ok(Next::End);
+        }
+        let is_heard = match given {
+            Ok(false) => return Ok(Next::End),
+            Ok(true) => {
+                self.lost_in_a_row = 0;
+                let is_back = self.unavailable.take().is_some();
+                let is_first = !std::mem::replace(&mut self.has_started, true);
+                let is_heard = (!is_back || self.tell(Event::CameraBack))
+                    && (!is_first || self.tell(Event::CameraStarted));
+                return Ok(if is_heard { Next::Frame } else { Next::End });
+            }
+            Err(error @ CameraError::BadFrame { .. }) => {
+                self.lost_in_a_row += 1;
+                if self.lost_in_a_row > MAX_LOST_IN_A_ROW {
+                    let lost = self.lost_in_a_row;
+                    bail!("{error}; {lost} frames in a row were lost: check the camera");
+                }
+                self.tell_of_smear(SmearEvent::FrameLost(error.to_string()))
+            }
+            // Said once for each reason: a camera may be away for hours.
+            Err(CameraError::Unavailable { unavailable, .. }) => {
+                let is_known = self.unavailable.as_ref() == Some(&unavailable);
+                is_known || {
+                    self.unavailable = Some(unavailable.clone());
+                    self.tell(Event::CameraUnavailable(unavailable))
+                }
+            }
+            Err(error) => return Err(error.into()),
+        };
+        Ok(if is_heard { Next::Nothing } else { Next::End })
+    }
+
+    /// Shows the frame, sends it to be counted, or passes it over; `false` where nobody is there.
+    fn look_at(&mut self, captured: Box<CapturedFrame>) -> bool {
+        let field = self.field_of(&captured);
+        let wants_preview = self.wants_preview(field);
+        let wanted = self.wanted(field);
+        if !wants_preview && wanted.is_none() {
+            self.spare.push(captured);
+            return true;
+        }
+        let quality = self.assessor.assess(&captured.frame, self.rbc_diameter_px);
+        if wants_preview {
+            let view = self.shared.views.view(&captured.frame, field, quality);
+            self.shared.show(view);
+            self.shown = None;
+        }
+        match wanted {
+            Some(field) => self.send(captured, field, quality),
+            None => {
+                self.spare.push(captured);
+                true
+            }
+        }
+    }
+
+    fn send(&mut self, captured: Box<CapturedFrame>, field: u64, quality: Quality) -> bool {
+        self.last_sent = Some(field);
+        let frame = FieldFrame {
+            captured,
+            field,
+            quality,
+            smear: self.order.smear,
+            frames: self.tally,
+        };
+        if self.ends.frames.send(ToAnalysis::Frame(frame)).is_err() {
+            return false;
+        }
+        self.in_flight += 1;
+        // While the scale is not known, the frame that makes it known decides how the next one is
+        // assessed; a source that waits is asked after it, so that a run is the same every time.
+        while self.watch.is_none()
+            && self.rbc_diameter_px.is_none()
+            && self.in_flight > 0
+            && !self.shared.is_stopped()
+        {
+            self.shared.heartbeats.beat(Beat::Capture);
+            if !self.wait_for_returned() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Tells the main thread; `false` where it is gone.
+    fn tell(&self, event: Event) -> bool {
+        self.ends.events.send(event).is_ok()
+    }
+
+    fn tell_of_smear(&self, event: SmearEvent) -> bool {
+        let smear = self.order.smear;
+        self.tell(Event::OfSmear { smear, event })
     }
 
     /// The field that the frame shows at rest.
@@ -150,20 +294,17 @@ impl Capture<'_> {
         let Some(watch) = &mut self.watch else {
             return captured.field;
         };
-        let shared = self.shared;
-        match watch.observe(&captured.frame, |field| shared.is_settled(field)) {
+        match watch.observe(&captured.frame, |field| self.settled.contains(field)) {
             StageState::Moving => None,
             StageState::Resting { field } => Some(field),
         }
     }
 
-    fn preview(&mut self, captured: &CapturedFrame, field: Option<u64>) {
-        if self.shared.wants_preview(field) {
-            let diameter_px = self.shared.rbc_diameter_px();
-            let quality = self.assessor.assess(&captured.frame, diameter_px);
-            let view = self.shared.views.view(&captured.frame, field, quality);
-            self.shared.show(view);
-        }
+    /// Whether a preview would be shown: the last one was taken, and the field is not on the screen
+    /// with its cells.
+    fn wants_preview(&self, field: Option<u64>) -> bool {
+        let is_shown = field.is_some() && field == self.shown;
+        !is_shown && self.shared.wants_preview()
     }
 
     /// The field, where another frame of it has to be looked at; others are tallied.
@@ -173,9 +314,9 @@ impl Capture<'_> {
             return None;
         };
         // A camera does not wait: one frame of a rest at a time is enough to look at.
-        let is_waiting =
-            self.watch.is_some() && self.last_sent == Some(field) && self.shared.is_under_way();
-        if is_waiting || self.shared.is_settled(field) {
+        let is_looked_at =
+            self.watch.is_some() && self.last_sent == Some(field) && self.in_flight > 0;
+        if is_looked_at || self.settled.contains(field) {
             self.tally.unchanged += 1;
             return None;
         }

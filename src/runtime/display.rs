@@ -3,9 +3,6 @@
 use crate::image::canvas::Canvas;
 use crate::panel::ScreenSize;
 use crate::panel::{ChangedRows, FaultLight, Panel, PanelError};
-use crate::runtime::presenter::{ScreenContext, counting_of};
-use crate::runtime::settings::ScreenSettings;
-use crate::session::smear::Session;
 use crate::ui::describe;
 use crate::ui::model::{Counting, Screen};
 use crate::ui::screen::LiveScreen;
@@ -161,20 +158,7 @@ impl Display {
         self.present(true)
     }
 
-    /// Shows a session; what has not changed is neither drawn nor sent to a panel.
-    ///
-    /// # Errors
-    /// A panel that cannot show it.
-    pub fn show_session(
-        &mut self,
-        session: &Session,
-        settings: &ScreenSettings,
-        surroundings: ScreenContext,
-    ) -> Result<(), PanelError> {
-        self.show_counting(&counting_of(session, settings, surroundings))
-    }
-
-    /// As [`Display::show_session`], from the screen's content.
+    /// Shows the counting screen; what has not changed is neither drawn nor sent to a panel.
     ///
     /// # Errors
     /// A panel that cannot show it.

@@ -7,9 +7,10 @@ use crate::camera::FieldTruth;
 use crate::cell::{Cell, CellClass};
 use crate::count::{Border, FieldTally};
 use crate::image::frame::Frame;
-use crate::quality::{FrameAssessor, Quality, RejectReason, Verdict};
-use crate::runtime::channels::{FieldFrame, Shared};
-use crate::session::smear::{Event, FrameTally, FrameView, KnownScale};
+use crate::quality::{Quality, RejectReason, Verdict};
+use crate::runtime::channels::{FieldFrame, SettledFields};
+use crate::runtime::view_pool::ViewPool;
+use crate::session::smear::{FrameTally, FrameView, KnownScale, SmearEvent};
 use anyhow::Result;
 
 /// Confidence of a cell that is known to be there, in ten-thousandths.
@@ -35,7 +36,7 @@ struct WaitingField {
 /// Counts the first good frame of each field; collects fields first where the scale is unknown.
 pub struct FieldAnalysis {
     analyser: Analyser,
-    assessor: FrameAssessor,
+    settled: SettledFields,
     um_per_px: Option<f64>,
     found: FieldCells,
     waiting: Vec<WaitingField>,
@@ -43,7 +44,7 @@ pub struct FieldAnalysis {
     unsettled: Option<Unsettled>,
     /// What became of the frames that came here.
     tally: FrameTally,
-    events: Vec<Event>,
+    events: Vec<SmearEvent>,
 }
 
 impl FieldAnalysis {
@@ -55,7 +56,7 @@ impl FieldAnalysis {
         let network = settings.model.load()?;
         Ok(Self {
             analyser: Analyser::new(network, settings.analyser.clone()),
-            assessor: FrameAssessor::new(settings.quality),
+            settled: SettledFields::default(),
             um_per_px: scale.um_per_px(),
             found: FieldCells::default(),
             waiting: Vec::new(),
@@ -80,31 +81,30 @@ impl FieldAnalysis {
     ///
     /// # Errors
     /// A network that cannot run, which no other frame would mend.
-    pub fn take(&mut self, frame: &FieldFrame, shared: &Shared) -> Result<()> {
-        if shared.is_settled(frame.field) {
+    pub fn take(&mut self, frame: &FieldFrame, views: &ViewPool) -> Result<()> {
+        if self.settled.contains(frame.field) {
             self.tally.unchanged += 1;
             return Ok(());
         }
         self.leave_other_field(Some(frame.field));
         let picture = &frame.captured.frame;
-        let rbc_diameter_px = self.rbc_diameter_px();
-        let quality = self.assessor.assess(picture, rbc_diameter_px);
+        let quality = frame.quality;
         if let Verdict::Rejected(reason) = quality.verdict {
             self.tally.unusable += 1;
-            self.drop_unsettled(shared);
+            self.drop_unsettled(views);
             self.unsettled = Some(Unsettled {
-                view: shared.views.view(picture, Some(frame.field), quality),
+                view: views.view(picture, Some(frame.field), quality),
                 field: frame.field,
                 reason,
             });
             return Ok(());
         }
-        self.drop_unsettled(shared);
-        shared.settle(frame.field);
+        self.drop_unsettled(views);
+        self.settled.insert(frame.field);
         match self.um_per_px {
             Some(um_per_px) => {
                 let truth = frame.captured.truth.as_ref();
-                self.count(picture, (frame.field, truth, quality), um_per_px, shared)?;
+                self.count(picture, (frame.field, truth, quality), um_per_px, views)?;
             }
             None => {
                 self.waiting.push(WaitingField {
@@ -114,7 +114,7 @@ impl FieldAnalysis {
                     quality,
                 });
                 if self.waiting.len() >= self.fields_for_estimate {
-                    self.estimate_and_count(shared)?;
+                    self.estimate_and_count(views)?;
                 }
             }
         }
@@ -123,57 +123,71 @@ impl FieldAnalysis {
     }
 
     /// Starts with the next smear, at the same scale: what is left of the last one is dropped.
-    pub fn start_next_smear(&mut self, shared: &Shared) {
-        self.drop_unsettled(shared);
+    pub fn start_next_smear(&mut self, views: &ViewPool) {
+        self.drop_unsettled(views);
         self.waiting.clear();
         self.tally = FrameTally::default();
     }
 
-    /// What is left to say when no more frames come.
+    /// What is left to say when no more frames come; `not_sent` is what became of those that did
+    /// not come here.
     ///
     /// # Errors
     /// As for [`FieldAnalysis::take`].
-    pub fn finish(&mut self, shared: &Shared) -> Result<()> {
+    pub fn finish(&mut self, not_sent: FrameTally, views: &ViewPool) -> Result<()> {
         self.leave_other_field(None);
         if !self.waiting.is_empty() {
-            self.estimate_and_count(shared)?;
+            self.estimate_and_count(views)?;
         }
-        self.report_frames(shared.captured());
+        self.report_frames(not_sent);
         Ok(())
     }
 
     /// What came of the frames taken, in order, once.
-    pub fn events(&mut self) -> impl Iterator<Item = Event> {
+    pub fn events(&mut self) -> impl Iterator<Item = SmearEvent> {
         self.events.drain(..)
     }
 
-    fn rbc_diameter_px(&self) -> Option<u32> {
+    /// Whether a field needs no more frames.
+    pub fn is_settled(&self, field: u64) -> bool {
+        self.settled.contains(field)
+    }
+
+    /// Whether an event is waiting that shows the field with its cells.
+    pub fn has_counted(&self, field: u64) -> bool {
+        let is_it = |event: &SmearEvent| matches!(event, SmearEvent::Counted { view, .. } if view.field == Some(field));
+        self.events.iter().any(is_it)
+    }
+
+    /// Diameter of a red cell in pixels, where the scale is known.
+    pub fn rbc_diameter_px(&self) -> Option<u32> {
         let um_per_px = self.um_per_px?;
         Some(libm::round(self.analyser.rbc_diameter_um() / um_per_px) as u32)
     }
 
     /// Says what became of all frames so far, before what came of the last one.
     fn report_frames(&mut self, not_sent: FrameTally) {
-        self.events.insert(0, Event::Frames(self.tally + not_sent));
+        self.events
+            .insert(0, SmearEvent::Frames(self.tally + not_sent));
     }
 
     /// A field that the stage left without one good frame is rejected for its last reason.
     fn leave_other_field(&mut self, now: Option<u64>) {
         let left = self.unsettled.take_if(|one| Some(one.field) != now);
-        self.events.extend(left.map(|one| Event::Rejected {
+        self.events.extend(left.map(|one| SmearEvent::Rejected {
             view: one.view,
             reason: one.reason,
         }));
     }
 
-    fn drop_unsettled(&mut self, shared: &Shared) {
+    fn drop_unsettled(&mut self, views: &ViewPool) {
         if let Some(unsettled) = self.unsettled.take() {
-            shared.views.give_back(unsettled.view);
+            views.give_back(unsettled.view);
         }
     }
 
     /// Estimates the scale from the waiting fields; they are counted then, or dropped and said so.
-    fn estimate_and_count(&mut self, shared: &Shared) -> Result<()> {
+    fn estimate_and_count(&mut self, views: &ViewPool) -> Result<()> {
         let waiting = std::mem::take(&mut self.waiting);
         let frames: Vec<&Frame> = waiting.iter().map(|one| &one.frame).collect();
         let estimate = match scale::estimate(&mut self.analyser, &frames) {
@@ -181,8 +195,8 @@ impl FieldAnalysis {
             Err(ScaleEstimateError::TooFewCells { .. }) => {
                 self.tally.unusable += waiting.len() as u64;
                 let unscaled = waiting.iter().map(|one| {
-                    let view = shared.views.view(&one.frame, Some(one.field), one.quality);
-                    Event::Unscaled(view)
+                    let view = views.view(&one.frame, Some(one.field), one.quality);
+                    SmearEvent::Unscaled(view)
                 });
                 self.events.extend(unscaled);
                 return Ok(());
@@ -191,10 +205,10 @@ impl FieldAnalysis {
         };
         self.um_per_px = Some(estimate.um_per_px);
         let scale = KnownScale::Estimated(estimate);
-        self.events.push(Event::ScaleKnown(scale));
+        self.events.push(SmearEvent::ScaleKnown(scale));
         for one in &waiting {
             let of_field = (one.field, one.truth.as_ref(), one.quality);
-            self.count(&one.frame, of_field, estimate.um_per_px, shared)?;
+            self.count(&one.frame, of_field, estimate.um_per_px, views)?;
         }
         Ok(())
     }
@@ -204,19 +218,19 @@ impl FieldAnalysis {
         frame: &Frame,
         (field, truth, quality): (u64, Option<&FieldTruth>, Quality),
         um_per_px: f64,
-        shared: &Shared,
+        views: &ViewPool,
     ) -> Result<()> {
         self.analyser
             .analyse_into(frame, um_per_px, &mut self.found)?;
         self.tally.counted += 1;
-        let mut view = shared.views.view(frame, Some(field), quality);
+        let mut view = views.view(frame, Some(field), quality);
         if self.found.cells.is_empty() {
-            self.events.push(Event::NoCells(view));
+            self.events.push(SmearEvent::NoCells(view));
             return Ok(());
         }
         view.cells.extend_from_slice(&self.found.cells);
         let border = &self.found.border;
-        self.events.push(Event::Counted {
+        self.events.push(SmearEvent::Counted {
             view,
             tally: FieldTally::from_cells(&self.found.cells, border.counted_area_q8()),
             truth: truth.map(|truth| true_tally(truth, border)),

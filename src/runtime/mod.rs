@@ -6,12 +6,14 @@ pub mod channels;
 mod console;
 pub mod display;
 pub mod field_analysis;
+mod main_loop;
 pub mod presenter;
 pub mod recording;
 mod report;
 pub mod run;
 pub mod settings;
 mod updates;
+pub mod view_pool;
 
 pub use report::message_of;
 pub use updates::TalkFiles;

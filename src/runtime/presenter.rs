@@ -1,17 +1,17 @@
-//! A session as the content of a screen: which numbers, which warning, which next step.
+//! The instrument as the content of a screen: which numbers, which warning, which next step.
 
 use crate::count::{self, ClassSummary, Summary};
 use crate::device::calendar::CivilTime;
 use crate::record::Timestamp;
 use crate::runtime::settings::ScreenSettings;
 use crate::session::guidance::{Instruction, Notice, Warning};
-use crate::session::smear::{RunState, Session};
+use crate::session::{Machine, RunState, Smear};
 use crate::ui::model::{
     Clock, Counting, Decimal, Estimate, Fields, Identity, NoCamera, Preview, Reading,
     RejectedCounts, Rejection,
 };
 
-/// What a screen shows beside the session. By default nothing, with a clock that is not set.
+/// What a screen shows beside the instrument. By default nothing, with a clock that is not set.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ScreenContext {
     pub clock: Clock,
@@ -43,26 +43,26 @@ pub fn screen_context_of(
 
 /// What stands in place of the counting screen while a camera is away that has shown nothing yet.
 pub fn missing_camera_of<'a>(
-    session: &'a Session,
+    machine: &'a Machine,
     settings: &'a ScreenSettings,
     camera: &str,
-    surroundings: ScreenContext,
+    context: ScreenContext,
 ) -> Option<NoCamera<'a>> {
-    let unavailable = session.camera_unavailable()?;
-    session.latest().is_none().then(|| NoCamera {
+    let unavailable = machine.camera_unavailable()?;
+    machine.smear().latest().is_none().then(|| NoCamera {
         language: settings.language,
-        identity: identity_of(settings, surroundings),
+        identity: identity_of(settings, context),
         camera: camera.to_owned(),
         unavailable,
-        notice: surroundings.notice,
+        notice: context.notice,
     })
 }
 
 /// Which sample a picture belongs to, and when it was.
-pub fn identity_of(settings: &ScreenSettings, surroundings: ScreenContext) -> Identity<'_> {
+pub fn identity_of(settings: &ScreenSettings, context: ScreenContext) -> Identity<'_> {
     Identity {
         sample: Some(settings.sample_id.as_str()).filter(|id| !id.is_empty()),
-        clock: surroundings.clock,
+        clock: context.clock,
     }
 }
 
@@ -77,26 +77,27 @@ pub fn clock_of(stamp: Timestamp, utc_offset_minutes: i16) -> Clock {
 
 /// The screen of a run at this moment.
 pub fn counting_of<'a>(
-    session: &'a Session,
+    machine: &'a Machine,
     settings: &'a ScreenSettings,
-    surroundings: ScreenContext,
+    context: ScreenContext,
 ) -> Counting<'a> {
-    let summary = session.summary();
-    let latest = session.latest();
+    let smear = machine.smear();
+    let summary = smear.summary();
+    let latest = smear.latest();
     let ratio = |class: &ClassSummary| class.per_1000_rbc.map(|ratio| reading_of(&ratio));
     Counting {
         language: settings.language,
-        identity: identity_of(settings, surroundings),
-        run: session.state(),
+        identity: identity_of(settings, context),
+        run: smear.state(),
         preview: latest.map(|latest| Preview {
             image: &latest.picture,
             cells: &latest.cells,
             frame_width_px: latest.frame_px.0,
             frame_height_px: latest.frame_px.1,
-            number: Some(session.view_number()),
+            number: Some(smear.view_number()),
         }),
         quality: latest.map(|latest| latest.quality),
-        scale: session.scale(),
+        scale: smear.scale(),
         counts: summary
             .classes
             .each_ref()
@@ -104,15 +105,15 @@ pub fn counting_of<'a>(
         uncertain: u64::from(summary.uncertain),
         per_1000_rbc: summary.classes.each_ref().map(ratio),
         fields: Fields {
-            counted: session.fields(),
-            wanted: session.target_fields(),
-            rejected: rejections_of(session),
-            skipped_percent: session.frames().skipped_percent(),
+            counted: smear.fields(),
+            wanted: smear.target_fields(),
+            rejected: rejections_of(smear),
+            skipped_percent: smear.frames().skipped_percent(),
         },
         over_dispersed: is_uneven(summary),
-        warning: warning_of(session, summary).filter(|_| !surroundings.shows_notice),
-        notice: surroundings.notice,
-        instruction: instruction_of(session),
+        warning: warning_of(machine, summary).filter(|_| !context.shows_notice),
+        notice: context.notice,
+        instruction: instruction_of(machine),
     }
 }
 
@@ -143,8 +144,8 @@ fn decimal_of(figure: f64, decimals: u8) -> Decimal {
     }
 }
 
-fn rejections_of(session: &Session) -> RejectedCounts {
-    let rejected = session.rejected();
+fn rejections_of(smear: &Smear) -> RejectedCounts {
+    let rejected = smear.rejected();
     let reasons = rejected.by_reason.iter();
     reasons
         .map(|(reason, number)| (Rejection::Quality(*reason), *number))
@@ -160,15 +161,15 @@ fn is_uneven(summary: &Summary) -> bool {
     summary.warnings.iter().any(uneven)
 }
 
-fn warning_of<'a>(session: &'a Session, summary: &Summary) -> Option<Warning<'a>> {
+fn warning_of<'a>(machine: &'a Machine, summary: &Summary) -> Option<Warning<'a>> {
     // First, since an absent camera has its instruction too.
-    if session.not_saved().is_some() {
+    if machine.not_saved().is_some() {
         return Some(Warning::NotSaved);
     }
-    if let Some(unavailable) = session.camera_unavailable() {
+    if let Some(unavailable) = machine.camera_unavailable() {
         return Some(Warning::CameraUnavailable(unavailable));
     }
-    if session.scale_not_found() {
+    if machine.smear().scale_not_found() {
         return Some(Warning::ScaleOutOfRange);
     }
     summary.warnings.iter().find_map(|warning| match warning {
@@ -178,19 +179,20 @@ fn warning_of<'a>(session: &'a Session, summary: &Summary) -> Option<Warning<'a>
     })
 }
 
-fn instruction_of(session: &Session) -> Instruction {
-    match session.state() {
+fn instruction_of(machine: &Machine) -> Instruction {
+    let smear = machine.smear();
+    match smear.state() {
         RunState::Finished => return Instruction::Complete,
         RunState::Unfinished => return Instruction::StartAgain,
         RunState::Live => {}
     }
-    if session.camera_unavailable().is_some() {
+    if machine.camera_unavailable().is_some() {
         return Instruction::CheckCamera;
     }
-    if session.scale_not_found() {
+    if smear.scale_not_found() {
         return Instruction::SetScale;
     }
-    session.latest().map_or(Instruction::Wait, |latest| {
+    smear.latest().map_or(Instruction::Wait, |latest| {
         Instruction::for_frame(&latest.quality, !latest.cells.is_empty())
     })
 }

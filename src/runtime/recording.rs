@@ -1,9 +1,9 @@
 //! What of a run is written down.
 
-use crate::cell::PerClass;
-use crate::record::{EndReason, FieldOutcome, FieldRecord, RecordSummary, Recorder, SmearStarted};
-use crate::record::{RECORDS_FORMAT, records_folder};
-use crate::session::smear::{Event, FrameView, KnownScale, RunState, Session};
+use crate::record::{
+    EndReason, FieldRecord, RECORDS_FORMAT, RecordSummary, Recorder, SmearStarted, records_folder,
+};
+use crate::session::Event;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,7 +14,6 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 pub struct RunRecorder {
     kept: Option<(Recorder, PathBuf)>,
     known_failure: u64,
-    has_begun: bool,
 }
 
 impl RunRecorder {
@@ -31,13 +30,11 @@ impl RunRecorder {
         Self {
             kept,
             known_failure: 0,
-            has_begun: false,
         }
     }
 
     /// A smear begins.
-    pub fn begin(&mut self, counted_by: &str, sample: &str, target_fields: Option<u32>) {
-        self.has_begun = true;
+    pub fn begin(&self, counted_by: &str, sample: &str, target_fields: Option<u32>) {
         if let Some((recorder, _)) = &self.kept {
             recorder.begin(SmearStarted {
                 format: RECORDS_FORMAT,
@@ -48,26 +45,22 @@ impl RunRecorder {
         }
     }
 
-    /// Hands an event to the session, and keeps the field that it settled; gives the view that
-    /// is no longer needed.
-    pub fn step(&self, session: &mut Session, event: Event) -> Option<Box<FrameView>> {
-        let record = match &self.kept {
-            Some(_) if session.state() == RunState::Live => record_of(&event, session.scale()),
-            _ => None,
-        };
-        let fields = session.fields();
-        let view = session.step(event);
-        if let (Some((recorder, _)), Some(record)) = (&self.kept, record) {
-            // A smear that is full takes no more fields.
-            if record.outcome != FieldOutcome::Counted || session.fields() > fields {
-                recorder.field(record);
-            }
+    /// A field was settled.
+    pub fn field(&self, record: FieldRecord) {
+        if let Some((recorder, _)) = &self.kept {
+            recorder.field(record);
         }
-        view
+    }
+
+    /// The smear has ended.
+    pub fn end(&self, reason: EndReason) {
+        if let Some((recorder, _)) = &self.kept {
+            recorder.end(reason);
+        }
     }
 
     /// Whether results can be kept, where that has changed.
-    pub fn look(&mut self) -> Option<Event> {
+    pub fn poll_failure(&mut self) -> Option<Event> {
         let (recorder, _) = self.kept.as_ref()?;
         let failure = recorder.failure(&mut self.known_failure)?;
         Some(match failure {
@@ -82,74 +75,48 @@ impl RunRecorder {
         kept.is_some_and(|(recorder, _)| recorder.is_usable())
     }
 
-    /// The smear that was begun, if any, has ended.
-    pub fn end(&mut self, state: RunState) {
-        if !std::mem::take(&mut self.has_begun) {
-            return;
-        }
-        if let Some((recorder, _)) = &self.kept {
-            recorder.end(match state {
-                RunState::Finished => EndReason::Finished,
-                RunState::Live | RunState::Unfinished => EndReason::Stopped,
-            });
-        }
-    }
-
-    /// Ends the smear, and waits until its last line is kept, within a limit.
-    pub fn close(mut self, state: RunState) -> Option<(RecordSummary, PathBuf)> {
-        self.end(state);
+    /// Waits until the last line is kept, within a limit.
+    pub fn close(self) -> Option<(RecordSummary, PathBuf)> {
         let (recorder, folder) = self.kept?;
         Some((recorder.close(CLOSE_LIMIT), folder))
     }
 }
 
-/// The line of a field that an event settles; `None` for other events.
-fn record_of(event: &Event, scale: KnownScale) -> Option<FieldRecord> {
-    let (view, outcome, tally) = match event {
-        Event::Counted { view, tally, .. } => (view, FieldOutcome::Counted, Some(tally)),
-        Event::Rejected { view, reason } => (view, (*reason).into(), None),
-        Event::NoCells(view) => (view, FieldOutcome::NoCells, None),
-        Event::Unscaled(view) => (view, FieldOutcome::Unscaled, None),
-        _ => return None,
-    };
-    Some(FieldRecord {
-        field: view.field,
-        outcome,
-        certain: tally.map_or_else(PerClass::default, |tally| tally.certain),
-        uncertain: tally.map_or(0, |tally| tally.uncertain),
-        area_q8: tally.map_or(0, |tally| tally.area_q8),
-        um_per_px: scale.um_per_px(),
-        um_per_px_estimated: matches!(scale, KnownScale::Estimated(_)),
-        focus_score: view.quality.focus_score,
-        background_level: view.quality.background_level,
-        lost_before: 0,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cell::CellClass;
+    use crate::cell::{CellClass, PerClass};
     use crate::count::{CountRules, FieldTally};
+    use crate::input::Action;
     use crate::quality::RejectReason;
     use crate::record::archive;
-    use crate::session::smear::FrameTally;
+    use crate::session::smear::FrameView;
+    use crate::session::{Effect, KnownScale, Machine, MachineSettings, SmearEvent};
+    use std::time::Instant;
 
-    fn view() -> Box<FrameView> {
-        Box::new(FrameView {
-            field: Some(7),
-            ..FrameView::default()
-        })
+    /// Has the machine take an event in, and writes down what it asks for.
+    fn step(machine: &mut Machine, recorder: &RunRecorder, event: Event) {
+        for effect in machine.step(event, Instant::now()) {
+            match effect {
+                Effect::RecordStart => recorder.begin("a test", "S1", Some(2)),
+                Effect::RecordField(record) => recorder.field(record),
+                Effect::RecordEnd(reason) => recorder.end(reason),
+                _ => {}
+            }
+        }
     }
 
     #[test]
-    fn settled_fields_are_kept_as_the_session_counts_them() {
+    fn what_a_smear_says_can_be_read_back() {
         let data = tempfile::tempdir().unwrap();
-        let mut keeper = RunRecorder::start(Some(data.path()));
-        let scale = KnownScale::Given { um_per_px: 0.1 };
-        let mut session = Session::new(CountRules::default(), Some(2), scale);
-        keeper.begin("a test", "S1", Some(2));
-        let counted = |rbc| Event::Counted {
+        let mut recorder = RunRecorder::start(Some(data.path()));
+        let mut machine = Machine::new(MachineSettings {
+            rules: CountRules::default(),
+            target_fields: Some(2),
+            is_on_board: false,
+        });
+        let view = || Box::<FrameView>::default();
+        let counted = |rbc| SmearEvent::Counted {
             view: view(),
             tally: FieldTally {
                 certain: PerClass::from([
@@ -162,51 +129,55 @@ mod tests {
             },
             truth: None,
         };
+        let opened = Event::Opened(KnownScale::Given { um_per_px: 0.1 });
+        step(&mut machine, &recorder, opened);
+        let rejected = SmearEvent::Rejected {
+            view: view(),
+            reason: RejectReason::Blurred,
+        };
         let events = [
-            Event::Frames(FrameTally::default()),
-            Event::Preview(view()),
-            Event::Rejected {
-                view: view(),
-                reason: RejectReason::Blurred,
-            },
+            SmearEvent::Preview(view()),
+            rejected,
             counted(40),
-            Event::NoCells(view()),
-            Event::Unscaled(view()),
+            SmearEvent::NoCells(view()),
+            SmearEvent::Unscaled(view()),
             counted(50),
             // The run has ended.
             counted(99),
         ];
         for event in events {
-            keeper.step(&mut session, event);
+            step(&mut machine, &recorder, Event::OfSmear { smear: 0, event });
         }
-        assert!(keeper.look().is_none());
-        let (closed, folder) = keeper.close(session.state()).unwrap();
-        assert_eq!((closed.smear, closed.unsaved), (1, 0));
+        step(&mut machine, &recorder, Event::Button(Action::Stop));
+        assert!(recorder.poll_failure().is_none());
+        let (summary, folder) = recorder.close().unwrap();
+        assert_eq!((summary.smear, summary.unsaved), (1, 0));
         let files = archive::list(&folder).unwrap();
         let smear = archive::read(1, &files[&1]).unwrap();
         assert_eq!(smear.faults, []);
-        assert_eq!(smear.state, archive::SmearState::Ended(EndReason::Finished));
+        let ended = archive::SmearState::Ended(EndReason::Finished);
+        assert_eq!(smear.state, ended);
         let totals = smear.totals;
         assert_eq!((totals.fields, totals.rejected), (2, 3));
-        assert_eq!(totals.certain[CellClass::Rbc], 90);
-        let rules = CountRules::default();
-        assert_eq!(&smear.tally.summary(&rules), session.summary());
+        let read = smear.tally.summary(&CountRules::default());
+        assert_eq!(&read, machine.smear().summary());
+        assert_eq!(read.class(CellClass::Rbc).seen, 90);
     }
 
     #[test]
     fn a_run_that_fails_before_its_smear_begins_leaves_none() {
         let data = tempfile::tempdir().unwrap();
-        let keeper = RunRecorder::start(Some(data.path()));
-        let (closed, folder) = keeper.close(RunState::Unfinished).unwrap();
-        assert_eq!((closed.smear, closed.unsaved), (0, 0));
+        let recorder = RunRecorder::start(Some(data.path()));
+        let (summary, folder) = recorder.close().unwrap();
+        assert_eq!((summary.smear, summary.unsaved), (0, 0));
         assert!(archive::list(&folder).unwrap().is_empty());
     }
 
     #[test]
     fn a_run_without_a_data_folder_keeps_nothing() {
-        let mut keeper = RunRecorder::start(None);
-        keeper.begin("a test", "", None);
-        assert!(keeper.look().is_none());
-        assert!(keeper.close(RunState::Finished).is_none());
+        let mut recorder = RunRecorder::start(None);
+        recorder.begin("a test", "", None);
+        assert!(recorder.poll_failure().is_none());
+        assert!(recorder.close().is_none());
     }
 }

@@ -3,18 +3,19 @@
 use crate::cell::CellClass;
 use crate::cli::table;
 use crate::record::RecordSummary;
-use crate::session::smear::{KnownScale, RunState, Session};
+use crate::session::{KnownScale, Machine, RunState, Smear};
 use anyhow::{Result, bail};
 use std::path::PathBuf;
 
 /// The summary, beside the truth where the source knows it; `more` is noted beneath it.
-pub(super) fn result_text(session: &Session, self_report: &str, more: Option<String>) -> String {
-    let summary = session.summary();
-    let rejected = session.rejected();
-    let mut notes = notes(session, self_report);
+pub(super) fn result_text(machine: &Machine, self_report: &str, more: Option<String>) -> String {
+    let smear = machine.smear();
+    let summary = smear.summary();
+    let rejected = smear.rejected();
+    let mut notes = notes(machine, self_report);
     notes.extend(more);
     let mut text = table::summary_table(summary, &notes, u64::from(rejected.fields()));
-    if let Some(truth) = session.truth() {
+    if let Some(truth) = smear.truth() {
         text.push_str("\nTruth of the simulated fields, by the same border rule:");
         for class in CellClass::ALL {
             let (true_count, counted) = (truth.class(class), summary.class(class).seen);
@@ -43,14 +44,14 @@ pub fn message_of(error: &anyhow::Error) -> String {
 ///
 /// # Errors
 /// The numbers are no result.
-pub(super) fn is_whole(session: &Session, was_told_to_stop: bool) -> Result<bool> {
-    match session.state() {
-        RunState::Finished => Ok(session.rejected().lost_frames == 0),
+pub(super) fn is_whole(smear: &Smear, was_told_to_stop: bool) -> Result<bool> {
+    match smear.state() {
+        RunState::Finished => Ok(smear.rejected().lost_frames == 0),
         // The system ends the device when it is switched off, which is no fault of the run.
         _ if was_told_to_stop => Ok(true),
         _ => bail!(
             "the run was broken off after {} fields: these numbers are no result",
-            session.fields()
+            smear.fields()
         ),
     }
 }
@@ -67,16 +68,17 @@ pub(super) fn note_on_records((closed, folder): &(RecordSummary, PathBuf)) -> St
     }
 }
 
-fn notes(session: &Session, self_report: &str) -> Vec<String> {
+fn notes(machine: &Machine, self_report: &str) -> Vec<String> {
+    let smear = machine.smear();
     let mut notes = vec![self_report.to_owned()];
-    match session.scale() {
+    match smear.scale() {
         KnownScale::Given { um_per_px } => notes.push(format!("scale {um_per_px} um/px, given")),
         KnownScale::Estimated(estimate) => notes.push(estimate.to_string()),
         KnownScale::Unknown => notes.push("scale unknown: nothing can be counted".to_owned()),
     }
-    let of_camera = session.camera_notices().iter();
-    notes.extend(of_camera.map(|notice| format!("camera: {notice}")));
-    let rejected = session.rejected();
+    let of_camera = machine.camera_notes().iter();
+    notes.extend(of_camera.map(|note| format!("camera: {note}")));
+    let rejected = smear.rejected();
     for (reason, count) in &rejected.by_reason {
         notes.push(format!("{count} fields rejected: {reason}"));
     }
@@ -89,7 +91,7 @@ fn notes(session: &Session, self_report: &str) -> Vec<String> {
             rejected.lost_frames
         ));
     }
-    let frames = session.frames();
+    let frames = smear.frames();
     if let Some(percent) = frames.skipped_percent() {
         notes.push(format!(
             "{percent} % of {} frames needed no counting: {} while the stage moved, {} of fields \
@@ -100,7 +102,7 @@ fn notes(session: &Session, self_report: &str) -> Vec<String> {
             frames.unusable
         ));
     }
-    if let Some(error) = session.full() {
+    if let Some(error) = smear.full() {
         notes.push(error.to_string());
     }
     notes

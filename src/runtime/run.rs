@@ -1,40 +1,39 @@
-//! `hemoscope run`: the device's main loop.
+//! How a run begins and ends: screen, camera and network are opened, the threads start, and the
+//! main one runs the instrument.
 //!
-//! Three threads: `capture` owns the camera, `analysis` owns the network, and the main one
-//! draws. The preview goes through a slot of one place that is overwritten; frames to be counted
-//! and results go through bounded channels that block, so that nothing counted is ever lost.
-//! Frames and pictures go round ([`circulation`](crate::runtime::channels)): once the run has warmed up,
-//! no thread takes memory.
+//! Three threads: `capture` owns the camera, `analysis` owns the network, and the main one owns
+//! the instrument and draws. The preview goes through a slot of one place that is overwritten;
+//! frames to be counted and events go through bounded channels that block, so that nothing counted
+//! is ever lost. Frames and pictures go round ([`channels`](crate::runtime::channels)): once the
+//! run has warmed up, no thread takes memory.
 
-use crate::camera::stage_watch::StageWatch;
-use crate::camera::{self, CapturedFrame, FrameSource, OpenPolicy};
+use crate::camera::{self, FrameSource, OpenPolicy};
+use crate::device::clock::Clock;
 use crate::device::thermal::ThreadPolicy;
 use crate::input::{Action, Input, InputSettings};
 use crate::panel::ScreenSize;
 use crate::panel::{FaultLight, Panel, RetryingPanel, display_px, panel_from_spec};
 use crate::quality::FrameAssessor;
-use crate::record::Clock;
-use crate::runtime::analysis::analyse;
-use crate::runtime::capture::Capture;
-use crate::runtime::channels::{FRAMES, RESULTS_WAITING, Shared, SmearEvent};
-use crate::runtime::console::{Operator, moment_of};
+use crate::runtime::analysis::{AnalysisEnds, analyse};
+use crate::runtime::capture::{Capture, CaptureEnds};
+use crate::runtime::channels::{CaptureOrder, CaptureOrders, EVENTS_WAITING, FRAMES, Shared};
+use crate::runtime::console::Console;
 use crate::runtime::display::Display;
 use crate::runtime::field_analysis::FieldAnalysis;
+use crate::runtime::main_loop::{TICK, Threads, carry_out, fault_loop, look_around, main_loop};
 use crate::runtime::recording::RunRecorder;
 use crate::runtime::settings::RunSettings;
 use crate::runtime::updates::{TalkFiles, Updates};
 use crate::service::{Service, StopSignal};
-use crate::session::smear::{Event, FrameTally, KnownScale, RunState, Session};
+use crate::session::{Event, KnownScale, Machine, MachineSettings};
 use crate::ui::model::{Screen, Starting};
 use anyhow::{Context, Result, anyhow};
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Time between two looks at input, slot and results.
-pub(super) const TICK: Duration = Duration::from_millis(100);
 /// How long a device without a display blinks before the system starts it again.
 const BLINKING: Duration = Duration::from_secs(5);
 /// Left by the initramfs where it had to repair the data partition.
@@ -52,7 +51,7 @@ pub fn run(settings: &RunSettings, refusal: Option<anyhow::Error>) -> Result<boo
     let files = TalkFiles::of_system();
     run_with(settings, refusal, files, &mut io::stdout(), |devices| {
         let mut input = Input::start(devices)?;
-        Ok(move |_: &Session| input.next_action())
+        Ok(move |_: &Machine| input.next_action())
     })
 }
 
@@ -70,18 +69,84 @@ pub fn run_with<A>(
     listen: impl FnOnce(Option<&InputSettings>) -> Result<A>,
 ) -> Result<bool>
 where
-    A: FnMut(&Session) -> Option<Action>,
+    A: FnMut(&Machine) -> Option<Action>,
 {
     let stop = StopSignal::listen().context("signals cannot be listened for")?;
     // Before the first screen, since it may have something to say.
-    let keeper = RunRecorder::start(settings.data.as_deref());
+    let recorder = RunRecorder::start(settings.data.as_deref());
     let size = screen_size(settings);
+    let display = open_display(settings, size, &stop)?;
+    let mut console = Console {
+        actions: listen(display.is_on_device().then_some(&settings.input))?,
+        display,
+        stop,
+        service: Service::from_environment(),
+        recorder,
+        clock: Clock::start(),
+        updates: settings.is_on_board.then(|| Updates::new(files)),
+        is_card_repaired: settings.is_on_board && is_card_repaired(Path::new(REPAIRED_MARK)),
+        settings,
+        self_report: String::new(),
+        out,
+        results: String::new(),
+        switches_off: false,
+        fault: None,
+    };
+    let mut machine = Machine::new(MachineSettings {
+        rules: settings.count_rules,
+        target_fields: settings.target_fields,
+        is_on_board: settings.is_on_board,
+    });
+    let shared = Shared::new(size.preview_px());
+    let (told, events) = sync_channel(EVENTS_WAITING);
+    let (orders, capture_orders) = CaptureOrders::channel();
+    let mut threads = Threads {
+        shared: &shared,
+        orders,
+        events,
+    };
+    let outcome = match refusal {
+        Some(error) => Err(error),
+        None => count_smears(
+            &mut machine,
+            &mut console,
+            &mut threads,
+            (told, capture_orders),
+        ),
+    };
+    finish(&mut machine, console, &mut threads, outcome)
+}
+
+/// The run is over: what was counted is kept first, whatever became of it; then what stopped a
+/// device is shown, and results are written.
+fn finish<A: FnMut(&Machine) -> Option<Action>>(
+    machine: &mut Machine,
+    mut console: Console<'_, A>,
+    threads: &mut Threads<'_>,
+    outcome: Result<()>,
+) -> Result<bool> {
+    let end = match &outcome {
+        Ok(()) => Event::Button(Action::Stop),
+        Err(_) => Event::Failed,
+    };
+    if !machine.phase().is_over() {
+        carry_out(machine, &mut console, threads, end)?;
+    }
+    if let (Err(error), true) = (&outcome, console.settings.is_on_board) {
+        console.set_fault(error);
+        fault_loop(machine, &mut console, threads)?;
+    }
+    console.close(machine, outcome)
+}
+
+/// The display with its first screen.
+fn open_display(settings: &RunSettings, size: ScreenSize, stop: &StopSignal) -> Result<Display> {
     let light = settings.panel.fault_light.as_ref();
     let fault_light = light.map(|name| FaultLight::named(name));
     let panels = match open_panels(settings, size) {
         Ok(panels) => panels,
         Err(error) => {
-            blink(fault_light, &stop);
+            blink(fault_light, stop);
             return Err(error);
         }
     };
@@ -93,25 +158,7 @@ where
     if let Some(percent) = settings.panel.brightness_percent {
         display.set_brightness(percent);
     }
-    let mut operator = Operator {
-        actions: listen(display.is_on_device().then_some(&settings.input))?,
-        display,
-        stop,
-        service: Service::from_environment(),
-        keeper,
-        clock: Clock::start(),
-        updates: settings.is_on_board.then(|| Updates::new(files)),
-        is_card_repaired: settings.is_on_board && is_card_repaired(Path::new(REPAIRED_MARK)),
-        settings,
-        self_report: String::new(),
-        out,
-        results: String::new(),
-    };
-    let outcome = match refusal {
-        Some(error) => Err(error),
-        None => count_smears(size, &mut operator),
-    };
-    operator.finish(outcome, settings.is_on_board)
+    Ok(display)
 }
 
 /// Whether the system has left the mark of a repair; said on the log too.
@@ -143,40 +190,6 @@ fn blink(light: Option<FaultLight>, stop: &StopSignal) {
     }
 }
 
-/// How the counting ended.
-pub(super) struct Ending {
-    /// The last smear.
-    pub(super) session: Session,
-    /// Its result was written already.
-    pub(super) on_result: bool,
-    /// The device is to be switched off.
-    pub(super) switches_off: bool,
-}
-
-/// Counts smear after smear.
-fn count_smears<A: FnMut(&Session) -> Option<Action>>(
-    size: ScreenSize,
-    operator: &mut Operator<'_, A>,
-) -> Result<Ending> {
-    let settings = operator.settings;
-    let open_policy = if settings.is_on_board {
-        OpenPolicy::Wait
-    } else {
-        OpenPolicy::Require
-    };
-    let source = camera::open(&settings.camera, &settings.controls, open_policy)?;
-    let scale = match settings.analysis.um_per_px.or(source.um_per_px()) {
-        Some(um_per_px) => KnownScale::Given { um_per_px },
-        None => KnownScale::Unknown,
-    };
-    let session = Session::new(settings.count_rules, settings.target_fields, scale);
-    let analysis = FieldAnalysis::new(&settings.analysis, scale)?;
-    operator.self_report = analysis.self_report();
-    operator.begin_smear();
-    let shared = Shared::new(size.preview_px());
-    count_fields(source, analysis, &shared, session, operator)
-}
-
 /// The size that was named, or else the one that fits a board's display.
 fn screen_size(settings: &RunSettings) -> ScreenSize {
     let smallest = ScreenSize::default();
@@ -203,155 +216,80 @@ fn open_panels(settings: &RunSettings, size: ScreenSize) -> Result<Vec<Box<dyn P
         .collect()
 }
 
-/// Diameter of a red cell in pixels, where the scale is known.
-fn rbc_diameter_px(settings: &RunSettings, session: &Session) -> Option<u32> {
-    let um_per_px = session.scale().um_per_px()?;
-    Some(settings.analysis.analyser.rbc_diameter_px(um_per_px))
+/// The other threads' ends of the channels to the main one.
+type OtherEnds = (SyncSender<Event>, Receiver<CaptureOrder>);
+
+/// Opens camera and network, and counts smear after smear.
+fn count_smears<A: FnMut(&Machine) -> Option<Action>>(
+    machine: &mut Machine,
+    console: &mut Console<'_, A>,
+    threads: &mut Threads<'_>,
+    ends: OtherEnds,
+) -> Result<()> {
+    let settings = console.settings;
+    let open_policy = if settings.is_on_board {
+        OpenPolicy::Wait
+    } else {
+        OpenPolicy::Require
+    };
+    let source = camera::open(&settings.camera, &settings.controls, open_policy)?;
+    let scale = match settings.analysis.um_per_px.or(source.um_per_px()) {
+        Some(um_per_px) => KnownScale::Given { um_per_px },
+        None => KnownScale::Unknown,
+    };
+    let analysis = FieldAnalysis::new(&settings.analysis, scale)?;
+    console.self_report = analysis.self_report();
+    // Before the first frame, so that no field is counted behind a question.
+    look_around(machine, console, threads)?;
+    carry_out(machine, console, threads, Event::Opened(scale))?;
+    count_fields(machine, console, threads, (source, analysis), ends)
 }
 
 /// Runs the threads.
-fn count_fields<A: FnMut(&Session) -> Option<Action>>(
-    source: Box<dyn FrameSource>,
-    analysis: FieldAnalysis,
-    shared: &Shared,
-    mut session: Session,
-    operator: &mut Operator<'_, A>,
-) -> Result<Ending> {
-    let settings = operator.settings;
+fn count_fields<A: FnMut(&Machine) -> Option<Action>>(
+    machine: &mut Machine,
+    console: &mut Console<'_, A>,
+    threads: &mut Threads<'_>,
+    (source, analysis): (Box<dyn FrameSource>, FieldAnalysis),
+    (told, orders): OtherEnds,
+) -> Result<()> {
+    let settings = console.settings;
+    let shared = threads.shared;
     let (frames_in, frames_out) = sync_channel(1);
-    let (idle_in, idle_out) = sync_channel(FRAMES);
-    for _ in 0..FRAMES {
-        idle_in.send(Box::<CapturedFrame>::default())?;
-    }
-    let (results_in, results_out) = sync_channel(RESULTS_WAITING);
-    shared.set_rbc_diameter_px(rbc_diameter_px(settings, &session));
-    // Before the first frame, so that no field is counted behind a question.
-    let moment = moment_of(&session, shared);
-    shared.hold(operator.look_at_updates(moment, false));
-    thread::scope(|scope| {
-        let capture = Capture {
-            watch: (!source.knows_fields()).then(StageWatch::default),
-            source,
-            shared,
-            assessor: FrameAssessor::new(settings.analysis.quality),
+    let (returned_in, returned_out) = sync_channel(FRAMES);
+    let capture = Capture::new(
+        source,
+        FrameAssessor::new(settings.analysis.quality),
+        shared,
+        CaptureEnds {
             frames: frames_in,
-            idle: idle_out,
-            lost: results_in.clone(),
-            tally: FrameTally::default(),
-            smear: 0,
-            last_sent: None,
-        };
-        let threads = ThreadPolicy::new(settings.threads);
+            returned: returned_out,
+            orders,
+            events: told.clone(),
+        },
+        threads.orders.last(),
+        analysis.rbc_diameter_px(),
+    );
+    let policy = ThreadPolicy::new(settings.threads);
+    let ends = AnalysisEnds {
+        frames: frames_out,
+        returned: returned_in,
+        events: told,
+    };
+    thread::scope(|scope| {
         let capturing = scope.spawn(move || capture.run());
-        let analysing = scope.spawn(move || {
-            analyse(
-                analysis,
-                threads,
-                shared,
-                &frames_out,
-                &idle_in,
-                &results_in,
-            )
-        });
-        let drawn = main_loop(shared, &mut session, &results_out, operator);
+        let analysing = scope.spawn(move || analyse(analysis, policy, shared, &ends));
+        let drawn = main_loop(machine, console, threads);
         shared.stop();
         // Threads that wait to send find nobody there, and end.
-        drop(results_out);
+        threads.hang_up();
         let captured = capturing.join();
         let analysed = analysing.join();
-        let switches_off = drawn?;
+        drawn?;
         captured.map_err(|_| anyhow!("the camera's thread failed; please report this"))??;
         analysed.map_err(|_| anyhow!("the analysis thread failed; please report this"))??;
-        Ok(Ending {
-            on_result: shared.has_result(),
-            session,
-            switches_off,
-        })
+        Ok(())
     })
-}
-
-/// Takes in what is told, and what is asked for; gives whether the device is to be switched off.
-fn main_loop<A: FnMut(&Session) -> Option<Action>>(
-    shared: &Shared,
-    session: &mut Session,
-    results: &Receiver<SmearEvent>,
-    operator: &mut Operator<'_, A>,
-) -> Result<bool> {
-    let settings = operator.settings;
-    let take = |session: &mut Session, keeper: &RunRecorder, event: Event| {
-        if let Some(view) = keeper.step(session, event) {
-            shared.views.give_back(view);
-        }
-        shared.set_on_screen(session.latest());
-        shared.set_rbc_diameter_px(rbc_diameter_px(settings, session));
-    };
-    let mut switches_off = false;
-    loop {
-        let mut ended = false;
-        let until = Instant::now() + TICK;
-        loop {
-            match results.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(told) if told.smear == shared.smear() || !told.event.is_of_smear() => {
-                    take(session, &operator.keeper, told.event);
-                }
-                // Of a smear that is over.
-                Ok(told) => {
-                    let view = told.event.into_view();
-                    view.into_iter()
-                        .for_each(|view| shared.views.give_back(view));
-                }
-                Err(RecvTimeoutError::Timeout) => break,
-                Err(RecvTimeoutError::Disconnected) => {
-                    ended = true;
-                    break;
-                }
-            }
-            let is_over = session.state() != RunState::Live && !shared.has_result();
-            if is_over || Instant::now() >= until {
-                break;
-            }
-        }
-        if let Some(view) = shared.take_preview() {
-            take(session, &operator.keeper, Event::Preview(view));
-        }
-        if let Some(event) = operator.keeper.look() {
-            session.step(event);
-        }
-        while !ended && let Some(action) = operator.next_action(session) {
-            match action {
-                Action::Next if session.can_finish() => {
-                    take(session, &operator.keeper, Event::Finish);
-                    shared.finish_smear();
-                    operator.keep_result(session)?;
-                }
-                Action::Next if shared.has_result() => {
-                    let view = session.start_next();
-                    view.into_iter()
-                        .for_each(|view| shared.views.give_back(view));
-                    shared.set_on_screen(None);
-                    shared.start_next_smear();
-                    operator.begin_smear();
-                }
-                Action::Next | Action::Third => {}
-                Action::StepBrightness => operator.display.step_brightness(),
-                Action::Stop => ended = true,
-                Action::ShutDown => {
-                    switches_off = true;
-                    ended = true;
-                }
-            }
-        }
-        if ended {
-            session.step(Event::Stopped);
-        }
-        let moment = moment_of(session, shared);
-        shared.hold(operator.look_at_updates(moment, shared.has_camera()));
-        operator.draw(session, shared)?;
-        if ended || (session.state() != RunState::Live && !shared.has_result()) {
-            break;
-        }
-    }
-    Ok(switches_off)
 }
 
 #[cfg(test)]
@@ -360,12 +298,8 @@ mod tests {
     use crate::analysis::analyser::AnalyseSettings;
     use crate::analysis::model::ModelLocation;
     use crate::analysis::settings::AnalysisSettings;
-    use crate::camera::{CameraError, ControlSettings};
-    use crate::count::CountRules;
-    use crate::device::thermal::ThreadsWanted;
-    use crate::panel::PanelSettings;
+    use crate::camera::{CameraError, CapturedFrame};
     use crate::quality::QualitySettings;
-    use crate::runtime::settings::ScreenSettings;
     use crate::service::is_alive;
     use std::sync::mpsc::channel;
 
@@ -397,22 +331,21 @@ mod tests {
         assert!(is_card_repaired(&mark));
     }
 
-    #[test]
-    fn a_camera_that_hangs_is_seen_while_screen_and_network_go_on() {
+    fn settings() -> RunSettings {
         let model = concat!(env!("CARGO_MANIFEST_DIR"), "/models/smear-resnet");
-        let settings = RunSettings {
+        RunSettings {
             is_on_board: false,
             camera: "hung".to_owned(),
-            controls: ControlSettings::default(),
+            controls: Default::default(),
             panels: Vec::new(),
-            panel: PanelSettings::default(),
+            panel: Default::default(),
             size: None,
-            input: InputSettings::default(),
+            input: Default::default(),
             data: None,
             target_fields: None,
-            threads: ThreadsWanted::Auto,
-            count_rules: CountRules::default(),
-            screen: ScreenSettings::default(),
+            threads: Default::default(),
+            count_rules: Default::default(),
+            screen: Default::default(),
             analysis: AnalysisSettings {
                 model: ModelLocation::Named(model.into()),
                 analyser: AnalyseSettings::default(),
@@ -420,18 +353,22 @@ mod tests {
                 um_per_px: Some(0.1),
                 frames_for_estimate: 10,
             },
-        };
+        }
+    }
+
+    #[test]
+    fn a_camera_that_hangs_is_seen_while_screen_and_network_go_on() {
+        let settings = settings();
         let scale = KnownScale::Given { um_per_px: 0.1 };
-        let session = Session::new(settings.count_rules, None, scale);
         let analysis = FieldAnalysis::new(&settings.analysis, scale).unwrap();
         let shared = Shared::new((160, 120));
         let (hold, held) = channel();
         let mut hold = Some(hold);
         let mut looks = 0;
         let mut at_the_end = None;
-        let mut operator = Operator {
+        let mut console = Console {
             display: Display::new(ScreenSize::Small, Vec::new()),
-            actions: |_: &Session| {
+            actions: |_: &Machine| {
                 looks += 1;
                 assert!(looks < MAX_LOOKS, "the hung camera was not seen");
                 let look = shared.heartbeats.ages();
@@ -448,7 +385,7 @@ mod tests {
             // Another test of this process raises a signal.
             stop: StopSignal::default(),
             service: Service::from_environment(),
-            keeper: RunRecorder::start(None),
+            recorder: RunRecorder::start(None),
             clock: Clock::start(),
             updates: None,
             is_card_repaired: false,
@@ -456,9 +393,27 @@ mod tests {
             self_report: String::new(),
             out: &mut io::sink(),
             results: String::new(),
+            switches_off: false,
+            fault: None,
         };
-        let source = Box::new(HungCamera(held));
-        count_fields(source, analysis, &shared, session, &mut operator).unwrap();
+        let mut machine = Machine::new(MachineSettings {
+            rules: settings.count_rules,
+            target_fields: None,
+            is_on_board: false,
+        });
+        let (told, events) = sync_channel(EVENTS_WAITING);
+        let (orders, capture_orders) = CaptureOrders::channel();
+        let mut threads = Threads {
+            shared: &shared,
+            orders,
+            events,
+        };
+        let opened = Event::Opened(scale);
+        carry_out(&mut machine, &mut console, &mut threads, opened).unwrap();
+        let source: Box<dyn FrameSource> = Box::new(HungCamera(held));
+        let ends = (told, capture_orders);
+        let parts = (source, analysis);
+        count_fields(&mut machine, &mut console, &mut threads, parts, ends).unwrap();
         assert!(at_the_end.is_some_and(|silent| silent > LIMIT));
     }
 }

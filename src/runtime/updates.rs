@@ -1,10 +1,5 @@
-//! The files through which the updater and the operator hear of each other.
+//! The files through which the updater and the program hear of each other.
 
-use crate::input::Action;
-use crate::language::Language;
-use crate::session::guidance::Notice;
-use crate::session::update_page::UpdatePage;
-use crate::session::update_prompt::{Dialog, Meaning, Moment};
 use crate::update::ipc_files::{publish, read};
 use crate::update::{
     ANSWER_FILE, Answer, DEVICE_STATUS_FILE, DeviceStatus, STATE_FILE, UpdateState,
@@ -14,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use std::{env, fs, io};
 
-/// Time between two looks at the updater's file.
-const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+/// Time between two polls of the updater's file.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// The folder that the service manager makes for the running program (systemd.exec(5)).
 const FOLDER_VARIABLE: &str = "RUNTIME_DIRECTORY";
 
@@ -72,12 +67,11 @@ struct Version {
     bytes: u64,
 }
 
-/// The talk with the updater.
+/// The program's end of the talk with the updater.
 #[derive(Debug)]
 pub(super) struct Updates {
     files: TalkFiles,
-    dialog: Dialog,
-    next_look: Option<Instant>,
+    next_poll: Option<Instant>,
     /// What was read last; `None` for no file.
     read: Option<Version>,
     told: Option<DeviceStatus>,
@@ -89,27 +83,25 @@ impl Updates {
     pub(super) fn new(files: TalkFiles) -> Self {
         Self {
             files,
-            dialog: Dialog::default(),
-            next_look: None,
+            next_poll: None,
             read: None,
             told: None,
             has_failed: false,
         }
     }
 
-    /// Hears the updater, at most twice a second, and tells it what has changed.
-    pub(super) fn look(&mut self, moment: Moment, facts: Facts<'_>, now: Instant) {
-        if self.next_look.is_none_or(|next_look| now >= next_look) {
-            self.next_look = Some(now + LOOK_INTERVAL);
-            if let Some(state) = self.hear() {
-                self.dialog.take(state);
-            }
-            let is_known = |told: &DeviceStatus| facts.are_told_by(told);
-            if !self.told.as_ref().is_some_and(is_known) {
-                self.tell_facts(facts);
-            }
+    /// Hears the updater, at most twice a second, and tells it what has changed of the device.
+    /// Gives what the updater says, where that is something else than before.
+    pub(super) fn poll(&mut self, facts: Facts<'_>, now: Instant) -> Option<UpdateState> {
+        if self.next_poll.is_some_and(|next_poll| now < next_poll) {
+            return None;
         }
-        self.dialog.look(moment, now);
+        self.next_poll = Some(now + POLL_INTERVAL);
+        let is_known = |told: &DeviceStatus| facts.are_told_by(told);
+        if !self.told.as_ref().is_some_and(is_known) {
+            self.tell_facts(facts);
+        }
+        self.hear()
     }
 
     /// What the updater says, where that is something else than before.
@@ -160,41 +152,16 @@ impl Updates {
         }
     }
 
-    /// Takes a button that was pressed; gives back what was not meant for the updater.
-    pub(super) fn press(&mut self, action: Action, now: Instant) -> Option<Action> {
-        match self.dialog.press(action, now) {
-            Meaning::Of(action) => Some(action),
-            Meaning::Nothing => None,
-            Meaning::Answer(answer) => {
-                let told = publish(&self.files.answer, &answer);
-                if let Err(error) = &told {
-                    eprintln!(
-                        "hemoscope: the updater cannot be answered: {}",
-                        not_written(&self.files.answer, error)
-                    );
-                }
-                // Who says no can count on, even where nobody hears it.
-                if told.is_ok() || matches!(answer, Answer::Later { .. } | Answer::Seen) {
-                    self.dialog.has_told(&answer, now);
-                }
-                None
-            }
+    /// Writes an answer for the updater; whether it could be.
+    pub(super) fn answer(&self, answer: &Answer) -> bool {
+        let told = publish(&self.files.answer, answer);
+        if let Err(error) = &told {
+            eprintln!(
+                "hemoscope: the updater cannot be answered: {}",
+                not_written(&self.files.answer, error)
+            );
         }
-    }
-
-    /// Whether a page has the screen.
-    pub(super) fn is_open(&self) -> bool {
-        self.dialog.is_open()
-    }
-
-    /// The page that has the screen.
-    pub(super) fn page(&self, language: Language) -> Option<UpdatePage<'_>> {
-        self.dialog.page(language)
-    }
-
-    /// The line that tells of an update while no page does.
-    pub(super) fn notice(&self) -> Option<Notice> {
-        self.dialog.notice()
+        told.is_ok()
     }
 }
 
@@ -206,12 +173,8 @@ fn not_written(path: &Path, error: &io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::update::{MAX_PUBLISHED_BYTES, Notes, Offer, PROTOCOL_FORMAT, Published};
+    use crate::update::{MAX_PUBLISHED_BYTES, PROTOCOL_FORMAT, Published};
 
-    const BETWEEN: Moment = Moment {
-        is_counting: false,
-        has_result: false,
-    };
     const NOTHING: Facts<'_> = Facts {
         camera: None,
         display: None,
@@ -240,20 +203,16 @@ mod tests {
             }
         }
 
-        fn look(&mut self, facts: Facts<'_>) {
-            self.now += LOOK_INTERVAL;
-            self.updates.look(BETWEEN, facts, self.now);
+        fn poll(&mut self, facts: Facts<'_>) -> Option<UpdateState> {
+            self.now += POLL_INTERVAL;
+            self.updates.poll(facts, self.now)
         }
 
-        fn say(&mut self, bytes: &[u8]) {
+        fn say(&mut self, bytes: &[u8]) -> Option<UpdateState> {
             let beside = self.folder.path().join("beside");
             fs::write(&beside, bytes).unwrap();
             fs::rename(beside, &self.updates.files.state).unwrap();
-            self.look(NOTHING);
-        }
-
-        fn page(&self) -> Option<UpdatePage<'_>> {
-            self.updates.page(Language::English)
+            self.poll(NOTHING)
         }
 
         fn read<T: serde::de::DeserializeOwned>(&self, path: &Path) -> T {
@@ -274,16 +233,16 @@ mod tests {
     #[test]
     fn the_updater_is_heard_when_it_says_something_new() {
         let mut bench = Bench::new();
-        bench.look(NOTHING);
-        assert_eq!(bench.page(), None);
-        bench.say(&said(UpdateState::Copying { percent: 7 }));
-        assert_eq!(bench.page(), Some(UpdatePage::Copying { percent: 7 }));
-        // The same length, in another file.
-        bench.say(&said(UpdateState::Copying { percent: 8 }));
-        assert_eq!(bench.page(), Some(UpdatePage::Copying { percent: 8 }));
+        assert_eq!(bench.poll(NOTHING), None);
+        for percent in [7, 8] {
+            // The same length, in another file.
+            let copying = UpdateState::Copying { percent };
+            assert_eq!(bench.say(&said(copying.clone())), Some(copying));
+            assert_eq!(bench.poll(NOTHING), None, "nothing new");
+        }
         fs::remove_file(&bench.updates.files.state).unwrap();
-        bench.look(NOTHING);
-        assert_eq!(bench.page(), None, "the updater has ended");
+        let ended = bench.poll(NOTHING);
+        assert_eq!(ended, Some(UpdateState::Idle), "the updater has ended");
     }
 
     #[test]
@@ -303,73 +262,47 @@ mod tests {
             text.replace('7', "700").into_bytes(),
             long,
         ];
-        bench.say(&copying);
         for bytes in cases {
-            bench.say(&bytes);
-            assert_eq!(bench.page(), Some(UpdatePage::Copying { percent: 7 }));
+            assert_eq!(bench.say(&bytes), None);
         }
         let mut longest = said(UpdateState::Checking);
         longest.resize(MAX_PUBLISHED_BYTES as usize, b' ');
-        bench.say(&longest);
-        assert_eq!(bench.page(), Some(UpdatePage::Checking));
+        assert_eq!(bench.say(&longest), Some(UpdateState::Checking));
     }
 
     #[test]
-    fn an_answer_is_put_in_place_whole_or_asked_for_again() {
-        let mut bench = Bench::new();
-        let offered = UpdateState::Offered(Offer {
-            sha256: "ab".to_owned(),
-            version: "2.0.0".to_owned(),
-            running_version: "1.0.0".to_owned(),
-            is_older: false,
-            notes: Notes::default(),
-        });
-        bench.say(&said(offered.clone()));
-        bench.now += Duration::from_secs(2);
-        let answer = bench.updates.files.answer.clone();
-        // A folder in the answer's place.
-        fs::create_dir(&answer).unwrap();
-        let now = bench.now;
-        assert_eq!(bench.updates.press(Action::Next, now), None);
-        assert!(
-            matches!(bench.page(), Some(UpdatePage::Offered { .. })),
-            "nobody was told"
-        );
-        assert_eq!(bench.updates.press(Action::Third, now), None);
-        assert_eq!(bench.page(), None, "no is no");
-        let next = bench.updates.press(Action::Next, now);
-        assert_eq!(next, Some(Action::Next), "the run's again");
-
-        fs::remove_dir(&answer).unwrap();
-        bench.say(&said(UpdateState::Idle));
-        bench.say(&said(offered));
-        let now = bench.now + Duration::from_secs(2);
-        assert_eq!(bench.updates.press(Action::Next, now), None);
-        assert_eq!(bench.page(), Some(UpdatePage::Answered));
-        let expected = Answer::Install {
+    fn an_answer_is_put_in_place_whole_or_not_at_all() {
+        let bench = Bench::new();
+        let answer = Answer::Install {
             sha256: "ab".to_owned(),
             is_older_agreed: false,
         };
-        assert_eq!(bench.read::<Answer>(&answer), expected);
+        let path = bench.updates.files.answer.clone();
+        // A folder in the answer's place.
+        fs::create_dir(&path).unwrap();
+        assert!(!bench.updates.answer(&answer));
+        fs::remove_dir(&path).unwrap();
+        assert!(bench.updates.answer(&answer));
+        assert_eq!(bench.read::<Answer>(&path), answer);
     }
 
     #[test]
     fn facts_are_told_when_they_change() {
         let mut bench = Bench::new();
         let path = bench.updates.files.facts.clone();
-        bench.look(NOTHING);
+        bench.poll(NOTHING);
         let told: DeviceStatus = bench.read(&path);
         assert_eq!((told.camera, told.is_data_readable), (None, false));
         assert_eq!(told.version, env!("CARGO_PKG_VERSION"));
         fs::remove_file(&path).unwrap();
-        bench.look(NOTHING);
+        bench.poll(NOTHING);
         assert!(!path.exists(), "nothing has changed");
         let facts = Facts {
             camera: Some("v4l2"),
             display: Some("drm"),
             is_data_readable: true,
         };
-        bench.look(facts);
+        bench.poll(facts);
         let told: DeviceStatus = bench.read(&path);
         assert!(facts.are_told_by(&told));
     }

@@ -1,17 +1,11 @@
-//! One smear being counted: a pure state machine from events to what stands on the screen.
-//!
-//! It owns no thread, camera or clock. Every event is handed to [`Session::step`]; everything
-//! that a screen or a report needs is read from the session afterwards.
+//! One slide being counted: from what became of its fields to its figures so far.
 
 use crate::analysis::scale::ScaleEstimate;
-use crate::camera::Unavailable;
-use crate::cell::Cell;
+use crate::cell::{Cell, PerClass};
 use crate::count::{CountRules, FieldTally, SmearTally, Summary, TallyError};
 use crate::image::frame::Frame;
 use crate::quality::{Quality, RejectReason};
-
-/// Notices about the camera that are kept: one for each of its controls, twice.
-const MAX_CAMERA_NOTICES: usize = 20;
+use crate::record::{FieldOutcome, FieldRecord};
 
 /// How the pixel size is known.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,7 +29,7 @@ impl KnownScale {
     }
 }
 
-/// Where the run stands.
+/// Where a smear stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunState {
     /// Fields are being added.
@@ -73,9 +67,10 @@ impl Default for FrameView {
     }
 }
 
-/// Something that happened. A view is handed over in its box, so that the box can be filled again.
+/// Something that happened to a smear. A view is handed over in its box, so that the box can be
+/// filled again.
 #[derive(Debug, Clone)]
-pub enum Event {
+pub enum SmearEvent {
     /// A frame to show; it is not counted.
     Preview(Box<FrameView>),
     /// The pixel size became known.
@@ -101,59 +96,34 @@ pub enum Event {
     Frames(FrameTally),
     /// The camera lost a frame, for this reason.
     FrameLost(String),
-    /// The camera is not there at the moment, for this reason.
-    CameraUnavailable(Unavailable),
-    /// The camera that was away gives frames again.
-    CameraBack,
-    /// Something about how the camera is set.
-    CameraNotice(String),
-    /// What is counted cannot be kept at the moment, for this reason.
-    NotSaved(String),
-    /// What is counted is kept again.
-    Saved,
-    /// The source has no more frames.
-    SourceEnded,
-    /// The operator says that the smear is done.
-    Finish,
-    /// The operator, or a failure, ends the run.
-    Stopped,
 }
 
-impl Event {
+impl SmearEvent {
     /// The view that it holds, for an event that nobody takes in.
     pub fn into_view(self) -> Option<Box<FrameView>> {
         match self {
-            Event::Preview(view)
-            | Event::Counted { view, .. }
-            | Event::Rejected { view, .. }
-            | Event::NoCells(view)
-            | Event::Unscaled(view) => Some(view),
-            Event::ScaleKnown(_)
-            | Event::Frames(_)
-            | Event::FrameLost(_)
-            | Event::CameraUnavailable(_)
-            | Event::CameraBack
-            | Event::CameraNotice(_)
-            | Event::NotSaved(_)
-            | Event::Saved
-            | Event::SourceEnded
-            | Event::Finish
-            | Event::Stopped => None,
+            Self::Preview(view)
+            | Self::Counted { view, .. }
+            | Self::Rejected { view, .. }
+            | Self::NoCells(view)
+            | Self::Unscaled(view) => Some(view),
+            Self::ScaleKnown(_) | Self::Frames(_) | Self::FrameLost(_) => None,
         }
     }
+}
 
-    /// Whether it is about one smear, not about camera, disk, source or run.
-    pub fn is_of_smear(&self) -> bool {
-        !matches!(
-            self,
-            Event::CameraUnavailable(_)
-                | Event::CameraBack
-                | Event::CameraNotice(_)
-                | Event::NotSaved(_)
-                | Event::Saved
-                | Event::SourceEnded
-                | Event::Stopped
-        )
+/// What is left of an event once a smear has taken it in.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// The view that is no longer needed, to be filled again.
+    pub view: Option<Box<FrameView>>,
+    /// The field that was settled, to be written down.
+    pub record: Option<FieldRecord>,
+}
+
+impl Taken {
+    fn view(view: Option<Box<FrameView>>) -> Self {
+        Self { view, record: None }
     }
 }
 
@@ -237,16 +207,14 @@ impl RejectedFields {
 
 /// The smear so far.
 #[derive(Debug)]
-pub struct Session {
+pub struct Smear {
+    number: u32,
     rules: CountRules,
     target_fields: Option<u32>,
     state: RunState,
     scale: KnownScale,
     scale_not_found: bool,
-    camera_unavailable: Option<Unavailable>,
-    not_saved: Option<String>,
-    camera_notices: Vec<String>,
-    smear: SmearTally,
+    tally: SmearTally,
     truth: Option<SmearTally>,
     rejected: RejectedFields,
     frames: FrameTally,
@@ -258,19 +226,17 @@ pub struct Session {
     full: Option<TallyError>,
 }
 
-impl Session {
-    /// Starts an empty smear; it is finished after `target_fields`, or when the source ends.
+impl Smear {
+    /// An empty smear; it is finished after `target_fields`, or when the source ends.
     pub fn new(rules: CountRules, target_fields: Option<u32>, scale: KnownScale) -> Self {
         Self {
+            number: 0,
             rules,
             target_fields,
             state: RunState::Live,
             scale,
             scale_not_found: false,
-            camera_unavailable: None,
-            not_saved: None,
-            camera_notices: Vec::new(),
-            smear: SmearTally::default(),
+            tally: SmearTally::default(),
             truth: None,
             rejected: RejectedFields::default(),
             frames: FrameTally::default(),
@@ -281,69 +247,74 @@ impl Session {
         }
     }
 
-    /// Starts the next smear, empty, at the same microscope.
+    /// The next smear, empty, at the same microscope takes this one's place.
     ///
     /// Returns the view that is no longer needed, to be filled again.
     pub fn start_next(&mut self) -> Option<Box<FrameView>> {
         let next = Self {
-            camera_unavailable: self.camera_unavailable.take(),
-            not_saved: self.not_saved.take(),
-            camera_notices: std::mem::take(&mut self.camera_notices),
+            number: self.number.wrapping_add(1),
             view_number: self.view_number + 1,
             ..Self::new(self.rules, self.target_fields, self.scale)
         };
         std::mem::replace(self, next).latest
     }
 
-    /// Takes one event in. A run that has ended takes no more, except whether the camera is there.
-    ///
-    /// Returns the view that is no longer needed, to be filled again.
-    pub fn step(&mut self, event: Event) -> Option<Box<FrameView>> {
-        match &event {
-            // Of the device, not of the smear: told after its end too.
-            Event::CameraUnavailable(_) | Event::CameraBack | Event::NotSaved(_) | Event::Saved => {
-            }
-            _ if self.state != RunState::Live => return event.into_view(),
-            _ => {}
+    /// Takes one event in. A smear that has ended takes no more.
+    pub fn step(&mut self, event: SmearEvent) -> Taken {
+        if self.state != RunState::Live {
+            return Taken::view(event.into_view());
         }
+        let mut record = field_record(&event, self.scale);
+        let fields = self.fields();
+        let view = self.take(event);
+        // A smear that is full takes no more fields.
+        record.take_if(|record| record.outcome == FieldOutcome::Counted && self.fields() == fields);
+        Taken { view, record }
+    }
+
+    fn take(&mut self, event: SmearEvent) -> Option<Box<FrameView>> {
         match event {
-            Event::Preview(view) => return self.preview(view),
-            Event::ScaleKnown(scale) => {
+            SmearEvent::Preview(view) => return self.preview(view),
+            SmearEvent::ScaleKnown(scale) => {
                 self.scale = scale;
                 self.scale_not_found = false;
             }
-            Event::Counted { view, tally, truth } => return self.add(view, &tally, truth),
-            Event::Rejected { view, reason } => {
+            SmearEvent::Counted { view, tally, truth } => return self.add(view, &tally, truth),
+            SmearEvent::Rejected { view, reason } => {
                 self.rejected.add(reason);
                 return self.show(view);
             }
-            Event::NoCells(view) => {
+            SmearEvent::NoCells(view) => {
                 self.rejected.without_cells = self.rejected.without_cells.saturating_add(1);
                 return self.show(view);
             }
-            Event::Unscaled(view) => {
+            SmearEvent::Unscaled(view) => {
                 self.scale_not_found = true;
                 self.rejected.unscaled = self.rejected.unscaled.saturating_add(1);
                 return self.show(view);
             }
-            Event::Frames(frames) => self.frames = frames,
-            Event::FrameLost(reason) => {
+            SmearEvent::Frames(frames) => self.frames = frames,
+            SmearEvent::FrameLost(reason) => {
                 self.rejected.lost_frames = self.rejected.lost_frames.saturating_add(1);
                 self.rejected.last_lost = Some(reason);
             }
-            Event::CameraUnavailable(unavailable) => self.camera_unavailable = Some(unavailable),
-            Event::CameraBack => self.camera_unavailable = None,
-            Event::CameraNotice(notice) => {
-                if self.camera_notices.len() < MAX_CAMERA_NOTICES {
-                    self.camera_notices.push(notice);
-                }
-            }
-            Event::NotSaved(reason) => self.not_saved = Some(reason),
-            Event::Saved => self.not_saved = None,
-            Event::SourceEnded | Event::Finish => self.end(self.target_fields.is_none()),
-            Event::Stopped => self.end(false),
         }
         None
+    }
+
+    /// The operator says that the smear is done, or its source has no more frames: it is finished
+    /// where the number of its fields was left to them.
+    pub fn finish(&mut self) {
+        if self.state == RunState::Live {
+            self.end(self.target_fields.is_none());
+        }
+    }
+
+    /// The operator, the system or a failure breaks the smear off.
+    pub fn stop(&mut self) {
+        if self.state == RunState::Live {
+            self.end(false);
+        }
     }
 
     fn show(&mut self, view: Box<FrameView>) -> Option<Box<FrameView>> {
@@ -368,12 +339,12 @@ impl Session {
         tally: &FieldTally,
         truth: Option<FieldTally>,
     ) -> Option<Box<FrameView>> {
-        if let Err(error) = self.smear.add(tally) {
+        if let Err(error) = self.tally.add(tally) {
             self.full = Some(error);
             self.end(false);
             return Some(view);
         }
-        self.summary = self.smear.summary(&self.rules);
+        self.summary = self.tally.summary(&self.rules);
         if let Some(truth) = truth {
             // The truth's own limits are those of the smear, which has just taken its twin.
             let _ = self.truth.get_or_insert_default().add(&truth);
@@ -381,7 +352,7 @@ impl Session {
         let old = self.show(view);
         if self
             .target_fields
-            .is_some_and(|wanted| self.smear.fields() >= wanted)
+            .is_some_and(|wanted| self.tally.fields() >= wanted)
         {
             self.end(true);
         }
@@ -389,7 +360,7 @@ impl Session {
     }
 
     fn end(&mut self, complete: bool) {
-        self.state = if complete && self.smear.fields() > 0 {
+        self.state = if complete && self.tally.fields() > 0 {
             RunState::Finished
         } else {
             RunState::Unfinished
@@ -402,7 +373,12 @@ impl Session {
         self.state == RunState::Live && self.target_fields.is_none() && self.fields() > 0
     }
 
-    /// Where the run stands.
+    /// Its number in this run, from zero.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Where the smear stands.
     pub fn state(&self) -> RunState {
         self.state
     }
@@ -417,24 +393,9 @@ impl Session {
         self.scale_not_found
     }
 
-    /// Why the camera is not there, while it is away.
-    pub fn camera_unavailable(&self) -> Option<&Unavailable> {
-        self.camera_unavailable.as_ref()
-    }
-
-    /// What there is to know about how the camera is set, the first of it where it is too much.
-    pub fn camera_notices(&self) -> &[String] {
-        &self.camera_notices
-    }
-
-    /// Why what is counted cannot be kept at the moment.
-    pub fn not_saved(&self) -> Option<&str> {
-        self.not_saved.as_deref()
-    }
-
     /// Fields counted.
     pub fn fields(&self) -> u32 {
-        self.smear.fields()
+        self.tally.fields()
     }
 
     /// Fields that the run is to count, where that was said.
@@ -467,7 +428,7 @@ impl Session {
         self.latest.as_deref()
     }
 
-    /// A number that is another one whenever [`Session::latest`] is.
+    /// A number that is another one whenever [`Smear::latest`] is.
     pub fn view_number(&self) -> u64 {
         self.view_number
     }
@@ -476,6 +437,32 @@ impl Session {
     pub fn full(&self) -> Option<TallyError> {
         self.full
     }
+}
+
+/// The line of a field that an event settles; `None` for other events.
+fn field_record(event: &SmearEvent, scale: KnownScale) -> Option<FieldRecord> {
+    let (view, outcome, tally) = match event {
+        SmearEvent::Counted { view, tally, .. } => (view, FieldOutcome::Counted, Some(tally)),
+        SmearEvent::Rejected { view, reason } => (view, (*reason).into(), None),
+        SmearEvent::NoCells(view) => (view, FieldOutcome::NoCells, None),
+        SmearEvent::Unscaled(view) => (view, FieldOutcome::Unscaled, None),
+        SmearEvent::Preview(_)
+        | SmearEvent::ScaleKnown(_)
+        | SmearEvent::Frames(_)
+        | SmearEvent::FrameLost(_) => return None,
+    };
+    Some(FieldRecord {
+        field: view.field,
+        outcome,
+        certain: tally.map_or_else(PerClass::default, |tally| tally.certain),
+        uncertain: tally.map_or(0, |tally| tally.uncertain),
+        area_q8: tally.map_or(0, |tally| tally.area_q8),
+        um_per_px: scale.um_per_px(),
+        um_per_px_estimated: matches!(scale, KnownScale::Estimated(_)),
+        focus_score: view.quality.focus_score,
+        background_level: view.quality.background_level,
+        lost_before: 0,
+    })
 }
 
 #[cfg(test)]
@@ -496,7 +483,7 @@ mod tests {
         }
     }
 
-    fn counted(rbc: u32) -> Event {
+    fn counted(rbc: u32) -> SmearEvent {
         let cell = Cell {
             best_class: crate::cell::CellClass::Rbc,
             certain: true,
@@ -511,191 +498,181 @@ mod tests {
         };
         let mut view = view(rbc.into());
         view.cells.push(cell);
-        Event::Counted {
+        SmearEvent::Counted {
             view,
             tally: tally(rbc),
             truth: Some(tally(rbc + 1)),
         }
     }
 
-    fn rejected(reason: RejectReason) -> Event {
-        Event::Rejected {
+    fn rejected(reason: RejectReason) -> SmearEvent {
+        SmearEvent::Rejected {
             view: view(0),
             reason,
         }
     }
 
-    fn session(target_fields: Option<u32>) -> Session {
-        Session::new(CountRules::default(), target_fields, KnownScale::Unknown)
+    fn smear(target_fields: Option<u32>) -> Smear {
+        Smear::new(CountRules::default(), target_fields, KnownScale::Unknown)
     }
 
     #[test]
-    fn a_camera_that_is_away_is_told_until_it_is_back() {
-        let mut session = session(None);
-        session.step(Event::CameraUnavailable(Unavailable::NotConnected));
-        assert_eq!(
-            session.camera_unavailable(),
-            Some(&Unavailable::NotConnected)
-        );
-        assert_eq!(session.state(), RunState::Live);
-        session.step(Event::CameraBack);
-        assert_eq!(session.camera_unavailable(), None);
-    }
-
-    #[test]
-    fn results_that_are_not_saved_are_told_after_the_end_too() {
-        let mut session = session(Some(1));
-        session.step(Event::NotSaved("no space".to_owned()));
-        assert_eq!(session.not_saved(), Some("no space"));
-        session.step(counted(5));
-        assert_eq!(session.state(), RunState::Finished);
-        session.step(Event::Saved);
-        assert_eq!(session.not_saved(), None);
-        session.step(Event::NotSaved("gone".to_owned()));
-        assert_eq!(session.not_saved(), Some("gone"));
-    }
-
-    #[test]
-    fn runs_end_as_they_should() {
+    fn smears_end_as_they_should() {
         use RunState::{Finished, Live, Unfinished};
-        type Case = (&'static str, Option<u32>, Vec<Event>, RunState);
-        let cases: [Case; 9] = [
-            ("nothing yet", Some(2), vec![], Live),
-            ("one of two", Some(2), vec![counted(5)], Live),
+        fn go_on(_: &mut Smear) {}
+        type Case = (&'static str, Option<u32>, u32, fn(&mut Smear), RunState);
+        let cases: [Case; 8] = [
+            ("nothing yet", Some(2), 0, go_on, Live),
+            ("one of two", Some(2), 1, go_on, Live),
+            ("two of two", Some(2), 2, go_on, Finished),
+            ("done", None, 1, Smear::finish, Finished),
             (
-                "two of two",
-                Some(2),
-                vec![counted(5), counted(6)],
-                Finished,
-            ),
-            (
-                "source too short",
-                Some(2),
-                vec![counted(5), Event::SourceEnded],
-                Unfinished,
-            ),
-            (
-                "whole source",
+                "nothing to be done with",
                 None,
-                vec![counted(5), Event::SourceEnded],
+                0,
+                Smear::finish,
+                Unfinished,
+            ),
+            ("done too early", Some(2), 1, Smear::finish, Unfinished),
+            ("stopped", None, 1, Smear::stop, Unfinished),
+            (
+                "stopped when it was done",
+                Some(1),
+                1,
+                Smear::stop,
                 Finished,
-            ),
-            ("empty source", None, vec![Event::SourceEnded], Unfinished),
-            ("done", None, vec![counted(5), Event::Finish], Finished),
-            (
-                "done too early",
-                Some(2),
-                vec![counted(5), Event::Finish],
-                Unfinished,
-            ),
-            (
-                "stopped",
-                None,
-                vec![counted(5), Event::Stopped],
-                Unfinished,
             ),
         ];
-        for (name, target_fields, events, state) in cases {
-            let mut session = session(target_fields);
-            for event in events {
-                session.step(event);
+        for (name, target_fields, fields, end, state) in cases {
+            let mut smear = smear(target_fields);
+            for rbc in 0..fields {
+                smear.step(counted(rbc + 5));
             }
-            assert_eq!(session.state(), state, "{name}");
+            end(&mut smear);
+            assert_eq!(smear.state(), state, "{name}");
         }
     }
 
     #[test]
-    fn an_ended_run_takes_no_more() {
-        let mut session = session(Some(1));
-        session.step(counted(5));
-        session.step(counted(7));
-        session.step(rejected(RejectReason::Blurred));
-        assert_eq!(session.fields(), 1);
-        assert_eq!(session.rejected(), &RejectedFields::default());
+    fn each_settled_field_gives_one_line_at_the_scale_it_was_counted_at() {
+        let mut smear = smear(Some(2));
+        let mut lines = Vec::new();
+        let events = [
+            SmearEvent::Frames(FrameTally::default()),
+            SmearEvent::Preview(view(0)),
+            rejected(RejectReason::Blurred),
+            SmearEvent::ScaleKnown(KnownScale::Given { um_per_px: 0.1 }),
+            counted(40),
+            SmearEvent::NoCells(view(0)),
+            SmearEvent::Unscaled(view(0)),
+            counted(50),
+            // The smear has ended.
+            counted(99),
+        ];
+        for event in events {
+            let record = smear.step(event).record;
+            lines.extend(record.map(|line| {
+                let rbc = line.certain[crate::cell::CellClass::Rbc];
+                (line.outcome, rbc, line.um_per_px)
+            }));
+        }
+        let expected = [
+            (FieldOutcome::Blurred, 0, None),
+            (FieldOutcome::Counted, 40, Some(0.1)),
+            (FieldOutcome::NoCells, 0, Some(0.1)),
+            (FieldOutcome::Unscaled, 0, Some(0.1)),
+            (FieldOutcome::Counted, 50, Some(0.1)),
+        ];
+        assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn an_ended_smear_takes_no_more() {
+        let mut smear = smear(Some(1));
+        smear.step(counted(5));
+        smear.step(counted(7));
+        smear.step(rejected(RejectReason::Blurred));
+        assert_eq!(smear.fields(), 1);
+        assert_eq!(smear.rejected(), &RejectedFields::default());
     }
 
     #[test]
     fn the_next_smear_starts_empty_at_the_same_microscope() {
         let scale = KnownScale::Given { um_per_px: 0.1 };
-        let mut session = session(None);
-        session.step(Event::ScaleKnown(scale));
-        assert!(!session.can_finish());
-        session.step(counted(5));
-        session.step(rejected(RejectReason::Blurred));
-        assert!(session.can_finish());
-        session.step(Event::Finish);
-        assert!(!session.can_finish());
-        // What comes too late belongs to no smear, but whether the camera is there matters.
-        assert!(session.step(counted(7)).is_some(), "the view comes back");
-        session.step(Event::CameraUnavailable(Unavailable::NotConnected));
-        let number = session.view_number();
-        assert!(session.start_next().is_some());
-        assert_eq!(session.state(), RunState::Live);
-        assert_eq!((session.fields(), session.rejected().fields()), (0, 0));
-        assert_eq!(session.summary().class(crate::cell::CellClass::Rbc).seen, 0);
-        assert_eq!((session.scale(), session.truth()), (scale, None));
-        assert_eq!(
-            session.camera_unavailable(),
-            Some(&Unavailable::NotConnected)
-        );
-        assert!(session.latest().is_none() && session.view_number() > number);
-        session.step(counted(3));
-        assert_eq!(session.fields(), 1);
+        let mut smear = smear(None);
+        smear.step(SmearEvent::ScaleKnown(scale));
+        assert!(!smear.can_finish());
+        smear.step(counted(5));
+        smear.step(rejected(RejectReason::Blurred));
+        assert!(smear.can_finish());
+        smear.finish();
+        assert!(!smear.can_finish());
+        assert!(smear.step(counted(7)).view.is_some(), "the view comes back");
+        let number = smear.view_number();
+        assert!(smear.start_next().is_some());
+        assert_eq!(smear.state(), RunState::Live);
+        assert_eq!((smear.fields(), smear.rejected().fields()), (0, 0));
+        assert_eq!(smear.summary().class(crate::cell::CellClass::Rbc).seen, 0);
+        assert_eq!((smear.scale(), smear.truth()), (scale, None));
+        assert_eq!(smear.number(), 1);
+        assert!(smear.latest().is_none() && smear.view_number() > number);
+        smear.step(counted(3));
+        assert_eq!(smear.fields(), 1);
     }
 
     #[test]
     fn every_field_that_was_not_counted_is_kept_with_its_reason() {
-        let mut session = session(None);
-        session.step(rejected(RejectReason::Blurred));
-        session.step(rejected(RejectReason::Underexposed));
-        session.step(rejected(RejectReason::Blurred));
-        session.step(Event::NoCells(view(0)));
-        session.step(Event::Unscaled(view(0)));
-        session.step(Event::FrameLost("cable".to_owned()));
-        let rejected = session.rejected();
+        let mut smear = smear(None);
+        smear.step(rejected(RejectReason::Blurred));
+        smear.step(rejected(RejectReason::Underexposed));
+        smear.step(rejected(RejectReason::Blurred));
+        smear.step(SmearEvent::NoCells(view(0)));
+        smear.step(SmearEvent::Unscaled(view(0)));
+        smear.step(SmearEvent::FrameLost("cable".to_owned()));
+        let rejected = smear.rejected();
         let by_reason = [(RejectReason::Blurred, 2), (RejectReason::Underexposed, 1)];
         assert_eq!(rejected.by_reason, by_reason);
         assert_eq!(rejected.fields(), 5);
         assert_eq!(rejected.last_lost.as_deref(), Some("cable"));
-        assert!(session.scale_not_found());
-        session.step(Event::ScaleKnown(KnownScale::Given { um_per_px: 0.1 }));
-        assert!(!session.scale_not_found());
+        assert!(smear.scale_not_found());
+        smear.step(SmearEvent::ScaleKnown(KnownScale::Given { um_per_px: 0.1 }));
+        assert!(!smear.scale_not_found());
     }
 
     #[test]
     fn the_truth_is_added_up_beside_the_counts() {
-        let mut session = session(None);
-        session.step(counted(5));
-        session.step(counted(7));
+        let mut smear = smear(None);
+        smear.step(counted(5));
+        smear.step(counted(7));
         let rbc = crate::cell::CellClass::Rbc;
-        assert_eq!(session.summary().class(rbc).seen, 12);
-        assert_eq!(session.truth().map(|truth| truth.class(rbc)), Some(14));
+        assert_eq!(smear.summary().class(rbc).seen, 12);
+        assert_eq!(smear.truth().map(|truth| truth.class(rbc)), Some(14));
     }
 
     #[test]
     fn a_counted_field_stays_on_the_screen_until_the_stage_leaves_it() {
-        let mut session = session(None);
-        assert!(session.step(Event::Preview(view(5))).is_none());
-        assert!(session.step(counted(5)).is_some(), "the preview's box");
-        let number = session.view_number();
-        let back = session.step(Event::Preview(view(5)));
+        let mut smear = smear(None);
+        assert!(smear.step(SmearEvent::Preview(view(5))).view.is_none());
+        assert!(smear.step(counted(5)).view.is_some(), "the preview's box");
+        let number = smear.view_number();
+        let back = smear.step(SmearEvent::Preview(view(5))).view;
         assert!(back.is_some_and(|view| view.cells.is_empty()));
-        assert_eq!(session.view_number(), number);
-        assert_eq!(session.latest().map(|view| view.cells.len()), Some(1));
+        assert_eq!(smear.view_number(), number);
+        assert_eq!(smear.latest().map(|view| view.cells.len()), Some(1));
         let moving = Box::new(FrameView::default());
-        assert!(session.step(Event::Preview(moving)).is_some());
-        assert_ne!(session.view_number(), number);
-        assert_eq!(session.latest().map(|view| view.cells.len()), Some(0));
+        assert!(smear.step(SmearEvent::Preview(moving)).view.is_some());
+        assert_ne!(smear.view_number(), number);
+        assert_eq!(smear.latest().map(|view| view.cells.len()), Some(0));
     }
 
     #[test]
     fn the_summary_is_that_of_the_smear_so_far() {
-        let mut session = session(None);
+        let mut smear = smear(None);
         let rbc = crate::cell::CellClass::Rbc;
-        assert_eq!(session.summary().class(rbc).seen, 0);
-        session.step(counted(50));
-        assert_eq!(session.summary().class(rbc).seen, 50);
-        assert_eq!(session.summary().class(rbc).count.value(), Some(50.0));
+        assert_eq!(smear.summary().class(rbc).seen, 0);
+        smear.step(counted(50));
+        assert_eq!(smear.summary().class(rbc).seen, 50);
+        assert_eq!(smear.summary().class(rbc).count.value(), Some(50.0));
     }
 
     #[test]

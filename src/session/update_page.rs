@@ -1,6 +1,6 @@
 //! The pages about a firmware update, as values; the screen has the words.
 
-use crate::update::ProblemKind;
+use crate::update::{Notes, ProblemKind};
 
 /// Where an update stands, and what is asked. Percents above 100 are shown as 100.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,8 +14,8 @@ pub enum UpdatePage<'a> {
     Offered {
         running: &'a str,
         offered: &'a str,
-        /// What is new, in the screen's language; empty for nothing.
-        notes: &'a str,
+        /// What is new, in every language.
+        notes: &'a Notes,
     },
     /// The same, asked again since it is older than what runs.
     Older {
@@ -36,7 +36,7 @@ pub enum UpdatePage<'a> {
     Restarting,
     Refused(ProblemKind),
     /// The new version has proved itself.
-    Kept {
+    Confirmed {
         from: &'a str,
         to: &'a str,
     },

@@ -45,14 +45,16 @@ fn of_notice(notice: Option<Notice>, language: Language) -> Option<String> {
 fn of_update(update: &Update<'_>) -> Vec<String> {
     let words = |id: TextId| id.text_in(update.language);
     let mut lines = vec![words(title(&update.page)).to_owned()];
-    lines.extend(content(&update.page).map(|said| match said {
-        Block::Version(label, version) => format!("{} {version}", words(label)),
-        Block::Percent(percent) => format!("{} %", percent.min(100)),
-        Block::Text(id) | Block::Strong(id) | Block::Label(id) | Block::Heading(id) => {
-            words(id).to_owned()
-        }
-        Block::Untranslated(text) => text.to_owned(),
-    }));
+    lines.extend(
+        content(&update.page, update.language).map(|said| match said {
+            Block::Version(label, version) => format!("{} {version}", words(label)),
+            Block::Percent(percent) => format!("{} %", percent.min(100)),
+            Block::Text(id) | Block::Strong(id) | Block::Label(id) | Block::Heading(id) => {
+                words(id).to_owned()
+            }
+            Block::Untranslated(text) => text.to_owned(),
+        }),
+    );
     let buttons = (1..).zip(buttons(&update.page));
     lines.extend(buttons.filter_map(|(number, id)| Some(format!("{number}: {}", words(id?)))));
     lines.push(words(TextId::ResearchUse).to_owned());

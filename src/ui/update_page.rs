@@ -1,8 +1,9 @@
 //! What a page about a firmware update says, in which order, and what its buttons mean.
 
 use super::wording;
-use crate::language::TextId;
+use crate::language::{Language, TextId};
 use crate::session::update_page::UpdatePage;
+use crate::update::Notes;
 
 /// What the first and the second button say on a page; `None` for one that says nothing there.
 pub(super) fn buttons(page: &UpdatePage<'_>) -> [Option<TextId>; 2] {
@@ -14,7 +15,7 @@ pub(super) fn buttons(page: &UpdatePage<'_>) -> [Option<TextId>; 2] {
         UpdatePage::Older { .. } => [Some(TextId::ButtonInstallOlder), Some(TextId::ButtonNotNow)],
         UpdatePage::Ready { .. } => [Some(TextId::ButtonRestart), Some(TextId::ButtonLater)],
         UpdatePage::Answered | UpdatePage::Restarting => [None, None],
-        UpdatePage::Refused(_) | UpdatePage::Kept { .. } | UpdatePage::RolledBack { .. } => {
+        UpdatePage::Refused(_) | UpdatePage::Confirmed { .. } | UpdatePage::RolledBack { .. } => {
             [Some(TextId::ButtonOk), None]
         }
         UpdatePage::Recovery => [Some(TextId::ButtonTryAgain), Some(TextId::ButtonCountHere)],
@@ -33,7 +34,7 @@ pub(super) fn title(page: &UpdatePage<'_>) -> TextId {
         UpdatePage::Ready { .. } => TextId::UpdateRestart,
         UpdatePage::Restarting => TextId::UpdateRestarting,
         UpdatePage::Refused(_) => TextId::UpdateRefused,
-        UpdatePage::Kept { .. } => TextId::UpdateDone,
+        UpdatePage::Confirmed { .. } => TextId::UpdateDone,
         UpdatePage::RolledBack { .. } => TextId::UpdateRolledBack,
         UpdatePage::Recovery => TextId::Recovery,
     }
@@ -60,7 +61,10 @@ pub(super) enum Block<'a> {
 const MAX_BLOCKS: usize = 6;
 
 /// What a page says between its title and its buttons.
-pub(super) fn content<'a>(page: &UpdatePage<'a>) -> impl Iterator<Item = Block<'a>> {
+pub(super) fn content<'a>(
+    page: &UpdatePage<'a>,
+    language: Language,
+) -> impl Iterator<Item = Block<'a>> {
     use Block::{Heading, Label, Percent, Strong, Text, Untranslated, Version};
     let mut blocks: [Option<Block<'a>>; MAX_BLOCKS] = [None; MAX_BLOCKS];
     let mut say = |all: &[Block<'a>]| {
@@ -85,7 +89,7 @@ pub(super) fn content<'a>(page: &UpdatePage<'a>) -> impl Iterator<Item = Block<'
         } => say(&[
             Version(TextId::VersionInstalled, running),
             Version(TextId::VersionOnCard, offered),
-            Untranslated(notes),
+            Untranslated(notes_in(notes, language)),
         ]),
         UpdatePage::Older { running, offered } => say(&[
             Version(TextId::VersionInstalled, running),
@@ -112,7 +116,7 @@ pub(super) fn content<'a>(page: &UpdatePage<'a>) -> impl Iterator<Item = Block<'
             Strong(wording::update_help(problem)),
             Text(TextId::UpdateUnchanged),
         ]),
-        UpdatePage::Kept { from, to } => say(&[
+        UpdatePage::Confirmed { from, to } => say(&[
             Version(TextId::VersionBefore, from),
             Version(TextId::VersionNow, to),
             Strong(TextId::UpdateStays),
@@ -131,4 +135,30 @@ pub(super) fn content<'a>(page: &UpdatePage<'a>) -> impl Iterator<Item = Block<'
         ]),
     }
     blocks.into_iter().flatten()
+}
+
+/// Release notes in the screen's language, or else in English.
+fn notes_in(notes: &Notes, language: Language) -> &str {
+    let own = match language {
+        Language::English => &notes.en,
+        Language::Spanish => &notes.es,
+        Language::French => &notes.fr,
+    };
+    if own.is_empty() { &notes.en } else { own }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_are_in_the_language_of_the_screen_or_in_english() {
+        let notes = Notes {
+            en: "quicker".to_owned(),
+            es: String::new(),
+            fr: "plus rapide".to_owned(),
+        };
+        let shown = Language::ALL.map(|language| notes_in(&notes, language));
+        assert_eq!(shown, ["quicker", "quicker", "plus rapide"]);
+    }
 }

@@ -29,7 +29,7 @@ fn bar_state(page: &UpdatePage<'_>) -> BarState {
             colour::INK,
             colour::ORANGE,
         ),
-        UpdatePage::Kept { .. } => (
+        UpdatePage::Confirmed { .. } => (
             StatusIcon::Good,
             TextId::UpdateLabel,
             colour::INK,
@@ -74,7 +74,7 @@ pub(super) fn update(update: &Update<'_>, size: ScreenSize, surface: &mut dyn Su
         .rectangle();
     surface.text(place, title(page).text_in(language), TITLE);
     area.cut_top(metrics.row / 2);
-    for block in content(page) {
+    for block in content(page, language) {
         draw_block(block, &mut area, language, metrics, surface);
     }
 }

@@ -1,0 +1,432 @@
+//! The instrument as a state machine: what happened goes in, what is to be done comes out.
+//!
+//! No clock, thread or device: time is handed in, and whoever calls carries out the effects.
+//! `docs/instrument.md` shows every phase with every event; a test draws it from this code.
+
+use super::guidance::Notice;
+use super::phase::{ButtonRole, Phase, button_role};
+use super::smear::{FrameView, KnownScale, RunState, Smear, SmearEvent};
+use super::update_page::UpdatePage;
+use super::update_prompt::{PageKind, SmearStage, UpdatePrompt};
+use crate::camera::Unavailable;
+use crate::count::CountRules;
+use crate::input::Action;
+use crate::record::{EndReason, FieldRecord};
+use crate::update::{Answer, UpdateState};
+use std::time::{Duration, Instant};
+
+/// How long a device shows what stopped it, unless a page about an update takes the screen: an
+/// update may be what helps.
+pub const FAULT_HOLD: Duration = Duration::from_secs(60);
+/// Notes on the camera that are kept: one for each of its controls, twice.
+const MAX_CAMERA_NOTES: usize = 20;
+/// The most effects of one event.
+const MAX_EFFECTS: usize = 6;
+
+/// Something that happened.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// Camera, network and screen are there: the first smear begins.
+    Opened(KnownScale),
+    /// Something stopped the device.
+    Failed,
+    /// Something about a smear, by its number.
+    OfSmear { smear: u32, event: SmearEvent },
+    /// The camera has given its first frame.
+    CameraStarted,
+    /// The camera gives no frames, for this reason; it is tried again.
+    CameraUnavailable(Unavailable),
+    /// The camera gives frames again.
+    CameraBack,
+    /// Something about how the camera is set.
+    CameraNote(String),
+    /// The source has no more frames.
+    SourceEnded,
+    /// What is counted cannot be kept at the moment, for this reason.
+    NotSaved(String),
+    /// What is counted is kept again.
+    Saved,
+    /// A button, a key, or the wish of the system to end.
+    Button(Action),
+    /// The updater says something.
+    Update(UpdateState),
+    /// The updater's file was written, or could not be.
+    AnswerWritten { answer: Answer, is_written: bool },
+    /// Time goes on: ten times a second.
+    Tick,
+}
+
+/// Something to do.
+#[derive(Debug, Clone)]
+pub enum Effect {
+    /// Write down that a smear begins.
+    RecordStart,
+    /// Write down what became of a field.
+    RecordField(FieldRecord),
+    /// Write down how the smear ended.
+    RecordEnd(EndReason),
+    /// Give the figures of the finished smear to whoever waits for them.
+    Publish,
+    /// Capture for the smear of this number from now on.
+    StartSmear(u32),
+    /// Look at no frames for now.
+    SuspendCapture,
+    /// Look at frames again.
+    ResumeCapture,
+    /// This view is not shown any more, and can be filled again.
+    Discard(Box<FrameView>),
+    /// Write this for the updater, and say what came of it.
+    AnswerUpdater(Answer),
+    /// The next level of the screen's light.
+    StepBrightness,
+    /// Switch the device off, once everything is kept.
+    SwitchOff,
+}
+
+/// What one event asks to be done, in this order. Holds its effects in place, so that no event
+/// takes memory.
+#[derive(Debug, Default)]
+pub struct Effects {
+    list: [Option<Effect>; MAX_EFFECTS],
+    len: usize,
+}
+
+impl Effects {
+    fn push(&mut self, effect: Effect) {
+        // No event has more: the property test of this folder sees every one of them.
+        debug_assert!(self.len < MAX_EFFECTS, "too many effects before {effect:?}");
+        if let Some(place) = self.list.get_mut(self.len) {
+            *place = Some(effect);
+            self.len += 1;
+        }
+    }
+}
+
+impl IntoIterator for Effects {
+    type Item = Effect;
+    type IntoIter = std::iter::Flatten<std::array::IntoIter<Option<Effect>, MAX_EFFECTS>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.list.into_iter().flatten()
+    }
+}
+
+/// What an instrument is told once.
+#[derive(Debug, Clone, Copy)]
+pub struct MachineSettings {
+    pub rules: CountRules,
+    /// Fields of the only smear; `None` leaves it to the operator, and smears follow one another.
+    pub target_fields: Option<u32>,
+    /// On a board there is no desk to return to: Cancel ends nothing.
+    pub is_on_board: bool,
+}
+
+/// What lies beneath a page about an update.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Starting,
+    /// A smear takes fields.
+    Smear,
+    Result,
+    /// Until this time; `None` before the first look at the time.
+    Fault {
+        until: Option<Instant>,
+    },
+    Over {
+        switches_off: bool,
+    },
+}
+
+/// The instrument.
+#[derive(Debug)]
+pub struct Machine {
+    settings: MachineSettings,
+    stage: Stage,
+    smear: Smear,
+    prompt: UpdatePrompt,
+    has_camera_started: bool,
+    camera_unavailable: Option<Unavailable>,
+    camera_notes: Vec<String>,
+    not_saved: Option<String>,
+    is_capture_suspended: bool,
+    is_published: bool,
+}
+
+impl Machine {
+    /// Before anything is open.
+    pub fn new(settings: MachineSettings) -> Self {
+        Self {
+            stage: Stage::Starting,
+            smear: Smear::new(settings.rules, settings.target_fields, KnownScale::Unknown),
+            settings,
+            prompt: UpdatePrompt::default(),
+            has_camera_started: false,
+            camera_unavailable: None,
+            camera_notes: Vec::new(),
+            not_saved: None,
+            is_capture_suspended: true,
+            is_published: false,
+        }
+    }
+
+    /// Takes one event in; gives what is to be done, in that order. Events that do not fit the
+    /// phase change nothing.
+    pub fn step(&mut self, event: Event, now: Instant) -> Effects {
+        let mut effects = Effects::default();
+        match event {
+            Event::Opened(scale) => self.open(scale, &mut effects),
+            Event::Failed => self.fail(&mut effects),
+            Event::OfSmear { smear, event } => self.take_of_smear(smear, event, &mut effects),
+            Event::CameraStarted => self.has_camera_started = true,
+            Event::CameraUnavailable(why) => self.camera_unavailable = Some(why),
+            Event::CameraBack => self.camera_unavailable = None,
+            Event::CameraNote(note) => {
+                if self.camera_notes.len() < MAX_CAMERA_NOTES {
+                    self.camera_notes.push(note);
+                }
+            }
+            Event::SourceEnded => {
+                if self.stage == Stage::Smear {
+                    self.smear.finish();
+                }
+            }
+            Event::NotSaved(reason) => self.not_saved = Some(reason),
+            Event::Saved => self.not_saved = None,
+            Event::Button(action) => self.press(action, now, &mut effects),
+            Event::Update(state) => self.prompt.take(state),
+            Event::AnswerWritten { answer, is_written } => {
+                self.prompt.answer_written(&answer, is_written, now);
+            }
+            Event::Tick => self.tick(now),
+        }
+        self.settle(&mut effects);
+        effects
+    }
+
+    fn open(&mut self, scale: KnownScale, effects: &mut Effects) {
+        if self.stage == Stage::Starting {
+            self.smear = Smear::new(self.settings.rules, self.settings.target_fields, scale);
+            self.stage = Stage::Smear;
+            effects.push(Effect::RecordStart);
+        }
+    }
+
+    fn fail(&mut self, effects: &mut Effects) {
+        match self.stage {
+            Stage::Starting => {}
+            Stage::Smear => self.stop_smear(effects),
+            Stage::Result => {}
+            Stage::Fault { .. } | Stage::Over { .. } => return,
+        }
+        self.stage = Stage::Fault { until: None };
+    }
+
+    fn take_of_smear(&mut self, smear: u32, event: SmearEvent, effects: &mut Effects) {
+        if smear != self.smear.number() || self.stage != Stage::Smear {
+            // Of a smear that is over.
+            let view = event.into_view();
+            view.into_iter()
+                .for_each(|view| effects.push(Effect::Discard(view)));
+            return;
+        }
+        let taken = self.smear.step(event);
+        if let Some(view) = taken.view {
+            effects.push(Effect::Discard(view));
+        }
+        if let Some(record) = taken.record {
+            effects.push(Effect::RecordField(record));
+        }
+    }
+
+    fn press(&mut self, action: Action, now: Instant, effects: &mut Effects) {
+        let phase = self.phase();
+        let is_answer = matches!(
+            action,
+            Action::Confirm | Action::StepBrightness | Action::Cancel
+        );
+        let is_guarded = phase.is_update() && phase != Phase::UpdateAnswered;
+        if is_answer && is_guarded && self.prompt.is_guarded(now) {
+            return;
+        }
+        match button_role(phase, action) {
+            ButtonRole::None => {}
+            ButtonRole::FinishSmear => self.finish_smear(effects),
+            ButtonRole::StartSmear => self.start_smear(effects),
+            ButtonRole::StepBrightness => effects.push(Effect::StepBrightness),
+            ButtonRole::AcceptUpdate => {
+                let answer = self.prompt.accept(now);
+                answer
+                    .into_iter()
+                    .for_each(|answer| effects.push(Effect::AnswerUpdater(answer)));
+            }
+            ButtonRole::DismissUpdate => {
+                let answer = self.prompt.decline();
+                answer
+                    .into_iter()
+                    .for_each(|answer| effects.push(Effect::AnswerUpdater(answer)));
+            }
+            ButtonRole::EndOnDesk if self.settings.is_on_board => {}
+            ButtonRole::AcknowledgeFault | ButtonRole::EndOnDesk | ButtonRole::End => {
+                self.end(false, effects);
+            }
+            ButtonRole::SwitchOff => self.end(true, effects),
+        }
+    }
+
+    fn finish_smear(&mut self, effects: &mut Effects) {
+        if self.settings.target_fields.is_some() {
+            return;
+        }
+        self.smear.finish();
+        self.stage = Stage::Result;
+        self.is_published = true;
+        effects.push(Effect::RecordEnd(end_reason(self.smear.state())));
+        effects.push(Effect::Publish);
+    }
+
+    fn start_smear(&mut self, effects: &mut Effects) {
+        if let Some(view) = self.smear.start_next() {
+            effects.push(Effect::Discard(view));
+        }
+        self.stage = Stage::Smear;
+        self.is_published = false;
+        effects.push(Effect::StartSmear(self.smear.number()));
+        effects.push(Effect::RecordStart);
+    }
+
+    fn tick(&mut self, now: Instant) {
+        let stage = self.smear_stage();
+        self.prompt.tick(stage, now);
+        let is_page_open = self.prompt.open_page().is_some();
+        if let Stage::Fault { until } = &mut self.stage {
+            if is_page_open || until.is_none() {
+                *until = Some(now + FAULT_HOLD);
+            }
+            if until.is_some_and(|until| now >= until) {
+                self.stage = Stage::Over {
+                    switches_off: false,
+                };
+            }
+        }
+    }
+
+    fn end(&mut self, switches_off: bool, effects: &mut Effects) {
+        if self.stage == Stage::Smear {
+            self.stop_smear(effects);
+        }
+        self.stage = Stage::Over { switches_off };
+        if switches_off {
+            effects.push(Effect::SwitchOff);
+        }
+    }
+
+    fn stop_smear(&mut self, effects: &mut Effects) {
+        self.smear.stop();
+        effects.push(Effect::RecordEnd(end_reason(self.smear.state())));
+    }
+
+    /// What follows from where the event has led: a smear that has come to its end ends the run,
+    /// and frames are looked at in some phases only.
+    fn settle(&mut self, effects: &mut Effects) {
+        if self.stage == Stage::Smear && self.smear.state() != RunState::Live {
+            effects.push(Effect::RecordEnd(end_reason(self.smear.state())));
+            self.stage = Stage::Over {
+                switches_off: false,
+            };
+        }
+        let is_suspended = !self.phase().looks_at_frames();
+        if is_suspended != self.is_capture_suspended {
+            self.is_capture_suspended = is_suspended;
+            effects.push(if is_suspended {
+                Effect::SuspendCapture
+            } else {
+                Effect::ResumeCapture
+            });
+        }
+    }
+
+    fn smear_stage(&self) -> SmearStage {
+        SmearStage {
+            is_counting: self.stage == Stage::Smear && self.smear.fields() > 0,
+            has_result: self.stage == Stage::Result,
+        }
+    }
+
+    /// What the instrument is doing now.
+    pub fn phase(&self) -> Phase {
+        let is_covered = match self.stage {
+            Stage::Starting | Stage::Over { .. } => None,
+            Stage::Smear | Stage::Result | Stage::Fault { .. } => self.prompt.open_page(),
+        };
+        match (is_covered, self.stage) {
+            (Some(PageKind::Progress), _) => Phase::UpdateProgress,
+            (Some(PageKind::Question), _) => Phase::UpdateQuestion,
+            (Some(PageKind::News), _) => Phase::UpdateNews,
+            (Some(PageKind::Answered), _) => Phase::UpdateAnswered,
+            (None, Stage::Starting) => Phase::Starting,
+            (None, Stage::Smear) if self.smear.fields() == 0 => Phase::Empty,
+            (None, Stage::Smear) => Phase::Counting,
+            (None, Stage::Result) => Phase::Result,
+            (None, Stage::Fault { .. }) => Phase::Fault,
+            (None, Stage::Over { switches_off: true }) => Phase::SwitchedOff,
+            (None, Stage::Over { .. }) => Phase::Ended,
+        }
+    }
+
+    /// What a button asks for now.
+    pub fn button_role(&self, action: Action) -> ButtonRole {
+        button_role(self.phase(), action)
+    }
+
+    /// The smear on the stage, or the one whose result is on the screen.
+    pub fn smear(&self) -> &Smear {
+        &self.smear
+    }
+
+    /// The page about an update that has the screen.
+    pub fn update_page(&self) -> Option<UpdatePage<'_>> {
+        self.phase().is_update().then(|| self.prompt.page())?
+    }
+
+    /// The line that tells of an update while no page does.
+    pub fn update_notice(&self) -> Option<Notice> {
+        self.prompt.notice()
+    }
+
+    /// Whether the camera has given a frame.
+    pub fn has_camera_started(&self) -> bool {
+        self.has_camera_started
+    }
+
+    /// Why the camera gives no frames, while it gives none.
+    pub fn camera_unavailable(&self) -> Option<&Unavailable> {
+        self.camera_unavailable.as_ref()
+    }
+
+    /// What there is to know about how the camera is set, the first of it where it is too much.
+    pub fn camera_notes(&self) -> &[String] {
+        &self.camera_notes
+    }
+
+    /// Why what is counted cannot be kept at the moment.
+    pub fn not_saved(&self) -> Option<&str> {
+        self.not_saved.as_deref()
+    }
+
+    /// Whether the figures of the smear have been given to whoever waits for them.
+    pub fn is_published(&self) -> bool {
+        self.is_published
+    }
+
+    /// Whether frames are not looked at for now.
+    pub fn is_capture_suspended(&self) -> bool {
+        self.is_capture_suspended
+    }
+}
+
+fn end_reason(state: RunState) -> EndReason {
+    match state {
+        RunState::Finished => EndReason::Finished,
+        RunState::Live | RunState::Unfinished => EndReason::Stopped,
+    }
+}
