@@ -4,13 +4,18 @@ use clap::Parser;
 use hemoscope::cli::{self, arguments::Arguments};
 use std::process::ExitCode;
 
+/// Done, with findings: some inputs were not counted, or a check failed.
+const FINDINGS: u8 = 1;
+/// The command could not run, or not to its end. Arguments that are none end with it too.
+const FAILED: u8 = 2;
+
 fn main() -> ExitCode {
     match cli::run(&Arguments::parse()) {
         Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
+        Ok(false) => ExitCode::from(FINDINGS),
         Err(error) => {
-            eprintln!("hemoscope: {}", cli::message_of(&error));
-            ExitCode::from(1)
+            cli::output::report_error(&cli::message_of(&error));
+            ExitCode::from(FAILED)
         }
     }
 }

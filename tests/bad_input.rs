@@ -238,7 +238,7 @@ fn where_nothing_is_counted_no_number_is_printed() {
     for (path, name) in [(&empty, "empty"), (&black, "black.png")] {
         let output = hemoscope().arg("count").arg(path).output().unwrap();
         let text = messages(&output);
-        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert_eq!(output.status.code(), Some(2), "{text}");
         assert!(
             output.stdout.is_empty(),
             "{}",
@@ -328,7 +328,7 @@ fn a_damaged_model_is_refused_by_name() {
             .output()
             .unwrap();
         let text = messages(&output);
-        assert_eq!(output.status.code(), Some(1), "{name}: {text}");
+        assert_eq!(output.status.code(), Some(2), "{name}: {text}");
         assert!(
             text.contains(says) && !text.contains("panicked"),
             "{name}: {text}"

@@ -154,7 +154,7 @@ fn a_run_that_ends_early_says_that_its_numbers_are_no_result() {
         ])
         .output()
         .unwrap();
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     assert!(
         messages(&output).contains("no result"),
         "{}",

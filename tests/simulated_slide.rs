@@ -140,7 +140,7 @@ fn an_unknown_kernel_is_refused_by_name() {
         .env("HEMOSCOPE_KERNEL", "warp-drive")
         .output()
         .unwrap();
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(2));
     assert!(
         messages(&output).contains("warp-drive"),
         "{}",

@@ -3,9 +3,10 @@
 use crate::camera::v4l2::{
     CameraNode, Driver, Kernel, PixelFormat, Refused, StreamPreferences, select_format,
 };
-use anyhow::{Context, Result};
+use crate::cli::output::print;
+use anyhow::Result;
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
+use std::fmt::Write as _;
 
 /// Lists the kernel's cameras; `Ok(false)` if none of them can be used.
 ///
@@ -14,9 +15,7 @@ use std::io::{self, Write as _};
 pub fn run() -> Result<bool> {
     let nodes = Kernel.nodes();
     let (text, usable) = describe(&nodes);
-    io::stdout()
-        .write_all(text.as_bytes())
-        .context("standard output cannot be written")?;
+    print(&text)?;
     Ok(usable)
 }
 

@@ -1,24 +1,41 @@
 //! `hemoscope config`: the documented defaults, and a check of a file.
 
-use crate::cli::arguments::ConfigArguments;
-use crate::config::Config;
-use anyhow::{Context, Result};
-use std::io::{self, Write};
+use crate::cli::output::{print, report_error};
+use crate::config::{Config, ConfigError};
+use anyhow::Result;
+use clap::Args;
+use std::path::PathBuf;
 
-/// Prints the defaults, or checks a file and says so.
+/// `hemoscope config`.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct ConfigArguments {
+    /// Prints a configuration with every key, its default, range and meaning.
+    #[arg(long)]
+    pub print: bool,
+    /// Checks a configuration file.
+    #[arg(long, value_name = "FILE")]
+    pub check: Option<PathBuf>,
+}
+
+/// Prints the defaults, or checks a file and says what it found; `Ok(false)` for a mistake.
 ///
 /// # Errors
-/// A configuration with a mistake, or a standard output that cannot be written.
+/// A file that cannot be read, or a standard output that cannot be written.
 pub fn run(arguments: &ConfigArguments) -> Result<bool> {
-    let text = match &arguments.check {
-        Some(path) => {
-            Config::load(path)?;
-            format!("{}: no mistake found\n", path.display())
-        }
-        None => Config::documented_toml(),
+    let Some(path) = &arguments.check else {
+        print(&Config::documented_toml())?;
+        return Ok(true);
     };
-    io::stdout()
-        .write_all(text.as_bytes())
-        .context("standard output cannot be written")?;
-    Ok(true)
+    match Config::load(path) {
+        Ok(_) => {
+            print(&format!("{}: no mistake found\n", path.display()))?;
+            Ok(true)
+        }
+        Err(error @ ConfigError::Unreadable { .. }) => Err(error.into()),
+        Err(mistake) => {
+            report_error(&mistake);
+            Ok(false)
+        }
+    }
 }

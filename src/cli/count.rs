@@ -4,9 +4,10 @@ use crate::RESEARCH_USE_NOTICE;
 use crate::analysis::analyser::{Analyser, FieldCells};
 use crate::analysis::scale::{self, ScaleEstimate};
 use crate::analysis::settings::AnalysisSettings;
-use crate::cli::arguments::CountArguments;
+use crate::cli::arguments::SharedArguments;
 use crate::cli::input_paths::{self, InputError, PathLines};
 use crate::cli::ordered_workers::in_order;
+use crate::cli::output::{self, Output};
 use crate::cli::settings::{analysis_settings, load_config};
 use crate::cli::table;
 use crate::count::{CountRules, FieldTally, SmearTally};
@@ -18,13 +19,39 @@ use crate::quality::{self, Verdict};
 use crate::record::{CellRecord, CountsRecord, FrameRecord};
 use crate::ui::overlay;
 use anyhow::{Context, Result, bail};
+use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, BufReader, BufWriter, Write};
+use std::io::{self, BufReader, Stdout};
 use std::iter;
 use std::path::{Path, PathBuf};
 use std::thread;
+
+/// `hemoscope count`.
+#[derive(Debug, Args)]
+pub struct CountArguments {
+    /// Image files, folders, or `-` for a list of paths on standard input.
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub shared: SharedArguments,
+    /// Writes one line of JSON for each frame, in the order of the input, instead of a table.
+    #[arg(long)]
+    pub json: bool,
+    /// Keeps every candidate from a heat of 0.01 on under its best class, for scoring.
+    #[arg(long)]
+    pub all_cells: bool,
+    /// Writes each frame with its cells drawn in: circle RBC, square WBC, triangle PLT.
+    #[arg(long, value_name = "DIR")]
+    pub overlay: Option<PathBuf>,
+    /// Frames counted at once; without it, one for each processor.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: Option<u16>,
+    /// Runs the model's plain float form instead of the quantized one: slow, for comparison.
+    #[arg(long)]
+    pub plain: bool,
+}
 
 /// A frame's size in pixels: frames of one size are taken to come from one microscope.
 type SizePx = (u32, u32);
@@ -258,12 +285,12 @@ fn record(path: &Path, frame: &Frame, field: &FieldCells, estimated: bool) -> Fr
 /// Collects the outcomes, in order, and says them.
 struct Report {
     json: bool,
-    output: BufWriter<io::Stdout>,
+    output: Output<Stdout>,
     progress: ProgressBar,
     smear: SmearTally,
     notes: Vec<String>,
     not_counted: u64,
-    broken_output: Option<io::Error>,
+    broken_output: Option<anyhow::Error>,
 }
 
 impl Report {
@@ -275,7 +302,7 @@ impl Report {
         }
         Self {
             json,
-            output: BufWriter::new(io::stdout()),
+            output: Output::standard(),
             progress,
             smear: SmearTally::default(),
             notes,
@@ -306,19 +333,19 @@ impl Report {
         let counted = match outcome {
             Ok(counted) => counted,
             Err(message) => {
-                self.complain(&message);
+                self.report_error(&message);
                 return true;
             }
         };
         if let Err(error) = self.smear.add(&counted.tally) {
-            self.complain(&format!("{}: not counted: {error}", counted.record.image));
+            self.report_error(&format!("{}: not counted: {error}", counted.record.image));
             return true;
         }
         if !self.json {
             return true;
         }
         match self.write_line(&counted.record) {
-            Ok(()) => true,
+            Ok(()) => !self.output.is_closed(),
             Err(error) => {
                 self.broken_output = Some(error);
                 false
@@ -326,25 +353,25 @@ impl Report {
         }
     }
 
-    /// A line that is not written whole at once keeps a reader of the pipe waiting.
-    fn write_line(&mut self, record: &FrameRecord) -> io::Result<()> {
-        serde_json::to_writer(&mut self.output, record)?;
-        self.output.write_all(b"\n")?;
-        self.output.flush()
+    fn write_line(&mut self, record: &FrameRecord) -> Result<()> {
+        self.output.print(&(serde_json::to_string(record)? + "\n"))
     }
 
-    fn complain(&mut self, message: &str) {
+    fn report_error(&mut self, message: &str) {
         self.not_counted += 1;
-        self.progress.suspend(|| eprintln!("hemoscope: {message}"));
+        self.progress.suspend(|| output::report_error(&message));
     }
 
     fn finish(mut self, rules: &CountRules) -> Result<bool> {
         self.progress.finish_and_clear();
         if let Some(error) = self.broken_output {
-            bail!(
-                "standard output broke after {} frames: {error}; what follows was not counted",
-                self.smear.fields()
-            );
+            let fields = self.smear.fields();
+            return Err(error.context(format!(
+                "after {fields} frames counting was given up, and what follows was not counted"
+            )));
+        }
+        if self.output.is_closed() {
+            return Ok(false);
         }
         if self.smear.fields() == 0 {
             bail!("nothing was counted; the messages above say why");
@@ -352,10 +379,7 @@ impl Report {
         if !self.json {
             let summary = self.smear.summary(rules);
             let text = table::summary_table(&summary, &self.notes, self.not_counted);
-            self.output
-                .write_all(text.as_bytes())
-                .and_then(|()| self.output.flush())
-                .context("the table could not be written to standard output")?;
+            self.output.print(&text)?;
         }
         Ok(self.not_counted == 0)
     }

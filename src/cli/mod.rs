@@ -8,6 +8,7 @@ pub mod config;
 pub mod count;
 pub mod input_paths;
 pub mod ordered_workers;
+pub mod output;
 pub mod records;
 pub mod run;
 pub mod self_test;

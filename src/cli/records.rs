@@ -1,14 +1,43 @@
 //! `hemoscope records`: what runs have written down, read back.
 
 use crate::cell::{CellClass, PerClass};
-use crate::cli::arguments::{RecordsAction, RecordsArguments};
+use crate::cli::output::Output;
 use crate::cli::settings::load_config;
 use crate::cli::table;
 use crate::record::archive::{self, SmearRecords};
 use crate::record::{check_format, records_folder};
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
+use std::path::PathBuf;
+
+/// `hemoscope records`.
+#[derive(Debug, Args)]
+pub struct RecordsArguments {
+    /// The data folder, as given to `hemoscope run --data`.
+    #[arg(value_name = "DIR")]
+    pub data: PathBuf,
+    /// What to do with the records.
+    #[arg(value_enum, default_value_t = RecordsAction::List)]
+    pub action: RecordsAction,
+    /// This smear only, by its number.
+    #[arg(long, value_name = "N")]
+    pub smear: Option<u64>,
+    /// Configuration file, whose rules the totals follow.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// What to do with records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RecordsAction {
+    /// One line for each smear.
+    List,
+    /// Checks every line; fails where one is torn, altered or missing.
+    Verify,
+    /// The table of each smear, as its run printed it.
+    Total,
+}
 
 /// Lists, checks or adds up the records of a data folder; `Ok(false)` where something is wrong
 /// with them.
@@ -31,9 +60,9 @@ pub fn run(arguments: &RecordsArguments) -> Result<bool> {
         }
     }
     let mut is_sound = true;
-    let mut out = io::stdout().lock();
+    let mut output = Output::standard();
     if arguments.action == RecordsAction::List {
-        out.write_all(heading().as_bytes())?;
+        output.print(&heading())?;
     }
     for (&number, files) in &smears {
         let smear = archive::read(number, files)?;
@@ -43,8 +72,7 @@ pub fn run(arguments: &RecordsArguments) -> Result<bool> {
             RecordsAction::Verify => verdict(&smear),
             RecordsAction::Total => total(&smear, &rules),
         };
-        out.write_all(text.as_bytes())
-            .context("standard output cannot be written")?;
+        output.print(&text)?;
     }
     Ok(is_sound)
 }

@@ -1,14 +1,46 @@
 //! `hemoscope run`: what is configured, described and named on the command line starts the device.
 
 use crate::board::BoardDescription;
-use crate::cli::arguments::RunArguments;
+use crate::cli::arguments::SharedArguments;
 use crate::cli::message_of;
+use crate::cli::output::{Output, report_error};
 use crate::cli::settings::{analysis_settings, load_board_config, load_config};
 use crate::config::{Config, PanelConfig};
 use crate::panel::ScreenSize;
 use crate::runtime;
 use crate::runtime::settings::{RunSettings, ScreenSettings};
 use anyhow::Result;
+use clap::Args;
+use std::path::PathBuf;
+
+/// `hemoscope run`.
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    #[command(flatten)]
+    pub shared: SharedArguments,
+    /// Description of the board, board.toml: camera, screen, model and data folder as they are on
+    /// it. It stands above the configuration, and the options of this command above it.
+    #[arg(long, value_name = "FILE")]
+    pub board: Option<PathBuf>,
+    /// Where frames come from: `v4l2` or `v4l2:PATH` (see `hemoscope cameras`), `replay:PATH`, `simulated[:SEED]`, or `simulated:SEED:unnumbered`,
+    /// where only the picture tells fields apart.
+    #[arg(long, value_name = "SOURCE")]
+    pub camera: Option<String>,
+    /// Where the screen is shown: `terminal`, `png:FILE`, `drm` for a display (or `drm:/dev/dri/card0`), `spi` for the board's small panel; may be given several times.
+    #[arg(long, value_name = "PANEL")]
+    pub panel: Vec<String>,
+    /// Size of the screen: 320x240, 480x320 or 800x480.
+    #[arg(long, value_name = "WxH")]
+    pub size: Option<String>,
+    /// Folder that what is counted is written into, field by field, so that it survives a power
+    /// cut (see `hemoscope records`).
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Ends after this many counted fields; without it, the first button (Enter in a terminal) ends
+    /// each smear and starts the next one, until the source ends or on q.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub fields: Option<u32>,
+}
 
 /// Runs the device, as [`runtime::run::run`].
 ///
@@ -16,7 +48,7 @@ use anyhow::Result;
 /// What keeps the device from running: configuration, model, camera, panel.
 pub fn run(arguments: &RunArguments) -> Result<bool> {
     let (settings, refusal) = prepare(arguments)?;
-    runtime::run::run(&settings, refusal)
+    runtime::run::run(&settings, refusal, &mut Output::standard())
 }
 
 /// Configuration, board and options, put together. A board whose description or configuration
@@ -30,7 +62,7 @@ pub fn prepare(arguments: &RunArguments) -> Result<(RunSettings, Option<anyhow::
         Ok(settings) => Ok((settings, None)),
         Err(error) if arguments.board.is_some() => {
             // On the log at once, since there may be no display to show it on.
-            eprintln!("hemoscope: {}", message_of(&error));
+            report_error(&message_of(&error));
             Ok((without_board(arguments, named_size), Some(error)))
         }
         Err(error) => Err(error),
@@ -124,7 +156,6 @@ mod tests {
     use super::*;
     use crate::cli::arguments::{Arguments, Command};
     use clap::Parser;
-    use std::path::PathBuf;
 
     fn arguments(more: &[&str]) -> RunArguments {
         let arguments = ["hemoscope", "run"].iter().chain(more);

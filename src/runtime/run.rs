@@ -28,7 +28,7 @@ use crate::service::{Service, StopSignal};
 use crate::session::{Event, KnownScale, Machine, MachineSettings};
 use crate::ui::model::{Screen, Starting};
 use anyhow::{Context, Result, anyhow};
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
@@ -43,20 +43,24 @@ const REPAIRED_MARK: &str = "/run/hemoscope-card-repaired";
 /// the system does; `Ok(false)` when the run was broken off or something was not counted or not
 /// saved. Without a number of fields, the operator finishes a smear and starts the next one.
 ///
-/// With a `refusal`, nothing is counted: the device shows it, and what can be done about it.
+/// Results are written to `out`. With a `refusal`, nothing is counted: the device shows it, and what
+/// can be done about it.
 ///
 /// # Errors
 /// What keeps the device from running: the refusal, model, camera, panel.
-pub fn run(settings: &RunSettings, refusal: Option<anyhow::Error>) -> Result<bool> {
+pub fn run(
+    settings: &RunSettings,
+    refusal: Option<anyhow::Error>,
+    out: &mut dyn Write,
+) -> Result<bool> {
     let files = TalkFiles::of_system();
-    run_with(settings, refusal, files, &mut io::stdout(), |devices| {
+    run_with(settings, refusal, files, out, |devices| {
         let mut input = Input::start(devices)?;
         Ok(move |_: &Machine| input.next_action())
     })
 }
 
-/// As [`run`], with the files of an updater in `files`, results written to `out` and actions from
-/// elsewhere: `listen` is told which input devices there are to listen to, and what it returns is
+/// As [`run`], with the files of an updater in `files` and actions from elsewhere: `listen` is told which input devices there are to listen to, and what it returns is
 /// asked for actions again and again. Without a board there is no updater.
 ///
 /// # Errors
@@ -391,7 +395,7 @@ mod tests {
             is_card_repaired: false,
             settings: &settings,
             self_report: String::new(),
-            out: &mut io::sink(),
+            out: &mut std::io::sink(),
             results: String::new(),
             switches_off: false,
             fault: None,

@@ -6,16 +6,36 @@ pub mod report;
 mod tests;
 
 use crate::board::{self, BoardDescription};
-use crate::cli::arguments::SelftestArguments;
+use crate::cli::arguments::SharedArguments;
+use crate::cli::output::print;
 use crate::cli::settings::{analysis_settings, load_board_config, load_config};
 use crate::config::Config;
 use crate::panel::PanelKind;
 use crate::record::Clock;
-use anyhow::{Context, Result};
+use anyhow::Result;
+use clap::Args;
 use report::{Check, Report};
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::thread;
+
+/// `hemoscope selftest`.
+#[derive(Debug, Args)]
+pub struct SelftestArguments {
+    #[command(flatten)]
+    pub shared: SharedArguments,
+    /// Description of the board, board.toml: what has to be there.
+    #[arg(long, value_name = "FILE")]
+    pub board: Option<PathBuf>,
+    /// Where frames come from, as for `hemoscope run`.
+    #[arg(long, value_name = "SOURCE")]
+    pub camera: Option<String>,
+    /// Folder that what is counted would be written into.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Writes one line of JSON instead of a table.
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// Tests each part, prints the report, and gives whether the device can be used.
 ///
@@ -38,9 +58,7 @@ pub fn run(arguments: &SelftestArguments) -> Result<bool> {
     } else {
         report.table()
     };
-    io::stdout()
-        .write_all(text.as_bytes())
-        .context("standard output cannot be written")?;
+    print(&text)?;
     Ok(report.is_usable())
 }
 

@@ -1,7 +1,8 @@
 //! `hemoscope update status`, `check`, `install`, `history` and `serve`.
 
+use super::arguments::{CheckArguments, InstallArguments, JsonArguments};
 use super::device::Device;
-use crate::cli::arguments::{CheckArguments, InstallArguments, JsonArguments};
+use crate::cli::output::{print, report_error};
 use crate::device::files::{FolderLock, LockError, lock_folder};
 use crate::service::StopSignal;
 use crate::update::boot::disk::{self, BootDisk};
@@ -17,7 +18,6 @@ use crate::update::{STATE_FILE, UpdateState, ipc_files, rauc};
 use anyhow::{Context, Result, anyhow, bail};
 use serde::Serialize;
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -28,9 +28,7 @@ const LOOK: Duration = Duration::from_secs(1);
 const STOP_LOOK: Duration = Duration::from_millis(100);
 
 fn say(text: &str) -> Result<bool> {
-    io::stdout()
-        .write_all(text.as_bytes())
-        .context("standard output cannot be written")?;
+    print(text)?;
     Ok(true)
 }
 
@@ -41,7 +39,7 @@ fn say(text: &str) -> Result<bool> {
 pub fn serve(folder: &Path) -> Result<bool> {
     let stop = StopSignal::listen().context("signals cannot be listened to")?;
     let (mut updater, _lock) = open_updater(folder)?;
-    eprintln!("hemoscope: the updater waits for a card");
+    report_error(&"the updater waits for a card");
     while !stop.is_raised() {
         updater.turn();
         let next = Instant::now() + LOOK;
@@ -58,7 +56,7 @@ fn open_updater(folder: &Path) -> Result<(Updater<Device>, Option<FolderLock>)> 
     let folder = DiskFolder::new(folder.to_owned());
     // Without the data partition a card is refused, and the screen says why.
     if let Err(error) = folder::make(&folder) {
-        eprintln!("hemoscope: {error}");
+        report_error(&error);
     }
     let lock = lock(folder.path())?;
     let device = Device::open(folder)?;
@@ -69,7 +67,7 @@ fn lock(folder: &Path) -> Result<Option<FolderLock>> {
     match lock_folder(folder) {
         Ok(lock) => Ok(Some(lock)),
         Err(LockError::CannotOpen(error)) => {
-            eprintln!("hemoscope: {} cannot be locked: {error}", folder.display());
+            report_error(&format!("{} cannot be locked: {error}", folder.display()));
             Ok(None)
         }
         Err(LockError::InUse) => bail!(

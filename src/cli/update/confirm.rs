@@ -1,9 +1,10 @@
 //! `hemoscope update confirm`: the boot check on a board, with the health checks of a new version.
 
+use super::arguments::ConfirmArguments;
 use crate::analysis::known_answer;
 use crate::analysis::model::ModelLocation;
 use crate::board::BoardDescription;
-use crate::cli::arguments::ConfirmArguments;
+use crate::cli::output::{print, report_error};
 use crate::cli::settings::model_location;
 use crate::record::{self, Clock};
 use crate::update::boot::disk::{self, BootDisk};
@@ -54,37 +55,44 @@ pub fn run(arguments: &ConfirmArguments, folder: &Path) -> Result<bool> {
         time: clock.stamp(),
     };
     let outcome = check_boot(&mut folder, &mut disk, running, &now, &mut system);
-    match outcome.map_err(|error| disk.error("written", error))? {
+    let outcome = outcome.map_err(|error| disk.error("written", error))?;
+    let text = match &outcome {
         BootOutcome::NoUpdate { is_up: false } => {
             bail!("{UNIT} does not run; slot {running} does not get its tries back")
         }
-        BootOutcome::NoUpdate { is_up: true } => println!("slot {running} works"),
-        BootOutcome::AwaitingRestart => println!("an update waits for the restart"),
+        BootOutcome::NoUpdate { is_up: true } => format!("slot {running} works"),
+        BootOutcome::AwaitingRestart => "an update waits for the restart".to_owned(),
         BootOutcome::Confirmed(result) => {
-            println!("{} in slot {running} is confirmed", result.to);
+            format!("{} in slot {running} is confirmed", result.to)
         }
-        BootOutcome::RolledBack(result) => {
-            println!(
-                "rolled back to {}; {} failed: {}",
-                result.from, result.to, result.reason
-            );
-        }
-        BootOutcome::Interrupted(result) => println!("{}: {}", result.to, result.reason),
-        BootOutcome::TrialFailed(result) => {
-            println!(
-                "{} failed its trial, restarting into {}: {}",
-                result.to, result.from, result.reason
-            );
-            let status = Command::new("systemctl")
-                .args(["--no-block", "reboot"])
-                .status();
-            let status = status.context("the device cannot be restarted; switch it off and on")?;
-            if !status.success() {
-                bail!("the device does not restart ({status}); switch it off and on");
-            }
-        }
+        BootOutcome::RolledBack(result) => format!(
+            "rolled back to {}; {} failed: {}",
+            result.from, result.to, result.reason
+        ),
+        BootOutcome::Interrupted(result) => format!("{}: {}", result.to, result.reason),
+        BootOutcome::TrialFailed(result) => format!(
+            "{} failed its trial, restarting into {}: {}",
+            result.to, result.from, result.reason
+        ),
+    };
+    let printed = print(&(text + "\n"));
+    // Whether that could be printed or not.
+    if let BootOutcome::TrialFailed(_) = outcome {
+        restart()?;
     }
+    printed?;
     Ok(true)
+}
+
+fn restart() -> Result<()> {
+    let status = Command::new("systemctl")
+        .args(["--no-block", "reboot"])
+        .status();
+    let status = status.context("the device cannot be restarted; switch it off and on")?;
+    if !status.success() {
+        bail!("the device does not restart ({status}); switch it off and on");
+    }
+    Ok(())
 }
 
 struct System {
@@ -187,7 +195,7 @@ impl RunningSystem for System {
     }
 
     fn log(&mut self, text: &str) {
-        eprintln!("hemoscope: {text}");
+        report_error(&text);
     }
 }
 

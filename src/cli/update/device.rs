@@ -1,5 +1,6 @@
 //! The device that the updater works on.
 
+use crate::cli::output::report_error;
 use crate::device::files::read_kernel_text;
 use crate::record::Clock;
 use crate::update::boot::disk::{self, BootDisk};
@@ -188,7 +189,7 @@ impl Host for Device {
     }
 
     fn log(&mut self, text: &str) {
-        eprintln!("hemoscope: {text}");
+        report_error(&text);
     }
 }
 

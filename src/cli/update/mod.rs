@@ -1,17 +1,19 @@
 //! `hemoscope update`: what keeps the device's system up to date.
 
+mod arguments;
 mod commands;
 mod confirm;
 mod device;
 mod slots;
 
 use crate::analysis::known_answer;
-use crate::cli::arguments::{UpdateArguments, UpdateCommand};
+use crate::cli::output::print;
 use crate::cli::settings::model_location;
 use crate::config::ModelConfig;
 use crate::network::Network;
-use anyhow::{Context, Result};
-use std::io::{self, Write};
+use anyhow::Result;
+
+pub use arguments::*;
 
 /// Runs one of the commands; `Ok(false)` when it ended but something was not done.
 ///
@@ -31,7 +33,7 @@ pub fn run(arguments: &UpdateArguments) -> Result<bool> {
             let model = model_location(&ModelConfig::default().folder, arguments.model.as_ref());
             let network = Network::load(&model.folder()?)?;
             let answer = serde_json::to_string(&known_answer::count(network)?)?;
-            writeln!(io::stdout(), "{answer}").context("standard output cannot be written")?;
+            print(&(answer + "\n"))?;
             Ok(true)
         }
     }

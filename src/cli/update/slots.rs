@@ -1,11 +1,11 @@
 //! `hemoscope update slots`: the boot state, as RAUC's backend for a boot loader of one's own asks
 //! for it (`bootloader=custom` in its system.conf).
 
-use crate::cli::arguments::{SlotMark, SlotsArguments, SlotsCommand};
+use super::arguments::{SlotMark, SlotsArguments, SlotsCommand};
+use crate::cli::output::print;
 use crate::update::boot::disk::{self, BootDisk, BootDiskError};
 use crate::update::boot::slots::{self, BootState, Running, Slot};
-use anyhow::{Context, Result, bail};
-use std::io::{self, Write};
+use anyhow::{Result, bail};
 
 /// What RAUC calls a system that runs from none of its slots.
 const NO_SLOT_OF_RAUC: &str = "_external_";
@@ -70,6 +70,6 @@ fn describe(state: &BootState) -> String {
 }
 
 fn say(text: &str) -> Result<bool> {
-    writeln!(io::stdout(), "{text}").context("standard output cannot be written")?;
+    print(&format!("{text}\n"))?;
     Ok(true)
 }

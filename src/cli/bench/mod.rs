@@ -1,8 +1,11 @@
 //! `hemoscope bench`: how long each stage from camera to screen takes on this processor.
 
+mod report;
+
 use crate::analysis::analyser::{AnalyseError, Analyser, AnalysisStage, FieldCells, StageObserver};
 use crate::analysis::built_in_frame::{BUILT_IN_FRAME, BUILT_IN_NAME, BUILT_IN_UM_PER_PX};
-use crate::cli::arguments::BenchArguments;
+use crate::cli::arguments::SharedArguments;
+use crate::cli::output::print;
 use crate::cli::settings::{analysis_settings, load_config};
 use crate::config::Config;
 use crate::count::FieldTally;
@@ -18,12 +21,10 @@ use crate::runtime::presenter::{ScreenContext, counting_of};
 use crate::runtime::settings::ScreenSettings;
 use crate::session::{Effect, Event, KnownScale, Machine, MachineSettings, SmearEvent};
 use anyhow::{Context, Result, bail};
-use clap::ValueEnum;
-use serde::Serialize;
+use clap::{Args, ValueEnum};
+use report::{Memory, Report, StageTimes};
 use std::convert::Infallible;
-use std::fmt::Write as _;
-use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// The first bytes of a JPEG.
@@ -32,8 +33,33 @@ const START_OF_JPEG: [u8; 2] = [0xff, 0xd8];
 const WARM_UP_FRAMES: u32 = 3;
 /// The most bytes of a frame.
 const MAX_FRAME_BYTES: u64 = 64 << 20;
-/// Bytes in a megabyte.
-const BYTES_PER_MB: f64 = 1e6;
+
+/// `hemoscope bench`.
+#[derive(Debug, Args)]
+pub struct BenchArguments {
+    #[command(flatten)]
+    pub shared: SharedArguments,
+    /// Frames that are timed.
+    #[arg(long, value_name = "N", default_value_t = 100,
+          value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub frames: u32,
+    /// Threads of the network.
+    #[arg(long, value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u16).range(1..=2))]
+    pub threads: u16,
+    /// A JPEG or PNG file to take instead of the built-in simulated frame of 640x480.
+    #[arg(long, value_name = "FILE")]
+    pub frame: Option<PathBuf>,
+    /// Size of the screen that is drawn: 320x240, 480x320 or 800x480.
+    #[arg(long, value_name = "WxH")]
+    pub size: Option<String>,
+    /// Times this stage only; may be given several times.
+    #[arg(long, value_name = "STAGE", value_enum)]
+    pub stage: Vec<Stage>,
+    /// Writes one line of JSON instead of a table.
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// What is timed, in the order in which a frame passes through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -74,49 +100,6 @@ impl Stage {
     }
 }
 
-/// How long one stage took.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-struct StageTimes {
-    name: &'static str,
-    fastest_ms: f64,
-    median_ms: f64,
-    p99_ms: f64,
-}
-
-/// Memory of this process as the kernel counts it.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-struct Memory {
-    resident_mb: f64,
-    peak_resident_mb: f64,
-}
-
-/// Everything that is printed.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-struct Report {
-    version: &'static str,
-    model: String,
-    kernel: String,
-    threads: u16,
-    frames: u32,
-    frame_width_px: u32,
-    frame_height_px: u32,
-    network_width_px: u32,
-    network_height_px: u32,
-    cells: usize,
-    stages: Vec<StageTimes>,
-    /// One frame after another through the stages that were timed.
-    frames_per_second: f64,
-    /// `None` where the system does not tell.
-    memory: Option<Memory>,
-    /// Of the network for one frame.
-    multiply_accumulates: Option<u64>,
-    /// What the cores that run it could do with this kernel's own instruction, measured;
-    /// `None` where the kernel has none of its own.
-    peak_macs_per_second: Option<f64>,
-    /// The share of that which the network reaches.
-    peak_share: Option<f64>,
-}
-
 /// Times the stages and prints them.
 ///
 /// # Errors
@@ -129,9 +112,7 @@ pub fn run(arguments: &BenchArguments) -> Result<bool> {
     } else {
         report.table()
     };
-    io::stdout()
-        .write_all(text.as_bytes())
-        .context("standard output cannot be written")?;
+    print(&text)?;
     Ok(true)
 }
 
@@ -341,142 +322,6 @@ impl Bench {
             peak_macs_per_second: peak,
             peak_share: network.and_then(share),
             stages,
-        }
-    }
-}
-
-impl StageTimes {
-    fn new(name: &'static str, mut times: Vec<Duration>) -> Self {
-        times.sort_unstable();
-        let at = |permille: usize| {
-            // The nearest rank: the smallest time that so many are not above.
-            let rank = (times.len() * permille).div_ceil(1000).max(1);
-            times
-                .get(rank - 1)
-                .map_or(f64::NAN, |time| time.as_secs_f64() * 1e3)
-        };
-        Self {
-            name,
-            fastest_ms: at(0),
-            median_ms: at(500),
-            p99_ms: at(990),
-        }
-    }
-}
-
-impl Memory {
-    fn of_this_process() -> Option<Self> {
-        Self::from_status(&files::read_kernel_text("/proc/self/status").ok()?)
-    }
-
-    /// Reads `VmRSS` and `VmHWM` (proc_pid_status(5)).
-    fn from_status(status: &str) -> Option<Self> {
-        let megabytes = |key: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(key))?;
-            let kib: f64 = line.strip_suffix("kB")?.trim().parse().ok()?;
-            Some(kib * 1024.0 / BYTES_PER_MB)
-        };
-        Some(Self {
-            resident_mb: megabytes("VmRSS:")?,
-            peak_resident_mb: megabytes("VmHWM:")?,
-        })
-    }
-}
-
-impl Report {
-    fn table(&self) -> String {
-        let mut text = String::new();
-        // Writing to a string cannot fail.
-        let _ = writeln!(
-            text,
-            "hemoscope {}, model {}, kernel {}, threads {}\n\
-             {} frames of {}x{} px, shown to the network at {}x{} px; {} cells in each\n",
-            self.version,
-            self.model,
-            self.kernel,
-            self.threads,
-            self.frames,
-            self.frame_width_px,
-            self.frame_height_px,
-            self.network_width_px,
-            self.network_height_px,
-            self.cells,
-        );
-        let _ = writeln!(text, "{:<10}{:>12}{:>12}", "stage", "median ms", "p99 ms");
-        for stage in &self.stages {
-            let StageTimes {
-                name,
-                median_ms,
-                p99_ms,
-                ..
-            } = stage;
-            let _ = writeln!(text, "{name:<10}{median_ms:>12.3}{p99_ms:>12.3}");
-        }
-        let _ = writeln!(
-            text,
-            "\n{:.1} frames a second, one after another",
-            self.frames_per_second
-        );
-        let _ = match self.memory {
-            Some(memory) => writeln!(
-                text,
-                "{:.1} MB resident, {:.1} MB at the most",
-                memory.resident_mb, memory.peak_resident_mb
-            ),
-            None => writeln!(
-                text,
-                "memory: this system does not tell (/proc/self/status)"
-            ),
-        };
-        let _ = match (self.peak_share, self.peak_macs_per_second) {
-            (Some(share), Some(peak)) => writeln!(
-                text,
-                "the network reaches {:.0} % of the measured peak of {}, {:.0} billion \
-                 multiply-accumulates a second",
-                100.0 * share,
-                self.kernel,
-                peak / 1e9
-            ),
-            _ => writeln!(
-                text,
-                "share of the processor's peak: not known for the kernel {}, or not timed",
-                self.kernel
-            ),
-        };
-        text
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn percentiles_are_the_nearest_rank() {
-        let times = |count: u64| (1..=count).rev().map(Duration::from_millis).collect();
-        let cases: [(u64, f64, f64); 4] = [
-            (1, 1.0, 1.0),
-            (2, 1.0, 2.0),
-            (100, 50.0, 99.0),
-            (1000, 500.0, 990.0),
-        ];
-        for (count, median_ms, p99_ms) in cases {
-            let found = StageTimes::new("network", times(count));
-            let near = |a: f64, b: f64| (a - b).abs() < 1e-9;
-            assert!(near(found.fastest_ms, 1.0), "{count}: {found:?}");
-            assert!(near(found.median_ms, median_ms), "{count}: {found:?}");
-            assert!(near(found.p99_ms, p99_ms), "{count}: {found:?}");
-        }
-    }
-
-    #[test]
-    fn memory_is_read_from_the_status_file() {
-        let status = "Name:\tx\nVmHWM:\t   20000 kB\nVmRSS:\t   10000 kB\nThreads:\t1\n";
-        let memory = Memory::from_status(status).unwrap();
-        assert_eq!(memory.resident_mb, 10.24);
-        assert_eq!(memory.peak_resident_mb, 20.48);
-        for broken in ["", "VmRSS:\t1 kB\n", "VmRSS:\tx kB\nVmHWM:\t1 kB\n"] {
-            assert_eq!(Memory::from_status(broken), None, "{broken:?}");
         }
     }
 }
