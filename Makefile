@@ -31,6 +31,8 @@ MODEL := models/smear-resnet
 VERSION ?=
 # A release's own keys: RELEASE=1 KEYRING=FILE CERT=FILE KEY=FILE, see docs/release.md.
 export VERSION RELEASE KEYRING CERT KEY INTERMEDIATE NOTES
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS ?= $(patsubst fuzz/fuzz_targets/%.rs,%,$(wildcard fuzz/fuzz_targets/*.rs))
 SEED ?= 7
 FIELDS ?= 40
 SIZE ?= 480x320
@@ -136,15 +138,26 @@ kernel-parity: setup ## Compares the kernels on CASES random convolutions from S
 	KERNEL_PARITY_CASES=$(or $(CASES),20000) KERNEL_PARITY_SEED=$(or $(SEED_FROM),$(shell date +%s)) \
 	  KERNEL_PARITY_THREADS=3 cargo test --release --manifest-path tests/kernel_parity/Cargo.toml
 
+.PHONY: fuzz
+fuzz: setup $(TOOLS)/bin/cargo-fuzz ## Feeds what reads bytes from outside with mutated input: FUZZ_SECONDS=600, FUZZ_TARGETS="jpeg png"
+	FUZZ_INPUT="$(FUZZ_INPUT)" scripts/fuzz $(TOOLS)/bin/cargo-fuzz $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
+.PHONY: fuzz-build
+fuzz-build: setup ## Builds the fuzz targets without instrumentation and runs each over its corpus once
+	cargo build --locked --manifest-path fuzz/Cargo.toml --target-dir "$(TARGET)/fuzz"
+	for target in $(FUZZ_TARGETS); do "$(TARGET)/fuzz/debug/$$target" "fuzz/corpus/$$target"/*; done
+
 .PHONY: format
 format: $(VENV)/ruff-installed ## Formats Rust and Python
 	cargo fmt
+	cargo fmt --manifest-path fuzz/Cargo.toml
 	$(VENV)/bin/ruff format models/training
 	$(VENV)/bin/ruff format --config models/training/pyproject.toml board
 
 .PHONY: format-check
 format-check:
 	cargo fmt --check
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
 
 .PHONY: clippy
 clippy: setup ## Lints Rust; a warning is an error
@@ -249,6 +262,9 @@ setup: ## Installs the system's packages that building and testing need
 
 $(TOOLS)/bin/cargo-deny:
 	CARGO_PROFILE_DEV_DEBUG=false cargo install --debug cargo-deny --version 0.20.2 --locked --root $(TOOLS)
+
+$(TOOLS)/bin/cargo-fuzz:
+	CARGO_PROFILE_DEV_DEBUG=false cargo install --debug cargo-fuzz --version 0.13.2 --locked --root $(TOOLS)
 
 $(VENV)/bin/python:
 	python3 -m venv $(VENV) || { echo "python3 needs its venv module: apt-get install python3-venv" >&2; exit 1; }
