@@ -2,6 +2,7 @@
 
 use clap::Parser;
 use hemoscope::cli::{self, arguments::Arguments};
+use hemoscope::service;
 use std::process::ExitCode;
 
 /// Done, with findings: some inputs were not counted, or a check failed.
@@ -10,11 +11,12 @@ const FINDINGS: u8 = 1;
 const FAILED: u8 = 2;
 
 fn main() -> ExitCode {
+    service::log::start();
     match cli::run(&Arguments::parse()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(FINDINGS),
         Err(error) => {
-            cli::output::report_error(&cli::message_of(&error));
+            log::error!("{}", cli::message_of(&error));
             ExitCode::from(FAILED)
         }
     }

@@ -1,6 +1,6 @@
 //! `hemoscope config`: the documented defaults, and a check of a file.
 
-use crate::cli::output::{print, report_error};
+use crate::cli::output::print;
 use crate::config::{Config, ConfigError};
 use anyhow::Result;
 use clap::Args;
@@ -34,7 +34,7 @@ pub fn run(arguments: &ConfigArguments) -> Result<bool> {
         }
         Err(error @ ConfigError::Unreadable { .. }) => Err(error.into()),
         Err(mistake) => {
-            report_error(&mistake);
+            log::error!("{mistake}");
             Ok(false)
         }
     }

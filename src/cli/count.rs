@@ -7,7 +7,7 @@ use crate::analysis::settings::AnalysisSettings;
 use crate::cli::arguments::SharedArguments;
 use crate::cli::input_paths::{self, InputError, PathLines};
 use crate::cli::ordered_workers::in_order;
-use crate::cli::output::{self, Output};
+use crate::cli::output::Output;
 use crate::cli::settings::{analysis_settings, load_config};
 use crate::cli::table;
 use crate::count::{CountRules, FieldTally, SmearTally};
@@ -359,7 +359,7 @@ impl Report {
 
     fn report_error(&mut self, message: &str) {
         self.not_counted += 1;
-        self.progress.suspend(|| output::report_error(&message));
+        self.progress.suspend(|| log::error!("{message}"));
     }
 
     fn finish(mut self, rules: &CountRules) -> Result<bool> {

@@ -1,7 +1,6 @@
 //! Standard output and the messages of every command.
 
 use anyhow::{Context, Result};
-use std::fmt::Display;
 use std::io::{self, Stdout, Write};
 
 /// Where a command writes its results. A reader that goes away early, such as `head`, has what it
@@ -77,11 +76,6 @@ impl<W: Write> Write for Output<W> {
 /// As [`Output::print`].
 pub fn print(text: &str) -> Result<()> {
     Output::standard().print(text)
-}
-
-/// Tells the operator on standard error what went wrong. Where that is closed, nobody can be told.
-pub fn report_error(message: &dyn Display) {
-    let _ = writeln!(io::stderr(), "hemoscope: {message}");
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use crate::board::BoardDescription;
 use crate::cli::arguments::SharedArguments;
 use crate::cli::message_of;
-use crate::cli::output::{Output, report_error};
+use crate::cli::output::Output;
 use crate::cli::settings::{analysis_settings, load_board_config, load_config};
 use crate::config::{Config, PanelConfig};
 use crate::panel::ScreenSize;
@@ -62,7 +62,7 @@ pub fn prepare(arguments: &RunArguments) -> Result<(RunSettings, Option<anyhow::
         Ok(settings) => Ok((settings, None)),
         Err(error) if arguments.board.is_some() => {
             // On the log at once, since there may be no display to show it on.
-            report_error(&message_of(&error));
+            log::error!("{}", message_of(&error));
             Ok((without_board(arguments, named_size), Some(error)))
         }
         Err(error) => Err(error),

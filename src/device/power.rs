@@ -22,7 +22,7 @@ const REMEDY: &str = "run hemoscope as root, or cut the power now";
 /// # Errors
 /// The system does not do it.
 pub fn switch_off(is_stopped: impl Fn() -> bool) -> Result<()> {
-    eprintln!("hemoscope: switching the device off");
+    log::info!("switching the device off");
     match env::var_os(FOLDER_VARIABLE) {
         Some(folder) => ask_for_power_off(&PathBuf::from(folder), is_stopped, BEGIN_LIMIT),
         None => {

@@ -64,7 +64,7 @@ fn listen(mut reader: Reader<KernelInput>, actions: &SyncSender<Action>, stopped
             let _ = actions.try_send(action);
         });
         for news in reader.news.drain(..) {
-            eprintln!("hemoscope: {news}");
+            log::info!("{news}");
         }
         if stopped.recv_timeout(POLL_INTERVAL) != Err(RecvTimeoutError::Timeout) {
             return;

@@ -60,7 +60,7 @@ impl RetryingPanel {
                     if let Some(percent) = self.brightness_percent
                         && let Err(error) = panel.set_brightness(percent)
                     {
-                        eprintln!("hemoscope: {error}");
+                        log::error!("{error}");
                     }
                     let all_rows = 0..self.picture_px.1;
                     return self.panel.insert(panel).present(canvas, &[all_rows]);

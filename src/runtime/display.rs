@@ -132,7 +132,7 @@ impl Display {
             if watched.panel.device().is_some()
                 && let Err(error) = watched.set_brightness(percent)
             {
-                eprintln!("hemoscope: {error}");
+                log::error!("{error}");
             }
         }
     }
@@ -143,7 +143,7 @@ impl Display {
             if let Some(percent) = watched.next_brightness()
                 && let Err(error) = watched.set_brightness(percent)
             {
-                eprintln!("hemoscope: {error}");
+                log::error!("{error}");
             }
         }
     }
@@ -187,7 +187,7 @@ impl Display {
         };
         for watched in &mut self.panels {
             if let Some(news) = watched.present(canvas, changed)? {
-                eprintln!("hemoscope: {news}");
+                log::warn!("{news}");
             }
         }
         self.tell_light();
@@ -204,7 +204,7 @@ impl Display {
         if let Err(reason) = light.tell(is_dark, Instant::now())
             && self.light_trouble.as_ref() != Some(&reason)
         {
-            eprintln!("hemoscope: {reason}");
+            log::error!("{reason}");
             self.light_trouble = Some(reason);
         }
     }

@@ -17,13 +17,13 @@ pub struct RunRecorder {
 }
 
 impl RunRecorder {
-    /// Opens the records below a data folder. What there is to say about an earlier run is said
-    /// on standard error.
+    /// Opens the records below a data folder. What there is to say about an earlier run goes
+    /// into the log.
     pub fn start(data: Option<&Path>) -> Self {
         let kept = data.map(|data| {
             let (recorder, notes) = Recorder::start(data.to_owned());
             for note in notes {
-                eprintln!("hemoscope: {note}");
+                log::warn!("{note}");
             }
             (recorder, records_folder(data))
         });

@@ -169,8 +169,8 @@ fn open_display(settings: &RunSettings, size: ScreenSize, stop: &StopSignal) -> 
 fn is_card_repaired(mark: &Path) -> bool {
     let is_repaired = mark.exists();
     if is_repaired {
-        eprintln!(
-            "hemoscope: the data partition was damaged and has been repaired; see whether results \
+        log::warn!(
+            "the data partition was damaged and has been repaired; see whether results \
              are missing with `hemoscope records DIR list`, and look into its lost+found"
         );
     }
@@ -187,7 +187,7 @@ fn blink(light: Option<FaultLight>, stop: &StopSignal) {
         if let Err(reason) = light.tell(true, Instant::now())
             && trouble.as_ref() != Some(&reason)
         {
-            eprintln!("hemoscope: {reason}");
+            log::error!("{reason}");
             trouble = Some(reason);
         }
         thread::sleep(TICK);

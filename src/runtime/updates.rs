@@ -123,7 +123,7 @@ impl Updates {
             Ok(state) => Some(state.unwrap_or_default()),
             Err(error) => {
                 let path = self.files.state.display();
-                eprintln!("hemoscope: {path} is not understood ({error}), and passed over");
+                log::error!("{path} is not understood ({error}), and passed over");
                 None
             }
         }
@@ -143,8 +143,8 @@ impl Updates {
             }
             // Said once, tried again.
             Err(error) if !std::mem::replace(&mut self.has_failed, true) => {
-                eprintln!(
-                    "hemoscope: the updater cannot be told of the device: {}",
+                log::error!(
+                    "the updater cannot be told of the device: {}",
                     not_written(&self.files.facts, &error)
                 );
             }
@@ -156,8 +156,8 @@ impl Updates {
     pub(super) fn answer(&self, answer: &Answer) -> bool {
         let told = publish(&self.files.answer, answer);
         if let Err(error) = &told {
-            eprintln!(
-                "hemoscope: the updater cannot be answered: {}",
+            log::error!(
+                "the updater cannot be answered: {}",
                 not_written(&self.files.answer, error)
             );
         }

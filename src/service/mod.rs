@@ -1,7 +1,8 @@
 //! The edge to the service manager: that the device is ready, what it is doing, that it is alive,
-//! and that it is to stop.
+//! that it is to stop, and what goes into the log.
 
 mod liveness;
+pub mod log;
 mod stop;
 
 pub use liveness::{Beat, BeatAges, Heartbeats, is_alive};
@@ -84,9 +85,8 @@ impl Service {
         if let Err(error) = sd_notify::notify(what)
             && !std::mem::replace(&mut self.has_failed, true)
         {
-            eprintln!(
-                "hemoscope: the service manager cannot be told how the device is: {error}; check \
-                 NOTIFY_SOCKET"
+            ::log::error!(
+                "the service manager cannot be told how the device is: {error}; check NOTIFY_SOCKET"
             );
         }
     }

@@ -2,7 +2,7 @@
 
 use super::arguments::{CheckArguments, InstallArguments, JsonArguments};
 use super::device::Device;
-use crate::cli::output::{print, report_error};
+use crate::cli::output::print;
 use crate::device::files::{FolderLock, LockError, lock_folder};
 use crate::service::StopSignal;
 use crate::update::boot::disk::{self, BootDisk};
@@ -39,7 +39,7 @@ fn say(text: &str) -> Result<bool> {
 pub fn serve(folder: &Path) -> Result<bool> {
     let stop = StopSignal::listen().context("signals cannot be listened to")?;
     let (mut updater, _lock) = open_updater(folder)?;
-    report_error(&"the updater waits for a card");
+    log::info!("the updater waits for a card");
     while !stop.is_raised() {
         updater.turn();
         let next = Instant::now() + LOOK;
@@ -56,7 +56,7 @@ fn open_updater(folder: &Path) -> Result<(Updater<Device>, Option<FolderLock>)> 
     let folder = DiskFolder::new(folder.to_owned());
     // Without the data partition a card is refused, and the screen says why.
     if let Err(error) = folder::make(&folder) {
-        report_error(&error);
+        log::error!("{error}");
     }
     let lock = lock(folder.path())?;
     let device = Device::open(folder)?;
@@ -67,7 +67,7 @@ fn lock(folder: &Path) -> Result<Option<FolderLock>> {
     match lock_folder(folder) {
         Ok(lock) => Ok(Some(lock)),
         Err(LockError::CannotOpen(error)) => {
-            report_error(&format!("{} cannot be locked: {error}", folder.display()));
+            log::error!("{} cannot be locked: {error}", folder.display());
             Ok(None)
         }
         Err(LockError::InUse) => bail!(

@@ -4,7 +4,7 @@ use super::arguments::ConfirmArguments;
 use crate::analysis::known_answer;
 use crate::analysis::model::ModelLocation;
 use crate::board::BoardDescription;
-use crate::cli::output::{print, report_error};
+use crate::cli::output::print;
 use crate::cli::settings::model_location;
 use crate::record::{self, Clock};
 use crate::update::boot::disk::{self, BootDisk};
@@ -195,7 +195,7 @@ impl RunningSystem for System {
     }
 
     fn log(&mut self, text: &str) {
-        report_error(&text);
+        log::warn!("{text}");
     }
 }
 

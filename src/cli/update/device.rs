@@ -1,6 +1,5 @@
 //! The device that the updater works on.
 
-use crate::cli::output::report_error;
 use crate::device::files::read_kernel_text;
 use crate::record::Clock;
 use crate::update::boot::disk::{self, BootDisk};
@@ -189,7 +188,7 @@ impl Host for Device {
     }
 
     fn log(&mut self, text: &str) {
-        report_error(&text);
+        log::warn!("{text}");
     }
 }
 
