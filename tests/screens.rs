@@ -7,6 +7,7 @@ use embedded_graphics::primitives::Rectangle;
 use hemoscope::analysis::scale::ScaleEstimate;
 use hemoscope::camera::Unavailable;
 use hemoscope::cell::{BoundingBox, Cell, CellClass, PerClass};
+use hemoscope::count::{Figure, Interval, TooFewCells};
 use hemoscope::device::calendar::CivilTime;
 use hemoscope::image::frame::Frame;
 use hemoscope::language::{Language, TextId};
@@ -148,13 +149,22 @@ fn by_class<T: Copy>(rbc: T, wbc: T, plt: T) -> PerClass<T> {
     })
 }
 
-fn ratio(value: u64, low: u64, high: u64, n: u64) -> Option<Reading> {
-    Some(Reading::Known(Estimate {
-        value: Decimal::tenths(value),
-        low: Decimal::tenths(low),
-        high: Decimal::tenths(high),
-        n,
-    }))
+type Outcome = Result<Figure, TooFewCells>;
+
+fn count(count: u32, low: f64, high: f64) -> Outcome {
+    Ok(Figure::of_count(count, Interval { low, high }))
+}
+
+fn ratio(value: f64, low: f64, high: f64, n: u32) -> Option<Outcome> {
+    Some(Ok(Figure::of_ratio(value, Interval { low, high }, n)))
+}
+
+fn few(counted: u32) -> Outcome {
+    Err(TooFewCells {
+        class: None,
+        counted,
+        needed: 10,
+    })
 }
 
 const USABLE: Quality = Quality {
@@ -211,12 +221,12 @@ fn normal(field: &Field, language: Language) -> Counting<'_> {
         quality: Some(USABLE),
         scale: estimated(0.123, 0.065),
         counts: by_class(
-            Reading::Known(Estimate::of_count(5012, 4874, 5153)),
-            Reading::Known(Estimate::of_count(31, 21, 44)),
-            Reading::Known(Estimate::of_count(181, 156, 209)),
+            count(5012, 4874.0, 5153.0),
+            count(31, 21.0, 44.0),
+            count(181, 156.0, 209.0),
         ),
         uncertain: 14,
-        per_1000_rbc: by_class(None, ratio(62, 42, 88, 31), ratio(361, 310, 418, 181)),
+        per_1000_rbc: by_class(None, ratio(6.2, 4.2, 8.8, 31), ratio(36.1, 31.0, 41.8, 181)),
         fields: Fields {
             counted: 26,
             wanted: Some(40),
@@ -242,17 +252,9 @@ fn too_few(field: &Field, language: Language) -> Counting<'_> {
             ..USABLE
         }),
         scale: calibrated(0.098),
-        counts: by_class(
-            Reading::Known(Estimate::of_count(164, 140, 191)),
-            Reading::TooFew { n: 1 },
-            Reading::TooFew { n: 4 },
-        ),
+        counts: by_class(count(164, 140.0, 191.0), few(1), few(4)),
         uncertain: 2,
-        per_1000_rbc: by_class(
-            None,
-            Some(Reading::TooFew { n: 1 }),
-            Some(Reading::TooFew { n: 4 }),
-        ),
+        per_1000_rbc: by_class(None, Some(few(1)), Some(few(4))),
         fields: Fields {
             counted: 1,
             wanted: Some(40),
@@ -300,15 +302,15 @@ fn warning(field: &Field, language: Language) -> Counting<'_> {
         }),
         scale: KnownScale::Unknown,
         counts: by_class(
-            Reading::Known(Estimate::of_count(124_312, 123_622, 125_005)),
-            Reading::Known(Estimate::of_count(10_312, 10_114, 10_513)),
-            Reading::Known(Estimate::of_count(4_488, 4_358, 4_621)),
+            count(124_312, 123_622.0, 125_005.0),
+            count(10_312, 10_114.0, 10_513.0),
+            count(4_488, 4_358.0, 4_621.0),
         ),
         uncertain: 8_214,
         per_1000_rbc: by_class(
             None,
-            ratio(830, 814, 846, 10_312),
-            ratio(2361, 2350, 2372, 4_488),
+            ratio(83.0, 81.4, 84.6, 10_312),
+            ratio(236.1, 235.0, 237.2, 4_488),
         ),
         fields: Fields {
             counted: 412,
@@ -347,7 +349,7 @@ fn empty<'a>(field: &'a Field, language: Language) -> Counting<'a> {
         preview: None,
         quality: None,
         scale: KnownScale::Unknown,
-        counts: PerClass::from_fn(|_| Reading::TooFew { n: 0 }),
+        counts: PerClass::from_fn(|_| few(0)),
         uncertain: 0,
         per_1000_rbc: by_class(None, None, None),
         fields: Fields::default(),
@@ -812,15 +814,11 @@ fn an_unfinished_run_never_looks_finished() {
 #[test]
 fn hostile_content_is_drawn_without_panic() {
     let field = field();
-    let huge = Estimate {
-        value: Decimal {
-            scaled: u64::MAX,
-            decimals: 255,
-        },
-        low: Decimal::whole(u64::MAX),
-        high: Decimal::tenths(u64::MAX),
-        n: u64::MAX,
+    let endless = Interval {
+        low: f64::NAN,
+        high: f64::INFINITY,
     };
+    let huge = Figure::of_ratio(f64::MAX, endless, u32::MAX);
     let mut cells = field.cells.clone();
     cells[0].bounds = BoundingBox {
         x0_q4: i32::MAX,
@@ -847,9 +845,9 @@ fn hostile_content_is_drawn_without_panic() {
             ..USABLE
         }),
         scale: estimated(f64::MAX, f64::INFINITY),
-        counts: PerClass::from_fn(|_| Reading::Known(huge)),
+        counts: PerClass::from_fn(|_| Ok(huge)),
         uncertain: u64::MAX,
-        per_1000_rbc: PerClass::from_fn(|_| Some(Reading::Known(huge))),
+        per_1000_rbc: PerClass::from_fn(|_| Some(Ok(huge))),
         fields: Fields {
             counted: u32::MAX,
             wanted: Some(0),

@@ -1,7 +1,7 @@
 //! A summary as text for a terminal or a log.
 
 use crate::RESEARCH_USE_NOTICE;
-use crate::count::{ClassSummary, Summary};
+use crate::count::{ClassSummary, Figure, Summary, TooFewCells};
 use std::fmt::Write;
 
 /// Lays a summary out: a row for each class, then what qualifies the numbers.
@@ -31,7 +31,7 @@ pub fn summary_table(summary: &Summary, notes: &[String], not_counted: u64) -> S
             &seen,
             &count,
             &ratio,
-            &class.share.to_string(),
+            &figure_text(class.share),
         ]);
     }
     let uncertain = summary.uncertain.to_string();
@@ -50,14 +50,17 @@ pub fn summary_table(summary: &Summary, notes: &[String], not_counted: u64) -> S
 
 /// The interval alone: the number stands in its own column.
 fn count_text(class: &ClassSummary) -> String {
-    match class.count {
-        crate::count::Estimate::Known { interval, .. } => interval.to_string(),
-        crate::count::Estimate::TooFewCells { .. } => class.count.to_string(),
-    }
+    class
+        .count
+        .map_or_else(|few| few.to_string(), |figure| figure.interval_text())
 }
 
 fn ratio_text(class: &ClassSummary) -> String {
     class
         .per_1000_rbc
-        .map_or_else(|| "-".to_owned(), |ratio| ratio.to_string())
+        .map_or_else(|| "-".to_owned(), figure_text)
+}
+
+fn figure_text(figure: Result<Figure, TooFewCells>) -> String {
+    figure.map_or_else(|few| few.to_string(), |figure| figure.to_string())
 }

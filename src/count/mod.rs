@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cells of a field -> border -> FieldTally -> SmearTally -> Summary
-//!                                              dispersion, interval
+//!                                              dispersion, interval, figure
 //! ```
 //!
 //! Everything here is a pure function of its arguments. The arithmetic is `f64` with the `libm`
@@ -10,19 +10,19 @@
 
 mod border;
 mod dispersion;
-mod display;
 mod distribution;
+mod figure;
 mod interval;
 mod tally;
 
 pub use border::{Border, BorderError, BorderRule};
 pub use dispersion::{Dispersion, count_dispersion, ratio_dispersion};
-pub use display::format_figure;
+pub use figure::{Figure, FigureFlags, TooFewCells};
 pub use interval::{
     Confidence, ConfidenceError, Interval, cells_for_relative_half_width, poisson_interval,
     proportion_interval, ratio_interval,
 };
 pub use tally::{
-    ClassSummary, CountRules, Estimate, FieldTally, MAX_CELLS, MAX_FIELDS, Progress, SmearTally,
-    Summary, TallyError, Warning, Warnings,
+    ClassSummary, CountRules, FieldTally, MAX_CELLS, MAX_FIELDS, Progress, SmearTally, Summary,
+    TallyError, Warning, Warnings,
 };

@@ -1,12 +1,14 @@
 //! Counts over the fields of a smear, and what may be said about them.
 
 use super::dispersion::{Dispersion, count_dispersion, ratio_dispersion};
+use super::figure::{Figure, FigureFlags, TooFewCells};
 use super::interval::{
     Confidence, Interval, cells_for_relative_half_width, poisson_interval, proportion_interval,
     ratio_interval,
 };
 use crate::cell::{Cell, CellClass, PerClass};
 use std::borrow::Borrow;
+use std::fmt;
 use thiserror::Error;
 
 /// The most cells of one smear, uncertain ones included: more than its monolayer holds.
@@ -159,9 +161,12 @@ impl PairSums {
         self.squares_by_pair += square(chosen) / f64::from(pair);
     }
 
-    fn widening(&self) -> f64 {
+    fn dispersion(&self) -> Option<Dispersion> {
         ratio_dispersion(self.fields, self.chosen, self.others, self.squares_by_pair)
-            .map_or(1.0, |dispersion| dispersion.widening())
+    }
+
+    fn widening(&self) -> f64 {
+        widening_of(self.dispersion())
     }
 
     /// Chosen cells by others.
@@ -175,20 +180,23 @@ impl PairSums {
     }
 
     /// The share of the chosen cells in percent, where there are cells enough.
-    fn share_percent(&self, rules: &CountRules) -> Estimate {
-        let (have, need) = (self.chosen + self.others, rules.needed_reference_cells());
-        if have < need {
-            return Estimate::TooFewCells {
-                class: None,
-                have,
-                need,
-            };
-        }
-        Estimate::Known {
-            value: 100.0 * f64::from(self.chosen) / f64::from(have),
-            interval: self.share(rules.confidence).scaled(100.0),
-            n: have,
-        }
+    fn share_percent(&self, rules: &CountRules) -> Result<Figure, TooFewCells> {
+        let cells = self.chosen + self.others;
+        require_cells(None, cells, rules.needed_reference_cells())?;
+        let value = 100.0 * f64::from(self.chosen) / f64::from(cells);
+        let interval = self.share(rules.confidence).scaled(100.0);
+        Ok(Figure::of_ratio(value, interval, cells).with_flags(self.flags()))
+    }
+
+    /// The ratio of the chosen cells to 1000 others, where there are others.
+    fn per_1000(&self, rules: &CountRules) -> Figure {
+        let value = 1000.0 * f64::from(self.chosen) / f64::from(self.others);
+        let interval = self.ratio(rules.confidence).scaled(1000.0);
+        Figure::of_ratio(value, interval, self.chosen).with_flags(self.flags())
+    }
+
+    fn flags(&self) -> FigureFlags {
+        flags_of(self.dispersion())
     }
 }
 
@@ -269,12 +277,12 @@ impl SmearTally {
 
     fn class_summary(&self, class: CellClass, rules: &CountRules) -> ClassSummary {
         let dispersion = self.dispersion(class);
-        let widening = dispersion.map_or(1.0, |dispersion| dispersion.widening());
+        let widening = widening_of(dispersion);
         let per_1000_rbc = (class != CellClass::Rbc).then(|| self.per_1000_rbc(class, rules));
         ClassSummary {
             class,
             seen: self.class(class),
-            count: self.count(class, widening, rules),
+            count: self.count(class, dispersion, rules),
             per_1000_rbc,
             share: self.against_others[class].share_percent(rules),
             dispersion,
@@ -291,34 +299,26 @@ impl SmearTally {
         )
     }
 
-    fn count(&self, class: CellClass, widening: f64, rules: &CountRules) -> Estimate {
-        let have = self.class(class);
-        self.too_few(class, rules.needed_cells())
-            .unwrap_or_else(|| Estimate::Known {
-                value: f64::from(have),
-                interval: poisson_interval(have, widening, rules.confidence),
-                n: have,
-            })
+    fn count(
+        &self,
+        class: CellClass,
+        dispersion: Option<Dispersion>,
+        rules: &CountRules,
+    ) -> Result<Figure, TooFewCells> {
+        let count = self.require(class, rules.needed_cells())?;
+        let interval = poisson_interval(count, widening_of(dispersion), rules.confidence);
+        Ok(Figure::of_count(count, interval).with_flags(flags_of(dispersion)))
     }
 
-    fn per_1000_rbc(&self, class: CellClass, rules: &CountRules) -> Estimate {
-        let pair = &self.against_red[class];
-        self.too_few(CellClass::Rbc, rules.needed_reference_cells())
-            .or_else(|| self.too_few(class, rules.needed_cells()))
-            .unwrap_or_else(|| Estimate::Known {
-                value: 1000.0 * f64::from(pair.chosen) / f64::from(pair.others),
-                interval: pair.ratio(rules.confidence).scaled(1000.0),
-                n: pair.chosen,
-            })
+    fn per_1000_rbc(&self, class: CellClass, rules: &CountRules) -> Result<Figure, TooFewCells> {
+        self.require(CellClass::Rbc, rules.needed_reference_cells())?;
+        self.require(class, rules.needed_cells())?;
+        Ok(self.against_red[class].per_1000(rules))
     }
 
-    fn too_few(&self, class: CellClass, need: u32) -> Option<Estimate> {
-        let have = self.class(class);
-        (have < need).then_some(Estimate::TooFewCells {
-            class: Some(class),
-            have,
-            need,
-        })
+    /// The certain cells of a class, where they are enough.
+    fn require(&self, class: CellClass, needed: u32) -> Result<u32, TooFewCells> {
+        require_cells(Some(class), self.class(class), needed)
     }
 
     fn progress(&self, class: CellClass, widening: f64, rules: &CountRules) -> Progress {
@@ -385,33 +385,6 @@ impl SmearTally {
     }
 }
 
-/// A figure that may stand, or why none does.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Estimate {
-    /// A figure with its interval and the number of cells it rests on.
-    Known {
-        value: f64,
-        interval: Interval,
-        n: u32,
-    },
-    /// No figure: too few cells of a class, or of all classes together (`None`).
-    TooFewCells {
-        class: Option<CellClass>,
-        have: u32,
-        need: u32,
-    },
-}
-
-impl Estimate {
-    /// The figure, where there is one.
-    pub fn value(&self) -> Option<f64> {
-        match self {
-            Estimate::Known { value, .. } => Some(*value),
-            Estimate::TooFewCells { .. } => None,
-        }
-    }
-}
-
 /// How far counting has come towards the target precision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
@@ -427,14 +400,14 @@ pub struct Progress {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ClassSummary {
     pub class: CellClass,
-    /// Certain cells seen and counted, whether or not they suffice for an estimate.
+    /// Certain cells seen and counted, whether or not they suffice for a figure.
     pub seen: u32,
     /// The count, with the interval for its expected value over the same fields.
-    pub count: Estimate,
+    pub count: Result<Figure, TooFewCells>,
     /// Cells per 1000 red cells; `None` for red cells themselves.
-    pub per_1000_rbc: Option<Estimate>,
+    pub per_1000_rbc: Option<Result<Figure, TooFewCells>>,
     /// Share of all certain cells, in percent.
-    pub share: Estimate,
+    pub share: Result<Figure, TooFewCells>,
     /// The test for uneven fields, where fields and cells suffice for it.
     pub dispersion: Option<Dispersion>,
     pub progress: Progress,
@@ -449,7 +422,7 @@ pub struct Summary {
     /// Uncertain cells seen and counted.
     pub uncertain: u32,
     /// Share of uncertain cells among all counted cells, in percent.
-    pub uncertain_share: Estimate,
+    pub uncertain_share: Result<Figure, TooFewCells>,
     pub warnings: Warnings,
 }
 
@@ -490,6 +463,56 @@ pub enum Warning {
     },
     /// Cells of a class lie unevenly over the fields; `index` is variance by mean.
     UnevenFields { class: CellClass, index: f64 },
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Warning::TooManyWhiteCells { wbc, rbc, limit } => write!(
+                formatter,
+                "{wbc} white to {rbc} red cells is more than a smear can plausibly hold (limit 1 \
+                 to {:.0}): the stain may be one that the model does not know; look at the cells \
+                 before you trust any count",
+                1.0 / limit
+            ),
+            Warning::ManyUncertain {
+                uncertain,
+                cells,
+                limit,
+            } => write!(
+                formatter,
+                "{uncertain} of {cells} cells are uncertain, over the limit of {:.0} %: check \
+                 focus, light and stain, and look at the uncertain cells",
+                limit * 100.0
+            ),
+            Warning::UnevenFields { class, index } => write!(
+                formatter,
+                "{class} lie unevenly over the fields (variance {index:.1} times the mean): the \
+                 intervals are widened; count more fields, spread over the monolayer"
+            ),
+        }
+    }
+}
+
+fn require_cells(class: Option<CellClass>, counted: u32, needed: u32) -> Result<u32, TooFewCells> {
+    if counted < needed {
+        return Err(TooFewCells {
+            class,
+            counted,
+            needed,
+        });
+    }
+    Ok(counted)
+}
+
+fn widening_of(dispersion: Option<Dispersion>) -> f64 {
+    dispersion.map_or(1.0, |dispersion| dispersion.widening())
+}
+
+fn flags_of(dispersion: Option<Dispersion>) -> FigureFlags {
+    FigureFlags {
+        is_overdispersed: dispersion.is_some_and(|dispersion| dispersion.is_uneven()),
+    }
 }
 
 fn square(count: u32) -> f64 {
@@ -566,17 +589,13 @@ mod tests {
             for rules in [CountRules::default(), lenient] {
                 let summary = smear(fields.clone()).summary(&rules);
                 for class in summary.classes.values() {
-                    assert_eq!(class.count.value(), None, "{class:?}");
-                    assert_eq!(class.share.value(), None, "{class:?}");
-                    assert!(
-                        class
-                            .per_1000_rbc
-                            .is_none_or(|ratio| ratio.value().is_none())
-                    );
+                    assert!(class.count.is_err(), "{class:?}");
+                    assert!(class.share.is_err(), "{class:?}");
+                    assert!(class.per_1000_rbc.is_none_or(|ratio| ratio.is_err()));
                     assert_eq!(class.dispersion, None);
                     assert_eq!(class.progress.fields_left, None);
                 }
-                assert_eq!(summary.uncertain_share.value(), None);
+                assert!(summary.uncertain_share.is_err());
                 assert_eq!(summary.warnings.iter().next(), None);
             }
         }
@@ -584,46 +603,40 @@ mod tests {
 
     #[test]
     fn too_few_cells_are_named() {
-        let few = |class, have, need| Estimate::TooFewCells { class, have, need };
+        let few = |class, counted, needed| {
+            Err(TooFewCells {
+                class: Some(class),
+                counted,
+                needed,
+            })
+        };
         let summary = summary([field(90, 9, 12, 0)]);
         let class = |class| summary.class(class);
-        assert_eq!(class(CellClass::Rbc).count.value(), Some(90.0));
-        assert_eq!(
-            class(CellClass::Wbc).count,
-            few(Some(CellClass::Wbc), 9, 10)
-        );
+        assert_eq!(class(CellClass::Rbc).count.unwrap().value(), 90.0);
+        assert_eq!(class(CellClass::Wbc).count, few(CellClass::Wbc, 9, 10));
         assert_eq!(class(CellClass::Wbc).seen, 9);
         assert_eq!(class(CellClass::Rbc).per_1000_rbc, None);
-        let missing_red = few(Some(CellClass::Rbc), 90, 100);
+        let missing_red = few(CellClass::Rbc, 90, 100);
         assert_eq!(class(CellClass::Plt).per_1000_rbc, Some(missing_red));
-        assert_eq!(
-            class(CellClass::Plt).share.value(),
-            Some(100.0 * 12.0 / 111.0)
-        );
+        let share = class(CellClass::Plt).share.unwrap();
+        assert_eq!(share.value(), 100.0 * 12.0 / 111.0);
 
         let summary = self::summary([field(200, 9, 0, 0)]);
         let ratio = summary.class(CellClass::Wbc).per_1000_rbc;
-        assert_eq!(ratio, Some(few(Some(CellClass::Wbc), 9, 10)));
+        assert_eq!(ratio, Some(few(CellClass::Wbc, 9, 10)));
     }
 
     #[test]
     fn ratios_and_shares_rest_on_all_fields() {
         let summary = summary([field(1_000, 4, 30, 10), field(1_000, 8, 50, 20)]);
-        let wbc = summary.class(CellClass::Wbc);
-        let Some(Estimate::Known { value, interval, n }) = wbc.per_1000_rbc else {
-            panic!("{wbc:?}");
-        };
-        assert_eq!((value, n), (6.0, 12));
+        let ratio = summary.class(CellClass::Wbc).per_1000_rbc.unwrap().unwrap();
+        assert_eq!((ratio.value(), ratio.n()), (6.0, 12));
         let exact = ratio_interval(12, 2_000, 1.0, Confidence::default());
-        assert_eq!(interval, exact.scaled(1000.0));
-        let Estimate::Known { value, n, .. } = summary.class(CellClass::Plt).share else {
-            panic!("{summary:?}");
-        };
-        assert_eq!((value, n), (100.0 * 80.0 / 2_092.0, 2_092));
-        let Estimate::Known { value, n, .. } = summary.uncertain_share else {
-            panic!("{summary:?}");
-        };
-        assert_eq!((value, n), (100.0 * 30.0 / 2_122.0, 2_122));
+        assert_eq!(ratio.interval(), exact.scaled(1000.0));
+        let share = summary.class(CellClass::Plt).share.unwrap();
+        assert_eq!((share.value(), share.n()), (100.0 * 80.0 / 2_092.0, 2_092));
+        let share = summary.uncertain_share.unwrap();
+        assert_eq!((share.value(), share.n()), (100.0 * 30.0 / 2_122.0, 2_122));
         assert_eq!((summary.fields, summary.uncertain), (2, 30));
     }
 
@@ -654,19 +667,16 @@ mod tests {
     fn uneven_fields_widen_the_interval_and_warn() {
         let even = summary((0..20).map(|_| field(100, 0, 5, 0)));
         let uneven = summary((0..20).map(|index| field(100, 0, if index < 2 { 50 } else { 0 }, 0)));
-        let width = |summary: &Summary| match summary.class(CellClass::Plt).count {
-            Estimate::Known {
-                value, interval, ..
-            } => (value, interval.high - interval.low),
-            Estimate::TooFewCells { .. } => panic!("{summary:?}"),
-        };
-        let (even_value, even_width) = width(&even);
-        let (uneven_value, uneven_width) = width(&uneven);
-        assert_eq!(even_value, uneven_value);
+        let count = |summary: &Summary| summary.class(CellClass::Plt).count.unwrap();
+        let (even_count, uneven_count) = (count(&even), count(&uneven));
+        assert_eq!(even_count.value(), uneven_count.value());
+        let width = |figure: Figure| figure.interval().high - figure.interval().low;
         assert!(
-            uneven_width > 4.0 * even_width,
-            "{uneven_width} {even_width}"
+            width(uneven_count) > 4.0 * width(even_count),
+            "{even_count:?} {uneven_count:?}"
         );
+        assert!(uneven_count.flags().is_overdispersed);
+        assert!(!even_count.flags().is_overdispersed);
         let progress = |summary: &Summary| summary.class(CellClass::Plt).progress;
         assert!(progress(&uneven).need > 10 * progress(&even).need);
         assert_eq!(even.warnings.iter().next(), None);
@@ -748,6 +758,41 @@ mod tests {
         assert_eq!(smear.add(&field(0, 0, 0, 0)), Err(TallyError::Full));
     }
 
+    #[test]
+    fn warnings_say_what_to_do() {
+        let warnings = [
+            (
+                Warning::TooManyWhiteCells {
+                    wbc: 50,
+                    rbc: 40,
+                    limit: 0.1,
+                },
+                ["50 white to 40 red", "limit 1 to 10", "look at the cells"],
+            ),
+            (
+                Warning::ManyUncertain {
+                    uncertain: 30,
+                    cells: 90,
+                    limit: 0.2,
+                },
+                ["30 of 90", "20 %", "check focus"],
+            ),
+            (
+                Warning::UnevenFields {
+                    class: CellClass::Plt,
+                    index: 3.25,
+                },
+                ["PLT", "3.2 times", "count more fields"],
+            ),
+        ];
+        for (warning, parts) in warnings {
+            let text = warning.to_string();
+            for part in parts {
+                assert!(text.contains(part), "{part:?} is missing in {text:?}");
+            }
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -760,14 +805,13 @@ mod tests {
             let total: u32 = counts.iter().map(|count| count.0).sum();
             prop_assert_eq!(summary.class(CellClass::Rbc).seen, total);
             prop_assert_eq!(summary.fields as usize, counts.len());
-            let estimates = summary.classes.values().flat_map(|class| {
+            let figures = summary.classes.values().flat_map(|class| {
                 [Some(class.count), class.per_1000_rbc, Some(class.share)]
             });
-            for estimate in estimates.flatten() {
-                if let Estimate::Known { value, interval, .. } = estimate {
-                    prop_assert!(interval.low <= value && value <= interval.high);
-                    prop_assert!(interval.low >= 0.0 && interval.high.is_finite());
-                }
+            for figure in figures.flatten().flatten() {
+                let (value, interval) = (figure.value(), figure.interval());
+                prop_assert!(interval.low <= value && value <= interval.high);
+                prop_assert!(interval.low >= 0.0 && interval.high.is_finite());
             }
         }
     }

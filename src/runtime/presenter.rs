@@ -1,14 +1,13 @@
 //! The instrument as the content of a screen: which numbers, which warning, which next step.
 
-use crate::count::{self, ClassSummary, Summary};
+use crate::count::{self, Summary};
 use crate::device::calendar::CivilTime;
 use crate::record::Timestamp;
 use crate::runtime::settings::ScreenSettings;
 use crate::session::guidance::{Instruction, Notice, Warning};
 use crate::session::{Machine, RunState, Smear};
 use crate::ui::model::{
-    Clock, Counting, Decimal, Estimate, Fields, Identity, NoCamera, Preview, Reading,
-    RejectedCounts, Rejection,
+    Clock, Counting, Fields, Identity, NoCamera, Preview, RejectedCounts, Rejection,
 };
 
 /// What a screen shows beside the instrument. By default nothing, with a clock that is not set.
@@ -83,8 +82,8 @@ pub fn counting_of<'a>(
 ) -> Counting<'a> {
     let smear = machine.smear();
     let summary = smear.summary();
+    let classes = summary.classes.each_ref();
     let latest = smear.latest();
-    let ratio = |class: &ClassSummary| class.per_1000_rbc.map(|ratio| reading_of(&ratio));
     Counting {
         language: settings.language,
         identity: identity_of(settings, context),
@@ -98,12 +97,9 @@ pub fn counting_of<'a>(
         }),
         quality: latest.map(|latest| latest.quality),
         scale: smear.scale(),
-        counts: summary
-            .classes
-            .each_ref()
-            .map(|class| reading_of(&class.count)),
+        counts: classes.map(|class| class.count),
         uncertain: u64::from(summary.uncertain),
-        per_1000_rbc: summary.classes.each_ref().map(ratio),
+        per_1000_rbc: classes.map(|class| class.per_1000_rbc),
         fields: Fields {
             counted: smear.fields(),
             wanted: smear.target_fields(),
@@ -114,33 +110,6 @@ pub fn counting_of<'a>(
         warning: warning_of(machine, summary).filter(|_| !context.shows_notice),
         notice: context.notice,
         instruction: instruction_of(machine),
-    }
-}
-
-/// A figure with as many decimals as its size deserves, or that there is none.
-fn reading_of(estimate: &count::Estimate) -> Reading {
-    match estimate {
-        count::Estimate::Known { value, interval, n } => {
-            let decimals = u8::from(interval.high < 20.0 && interval.high.fract() != 0.0);
-            let decimal = |figure: f64| decimal_of(figure, decimals);
-            Reading::Known(Estimate {
-                value: decimal(*value),
-                low: decimal(interval.low),
-                high: decimal(interval.high),
-                n: u64::from(*n),
-            })
-        }
-        count::Estimate::TooFewCells { have, .. } => Reading::TooFew {
-            n: u64::from(*have),
-        },
-    }
-}
-
-fn decimal_of(figure: f64, decimals: u8) -> Decimal {
-    let unit = if decimals == 1 { 10.0 } else { 1.0 };
-    Decimal {
-        scaled: libm::round(figure * unit) as u64,
-        decimals,
     }
 }
 

@@ -672,7 +672,7 @@ mod tests {
         assert_eq!(smear.summary().class(rbc).seen, 0);
         smear.step(counted(50));
         assert_eq!(smear.summary().class(rbc).seen, 50);
-        assert_eq!(smear.summary().class(rbc).count.value(), Some(50.0));
+        assert_eq!(smear.summary().class(rbc).count.unwrap().value(), 50.0);
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! A screen in a few lines of plain text, for a terminal too coarse to read the image on and
 //! for whoever cannot see it.
 
-use super::model::{Counting, Failure, NoCamera, Reading, Screen, Starting, Update};
+use super::model::{Counting, Failure, NoCamera, Screen, Starting, Update};
 use super::update_page::{Block, buttons, content, title};
 use super::{number, wording};
+use crate::count::{Figure, Interval, TooFewCells};
 use crate::language::{Language, TextId};
 use crate::session::guidance::Notice;
 
@@ -86,12 +87,10 @@ pub fn of_counting(counting: &Counting<'_>) -> Vec<String> {
     );
     lines.extend(of_notice(counting.notice, language));
     let counts = counting.counts.iter();
-    lines.extend(
-        counts.map(|(class, reading)| format!("{class}  {}", of_reading(*reading, language))),
-    );
+    lines.extend(counts.map(|(class, count)| format!("{class}  {}", of_figure(*count, language))));
     let ratios = counting.per_1000_rbc.iter();
-    lines.extend(ratios.filter_map(|(class, reading)| {
-        let number = of_reading((*reading)?, language);
+    lines.extend(ratios.filter_map(|(class, ratio)| {
+        let number = of_figure((*ratio)?, language);
         Some(format!(
             "{class} {}  {number}",
             words(TextId::CountsPer1000Rbc)
@@ -124,19 +123,23 @@ pub fn of_counting(counting: &Counting<'_>) -> Vec<String> {
     lines
 }
 
-fn of_reading(reading: Reading, language: Language) -> String {
-    match reading {
-        Reading::Known(estimate) => format!(
-            "{}  ({} {}-{}, n {})",
-            number::decimal(estimate.value, language),
-            TextId::CountsInterval.text_in(language),
-            number::decimal(estimate.low, language),
-            number::decimal(estimate.high, language),
-            estimate.n
-        ),
-        Reading::TooFew { n } => {
+fn of_figure(figure: Result<Figure, TooFewCells>, language: Language) -> String {
+    match figure {
+        Ok(figure) => {
+            let Interval { low, high } = figure.interval();
+            let decimal = |number| number::decimal(number, figure.decimals(), language);
+            format!(
+                "{}  ({} {}-{}, n {})",
+                decimal(figure.value()),
+                TextId::CountsInterval.text_in(language),
+                decimal(low),
+                decimal(high),
+                figure.n()
+            )
+        }
+        Err(few) => {
             let words = TextId::CountsTooFewCells.text_in(language);
-            format!("{words}  (n {n})")
+            format!("{words}  (n {})", few.counted)
         }
     }
 }
@@ -144,16 +147,26 @@ fn of_reading(reading: Reading, language: Language) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ui::model::Estimate;
 
     #[test]
     fn a_number_never_stands_without_interval_and_n() {
-        let known = Reading::Known(Estimate::of_count(31, 21, 44));
+        let interval = Interval {
+            low: 1.094,
+            high: 1.812,
+        };
+        let ratio = Figure::of_ratio(1.423, interval, 64);
         assert_eq!(
-            of_reading(known, Language::English),
-            "31  (95 % interval 21-44, n 31)"
+            of_figure(Ok(ratio), Language::English),
+            "1.42  (95 % interval 1.09-1.81, n 64)"
         );
-        let few = Reading::TooFew { n: 2 };
-        assert_eq!(of_reading(few, Language::English), "too few cells  (n 2)");
+        let few = TooFewCells {
+            class: None,
+            counted: 2,
+            needed: 10,
+        };
+        assert_eq!(
+            of_figure(Err(few), Language::English),
+            "too few cells  (n 2)"
+        );
     }
 }

@@ -1,10 +1,11 @@
 //! What the screen shows, as plain data: no drawing, no words, no place on the screen.
 //!
 //! States and reasons are those of the session, the camera and the updater. Numbers arrive ready
-//! as integers or [`Decimal`]s, so that the screen computes nothing.
+//! as integers or [`Figure`]s, so that the screen computes nothing.
 
 use crate::camera::Unavailable;
 use crate::cell::{Cell, PerClass};
+use crate::count::{Figure, TooFewCells};
 use crate::device::calendar::CivilTime;
 use crate::image::frame::Frame;
 use crate::language::{Language, TextId};
@@ -99,11 +100,11 @@ pub struct Counting<'a> {
     /// Of the latest frame; `None` before the first one.
     pub quality: Option<Quality>,
     pub scale: KnownScale,
-    pub counts: PerClass<Reading>,
+    pub counts: PerClass<Result<Figure, TooFewCells>>,
     /// Cells that no class was certain for.
     pub uncertain: u64,
     /// Cells to 1000 red cells; `None` where it does not apply, as for red cells themselves.
-    pub per_1000_rbc: PerClass<Option<Reading>>,
+    pub per_1000_rbc: PerClass<Option<Result<Figure, TooFewCells>>>,
     pub fields: Fields,
     /// Counts vary between fields more than chance explains.
     pub over_dispersed: bool,
@@ -138,102 +139,6 @@ impl<'a> Preview<'a> {
             frame_width_px: frame.width_px(),
             frame_height_px: frame.height_px(),
             number: None,
-        }
-    }
-}
-
-/// A number of at most [`Decimal::MAX_DECIMALS`] decimals, as an integer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Decimal {
-    /// The number times ten to the power of `decimals`.
-    pub scaled: u64,
-    pub decimals: u8,
-}
-
-impl Decimal {
-    /// More decimals than this are cut to it.
-    pub const MAX_DECIMALS: u8 = 6;
-
-    /// A whole number.
-    pub const fn whole(value: u64) -> Self {
-        Self {
-            scaled: value,
-            decimals: 0,
-        }
-    }
-
-    /// `scaled` tenths: `tenths(14)` is 1.4.
-    pub const fn tenths(scaled: u64) -> Self {
-        Self {
-            scaled,
-            decimals: 1,
-        }
-    }
-
-    /// The same number with at most `decimals` decimals, rounded half up.
-    pub fn rounded_to(self, decimals: u8) -> Self {
-        let kept = decimals.min(Self::MAX_DECIMALS);
-        if self.decimals <= kept {
-            return self;
-        }
-        let dropped = u32::from(self.decimals - kept);
-        let scaled = 10u64.checked_pow(dropped).map_or(0, |unit| {
-            self.scaled / unit + u64::from(self.scaled % unit >= unit.div_ceil(2))
-        });
-        Self {
-            scaled,
-            decimals: kept,
-        }
-    }
-
-    /// The part before the decimal point.
-    pub fn whole_part(self) -> u64 {
-        10u64
-            .checked_pow(u32::from(self.decimals))
-            .map_or(0, |unit| self.scaled / unit)
-    }
-}
-
-/// A number with its 95 % interval and the number of cells it rests on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Estimate {
-    pub value: Decimal,
-    /// Lower end of the 95 % interval.
-    pub low: Decimal,
-    /// Upper end of the 95 % interval.
-    pub high: Decimal,
-    /// Cells counted.
-    pub n: u64,
-}
-
-impl Estimate {
-    /// A count of cells with the interval of the count.
-    pub const fn of_count(count: u64, low: u64, high: u64) -> Self {
-        Self {
-            value: Decimal::whole(count),
-            low: Decimal::whole(low),
-            high: Decimal::whole(high),
-            n: count,
-        }
-    }
-}
-
-/// A number, or why there is none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reading {
-    Known(Estimate),
-    /// Too few cells for a number.
-    TooFew {
-        n: u64,
-    },
-}
-
-impl Reading {
-    /// Cells counted.
-    pub fn n(&self) -> u64 {
-        match self {
-            Reading::Known(estimate) => estimate.n,
-            Reading::TooFew { n } => *n,
         }
     }
 }
@@ -328,32 +233,5 @@ impl Rejection {
             Rejection::Quality(RejectReason::NotASmear) => TextId::RejectedNotASmear,
             Rejection::LostFrame => TextId::RejectedDamaged,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn decimals_round_half_up() {
-        let cases = [
-            (1234, 2, 1, 123, 1),
-            (1235, 2, 1, 124, 1),
-            (1250, 2, 0, 13, 0),
-            (1249, 2, 0, 12, 0),
-            (5, 1, 0, 1, 0),
-            (7, 0, 2, 7, 0),
-            (7, 200, 2, 0, 2),
-        ];
-        for (scaled, decimals, to, expected, expected_decimals) in cases {
-            let number = Decimal { scaled, decimals };
-            let expected = Decimal {
-                scaled: expected,
-                decimals: expected_decimals,
-            };
-            assert_eq!(number.rounded_to(to), expected, "{number:?} to {to}");
-        }
-        assert_eq!(Decimal::tenths(1049).whole_part(), 104);
     }
 }

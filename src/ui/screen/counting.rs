@@ -2,6 +2,7 @@
 
 use super::{BarState, research_line, score_bar, top_bar};
 use crate::cell::CellClass;
+use crate::count::{Figure, Interval, TooFewCells};
 use crate::image::preview::fitted_size_px;
 use crate::language::{Language, TextId};
 use crate::panel::ScreenSize;
@@ -13,7 +14,7 @@ use crate::ui::fixed_string::{FixedString, fixed_format};
 use crate::ui::font::Role;
 use crate::ui::icon::StatusIcon;
 use crate::ui::layout::{ClassPlace, CountingLayout, Metrics, RatioPlace, StatePlace};
-use crate::ui::model::{Counting, Decimal, Estimate, Fields, Preview, Reading, RejectedCounts};
+use crate::ui::model::{Counting, Fields, Preview, RejectedCounts};
 use crate::ui::surface::{Align, Surface, TextStyle};
 use crate::ui::{number, wording};
 use embedded_graphics::pixelcolor::Rgb888;
@@ -232,14 +233,7 @@ fn focus_icon(sharpness: Sharpness) -> StatusIcon {
 }
 
 fn scale_state(scale: KnownScale, language: Language) -> State {
-    let written = |um: f64| {
-        let thousandths = Decimal {
-            // Values out of range are held at its ends.
-            scaled: libm::round(um * 1000.0) as u64,
-            decimals: 3,
-        };
-        number::decimal(thousandths, language)
-    };
+    let written = |um: f64| number::decimal(um, 3, language);
     match scale {
         KnownScale::Unknown => State::of(StatusIcon::Bad, TextId::ScaleUnknown, language),
         KnownScale::Given { um_per_px } => State {
@@ -301,26 +295,25 @@ fn counts(
         LABEL_ON_CARD.aligned(Align::Right),
     );
 
-    for (class, reading) in counting.counts.iter() {
+    for (class, count) in counting.counts.iter() {
         let place = layout.classes[class];
-        class_row(class, place, *reading, language, metrics, surface);
+        class_row(class, place, *count, language, metrics, surface);
     }
 
     surface.fill(layout.uncertain_rule, colour::RULE);
     surface.mark(layout.uncertain_mark, None, metrics.line);
     let words = TextId::CountsUncertain.text_in(language);
     surface.text(layout.uncertain_name, words, TEXT_ON_CARD);
-    let uncertain = Decimal::whole(counting.uncertain);
     let style = NAME_ON_CARD.aligned(Align::Right);
     number(layout.uncertain_number, style, surface, |form| {
-        form.of(uncertain, language)
+        form.whole(counting.uncertain, language)
     });
 }
 
 fn class_row(
     class: CellClass,
     place: ClassPlace,
-    reading: Reading,
+    count: Result<Figure, TooFewCells>,
     language: Language,
     metrics: Metrics,
     surface: &mut dyn Surface<'_>,
@@ -328,24 +321,23 @@ fn class_row(
     surface.fill(place.rule, colour::RULE);
     surface.mark(place.mark, Some(class), metrics.line + 1);
     surface.text(place.name, class.name(), NAME_ON_CARD);
-    number(place.n, LABEL_ON_CARD, surface, |form| {
-        form.n(reading.n(), language)
-    });
+    let n = count.map_or_else(|few| few.counted, |figure| figure.n());
+    number(place.n, LABEL_ON_CARD, surface, |form| form.n(n, language));
     let number_style = |text_colour: Rgb888| {
         TextStyle::new(Role::Number, text_colour, colour::CARD).aligned(Align::Right)
     };
-    match reading {
-        Reading::Known(estimate) => {
+    match count {
+        Ok(figure) => {
             let style = number_style(colour::TEXT);
             number(place.number, style, surface, |form| {
-                form.of(estimate.value, language)
+                form.value(&figure, language)
             });
             let style = LABEL_ON_CARD.aligned(Align::Right);
             number(place.interval, style, surface, |form| {
-                form.interval(&estimate, language)
+                form.interval(&figure, language)
             });
         }
-        Reading::TooFew { .. } => {
+        Err(_) => {
             surface.text(place.number, NO_VALUE, number_style(colour::LABEL));
             let words = TextId::CountsTooFewCells.text_in(language);
             let style = TextStyle::new(Role::Small, colour::YELLOW, colour::CARD);
@@ -364,20 +356,29 @@ enum Form {
 }
 
 impl Form {
-    fn of(self, number: Decimal, language: Language) -> FixedString {
+    fn decimal(self, number: f64, decimals: u8, language: Language) -> FixedString {
         match self {
-            Form::Full => number::decimal(number, language),
-            Form::Compact => number::compact(number, language),
+            Form::Full => number::decimal(number, decimals, language),
+            Form::Compact => number::compact(number, decimals, language),
         }
     }
 
-    fn interval(self, estimate: &Estimate, language: Language) -> FixedString {
-        let [low, high] = [estimate.low, estimate.high].map(|end| self.of(end, language));
+    fn whole(self, number: u64, language: Language) -> FixedString {
+        self.decimal(number as f64, 0, language)
+    }
+
+    fn value(self, figure: &Figure, language: Language) -> FixedString {
+        self.decimal(figure.value(), figure.decimals(), language)
+    }
+
+    fn interval(self, figure: &Figure, language: Language) -> FixedString {
+        let Interval { low, high } = figure.interval();
+        let [low, high] = [low, high].map(|end| self.decimal(end, figure.decimals(), language));
         fixed_format!("{low}-{high}")
     }
 
-    fn n(self, n: u64, language: Language) -> FixedString {
-        fixed_format!("n {}", self.of(Decimal::whole(n), language))
+    fn n(self, n: u32, language: Language) -> FixedString {
+        fixed_format!("n {}", self.whole(n.into(), language))
     }
 }
 
@@ -397,60 +398,50 @@ fn number(
 fn ratios(counting: &Counting<'_>, layout: &CountingLayout, surface: &mut dyn Surface<'_>) {
     let language = counting.language;
     let ratios = counting.per_1000_rbc.iter();
-    let mut readings = ratios
+    let mut ratios = ratios
         .filter_map(|(class, ratio)| Some((class, (*ratio)?)))
         .peekable();
-    if readings.peek().is_none() {
+    if ratios.peek().is_none() {
         return;
     }
     surface.fill(layout.ratio_rule, colour::RULE);
     let title = TextId::CountsPer1000Rbc.text_in(language);
     surface.text(layout.ratio_title, title, LABEL_ON_CARD);
-    for ((class, reading), place) in readings.zip(layout.ratios) {
-        ratio_row(class, place, reading, language, surface);
+    for ((class, ratio), place) in ratios.zip(layout.ratios) {
+        ratio_row(class, place, ratio, language, surface);
     }
 }
 
 fn ratio_row(
     class: CellClass,
     place: RatioPlace,
-    reading: Reading,
+    ratio: Result<Figure, TooFewCells>,
     language: Language,
     surface: &mut dyn Surface<'_>,
 ) {
     surface.text(place.name, class.name(), TEXT_ON_CARD);
     let n_style = LABEL_ON_CARD.aligned(Align::Right);
-    match reading {
-        Reading::Known(estimate) => {
-            let estimate = without_spare_decimals(estimate);
+    match ratio {
+        Ok(figure) => {
             let value_style = NAME_ON_CARD.aligned(Align::Right);
             number(place.value, value_style, surface, |form| {
-                form.of(estimate.value, language)
+                form.value(&figure, language)
             });
             number(place.interval, n_style, surface, |form| {
-                form.interval(&estimate, language)
+                form.interval(&figure, language)
             });
             number(place.n, n_style, surface, |form| {
-                form.n(estimate.n, language)
+                form.n(figure.n(), language)
             });
         }
-        Reading::TooFew { n } => {
-            number(place.few_n, n_style, surface, |form| form.n(n, language));
+        Err(few) => {
+            number(place.few_n, n_style, surface, |form| {
+                form.n(few.counted, language)
+            });
             let words = TextId::CountsTooFewCells.text_in(language);
             let style = TextStyle::new(Role::Small, colour::YELLOW, colour::CARD);
             surface.text(place.reason, words, style.aligned(Align::Right));
         }
-    }
-}
-
-/// A ratio is shown to a tenth, and from 100 on (by the interval's upper end) as a whole number.
-fn without_spare_decimals(estimate: Estimate) -> Estimate {
-    let decimals = u8::from(estimate.high.whole_part() < 100);
-    Estimate {
-        value: estimate.value.rounded_to(decimals),
-        low: estimate.low.rounded_to(decimals),
-        high: estimate.high.rounded_to(decimals),
-        n: estimate.n,
     }
 }
 
@@ -607,20 +598,5 @@ mod tests {
         }
         let none = rejected_text(&RejectedCounts::default(), Language::English, |_| true);
         assert_eq!(none, "Rejected 0");
-    }
-
-    #[test]
-    fn large_ratios_lose_their_tenth() {
-        let estimate = |value, low, high| Estimate {
-            value: Decimal::tenths(value),
-            low: Decimal::tenths(low),
-            high: Decimal::tenths(high),
-            n: 9,
-        };
-        let small = estimate(14, 9, 21);
-        assert_eq!(without_spare_decimals(small), small);
-        let large = without_spare_decimals(estimate(955, 901, 1012));
-        assert_eq!(Form::Full.interval(&large, Language::English), "90-101");
-        assert_eq!(large.value, Decimal::whole(96));
     }
 }
