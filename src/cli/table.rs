@@ -12,9 +12,12 @@ pub fn summary_table(summary: &Summary, notes: &[String], not_counted: u64) -> S
     let percent = 100.0 * summary.confidence.value();
     let interval = format!("{percent:.0} % interval");
     let mut row = |cells: [&str; 5]| {
-        let [class, seen, count, ratio, share] = cells;
+        let [class, counted, interval, ratio, share] = cells;
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "{class:<6}{seen:>8}  {count:<26}{ratio:<28}{share}");
+        let _ = writeln!(
+            text,
+            "{class:<6}{counted:>8}  {interval:<26}{ratio:<28}{share}"
+        );
     };
     row([
         "class",
@@ -24,11 +27,11 @@ pub fn summary_table(summary: &Summary, notes: &[String], not_counted: u64) -> S
         "share of cells, %",
     ]);
     for class in summary.classes.values() {
-        let seen = class.seen.to_string();
+        let counted = class.counted.to_string();
         let (count, ratio) = (count_text(class), ratio_text(class));
         row([
             class.class.name(),
-            &seen,
+            &counted,
             &count,
             &ratio,
             &figure_text(class.share),

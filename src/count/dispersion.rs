@@ -35,15 +35,19 @@ impl Dispersion {
     }
 
     /// Whether the fields differ by more than chance (p below 0.01).
-    pub fn is_uneven(&self) -> bool {
+    pub fn is_overdispersed(&self) -> bool {
         self.p_value < UNEVEN_BELOW_P
     }
 
     /// The factor by which the variance of the count is taken to exceed a Poisson count's: the
     /// index where the fields are uneven, else 1 (quasi-Poisson; P. McCullagh and J. Nelder,
     /// "Generalized Linear Models", 1989, section 6.2.3).
-    pub fn widening(&self) -> f64 {
-        if self.is_uneven() { self.index } else { 1.0 }
+    pub fn variance_inflation(&self) -> f64 {
+        if self.is_overdispersed() {
+            self.index
+        } else {
+            1.0
+        }
     }
 }
 
@@ -115,7 +119,7 @@ mod tests {
         let dispersion = over_equal_areas(&counts).unwrap();
         assert!((dispersion.index - 1.6).abs() < 1e-12, "{dispersion:?}");
         assert_eq!(dispersion.degrees_of_freedom, 7);
-        assert_eq!(dispersion.widening(), 1.0);
+        assert_eq!(dispersion.variance_inflation(), 1.0);
     }
 
     #[test]
@@ -128,8 +132,12 @@ mod tests {
         ];
         for (name, counts, uneven) in cases {
             let dispersion = over_equal_areas(counts).unwrap();
-            assert_eq!(dispersion.is_uneven(), uneven, "{name}: {dispersion:?}");
-            assert_eq!(dispersion.widening() > 1.0, uneven, "{name}");
+            assert_eq!(
+                dispersion.is_overdispersed(),
+                uneven,
+                "{name}: {dispersion:?}"
+            );
+            assert_eq!(dispersion.variance_inflation() > 1.0, uneven, "{name}");
         }
     }
 
@@ -160,7 +168,7 @@ mod tests {
     fn a_thicker_field_spoils_counts_but_not_ratios() {
         let white = [2u32, 8, 2, 8, 2, 8, 2, 8];
         let red = white.map(|count| count * 50);
-        assert!(over_equal_areas(&red).unwrap().is_uneven());
+        assert!(over_equal_areas(&red).unwrap().is_overdispersed());
         let squares = |a: &[u32], b: &[u32]| -> f64 {
             let pairs = a.iter().zip(b);
             pairs
@@ -171,6 +179,6 @@ mod tests {
         assert!(same.index < 1e-9, "{same:?}");
         let swapped = [8u32, 2, 8, 2, 8, 2, 8, 2];
         let different = ratio_dispersion(8, 40, 2_000, squares(&swapped, &red)).unwrap();
-        assert!(different.is_uneven(), "{different:?}");
+        assert!(different.is_overdispersed(), "{different:?}");
     }
 }

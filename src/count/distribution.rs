@@ -32,7 +32,7 @@ pub(super) enum Tail {
 
 impl Tail {
     /// Above zero where the point lies too far right for this tail.
-    fn excess(self, tails: Tails) -> f64 {
+    fn residual(self, tails: Tails) -> f64 {
         match self {
             Tail::Lower(probability) => tails.lower - probability,
             Tail::Upper(probability) => probability - tails.upper,
@@ -82,10 +82,10 @@ pub(super) fn gamma_quantile(shape: f64, tail: Tail) -> f64 {
 
 fn gamma_evaluation(shape: f64, tail: Tail, x: f64) -> Evaluation {
     Evaluation {
-        excess: tail.excess(gamma_tails(shape, x)),
+        residual: tail.residual(gamma_tails(shape, x)),
         slope: gamma_weight(shape, x) / x,
-        bend: (shape - 1.0) / x - 1.0,
-        bend_slope: -(shape - 1.0) / (x * x),
+        log_density_slope: (shape - 1.0) / x - 1.0,
+        log_density_curvature: -(shape - 1.0) / (x * x),
     }
 }
 
@@ -139,10 +139,10 @@ pub(super) fn beta_quantile(a: f64, b: f64, tail: Tail) -> f64 {
 fn beta_evaluation(a: f64, b: f64, tail: Tail, x: f64) -> Evaluation {
     let rest = 1.0 - x;
     Evaluation {
-        excess: tail.excess(beta_tails(a, b, x)),
+        residual: tail.residual(beta_tails(a, b, x)),
         slope: beta_weight(a, b, x) / (x * rest),
-        bend: (a - 1.0) / x - (b - 1.0) / rest,
-        bend_slope: -(a - 1.0) / (x * x) - (b - 1.0) / (rest * rest),
+        log_density_slope: (a - 1.0) / x - (b - 1.0) / rest,
+        log_density_curvature: -(a - 1.0) / (x * x) - (b - 1.0) / (rest * rest),
     }
 }
 
@@ -178,10 +178,10 @@ pub(super) fn normal_upper_quantile(probability: f64) -> f64 {
 
 fn normal_evaluation(probability: f64, z: f64) -> Evaluation {
     Evaluation {
-        excess: probability - libm::erfc(z / SQRT_2) / 2.0,
+        residual: probability - libm::erfc(z / SQRT_2) / 2.0,
         slope: libm::exp(-z * z / 2.0) / libm::sqrt(2.0 * PI),
-        bend: -z,
-        bend_slope: -1.0,
+        log_density_slope: -z,
+        log_density_curvature: -1.0,
     }
 }
 
@@ -200,23 +200,24 @@ pub(super) fn chi_square_upper_tail(degrees_of_freedom: f64, statistic: f64) -> 
     gamma_tails(degrees_of_freedom / 2.0, statistic / 2.0).upper
 }
 
-/// A distribution's tail at a point: how far it is off, its density, and how that bends.
+/// A distribution's tail at a point: how far it is off, its density, and how that changes.
 struct Evaluation {
     /// Grows with the point, zero at the root.
-    excess: f64,
+    residual: f64,
     /// Its derivative, the density.
     slope: f64,
-    /// The derivative of the density's logarithm, and the derivative of that.
-    bend: f64,
-    bend_slope: f64,
+    /// The derivative of the density's logarithm.
+    log_density_slope: f64,
+    /// The derivative of that.
+    log_density_curvature: f64,
 }
 
 impl Evaluation {
-    /// How far the root lies to the left by Halley's method; by Newton's where the bend is too
-    /// strong.
+    /// How far the root lies to the left by Halley's method; by Newton's where the density changes
+    /// too fast.
     fn step(&self) -> f64 {
-        let newton = self.excess / self.slope;
-        let correction = newton * self.bend / 2.0;
+        let newton = self.residual / self.slope;
+        let correction = newton * self.log_density_slope / 2.0;
         if libm::fabs(correction) < 0.5 {
             newton / (1.0 - correction)
         } else {
@@ -226,7 +227,9 @@ impl Evaluation {
 
     /// How far off such a step ends, from the first term that Halley's method leaves out.
     fn error_after(&self, step: f64) -> f64 {
-        let leftover = (self.bend * self.bend - 2.0 * self.bend_slope) / 12.0;
+        let leftover = (self.log_density_slope * self.log_density_slope
+            - 2.0 * self.log_density_curvature)
+            / 12.0;
         libm::fabs(leftover * step * step * step)
     }
 }
@@ -237,10 +240,10 @@ fn find_root(mut low: f64, mut high: f64, start: f64, evaluate: impl Fn(f64) -> 
     let mut point = start;
     for _ in 0..MAX_STEPS {
         let evaluation = evaluate(point);
-        if evaluation.excess == 0.0 {
+        if evaluation.residual == 0.0 {
             return point;
         }
-        if evaluation.excess < 0.0 {
+        if evaluation.residual < 0.0 {
             low = point;
         } else {
             high = point;
@@ -282,19 +285,19 @@ fn beta_weight(a: f64, b: f64, x: f64) -> f64 {
 
 /// a ln(a/mean) + mean - a, without cancellation where the two are close.
 fn deviance(a: f64, mean: f64) -> f64 {
-    let excess = (mean - a) / a;
-    let per_unit = if excess < -0.5 {
-        excess - libm::log(mean / a)
-    } else if libm::fabs(excess) > 0.01 {
-        excess - libm::log1p(excess)
+    let relative_difference = (mean - a) / a;
+    let per_unit = if relative_difference < -0.5 {
+        relative_difference - libm::log(mean / a)
+    } else if libm::fabs(relative_difference) > 0.01 {
+        relative_difference - libm::log1p(relative_difference)
     } else {
-        excess_minus_log1p(excess)
+        u_minus_log1p(relative_difference)
     };
     a * per_unit
 }
 
 /// u - ln(1+u) for |u| <= 0.01 by its power series: u²/2 - u³/3 + ...
-fn excess_minus_log1p(u: f64) -> f64 {
+fn u_minus_log1p(u: f64) -> f64 {
     let mut power = u * u;
     let mut sum = 0.0;
     for degree in 2..12 {

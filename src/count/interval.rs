@@ -87,18 +87,19 @@ impl Interval {
     }
 }
 
-/// The interval for the expected count when `count` cells were seen: exact Poisson.
+/// The interval for the expected count when `count` cells were counted: exact Poisson.
 ///
-/// `widening` is 1 for cells that lie at random; above 1 it is the factor by which the count's
-/// variance exceeds a Poisson count's ([`Dispersion::widening`](super::Dispersion::widening)):
-/// the count then weighs as much as `count / widening` independent cells (quasi-Poisson). Values
-/// below 1 are taken as 1.
+/// `variance_inflation` is 1 for cells that lie at random; above 1 it is the factor by which the
+/// count's variance exceeds a Poisson count's
+/// ([`Dispersion::variance_inflation`](super::Dispersion::variance_inflation)): the count then
+/// weighs as much as `count / variance_inflation` independent cells (quasi-Poisson). Values below
+/// 1 are taken as 1.
 ///
 /// Source: F. Garwood, "Fiducial limits for the Poisson distribution", Biometrika 28 (1936), by
 /// quantiles of the gamma distribution.
-pub fn poisson_interval(count: u32, widening: f64, confidence: Confidence) -> Interval {
-    let widening = widening.max(1.0);
-    let weight = f64::from(count) / widening;
+pub fn poisson_interval(count: u32, variance_inflation: f64, confidence: Confidence) -> Interval {
+    let variance_inflation = variance_inflation.max(1.0);
+    let weight = f64::from(count) / variance_inflation;
     let tail = confidence.one_tail();
     let low = if count == 0 {
         0.0
@@ -106,50 +107,51 @@ pub fn poisson_interval(count: u32, widening: f64, confidence: Confidence) -> In
         gamma_quantile(weight, Tail::Lower(tail))
     };
     let high = gamma_quantile(weight + 1.0, Tail::Upper(tail));
-    Interval { low, high }.scaled(widening)
+    Interval { low, high }.scaled(variance_inflation)
 }
 
-/// The interval for a share when `chosen` cells were of the kind and `others` were not: exact
-/// binomial. From 0 to 1 when there are no cells at all. `widening` as in [`poisson_interval`].
+/// The interval for a share when `successes` cells were of the kind and `failures` were not: exact
+/// binomial. From 0 to 1 when there are no cells at all. `variance_inflation` as in
+/// [`poisson_interval`].
 ///
 /// Source: C. Clopper and E. Pearson, Biometrika 26 (1934), by quantiles of the beta distribution;
 /// it gives the table of C. Rümke (1960) for the differential count.
 pub fn proportion_interval(
-    chosen: u32,
-    others: u32,
-    widening: f64,
+    successes: u32,
+    failures: u32,
+    variance_inflation: f64,
     confidence: Confidence,
 ) -> Interval {
-    let widening = widening.max(1.0);
-    let chosen_weight = f64::from(chosen) / widening;
-    let others_weight = f64::from(others) / widening;
+    let variance_inflation = variance_inflation.max(1.0);
+    let success_weight = f64::from(successes) / variance_inflation;
+    let failure_weight = f64::from(failures) / variance_inflation;
     let tail = confidence.one_tail();
-    let low = if chosen == 0 {
+    let low = if successes == 0 {
         0.0
     } else {
-        beta_quantile(chosen_weight, others_weight + 1.0, Tail::Lower(tail))
+        beta_quantile(success_weight, failure_weight + 1.0, Tail::Lower(tail))
     };
-    let high = if others == 0 {
+    let high = if failures == 0 {
         1.0
     } else {
-        beta_quantile(chosen_weight + 1.0, others_weight, Tail::Upper(tail))
+        beta_quantile(success_weight + 1.0, failure_weight, Tail::Upper(tail))
     };
     Interval { low, high }
 }
 
 /// The interval for the ratio of two expected counts, when `numerator` and `denominator` cells
-/// were seen over the same area. The high end is infinite when `denominator` is 0. `widening` as
-/// in [`poisson_interval`], for the share of the numerator in both.
+/// were counted over the same area. The high end is infinite when `denominator` is 0.
+/// `variance_inflation` as in [`poisson_interval`], for the share of the numerator in both.
 ///
 /// Given their sum, one of two Poisson counts is binomial, so the exact interval of the share p
 /// gives that of the ratio p/(1-p) (J. Przyborowski and H. Wilenski, Biometrika 31, 1940).
 pub fn ratio_interval(
     numerator: u32,
     denominator: u32,
-    widening: f64,
+    variance_inflation: f64,
     confidence: Confidence,
 ) -> Interval {
-    let share = proportion_interval(numerator, denominator, widening, confidence);
+    let share = proportion_interval(numerator, denominator, variance_inflation, confidence);
     let odds = |share: f64| share / (1.0 - share);
     Interval {
         low: odds(share.low),
@@ -158,18 +160,19 @@ pub fn ratio_interval(
 }
 
 /// The cells to count so that the interval reaches about `relative_half_width` of the count to
-/// each side (0.1 means ±10 %; above 0): (z / relative half width)², rounded up, times `widening`.
+/// each side (0.1 means ±10 %; above 0): (z / relative half width)² times `variance_inflation`,
+/// rounded up.
 ///
 /// This is the usual normal approximation of the Poisson interval; at 95 % it gives 385 cells for
 /// ±10 %, where the exact interval reaches from -9.7 % to +10.5 %.
 pub fn cells_for_relative_half_width(
     relative_half_width: f64,
-    widening: f64,
+    variance_inflation: f64,
     confidence: Confidence,
 ) -> u32 {
     let z = normal_upper_quantile(confidence.one_tail());
     let root = z / relative_half_width;
-    libm::ceil(root * root * widening.max(1.0)) as u32
+    libm::ceil(root * root * variance_inflation.max(1.0)) as u32
 }
 
 #[cfg(test)]
@@ -241,8 +244,8 @@ mod tests {
 
     #[test]
     fn proportion_intervals_agree_with_ruemkes_table() {
-        let percent = |chosen, others| {
-            let share = proportion_interval(chosen, others, 1.0, Confidence::default());
+        let percent = |successes, failures| {
+            let share = proportion_interval(successes, failures, 1.0, Confidence::default());
             let tenths = |end: f64| (end * 1000.0).round() / 10.0;
             (tenths(share.low), tenths(share.high))
         };
@@ -269,13 +272,13 @@ mod tests {
             (5_000_000, 5_000_000, 0.4996900525213711, 0.5003099474786289),
             (3, 9_999_997, 6.18672165625059e-8, 8.767270541579751e-7),
         ];
-        let shares = table.map(|(chosen, others, low, high)| {
-            let interval = proportion_interval(chosen, others, 1.0, Confidence::default());
-            (format!("{chosen} and {others}"), interval, low, high)
+        let shares = table.map(|(successes, failures, low, high)| {
+            let interval = proportion_interval(successes, failures, 1.0, Confidence::default());
+            (format!("{successes} and {failures}"), interval, low, high)
         });
-        let ratios = table.map(|(chosen, others, low, high)| {
-            let interval = ratio_interval(chosen, others, 1.0, Confidence::default());
-            let name = format!("{chosen} to {others}");
+        let ratios = table.map(|(successes, failures, low, high)| {
+            let interval = ratio_interval(successes, failures, 1.0, Confidence::default());
+            let name = format!("{successes} to {failures}");
             (name, interval, low / (1.0 - low), high / (1.0 - high))
         });
         let mut wrong = mismatches(&shares, 1e-10);
@@ -297,8 +300,8 @@ mod tests {
             let actual = cells_for_relative_half_width(half_width, 1.0, Confidence::default());
             assert_eq!(actual, cells, "±{half_width}");
         }
-        let widened = cells_for_relative_half_width(0.2, 2.0, Confidence::default());
-        assert_eq!(widened, 193);
+        let inflated = cells_for_relative_half_width(0.2, 2.0, Confidence::default());
+        assert_eq!(inflated, 193);
     }
 
     #[test]
@@ -344,12 +347,12 @@ mod tests {
     fn binomial_coverage(share: f64, trials: u32, confidence: Confidence) -> f64 {
         let mut probability = (1.0 - share).powi(trials as i32);
         let mut covered = 0.0;
-        for chosen in 0..=trials {
-            let interval = proportion_interval(chosen, trials - chosen, 1.0, confidence);
+        for successes in 0..=trials {
+            let interval = proportion_interval(successes, trials - successes, 1.0, confidence);
             if (interval.low..=interval.high).contains(&share) {
                 covered += probability;
             }
-            probability *= f64::from(trials - chosen) / f64::from(chosen + 1) * share;
+            probability *= f64::from(trials - successes) / f64::from(successes + 1) * share;
             probability /= 1.0 - share;
         }
         covered
@@ -370,7 +373,7 @@ mod tests {
 
         #[test]
         fn intervals_hold_their_figure_and_grow_as_they_should(
-            count in 1u32..200_000, others in 1u32..200_000, widening in 1.0f64..20.0,
+            count in 1u32..200_000, failures in 1u32..200_000, variance_inflation in 1.0f64..20.0,
         ) {
             let default = Confidence::default();
             let holds = |interval: Interval, value: f64| interval.low < value && value < interval.high;
@@ -382,13 +385,15 @@ mod tests {
             let next = poisson_interval(count + 1, 1.0, default);
             prop_assert!(plain.low < next.low && plain.high < next.high);
             prop_assert!(inside(plain, poisson_interval(count, 1.0, confidence(0.99))));
-            prop_assert!(inside(plain, poisson_interval(count, widening + 0.01, default)));
+            let inflated = poisson_interval(count, variance_inflation + 0.01, default);
+            prop_assert!(inside(plain, inflated));
 
-            let ratio = ratio_interval(count, others, 1.0, default);
-            prop_assert!(holds(ratio, f64::from(count) / f64::from(others)));
-            prop_assert!(inside(ratio, ratio_interval(count, others, widening + 0.01, default)));
-            let share = proportion_interval(count, others, 1.0, default);
-            let swapped = proportion_interval(others, count, 1.0, default);
+            let ratio = ratio_interval(count, failures, 1.0, default);
+            prop_assert!(holds(ratio, f64::from(count) / f64::from(failures)));
+            let inflated = ratio_interval(count, failures, variance_inflation + 0.01, default);
+            prop_assert!(inside(ratio, inflated));
+            let share = proportion_interval(count, failures, 1.0, default);
+            let swapped = proportion_interval(failures, count, 1.0, default);
             prop_assert!((share.low + swapped.high - 1.0).abs() < 1e-12);
         }
 

@@ -138,61 +138,77 @@ pub struct SmearTally {
     uncertain_against_certain: PairSums,
 }
 
-/// How two kinds of cells go together over the fields.
+/// How two kinds of cells go together over the fields: the one that is asked about (successes)
+/// and the one it is taken against (failures).
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 struct PairSums {
-    chosen: u32,
-    others: u32,
+    successes: u32,
+    failures: u32,
     /// Fields that hold a cell of either kind.
     fields: u32,
-    /// Σ chosen² / (chosen + others) over those fields.
+    /// Σ successes² / (successes + failures) over those fields.
     squares_by_pair: f64,
 }
 
 impl PairSums {
-    fn add(&mut self, chosen: u32, others: u32) {
-        let pair = chosen + others;
+    fn add(&mut self, successes: u32, failures: u32) {
+        let pair = successes + failures;
         if pair == 0 {
             return;
         }
-        self.chosen += chosen;
-        self.others += others;
+        self.successes += successes;
+        self.failures += failures;
         self.fields += 1;
-        self.squares_by_pair += square(chosen) / f64::from(pair);
+        self.squares_by_pair += square(successes) / f64::from(pair);
     }
 
     fn dispersion(&self) -> Option<Dispersion> {
-        ratio_dispersion(self.fields, self.chosen, self.others, self.squares_by_pair)
+        ratio_dispersion(
+            self.fields,
+            self.successes,
+            self.failures,
+            self.squares_by_pair,
+        )
     }
 
-    fn widening(&self) -> f64 {
-        widening_of(self.dispersion())
+    fn variance_inflation(&self) -> f64 {
+        variance_inflation_of(self.dispersion())
     }
 
-    /// Chosen cells by others.
+    /// Successes by failures.
     fn ratio(&self, confidence: Confidence) -> Interval {
-        ratio_interval(self.chosen, self.others, self.widening(), confidence)
+        ratio_interval(
+            self.successes,
+            self.failures,
+            self.variance_inflation(),
+            confidence,
+        )
     }
 
-    /// Chosen cells by all.
+    /// Successes by all.
     fn share(&self, confidence: Confidence) -> Interval {
-        proportion_interval(self.chosen, self.others, self.widening(), confidence)
+        proportion_interval(
+            self.successes,
+            self.failures,
+            self.variance_inflation(),
+            confidence,
+        )
     }
 
-    /// The share of the chosen cells in percent, where there are cells enough.
+    /// The share of the successes in percent, where there are cells enough.
     fn share_percent(&self, rules: &CountRules) -> Result<Figure, TooFewCells> {
-        let cells = self.chosen + self.others;
+        let cells = self.successes + self.failures;
         require_cells(None, cells, rules.needed_reference_cells())?;
-        let value = 100.0 * f64::from(self.chosen) / f64::from(cells);
+        let value = 100.0 * f64::from(self.successes) / f64::from(cells);
         let interval = self.share(rules.confidence).scaled(100.0);
         Ok(Figure::of_ratio(value, interval, cells).with_flags(self.flags()))
     }
 
-    /// The ratio of the chosen cells to 1000 others, where there are others.
+    /// Successes to 1000 failures, of which there must be some.
     fn per_1000(&self, rules: &CountRules) -> Figure {
-        let value = 1000.0 * f64::from(self.chosen) / f64::from(self.others);
+        let value = 1000.0 * f64::from(self.successes) / f64::from(self.failures);
         let interval = self.ratio(rules.confidence).scaled(1000.0);
-        Figure::of_ratio(value, interval, self.chosen).with_flags(self.flags())
+        Figure::of_ratio(value, interval, self.successes).with_flags(self.flags())
     }
 
     fn flags(&self) -> FigureFlags {
@@ -277,16 +293,16 @@ impl SmearTally {
 
     fn class_summary(&self, class: CellClass, rules: &CountRules) -> ClassSummary {
         let dispersion = self.dispersion(class);
-        let widening = widening_of(dispersion);
+        let variance_inflation = variance_inflation_of(dispersion);
         let per_1000_rbc = (class != CellClass::Rbc).then(|| self.per_1000_rbc(class, rules));
         ClassSummary {
             class,
-            seen: self.class(class),
+            counted: self.class(class),
             count: self.count(class, dispersion, rules),
             per_1000_rbc,
             share: self.against_others[class].share_percent(rules),
             dispersion,
-            progress: self.progress(class, widening, rules),
+            progress: self.progress(class, variance_inflation, rules),
         }
     }
 
@@ -306,7 +322,7 @@ impl SmearTally {
         rules: &CountRules,
     ) -> Result<Figure, TooFewCells> {
         let count = self.require(class, rules.needed_cells())?;
-        let interval = poisson_interval(count, widening_of(dispersion), rules.confidence);
+        let interval = poisson_interval(count, variance_inflation_of(dispersion), rules.confidence);
         Ok(Figure::of_count(count, interval).with_flags(flags_of(dispersion)))
     }
 
@@ -321,10 +337,13 @@ impl SmearTally {
         require_cells(Some(class), self.class(class), needed)
     }
 
-    fn progress(&self, class: CellClass, widening: f64, rules: &CountRules) -> Progress {
+    fn progress(&self, class: CellClass, variance_inflation: f64, rules: &CountRules) -> Progress {
         let have = self.class(class);
-        let target =
-            cells_for_relative_half_width(rules.target_precision, widening, rules.confidence);
+        let target = cells_for_relative_half_width(
+            rules.target_precision,
+            variance_inflation,
+            rules.confidence,
+        );
         let need = target.max(rules.needed_cells());
         Progress {
             have,
@@ -346,7 +365,7 @@ impl SmearTally {
 
     fn warnings(&self, classes: &PerClass<ClassSummary>, rules: &CountRules) -> Warnings {
         let uneven = |summary: &ClassSummary| {
-            let dispersion = summary.dispersion.filter(Dispersion::is_uneven)?;
+            let dispersion = summary.dispersion.filter(Dispersion::is_overdispersed)?;
             Some(Warning::UnevenFields {
                 class: summary.class,
                 index: dispersion.index,
@@ -400,8 +419,8 @@ pub struct Progress {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ClassSummary {
     pub class: CellClass,
-    /// Certain cells seen and counted, whether or not they suffice for a figure.
-    pub seen: u32,
+    /// Certain cells counted, whether or not they suffice for a figure.
+    pub counted: u32,
     /// The count, with the interval for its expected value over the same fields.
     pub count: Result<Figure, TooFewCells>,
     /// Cells per 1000 red cells; `None` for red cells themselves.
@@ -419,7 +438,7 @@ pub struct Summary {
     pub fields: u32,
     pub confidence: Confidence,
     pub classes: PerClass<ClassSummary>,
-    /// Uncertain cells seen and counted.
+    /// Uncertain cells counted.
     pub uncertain: u32,
     /// Share of uncertain cells among all counted cells, in percent.
     pub uncertain_share: Result<Figure, TooFewCells>,
@@ -505,13 +524,13 @@ fn require_cells(class: Option<CellClass>, counted: u32, needed: u32) -> Result<
     Ok(counted)
 }
 
-fn widening_of(dispersion: Option<Dispersion>) -> f64 {
-    dispersion.map_or(1.0, |dispersion| dispersion.widening())
+fn variance_inflation_of(dispersion: Option<Dispersion>) -> f64 {
+    dispersion.map_or(1.0, |dispersion| dispersion.variance_inflation())
 }
 
 fn flags_of(dispersion: Option<Dispersion>) -> FigureFlags {
     FigureFlags {
-        is_overdispersed: dispersion.is_some_and(|dispersion| dispersion.is_uneven()),
+        is_overdispersed: dispersion.is_some_and(|dispersion| dispersion.is_overdispersed()),
     }
 }
 
@@ -614,7 +633,7 @@ mod tests {
         let class = |class| summary.class(class);
         assert_eq!(class(CellClass::Rbc).count.unwrap().value(), 90.0);
         assert_eq!(class(CellClass::Wbc).count, few(CellClass::Wbc, 9, 10));
-        assert_eq!(class(CellClass::Wbc).seen, 9);
+        assert_eq!(class(CellClass::Wbc).counted, 9);
         assert_eq!(class(CellClass::Rbc).per_1000_rbc, None);
         let missing_red = few(CellClass::Rbc, 90, 100);
         assert_eq!(class(CellClass::Plt).per_1000_rbc, Some(missing_red));
@@ -803,7 +822,7 @@ mod tests {
             let fields = counts.iter().map(|&(rbc, wbc, plt, un)| field(rbc, wbc, plt, un));
             let summary = summary(fields);
             let total: u32 = counts.iter().map(|count| count.0).sum();
-            prop_assert_eq!(summary.class(CellClass::Rbc).seen, total);
+            prop_assert_eq!(summary.class(CellClass::Rbc).counted, total);
             prop_assert_eq!(summary.fields as usize, counts.len());
             let figures = summary.classes.values().flat_map(|class| {
                 [Some(class.count), class.per_1000_rbc, Some(class.share)]

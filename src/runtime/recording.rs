@@ -161,7 +161,7 @@ mod tests {
         assert_eq!((totals.fields, totals.rejected), (2, 3));
         let read = smear.tally.summary(&CountRules::default());
         assert_eq!(&read, machine.smear().summary());
-        assert_eq!(read.class(CellClass::Rbc).seen, 90);
+        assert_eq!(read.class(CellClass::Rbc).counted, 90);
     }
 
     #[test]

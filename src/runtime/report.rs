@@ -18,7 +18,7 @@ pub(super) fn result_text(machine: &Machine, self_report: &str, more: Option<Str
     if let Some(truth) = smear.truth() {
         text.push_str("\nTruth of the simulated fields, by the same border rule:");
         for class in CellClass::ALL {
-            let (true_count, counted) = (truth.class(class), summary.class(class).seen);
+            let (true_count, counted) = (truth.class(class), summary.class(class).counted);
             text.push_str(&format!(" {class} {true_count} (counted {counted})"));
         }
         text.push('\n');

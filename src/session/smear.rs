@@ -612,7 +612,10 @@ mod tests {
         assert!(smear.start_next().is_some());
         assert_eq!(smear.state(), RunState::Live);
         assert_eq!((smear.fields(), smear.rejected().fields()), (0, 0));
-        assert_eq!(smear.summary().class(crate::cell::CellClass::Rbc).seen, 0);
+        assert_eq!(
+            smear.summary().class(crate::cell::CellClass::Rbc).counted,
+            0
+        );
         assert_eq!((smear.scale(), smear.truth()), (scale, None));
         assert_eq!(smear.number(), 1);
         assert!(smear.latest().is_none() && smear.view_number() > number);
@@ -645,7 +648,7 @@ mod tests {
         smear.step(counted(5));
         smear.step(counted(7));
         let rbc = crate::cell::CellClass::Rbc;
-        assert_eq!(smear.summary().class(rbc).seen, 12);
+        assert_eq!(smear.summary().class(rbc).counted, 12);
         assert_eq!(smear.truth().map(|truth| truth.class(rbc)), Some(14));
     }
 
@@ -669,9 +672,9 @@ mod tests {
     fn the_summary_is_that_of_the_smear_so_far() {
         let mut smear = smear(None);
         let rbc = crate::cell::CellClass::Rbc;
-        assert_eq!(smear.summary().class(rbc).seen, 0);
+        assert_eq!(smear.summary().class(rbc).counted, 0);
         smear.step(counted(50));
-        assert_eq!(smear.summary().class(rbc).seen, 50);
+        assert_eq!(smear.summary().class(rbc).counted, 50);
         assert_eq!(smear.summary().class(rbc).count.unwrap().value(), 50.0);
     }
 
