@@ -16,6 +16,7 @@ pub mod count;
 pub mod decode;
 pub mod detect;
 pub mod device;
+pub mod export;
 pub mod hex;
 pub mod image;
 pub mod input;

@@ -6,7 +6,6 @@ use crate::camera::v4l2::{
 use crate::cli::output::print;
 use anyhow::Result;
 use std::fmt::Write as _;
-use std::fmt::Write as _;
 
 /// Lists the kernel's cameras; `Ok(false)` if none of them can be used.
 ///

@@ -9,9 +9,9 @@ use crate::cli::input_paths::{self, InputError, PathLines};
 use crate::cli::ordered_workers::in_order;
 use crate::cli::output::Output;
 use crate::cli::settings::{analysis_settings, load_config};
-use crate::cli::table;
 use crate::count::{CountRules, FieldTally, SmearTally};
 use crate::decode::{read_image, read_size};
+use crate::export::summary_table;
 use crate::image::frame::Frame;
 use crate::image::png::write_frame;
 use crate::language::Language;
@@ -378,7 +378,7 @@ impl Report {
         }
         if !self.json {
             let summary = self.smear.summary(rules);
-            let text = table::summary_table(&summary, &self.notes, self.not_counted);
+            let text = summary_table(&summary, &self.notes, self.not_counted);
             self.output.print(&text)?;
         }
         Ok(self.not_counted == 0)

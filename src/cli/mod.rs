@@ -13,7 +13,6 @@ pub mod records;
 pub mod run;
 pub mod self_test;
 pub mod settings;
-pub mod table;
 pub mod update;
 
 pub use crate::runtime::message_of;

@@ -3,7 +3,7 @@
 use crate::cell::{CellClass, PerClass};
 use crate::cli::output::Output;
 use crate::cli::settings::load_config;
-use crate::cli::table;
+use crate::export::summary_table;
 use crate::record::archive::{self, SmearRecords};
 use crate::record::{check_format, records_folder};
 use anyhow::{Result, bail};
@@ -158,6 +158,6 @@ fn total(smear: &SmearRecords, rules: &crate::count::CountRules) -> String {
     }
     notes.extend(smear.faults.iter().map(ToString::to_string));
     let summary = smear.tally.summary(rules);
-    let table = table::summary_table(&summary, &notes, smear.totals.rejected);
+    let table = summary_table(&summary, &notes, smear.totals.rejected);
     format!("Smear {}, {}\n{table}\n", smear.number, smear.state)
 }

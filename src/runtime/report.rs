@@ -1,7 +1,7 @@
 //! What a run prints of its results.
 
 use crate::cell::CellClass;
-use crate::cli::table;
+use crate::export::summary_table;
 use crate::record::RecordSummary;
 use crate::session::{KnownScale, Machine, RunState, Smear};
 use anyhow::{Result, bail};
@@ -14,7 +14,7 @@ pub(super) fn result_text(machine: &Machine, self_report: &str, more: Option<Str
     let rejected = smear.rejected();
     let mut notes = notes(machine, self_report);
     notes.extend(more);
-    let mut text = table::summary_table(summary, &notes, u64::from(rejected.fields()));
+    let mut text = summary_table(summary, &notes, u64::from(rejected.fields()));
     if let Some(truth) = smear.truth() {
         text.push_str("\nTruth of the simulated fields, by the same border rule:");
         for class in CellClass::ALL {
