@@ -115,7 +115,11 @@ fn the_history_is_printed_as_rows_or_as_json() {
 fn what_needs_a_board_says_so_elsewhere() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_str().unwrap();
-    for command in [vec!["serve"], vec!["install", "x.raucb"]] {
+    for command in [
+        vec!["serve"],
+        vec!["install", "x.raucb"],
+        vec!["install", "x.raucb", "--allow-downgrade"],
+    ] {
         let (is_done, _, said) = update(&[command.as_slice(), &["--folder", path]].concat());
         assert!(
             !is_done && said.contains("run this on a board"),
@@ -148,6 +152,16 @@ fn the_model_s_known_answer_is_written_by_the_program_itself() {
     assert!(is_done, "{said}");
     let kept = fs::read_to_string(Path::new(model).join("known_answer.json")).unwrap();
     assert_eq!(printed, kept, "write it anew with `make known-answer`");
+}
+
+#[test]
+fn the_old_names_of_commands_still_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    let (_, _, said) = update(&["install", "x.raucb", "--yes-older", "--folder", path]);
+    assert!(said.contains("run this on a board"), "{said}");
+    let (_, _, said) = update(&["prove", "--board", "none/board.toml", "--folder", path]);
+    assert!(said.contains("none/board.toml"), "{said}");
 }
 
 #[test]

@@ -35,6 +35,7 @@ const MIN_BATTERY_PERCENT: u8 = 30;
 const PULLED_LOOKS: u32 = 10;
 /// The most effects that follow from one event.
 const MAX_EFFECTS: usize = 64;
+
 /// Where copying failed.
 enum CopyFault {
     /// At the card.
@@ -50,7 +51,7 @@ pub enum InstallFileError {
     Refused(Problem),
     #[error("{version} runs already; nothing was installed")]
     RunsAlready { version: String },
-    #[error("{version} is older than {running}; give --yes-older if that is what you want")]
+    #[error("{version} is older than {running}; add --allow-downgrade to install it all the same")]
     Older { version: String, running: String },
 }
 

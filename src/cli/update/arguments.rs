@@ -71,9 +71,9 @@ pub struct InstallArguments {
     /// The bundle.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// Installs it even where an older version would take the place of a newer one.
-    #[arg(long)]
-    pub yes_older: bool,
+    /// Installs it even if it is older than the running version.
+    #[arg(long, alias = "yes-older")]
+    pub allow_downgrade: bool,
 }
 
 /// `hemoscope update confirm`.

@@ -129,7 +129,7 @@ pub fn install(arguments: &InstallArguments, folder: &Path) -> Result<bool> {
     if let UpdateState::ReadyToRestart { version } = updater.state() {
         bail!("{version} is installed and waits for a restart; restart first");
     }
-    let offer = updater.install_file(&arguments.file, arguments.yes_older)?;
+    let offer = updater.install_file(&arguments.file, arguments.allow_downgrade)?;
     say(&format!(
         "{} is installed; it runs after a restart (`systemctl reboot`)\n",
         offer.version

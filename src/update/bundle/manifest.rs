@@ -3,7 +3,7 @@
 use crate::update::boot::disk_layout::SLOT_BYTES;
 use crate::update::bundle::system_version::SystemVersion;
 use crate::update::bundle::verity::VeritySettings;
-use crate::update::bundle::version::{NoVersion, Version};
+use crate::update::bundle::version::{NotAVersion, Version};
 use crate::update::protocol::{Notes, Offer, Problem, ProblemKind};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -34,7 +34,7 @@ pub enum ManifestError {
     #[error("it holds other images than one of the root file system")]
     Images,
     #[error(transparent)]
-    Version(#[from] NoVersion),
+    Version(#[from] NotAVersion),
 }
 
 /// `rauc info --output-format=json-2`: the manifest whose signature RAUC has checked.

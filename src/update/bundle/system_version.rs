@@ -1,7 +1,7 @@
 //! Which system runs: the version file of the image.
 
 use crate::device::files;
-use crate::update::bundle::version::{NoVersion, Version};
+use crate::update::bundle::version::{NotAVersion, Version};
 use serde::Deserialize;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -64,7 +64,7 @@ impl SystemVersion {
         let file: VersionFile = toml::from_str(text).map_err(|e| refuse(e.message().to_owned()))?;
         let version = file.version.parse();
         Ok(Self {
-            version: version.map_err(|error: NoVersion| refuse(error.to_string()))?,
+            version: version.map_err(|error: NotAVersion| refuse(error.to_string()))?,
             board: file.board,
             model_sha256: file.model_sha256,
         })

@@ -1,6 +1,5 @@
 //! Versions of the system, and which of two is the newer one.
 
-use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 use thiserror::Error;
@@ -8,113 +7,34 @@ use thiserror::Error;
 /// The most bytes of a version.
 const MAX_VERSION_BYTES: usize = 64;
 
-/// `a.b.c`, or `a.b.c-pre`: Semantic Versioning 2.0.0 without build metadata.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Version {
-    numbers: [u64; 3],
-    /// Empty for a release.
-    pre_release: Vec<Identifier>,
-}
+/// `a.b.c`, or `a.b.c-pre`: Semantic Versioning 2.0.0 without build metadata, of which two
+/// versions that compare as equal could have different ones. At most 64 bytes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version(semver::Version);
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Identifier {
-    Number(u64),
-    Text(String),
-}
-
-/// A text that is no version.
+/// A text that is not a version.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0:?} is no version such as 1.2.0 or 1.3.0-beta.1")]
-pub struct NoVersion(String);
+#[error("{0:?} is not a version such as 1.2.0 or 1.3.0-beta.1")]
+pub struct NotAVersion(String);
 
 impl FromStr for Version {
-    type Err = NoVersion;
+    type Err = NotAVersion;
 
-    fn from_str(text: &str) -> Result<Self, NoVersion> {
-        parse(text).ok_or_else(|| NoVersion(text.chars().take(MAX_VERSION_BYTES).collect()))
-    }
-}
-
-fn parse(text: &str) -> Option<Version> {
-    if text.len() > MAX_VERSION_BYTES {
-        return None;
-    }
-    let (numbers, pre_release) = match text.split_once('-') {
-        Some((numbers, pre_release)) => (numbers, Some(pre_release)),
-        None => (text, None),
-    };
-    let numbers: Vec<u64> = numbers.split('.').map(number).collect::<Option<_>>()?;
-    let identifiers = pre_release.map(|text| text.split('.').map(identifier).collect());
-    Some(Version {
-        numbers: numbers.try_into().ok()?,
-        pre_release: identifiers.unwrap_or(Some(Vec::new()))?,
-    })
-}
-
-/// Digits without a leading zero.
-fn number(text: &str) -> Option<u64> {
-    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
-    let has_leading_zero = text.len() > 1 && text.starts_with('0');
-    (is_plain && !has_leading_zero).then(|| text.parse().ok())?
-}
-
-fn identifier(text: &str) -> Option<Identifier> {
-    let is_known = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-    if text.is_empty() || !text.bytes().all(is_known) {
-        return None;
-    }
-    if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return number(text).map(Identifier::Number);
-    }
-    Some(Identifier::Text(text.to_owned()))
-}
-
-impl Ord for Version {
-    fn cmp(&self, other: &Self) -> Ordering {
-        let of_release = || match (self.pre_release.is_empty(), other.pre_release.is_empty()) {
-            (true, false) => Ordering::Greater,
-            (false, true) => Ordering::Less,
-            _ => self.pre_release.cmp(&other.pre_release),
-        };
-        self.numbers.cmp(&other.numbers).then_with(of_release)
-    }
-}
-
-impl PartialOrd for Version {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Identifier {
-    fn cmp(&self, other: &Self) -> Ordering {
-        match (self, other) {
-            (Self::Number(one), Self::Number(two)) => one.cmp(two),
-            (Self::Text(one), Self::Text(two)) => one.cmp(two),
-            (Self::Number(_), Self::Text(_)) => Ordering::Less,
-            (Self::Text(_), Self::Number(_)) => Ordering::Greater,
+    fn from_str(text: &str) -> Result<Self, NotAVersion> {
+        let refused = || NotAVersion(text.chars().take(MAX_VERSION_BYTES).collect());
+        if text.len() > MAX_VERSION_BYTES {
+            return Err(refused());
         }
-    }
-}
-
-impl PartialOrd for Identifier {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
+        match semver::Version::parse(text) {
+            Ok(version) if version.build.is_empty() => Ok(Self(version)),
+            _ => Err(refused()),
+        }
     }
 }
 
 impl fmt::Display for Version {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [major, minor, patch] = self.numbers;
-        write!(formatter, "{major}.{minor}.{patch}")?;
-        for (index, identifier) in self.pre_release.iter().enumerate() {
-            formatter.write_str(if index == 0 { "-" } else { "." })?;
-            match identifier {
-                Identifier::Number(number) => write!(formatter, "{number}")?,
-                Identifier::Text(text) => formatter.write_str(text)?,
-            }
-        }
-        Ok(())
+        self.0.fmt(formatter)
     }
 }
 
@@ -156,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_version_is_refused() {
+    fn what_is_not_a_version_is_refused() {
         let long = format!("1.0.0-{}", "a".repeat(MAX_VERSION_BYTES));
         let wrong = [
             "",
@@ -175,6 +95,8 @@ mod tests {
             "1.-2.3",
             "+1.2.3",
             "1.2.3-é",
+            "1.2.3+",
+            "v1.2.3",
             "99999999999999999999.0.0",
             &long,
         ];

@@ -404,7 +404,7 @@ fn a_file_is_installed_without_a_card() {
     let cases = [
         (none, false, "check the path"),
         (write(0), true, "runs already"),
-        (write(1), false, "--yes-older"),
+        (write(1), false, "--allow-downgrade"),
     ];
     for (path, is_older_agreed, expected) in cases {
         let error = updater.install_file(&path, is_older_agreed).unwrap_err();
