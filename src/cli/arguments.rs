@@ -49,8 +49,7 @@ pub enum Command {
     Config(ConfigArguments),
     /// Times each stage from camera to screen on this processor.
     Bench(BenchArguments),
-    /// Keeps the device's system up to date: checks and installs update bundles, and tells how
-    /// that went.
+    /// Checks and installs firmware updates, and shows what became of them.
     Update(UpdateArguments),
 }
 

@@ -15,16 +15,14 @@ const MAX_SMALL_BYTES: u64 = 64 * 1024;
 #[derive(Debug, Error)]
 pub enum FolderError {
     #[error(
-        "{name} of the updater's folder cannot be {doing}: {source}; check the card, and that it has room"
+        "{name} in the updater's folder cannot be {doing}: {source}; check the storage and its free space"
     )]
     Io {
         doing: &'static str,
         name: String,
         source: io::Error,
     },
-    #[error(
-        "{name} of the updater's folder holds no {name} of this version ({reason}); it is passed over"
-    )]
+    #[error("{name} in the updater's folder is not of a known format ({reason}); it is ignored")]
     Content { name: String, reason: String },
 }
 
@@ -101,9 +99,9 @@ mod tests {
         assert_eq!(read_json(&folder, "n.json").unwrap(), Some([1, 2]));
         assert_eq!(read_json::<u32>(&folder, "none").unwrap(), None);
         let error = read_json::<String>(&folder, "n.json").unwrap_err();
-        assert!(error.to_string().contains("passed over"), "{error}");
+        assert!(error.to_string().contains("is ignored"), "{error}");
         let mut nowhere = DiskFolder::new(outer.path().join("nowhere"));
         let error = replace_json(&mut nowhere, "n.json", &1).unwrap_err();
-        assert!(error.to_string().contains("check the card"), "{error}");
+        assert!(error.to_string().contains("check the storage"), "{error}");
     }
 }

@@ -3,8 +3,8 @@
 use crate::update::card::entry::{CardEntry, CardId};
 use crate::update::protocol::{Answer, Offer, Problem, ProblemKind, UpdateResult, UpdateState};
 
-/// Looks at the cards for which a pulled card is told.
-const PULLED_LOOKS: u32 = 5;
+/// Polls of the cards for which the screen says that a card was pulled.
+const PULLED_POLLS: u32 = 5;
 /// The most cards that are remembered.
 const MAX_CARDS: usize = 16;
 
@@ -17,15 +17,15 @@ pub enum Event {
     Scanned(Result<Option<CardEntry>, Problem>),
     /// How far the copy has come.
     Copying(u8),
-    /// The bundle is on the device; its SHA-256.
+    /// The copy of the bundle is complete; its SHA-256.
     Copied(Result<String, Problem>),
-    /// It is genuine and for this device; `None` where its version runs.
+    /// The bundle is genuine and for this device; `None` where its version already runs.
     Checked(Result<Option<Offer>, Problem>),
     /// How far the installation has come.
     Installing(u8),
     Installed(Result<(), Problem>),
     Answered(Answer),
-    /// What the system was asked for was not done.
+    /// The system refused what it was asked for.
     NotDone(Problem),
 }
 
@@ -39,7 +39,7 @@ pub enum Effect {
     },
     Install(Offer),
     Restart,
-    /// Give both slots new tries, and restart.
+    /// Give the installed systems new tries, and restart.
     TryAgain,
     /// The copy is not needed any more.
     Discard,
@@ -54,12 +54,12 @@ pub enum Effect {
 pub struct Machine {
     state: UpdateState,
     is_recovery: bool,
-    /// Cards that have been looked at and are still in.
+    /// Cards that were scanned and are still in.
     seen: Vec<CardId>,
-    /// The card that the work of the moment comes from.
+    /// The card whose bundle is being worked on.
     card: Option<CardId>,
-    /// Looks until a pulled card is not told any more.
-    pulled_looks_left: u32,
+    /// Polls until a pulled card is no longer shown.
+    pulled_polls_left: u32,
     /// A result that no card has had in its report yet.
     unreported: Option<String>,
 }
@@ -72,7 +72,7 @@ impl Machine {
             is_recovery,
             seen: Vec::new(),
             card: None,
-            pulled_looks_left: 0,
+            pulled_polls_left: 0,
             unreported: ended.as_ref().map(describe),
         };
         machine.state = match (waiting, ended) {
@@ -100,14 +100,14 @@ impl Machine {
         self.state = self.resting();
     }
 
-    /// Takes what happened; gives what is to be done, in that order. Events that do not fit the
+    /// Takes what happened; returns what to do, in that order. Events that do not fit the
     /// state change nothing.
     pub fn step(&mut self, event: Event) -> Vec<Effect> {
         if !self.fits(&event) {
             return Vec::new();
         }
         match event {
-            Event::Cards(cards) => self.look(&cards),
+            Event::Cards(cards) => self.poll_cards(&cards),
             Event::Scanned(found) => match found {
                 Ok(Some(bundle)) => match self.card.clone() {
                     Some(card) => {
@@ -167,14 +167,14 @@ impl Machine {
         }
     }
 
-    fn look(&mut self, cards: &[CardId]) -> Vec<Effect> {
+    fn poll_cards(&mut self, cards: &[CardId]) -> Vec<Effect> {
         self.seen.retain(|card| cards.contains(card));
         let is_gone = self.card.as_ref().is_some_and(|card| !cards.contains(card));
         if let UpdateState::Refused(problem) = &self.state {
             let is_pulled = problem.kind == ProblemKind::CardPulled;
-            self.pulled_looks_left = self.pulled_looks_left.saturating_sub(1);
+            self.pulled_polls_left = self.pulled_polls_left.saturating_sub(1);
             let is_over = if is_pulled {
-                self.pulled_looks_left == 0
+                self.pulled_polls_left == 0
             } else {
                 is_gone
             };
@@ -210,7 +210,7 @@ impl Machine {
     fn refuse(&mut self, problem: Problem) -> Vec<Effect> {
         let report = Effect::Report(self.card.clone(), format!("refused: {}", problem.text));
         let is_pulled = problem.kind == ProblemKind::CardPulled;
-        self.pulled_looks_left = PULLED_LOOKS;
+        self.pulled_polls_left = PULLED_POLLS;
         self.state = UpdateState::Refused(problem);
         if is_pulled { Vec::new() } else { vec![report] }
     }
@@ -222,7 +222,7 @@ impl Machine {
         };
         let mut effects = match result {
             Ok(()) => {
-                let text = format!("{version} is installed and runs after a restart");
+                let text = format!("{version} is installed and starts at the next restart");
                 self.state = UpdateState::ReadyToRestart { version };
                 vec![Effect::Report(self.card.clone(), text)]
             }
@@ -417,13 +417,13 @@ mod tests {
     }
 
     #[test]
-    fn a_pulled_card_is_told_for_a_moment() {
+    fn a_pulled_card_is_shown_for_a_moment() {
         let mut machine = Machine::new(false, None, None);
         machine.step(Event::Cards(vec![card(1)]));
         machine.step(Event::Scanned(Ok(Some(entry()))));
         let effects = machine.step(Event::Copied(Err(problem(ProblemKind::CardPulled))));
         assert_eq!(effects, [Effect::Discard]);
-        for _ in 1..PULLED_LOOKS {
+        for _ in 1..PULLED_POLLS {
             machine.step(Event::Cards(Vec::new()));
             assert!(matches!(machine.state(), UpdateState::Refused(_)));
         }

@@ -81,7 +81,7 @@ pub fn info(bundle: &Path, keyring: Option<&Path>) -> Result<String, String> {
         ));
     }
     if !status.success() {
-        return Err(format!("{PROGRAM} says: {complaint}"));
+        return Err(format!("{PROGRAM} reports: {complaint}"));
     }
     read.map_err(|error| format!("{PROGRAM}'s answer cannot be read ({error})"))?;
     Ok(text)
@@ -210,7 +210,7 @@ impl Installation for RaucInstallation {
         if status.success() {
             return Ok(());
         }
-        Err(format!("{PROGRAM} says: {}", self.last))
+        Err(format!("{PROGRAM} reports: {}", self.last))
     }
 }
 

@@ -31,12 +31,12 @@ const SPARE_BYTES: u64 = 8 << 20;
 const CHUNK_BYTES: usize = 1 << 20;
 /// A battery that is charged less than this may end in the middle of an installation.
 const MIN_BATTERY_PERCENT: u8 = 30;
-/// Looks whether a card that cannot be read is still in.
-const PULLED_LOOKS: u32 = 10;
+/// Polls whether a card that cannot be read is still in.
+const PULLED_POLLS: u32 = 10;
 /// The most effects that follow from one event.
 const MAX_EFFECTS: usize = 64;
 
-/// Where copying failed.
+/// Where a copy failed.
 enum CopyFault {
     /// At the card.
     Source(String),
@@ -49,7 +49,7 @@ enum CopyFault {
 pub enum InstallFileError {
     #[error("{}", .0.text)]
     Refused(Problem),
-    #[error("{version} runs already; nothing was installed")]
+    #[error("{version} is already running; nothing was installed")]
     RunsAlready { version: String },
     #[error("{version} is older than {running}; add --allow-downgrade to install it all the same")]
     Older { version: String, running: String },
@@ -186,8 +186,7 @@ impl<H: Host> Updater<H> {
     fn scan(&mut self, card: &CardId) -> Result<Option<CardEntry>, Problem> {
         let unreadable = |reason: String| {
             let text = format!(
-                "the card {} cannot be read: {reason}; take it out and put it in again, or take \
-                 another one",
+                "the card {} cannot be read: {reason}; reinsert it or use another card",
                 card.name
             );
             Problem::new(ProblemKind::Unreadable, text)
@@ -195,7 +194,7 @@ impl<H: Host> Updater<H> {
         let mounted = self.host.mount(card, Access::Read).map_err(unreadable)?;
         let Some(top) = mounted else {
             self.host.log(&format!(
-                "{} has no file system that is read here (FAT, exFAT, ext4); it is left alone",
+                "{} has no supported file system (FAT, exFAT, ext4); it is ignored",
                 card.name
             ));
             return Ok(None);
@@ -214,7 +213,7 @@ impl<H: Host> Updater<H> {
     /// Copies the bundle of a card, and hashes it on the way.
     fn copy(&mut self, card: &CardId, bundle: &CardEntry) -> Result<String, Problem> {
         let mounted = self.host.mount(card, Access::Read);
-        let mounted = mounted.and_then(|top| top.ok_or_else(|| "it is gone".to_owned()));
+        let mounted = mounted.and_then(|top| top.ok_or_else(|| "it was removed".to_owned()));
         let opened = mounted.and_then(|top| {
             open_plain(&top.join(&bundle.name), MAX_BUNDLE_BYTES).map_err(|error| error.to_string())
         });
@@ -234,7 +233,7 @@ impl<H: Host> Updater<H> {
         let wanted = size_bytes.saturating_add(SPARE_BYTES);
         let free = self.host.free_bytes().map_err(target)?;
         if free < wanted {
-            let text = format!("it takes {wanted} bytes, and {free} are free");
+            let text = format!("it needs {wanted} bytes, but {free} are free");
             return Err(CopyFault::Target(text));
         }
         let mut hash = Sha256::new();
@@ -248,7 +247,7 @@ impl<H: Host> Updater<H> {
                 Err(error) => return Err(CopyFault::Source(error.to_string())),
             };
             if copied + read as u64 > size_bytes {
-                return Err(CopyFault::Source("it grows while it is read".to_owned()));
+                return Err(CopyFault::Source("it grew while it was read".to_owned()));
             }
             let folder = self.host.folder();
             folder
@@ -260,7 +259,7 @@ impl<H: Host> Updater<H> {
             self.step(Event::Copying(percent as u8));
         }
         if copied < size_bytes {
-            return Err(CopyFault::Source("it ends before its end".to_owned()));
+            return Err(CopyFault::Source("it is shorter than its size".to_owned()));
         }
         let folder = self.host.folder();
         let kept = folder.sync(STAGED_FILE).and_then(|()| folder.sync_names());
@@ -316,19 +315,20 @@ impl<H: Host> Updater<H> {
         Ok(offer)
     }
 
-    /// Whether the card was pulled, or cannot be read. The system notices the one some time after
-    /// the other.
+    /// Whether the card was pulled or cannot be read. A read fails some time before the system
+    /// notices that the card is gone.
     fn cannot_copy(&mut self, card: &CardId, name: &str, reason: &str) -> Problem {
-        for _ in 0..PULLED_LOOKS {
+        for _ in 0..PULLED_POLLS {
             if !self.host.cards().contains(card) {
-                let text = format!("the card was pulled while {name} was copied; put it in again");
+                let text =
+                    format!("the card was pulled while {name} was being copied; reinsert it");
                 return Problem::new(ProblemKind::CardPulled, text);
             }
             self.host.wait();
         }
         let text = format!(
-            "{name} cannot be read from the card: {reason}; copy it to the card again, or take \
-             another one"
+            "{name} cannot be read from the card: {reason}; copy it to the card again, or use \
+             another card"
         );
         Problem::new(ProblemKind::Unreadable, text)
     }
@@ -341,16 +341,16 @@ impl<H: Host> Updater<H> {
         let is_recovery = self.running == Running::Rescue;
         if manifest.version == running && !is_recovery {
             self.host.log(&format!(
-                "the card's bundle is of {running}, which runs already"
+                "the bundle on the card is {running}, which is already running"
             ));
             return Ok(None);
         }
         let lines = read_history(&mut self.host);
-        // It would be asked for again at every start, until somebody took the card out.
+        // It would be offered again at every start until somebody took the card out.
         if self.is_left_in && !is_recovery && history::was_rolled_back(&lines, sha256) {
             self.host.log(&format!(
-                "the card that was left in holds {}, which was rolled back; put it in again to try \
-                 it again",
+                "the card that was left in holds {}, which was rolled back; reinsert it to try \
+                 again",
                 manifest.version
             ));
             return Ok(None);
@@ -368,13 +368,13 @@ impl<H: Host> Updater<H> {
         check_bundle(self.host.folder(), STAGED_FILE)?;
         let info = self.host.rauc_info(STAGED_FILE).map_err(|reason| {
             let text = format!(
-                "the bundle is not signed by the maker of this device, or was changed since: \
-                 {reason}; take one from the maker"
+                "the bundle is not signed by the maker of this device, or was changed afterwards: \
+                 {reason}; get it from the maker"
             );
             Problem::new(ProblemKind::NotGenuine, text)
         })?;
         let manifest = Manifest::parse(&info).map_err(|error| {
-            let text = format!("the bundle is signed, but {error}; take one for this device");
+            let text = format!("the bundle is signed, but {error}; use a bundle for this device");
             Problem::new(ProblemKind::Unreadable, text)
         })?;
         check_blocks(self.host.folder(), STAGED_FILE, &manifest)?;
@@ -385,8 +385,8 @@ impl<H: Host> Updater<H> {
         match self.host.battery_percent() {
             Some(percent) if percent < MIN_BATTERY_PERCENT => {
                 let text = format!(
-                    "the battery has {percent} %, and an update takes {MIN_BATTERY_PERCENT} %; \
-                     connect the supply, and put the card in again"
+                    "the battery is at {percent} %, but an update needs {MIN_BATTERY_PERCENT} %; \
+                     connect the power supply and reinsert the card"
                 );
                 Err(Problem::new(ProblemKind::LowBattery, text))
             }
@@ -401,14 +401,14 @@ impl<H: Host> Updater<H> {
         let slot = self.running.update_target();
         let from = &offer.running_version;
         let mut pending = Pending::new(from, &offer.version, slot, &offer.sha256, &now.boot_id);
-        // Without it, nobody could tell after a restart what was tried.
+        // Without it, nothing says after a restart which version is on trial.
         pending.store(self.host.folder()).map_err(|error| {
             let text = format!("{error}; nothing was installed");
             Problem::new(ProblemKind::NoRoom, text)
         })?;
         let installed = self
             .run_rauc()
-            .and_then(|()| self.mark_of_rauc(&mut pending));
+            .and_then(|()| self.adopt_slot_of_rauc(&mut pending));
         let event = match &installed {
             Ok(()) => HistoryEvent::Installed,
             Err(_) => HistoryEvent::InstallFailed,
@@ -421,23 +421,23 @@ impl<H: Host> Updater<H> {
             let removed = folder::remove(self.host.folder(), PENDING_FILE);
             self.log_failure(removed);
             let text = format!(
-                "{} could not be written: {reason}; {from} goes on, try it again",
+                "{} could not be written: {reason}; {from} keeps running, try again",
                 offer.version
             );
             Problem::new(ProblemKind::InstallFailed, text)
         })
     }
 
-    /// RAUC goes on when an updater dies, and what it has in hand must not lose its note.
+    /// RAUC continues when an updater dies, and its installation must not lose its pending file.
     fn check_rauc_is_free(&mut self, offer: &Offer) -> Result<(), Problem> {
         let reason = match self.host.is_rauc_busy() {
             Ok(false) => return Ok(()),
-            Ok(true) => "an installation that was begun before still goes on".to_owned(),
+            Ok(true) => "an earlier installation is still running".to_owned(),
             Err(reason) => reason,
         };
         let text = format!(
             "{} was not written: {reason}; wait some minutes, switch the device off and on, and \
-             put the card in again",
+             reinsert the card",
             offer.version
         );
         Err(Problem::new(ProblemKind::InstallFailed, text))
@@ -453,8 +453,8 @@ impl<H: Host> Updater<H> {
         installation.finish()
     }
 
-    /// RAUC chooses the slot where both are free, in recovery.
-    fn mark_of_rauc(&mut self, pending: &mut Pending) -> Result<(), String> {
+    /// Takes over the slot that RAUC chose: in recovery both are free.
+    fn adopt_slot_of_rauc(&mut self, pending: &mut Pending) -> Result<(), String> {
         let state = slots::load(self.host.sectors()).map_err(|error| error.to_string())?;
         let primary = state.and_then(|state| state.primary());
         let Some(slot) = primary.filter(|&slot| self.running != Running::Slot(slot)) else {
@@ -516,7 +516,7 @@ impl<H: Host> Updater<H> {
         self.log_failure(added);
     }
 
-    /// Only told to the log where it fails: a card may be write-protected.
+    /// A failure is logged only: a card may be write-protected.
     fn report(&mut self, card: &CardId, text: &str) {
         if !self.host.cards().contains(card) {
             return;
@@ -525,7 +525,7 @@ impl<H: Host> Updater<H> {
         let line = format!("{date}  {}: {text}\n", self.system.compatible());
         let written = match self.host.mount(card, Access::Write) {
             Ok(Some(top)) => report::append(&top, &line).map_err(|error| error.to_string()),
-            Ok(None) => Err("it has no file system that is written here".to_owned()),
+            Ok(None) => Err("it has no supported file system".to_owned()),
             Err(reason) => Err(reason),
         };
         self.host.unmount();
@@ -538,8 +538,8 @@ impl<H: Host> Updater<H> {
 
 fn no_room(name: &str, reason: &str) -> Problem {
     let text = format!(
-        "{name} cannot be kept on the device: {reason}; move records to another place, or check \
-         the device's card"
+        "{name} cannot be stored on the device: {reason}; move records to another place, or check \
+         the storage"
     );
     Problem::new(ProblemKind::NoRoom, text)
 }

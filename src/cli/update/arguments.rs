@@ -18,20 +18,20 @@ pub struct UpdateArguments {
 /// What to do about updates.
 #[derive(Debug, Subcommand)]
 pub enum UpdateCommand {
-    /// Prints what runs, what is started next, and what is under way.
+    /// Prints what runs, what starts next, and what is pending.
     Status(JsonArguments),
-    /// Checks a bundle: its signature, every block, and on a board whether it is for that.
+    /// Checks a bundle: its signature, every block and, on a board, whether it is for that board.
     Check(CheckArguments),
-    /// Installs a bundle into the slot that does not run; it runs after a restart.
+    /// Installs a bundle into the inactive slot; it starts at the next restart.
     Install(InstallArguments),
     /// Prints what became of each update.
     History(JsonArguments),
-    /// Waits for cards with bundles, and asks the operator: the device's updater.
+    /// Runs the updater: waits for cards with bundles and asks the operator.
     Serve,
     /// After a start: confirms a new version or rolls it back, and marks the running slot as good.
     #[command(alias = "prove")]
     Confirm(ConfirmArguments),
-    /// Reads or marks the boot state of the two slots; RAUC calls this.
+    /// Prints or changes the boot state of the two slots; RAUC calls this.
     Slots(SlotsArguments),
     /// Prints the result of the built-in frame, for the model's known_answer.json.
     #[command(hide = true)]
@@ -60,7 +60,7 @@ pub struct CheckArguments {
     /// The bundle.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// Certificates of the makers to be trusted, instead of those of this device.
+    /// Certificates to trust, instead of those of this device.
     #[arg(long, value_name = "PEM")]
     pub keyring: Option<PathBuf>,
 }
@@ -93,7 +93,7 @@ pub struct ConfirmArguments {
 /// `hemoscope update slots`.
 #[derive(Debug, Args)]
 pub struct SlotsArguments {
-    /// A disk, or a file that plays one, instead of the disk of the running system.
+    /// A disk or its image, instead of the disk of the running system.
     #[arg(long, global = true, value_name = "FILE")]
     pub disk: Option<PathBuf>,
     #[command(subcommand)]
@@ -107,7 +107,7 @@ pub enum SlotsCommand {
     Show,
     /// Prints the slot that is started next.
     GetPrimary,
-    /// Has a slot started next, on trial with three tries.
+    /// Makes a slot start next, on trial with three tries.
     SetPrimary {
         /// A or B.
         slot: Slot,

@@ -22,10 +22,10 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Time between two looks at the cards.
-const LOOK: Duration = Duration::from_secs(1);
-/// Time between two looks whether the updater is to end.
-const STOP_LOOK: Duration = Duration::from_millis(100);
+/// Time between two polls of the cards.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// Time between two polls of the wish to stop.
+const STOP_POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 fn say(text: &str) -> Result<bool> {
     print(text)?;
@@ -37,14 +37,14 @@ fn say(text: &str) -> Result<bool> {
 /// # Errors
 /// This is no board, or an updater runs already.
 pub fn serve(folder: &Path) -> Result<bool> {
-    let stop = StopSignal::listen().context("signals cannot be listened to")?;
+    let stop = StopSignal::listen().context("signal handlers cannot be installed")?;
     let (mut updater, _lock) = open_updater(folder)?;
-    log::info!("the updater waits for a card");
+    log::info!("the updater is waiting for a card");
     while !stop.is_raised() {
         updater.turn();
-        let next = Instant::now() + LOOK;
+        let next = Instant::now() + POLL_INTERVAL;
         while Instant::now() < next && !stop.is_raised() {
-            thread::sleep(STOP_LOOK);
+            thread::sleep(STOP_POLL_INTERVAL);
         }
     }
     Ok(true)
@@ -91,13 +91,13 @@ pub fn check(arguments: &CheckArguments) -> Result<bool> {
     let folder = path.parent().unwrap_or(Path::new("")).to_owned();
     let folder = DiskFolder::new(folder);
     let name = path.file_name().and_then(|name| name.to_str());
-    let name = name.ok_or_else(|| refuse("name a file in plain letters".to_owned()))?;
+    let name = name.ok_or_else(|| refuse("the name is not UTF-8; rename the file".to_owned()))?;
     check_bundle(&folder, name).map_err(|problem| refuse(problem.text))?;
     let info = rauc::info(path, arguments.keyring.as_deref()).map_err(refuse)?;
     let manifest = Manifest::parse(&info).map_err(|error| refuse(error.to_string()))?;
     check_blocks(&folder, name, &manifest).map_err(|problem| refuse(problem.text))?;
     let mut text = format!(
-        "{}: genuine, every block as it was signed\nfor {}, version {}\n",
+        "{}: genuine, every block matches the signature\nfor {}, version {}\n",
         path.display(),
         manifest.compatible,
         manifest.version
@@ -127,11 +127,11 @@ pub fn check(arguments: &CheckArguments) -> Result<bool> {
 pub fn install(arguments: &InstallArguments, folder: &Path) -> Result<bool> {
     let (mut updater, _lock) = open_updater(folder)?;
     if let UpdateState::ReadyToRestart { version } = updater.state() {
-        bail!("{version} is installed and waits for a restart; restart first");
+        bail!("{version} is installed and needs a restart; restart first");
     }
     let offer = updater.install_file(&arguments.file, arguments.allow_downgrade)?;
     say(&format!(
-        "{} is installed; it runs after a restart (`systemctl reboot`)\n",
+        "{} is installed and starts at the next restart (`systemctl reboot`)\n",
         offer.version
     ))
 }
@@ -152,7 +152,7 @@ pub fn history(arguments: &JsonArguments, folder: &Path) -> Result<bool> {
         }
     }
     if text.is_empty() && !arguments.json {
-        text.push_str("no update yet\n");
+        text.push_str("no updates yet\n");
     }
     say(&text)
 }
@@ -174,7 +174,7 @@ fn history_row(line: &HistoryLine) -> String {
     row
 }
 
-/// What runs, what would be started next, and what is under way.
+/// What runs, what starts next, and what is pending.
 #[derive(Debug, Serialize)]
 struct Status {
     version: Option<String>,
@@ -190,7 +190,7 @@ struct Status {
     unknown: Vec<String>,
 }
 
-/// Prints how the device stands; `Ok(false)` where not all of it can be read.
+/// Prints the status; `Ok(false)` where not all of it can be read.
 ///
 /// # Errors
 /// Standard output cannot be written.
@@ -243,7 +243,7 @@ fn find_status(folder: &Path) -> Status {
 
 impl Status {
     fn table(&self) -> String {
-        let or_unknown = |value: &Option<String>| value.clone().unwrap_or("not known".to_owned());
+        let or_unknown = |value: &Option<String>| value.clone().unwrap_or("unknown".to_owned());
         let mut rows = vec![
             ("version", or_unknown(&self.version)),
             ("board", or_unknown(&self.board)),
@@ -273,14 +273,16 @@ impl Status {
 
 fn describe(state: &UpdateState) -> String {
     match state {
-        UpdateState::Idle => "waits for a card".to_owned(),
-        UpdateState::Copying { percent } => format!("copies, {percent} %"),
-        UpdateState::Checking => "checks".to_owned(),
-        UpdateState::Offered(offer) => format!("offers {}", offer.version),
-        UpdateState::Installing { version, percent } => format!("installs {version}, {percent} %"),
-        UpdateState::ReadyToRestart { version } => format!("{version} waits for a restart"),
+        UpdateState::Idle => "waiting for a card".to_owned(),
+        UpdateState::Copying { percent } => format!("copying, {percent} %"),
+        UpdateState::Checking => "checking".to_owned(),
+        UpdateState::Offered(offer) => format!("offering {}", offer.version),
+        UpdateState::Installing { version, percent } => {
+            format!("installing {version}, {percent} %")
+        }
+        UpdateState::ReadyToRestart { version } => format!("{version} needs a restart"),
         UpdateState::Refused(problem) => format!("refused: {}", problem.text),
-        UpdateState::Ended(result) => format!("{} ended, not seen yet", result.to),
-        UpdateState::Recovery => "recovery: waits for a card, or tries again".to_owned(),
+        UpdateState::Ended(result) => format!("{} ended, not acknowledged yet", result.to),
+        UpdateState::Recovery => "recovery: waiting for a card or a new try".to_owned(),
     }
 }

@@ -60,8 +60,8 @@ pub fn run(arguments: &ConfirmArguments, folder: &Path) -> Result<bool> {
         BootOutcome::NoUpdate { is_up: false } => {
             bail!("{UNIT} does not run; slot {running} does not get its tries back")
         }
-        BootOutcome::NoUpdate { is_up: true } => format!("slot {running} works"),
-        BootOutcome::AwaitingRestart => "an update waits for the restart".to_owned(),
+        BootOutcome::NoUpdate { is_up: true } => format!("slot {running} is good"),
+        BootOutcome::AwaitingRestart => "an update is waiting for the restart".to_owned(),
         BootOutcome::Confirmed(result) => {
             format!("{} in slot {running} is confirmed", result.to)
         }

@@ -45,11 +45,11 @@ pub struct Device {
 }
 
 impl Device {
-    /// Looks for the disk of the running system, and lets go of a card that an updater before may
+    /// Looks for the disk of the running system, and unmounts a card that an earlier updater may
     /// have left mounted.
     ///
     /// # Errors
-    /// This is no board.
+    /// This is not a board.
     pub fn open(folder: DiskFolder) -> Result<Self> {
         let mut device = Self {
             folder,
@@ -134,12 +134,12 @@ impl Host for Device {
         if !std::mem::take(&mut self.is_mounted) {
             return;
         }
-        // A card that was pulled is let go of without it.
+        // A card that was pulled is only detached.
         let done = run("umount", &[CARD_FOLDER]).or_else(|_| run("umount", &["-l", CARD_FOLDER]));
         if let Err(reason) = done
             && !reason.contains("not mounted")
         {
-            self.log(&format!("the card is not let go of: {reason}"));
+            self.log(&format!("the card cannot be unmounted: {reason}"));
         }
     }
 
@@ -181,7 +181,7 @@ impl Host for Device {
     fn take_answer(&mut self) -> Option<Answer> {
         ipc_files::take(Path::new(ANSWER_FILE)).unwrap_or_else(|error| {
             self.log(&format!(
-                "{ANSWER_FILE} holds no answer, and is taken away: {error}"
+                "{ANSWER_FILE} is not a valid answer and was removed: {error}"
             ));
             None
         })
@@ -192,13 +192,13 @@ impl Host for Device {
     }
 }
 
-/// Whether mount(8) says that a card has another file system. What none of them knows is no card
-/// for this device, rather than a damaged one.
+/// Whether mount(8) says that a card has another file system. A card that none of them recognizes
+/// is taken as one for another purpose, not as a damaged one.
 fn is_other_file_system(reason: &str) -> bool {
     reason.contains("wrong fs type") || reason.contains("unknown filesystem")
 }
 
-/// The charge of the battery that is being used up, and of the lowest where there are several.
+/// The charge of the discharging battery, the lowest where there are several.
 fn lowest_battery(supplies: &Path) -> Option<u8> {
     let entries = fs::read_dir(supplies).ok()?.take(MAX_SUPPLIES).flatten();
     let charges = entries.filter_map(|entry| {
@@ -217,7 +217,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_battery_that_is_used_up_counts() {
+    fn only_a_discharging_battery_counts() {
         let folder = tempfile::tempdir().unwrap();
         let supply = |name: &str, values: [&str; 3]| {
             let folder = folder.path().join(name);

@@ -12,31 +12,31 @@ use thiserror::Error;
 
 /// The kernel's list of block devices by number.
 const DEVICES_BY_NUMBER: &str = "/sys/dev/block";
-/// What the boot loader told the kernel.
+/// What the boot loader passed to the kernel.
 const COMMAND_LINE: &str = "/proc/cmdline";
 
 /// Why the boot state cannot be reached.
 #[derive(Debug, Error)]
 pub enum BootDiskError {
     #[error(
-        "the disk of the running system is not known ({reason}): the root lies on no partition of \
-         a disk; run this on a board, or name a disk's file with --disk"
+        "the disk of the running system cannot be determined ({reason}): the root is not on a disk \
+         partition; run this on a board, or give a disk or its image with --disk"
     )]
     NoDisk { reason: String },
-    #[error("{} cannot be {doing}: {source}; run as root, and check the card", .path.display())]
+    #[error("{} cannot be {doing}: {source}; run as root, and check the storage", .path.display())]
     Disk {
         doing: &'static str,
         path: PathBuf,
         source: io::Error,
     },
     #[error(
-        "the boot state on {} is torn in both copies: no slot can be told to be whole; start the \
-         rescue system and install an update",
+        "both copies of the boot state on {} are corrupt: no slot is known to hold a whole system; \
+         start the rescue system and install an update",
         .path.display()
     )]
     Unreadable { path: PathBuf },
     #[error(
-        "the kernel's command line names no hemoscope.slot ({COMMAND_LINE}); start this system by \
+        "the kernel command line ({COMMAND_LINE}) has no hemoscope.slot; start this system with \
          its own boot loader"
     )]
     NoSlot,
@@ -45,7 +45,7 @@ pub enum BootDiskError {
 /// The name of the disk that holds `/`, such as `mmcblk0`.
 ///
 /// # Errors
-/// The root lies on no partition of a disk.
+/// The root is not on a disk partition.
 pub fn root_disk_name() -> Result<String, BootDiskError> {
     let no_disk = |reason: String| BootDiskError::NoDisk { reason };
     let device = fs::metadata("/").map_err(|error| no_disk(error.to_string()))?;
@@ -59,7 +59,7 @@ pub fn root_disk_name() -> Result<String, BootDiskError> {
 fn disk_of_device(devices: &Path, number: &str) -> io::Result<String> {
     let folder = fs::canonicalize(devices.join(number))?;
     if !folder.join("partition").exists() {
-        return Err(io::Error::other("it is no partition"));
+        return Err(io::Error::other("it is not a partition"));
     }
     let name = folder.parent().and_then(Path::file_name);
     let name = name.and_then(|name| name.to_str());
@@ -67,10 +67,10 @@ fn disk_of_device(devices: &Path, number: &str) -> io::Result<String> {
         .ok_or_else(|| io::Error::other("its disk has no name"))
 }
 
-/// The system that runs, as the boot loader told the kernel.
+/// The running system, as the boot loader passed it to the kernel.
 ///
 /// # Errors
-/// It told nothing.
+/// It passed none.
 pub fn running() -> Result<Running, BootDiskError> {
     let text = read_kernel_text(COMMAND_LINE).ok();
     text.and_then(|text| Running::from_command_line(&text))

@@ -40,7 +40,7 @@ pub enum Slot {
 }
 
 impl Slot {
-    /// Both.
+    /// Both slots.
     pub const ALL: [Slot; 2] = [Slot::A, Slot::B];
 
     /// As boot loader and RAUC call it.
@@ -139,9 +139,9 @@ impl fmt::Display for Running {
 /// Why a sector holds no boot state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum SectorError {
-    #[error("its checksum is wrong")]
+    #[error("wrong checksum")]
     Checksum,
-    #[error("its checksum is right, but it holds no boot state")]
+    #[error("valid checksum, but no boot state")]
     Content,
 }
 

@@ -14,19 +14,20 @@ const BUNDLE_MAGIC: &[u8; 4] = b"hsqs";
 /// # Errors
 /// It does not, or cannot be read.
 pub fn check_bundle(folder: &impl Folder, name: &str) -> Result<(), Problem> {
-    let no_bundle = |reason: String| {
-        let text = format!("the file is no update bundle ({reason}); copy it to the card again");
+    let not_a_bundle = |reason: String| {
+        let text =
+            format!("the file is not an update bundle ({reason}); copy it to the card again");
         Problem::new(ProblemKind::Unreadable, text)
     };
     let mut start = [0; BUNDLE_MAGIC.len()];
     let opened = folder
         .open(name)
-        .map_err(|error| no_bundle(error.to_string()))?;
-    let mut file = opened.ok_or_else(|| no_bundle("it is gone".to_owned()))?;
+        .map_err(|error| not_a_bundle(error.to_string()))?;
+    let mut file = opened.ok_or_else(|| not_a_bundle("it no longer exists".to_owned()))?;
     file.read_exact(&mut start)
-        .map_err(|error| no_bundle(error.to_string()))?;
+        .map_err(|error| not_a_bundle(error.to_string()))?;
     if start != *BUNDLE_MAGIC {
-        return Err(no_bundle("it does not begin as one".to_owned()));
+        return Err(not_a_bundle("it does not start like one".to_owned()));
     }
     Ok(())
 }
@@ -49,8 +50,9 @@ pub fn check_blocks(folder: &impl Folder, name: &str, manifest: &Manifest) -> Re
             VerityError::Read(_) => ProblemKind::Unreadable,
             _ => ProblemKind::NotGenuine,
         };
-        let text =
-            format!("the bundle is not as it was signed: {error}; copy it to the card again");
+        let text = format!(
+            "the bundle was changed after it was signed: {error}; copy it to the card again"
+        );
         Problem::new(kind, text)
     })
 }

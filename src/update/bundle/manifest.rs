@@ -20,18 +20,18 @@ const ROOT_SLOT_CLASS: &str = "rootfs";
 /// The most characters of the notes of a release.
 const MAX_NOTES_CHARS: usize = 600;
 
-/// Why a bundle's manifest is not taken.
+/// Why a bundle's manifest is refused.
 #[derive(Debug, Error)]
 pub enum ManifestError {
-    #[error("RAUC describes it with more than {MAX_INFO_BYTES} bytes")]
+    #[error("RAUC's description of it is longer than {MAX_INFO_BYTES} bytes")]
     TooLong,
-    #[error("RAUC's description of it is not understood ({0})")]
+    #[error("RAUC's description of it cannot be parsed ({0})")]
     Json(#[from] serde_json::Error),
-    #[error("it is of RAUC's format {0:?}, and only \"verity\" is taken")]
+    #[error("its format is {0:?}, and only \"verity\" is supported")]
     Format(String),
-    #[error("it has no [meta.hemoscope] of format {META_FORMAT}, the only one known here")]
+    #[error("it has no [meta.hemoscope] of format {META_FORMAT}, the only supported one")]
     MetaFormat,
-    #[error("it holds other images than one of the root file system")]
+    #[error("it does not hold exactly one image, of the root file system")]
     Images,
     #[error(transparent)]
     Version(#[from] NotAVersion),
@@ -74,7 +74,7 @@ pub struct Manifest {
     pub version: Version,
     pub verity: VeritySettings,
     pub notes: Notes,
-    /// Of the model in it; empty where it is not told.
+    /// Of the model in it; empty where it is not given.
     pub model_sha256: String,
 }
 
@@ -82,7 +82,7 @@ impl Manifest {
     /// Reads RAUC's answer.
     ///
     /// # Errors
-    /// It is no description of a bundle that this version takes.
+    /// It does not describe a bundle that this version accepts.
     pub fn parse(info: &str) -> Result<Self, ManifestError> {
         if info.len() > MAX_INFO_BYTES {
             return Err(ManifestError::TooLong);
@@ -131,7 +131,9 @@ impl Manifest {
         let found: String = found.take(80).collect();
         Err(Problem {
             kind: ProblemKind::OtherBoard,
-            text: format!("the bundle is for {found}, and this device is {wanted}; take its own"),
+            text: format!(
+                "the bundle is for {found}, but this device is {wanted}; use a bundle for this device"
+            ),
         })
     }
 
@@ -215,18 +217,21 @@ mod tests {
                 "meta.hemoscope",
             ),
             (info.replace("\"meta\"", "\"other\""), "meta.hemoscope"),
-            (info.replace("rootfs\"", "appfs\""), "other images"),
-            (info.replace("268435456", "999999999999"), "other images"),
+            (info.replace("rootfs\"", "appfs\""), "exactly one image"),
+            (
+                info.replace("268435456", "999999999999"),
+                "exactly one image",
+            ),
             (
                 info.replace(
                     "\"images\" : [",
                     "\"images\" : [{\"slot-class\":\"rootfs\",\"size\":1},",
                 ),
-                "other images",
+                "exactly one image",
             ),
-            ("{}".to_owned(), "not understood"),
-            (String::new(), "not understood"),
-            (" ".repeat(MAX_INFO_BYTES + 1), "more than"),
+            ("{}".to_owned(), "cannot be parsed"),
+            (String::new(), "cannot be parsed"),
+            (" ".repeat(MAX_INFO_BYTES + 1), "longer than"),
         ];
         for (info, expected) in cases {
             let error = Manifest::parse(&info).unwrap_err().to_string();

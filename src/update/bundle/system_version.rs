@@ -27,7 +27,7 @@ pub struct SystemVersion {
     pub version: Version,
     /// A folder of `board/`.
     pub board: String,
-    /// Of the model in it; empty where it is not told.
+    /// Of the model in it; empty where it is not given.
     pub model_sha256: String,
 }
 

@@ -21,7 +21,7 @@ use thiserror::Error;
 pub const BLOCK_BYTES: u64 = 4096;
 const HASH_BYTES: usize = 32;
 const HASHES_PER_BLOCK: u64 = BLOCK_BYTES / HASH_BYTES as u64;
-/// Bytes at the end that tell the signature's size.
+/// Bytes at the end that give the size of the signature.
 const SIZE_BYTES: u64 = 8;
 /// The most bytes of a signature with its manifest.
 const MAX_SIGNATURE_BYTES: u64 = 1 << 20;
@@ -49,19 +49,19 @@ pub struct VeritySettings {
 /// 64 hexadecimal digits.
 fn hash<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Hash, D::Error> {
     let text = String::deserialize(deserializer)?;
-    hex::decode(&text).ok_or_else(|| serde::de::Error::custom("64 hexadecimal digits belong here"))
+    hex::decode(&text).ok_or_else(|| serde::de::Error::custom("expected 64 hexadecimal digits"))
 }
 
-/// Why a bundle's blocks are not those that were signed.
+/// Why a bundle's blocks do not match its signature.
 #[derive(Debug, Error)]
 pub enum VerityError {
     #[error("it cannot be read: {0}")]
     Read(#[from] io::Error),
-    #[error("it is no bundle of the verity format: {0}")]
+    #[error("it is not a bundle of the verity format: {0}")]
     Layout(&'static str),
-    #[error("block {block} of its hash tree is not the one that was signed")]
+    #[error("block {block} of its hash tree does not match the signature")]
     Tree { block: u64 },
-    #[error("block {block} of its content is not the one that was signed")]
+    #[error("block {block} of its content does not match the signature")]
     Content { block: u64 },
 }
 
@@ -75,7 +75,9 @@ struct Layout {
 impl Layout {
     fn new(bundle_bytes: u64, signature_bytes: u64, tree_bytes: u64) -> Result<Self, VerityError> {
         if signature_bytes == 0 || signature_bytes > MAX_SIGNATURE_BYTES {
-            return Err(VerityError::Layout("its signature has no usual size"));
+            return Err(VerityError::Layout(
+                "the size of its signature is implausible",
+            ));
         }
         let signed_bytes = bundle_bytes
             .checked_sub(SIZE_BYTES)
@@ -86,7 +88,9 @@ impl Layout {
             .filter(|&bytes| bytes > 0)
             .ok_or(VerityError::Layout("it is shorter than its hash tree"))?;
         if !payload_bytes.is_multiple_of(BLOCK_BYTES) || !tree_bytes.is_multiple_of(BLOCK_BYTES) {
-            return Err(VerityError::Layout("it does not consist of whole blocks"));
+            return Err(VerityError::Layout(
+                "its size is not a whole number of blocks",
+            ));
         }
         let payload_blocks = payload_bytes / BLOCK_BYTES;
         let mut sizes = Vec::new();
@@ -97,9 +101,7 @@ impl Layout {
         }
         let tree_blocks: u64 = sizes.iter().sum();
         if sizes.len() > MAX_LEVELS || tree_blocks != tree_bytes / BLOCK_BYTES {
-            return Err(VerityError::Layout(
-                "its hash tree does not have the right size",
-            ));
+            return Err(VerityError::Layout("the size of its hash tree is wrong"));
         }
         let mut end = payload_blocks + tree_blocks;
         let levels = sizes.into_iter().map(|blocks| {
@@ -116,7 +118,7 @@ impl Layout {
 /// Checks every block of a bundle of `bundle_bytes`.
 ///
 /// # Errors
-/// The bundle cannot be read, is no bundle, or a block is not the one that was signed.
+/// The file cannot be read, is not a bundle, or a block does not match the signature.
 pub fn check(
     mut bundle: impl Read + Seek,
     bundle_bytes: u64,
@@ -136,7 +138,7 @@ pub fn check(
     bundle.read_exact(&mut head[..head_bytes])?;
     if der_bytes(&head[..head_bytes]) != Some(signature_bytes) {
         return Err(VerityError::Layout(
-            "its signature does not fill the place that is kept for it",
+            "its signature does not fill the space reserved for it",
         ));
     }
     // The hashes that the level below must have; the top's is signed.

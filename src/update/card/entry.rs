@@ -56,7 +56,7 @@ pub fn choose_bundle(entries: &[CardEntry]) -> Result<Option<&CardEntry>, Proble
     };
     if let Some(second) = bundles.next() {
         let text = format!(
-            "the card has several bundles, {} and {} among them; leave one on it",
+            "the card holds several bundles, including {} and {}; leave one on it",
             shown(&bundle.name),
             shown(&second.name)
         );
@@ -65,7 +65,7 @@ pub fn choose_bundle(entries: &[CardEntry]) -> Result<Option<&CardEntry>, Proble
     }
     if bundle.size_bytes == 0 || bundle.size_bytes > MAX_BUNDLE_BYTES {
         let text = format!(
-            "{} has {} bytes, and a bundle 1 to {MAX_BUNDLE_BYTES}; copy it to the card again",
+            "{} has {} bytes, but a bundle has 1 to {MAX_BUNDLE_BYTES}; copy it to the card again",
             shown(&bundle.name),
             bundle.size_bytes
         );
@@ -189,7 +189,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_name_is_judged(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        fn any_name_is_accepted_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             let name = OsStr::from_bytes(&bytes);
             let _ = is_bundle_name(name);
             prop_assert!(shown(name).chars().count() <= 80);

@@ -24,7 +24,7 @@ pub fn append(top: &Path, line: &str) -> io::Result<()> {
         .open(top.join(REPORT_FILE))?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
-        return Err(io::Error::other("its report is no file"));
+        return Err(io::Error::other("its report is not a regular file"));
     }
     if metadata.len() + line.len() as u64 > MAX_REPORT_BYTES {
         file.set_len(0)?;

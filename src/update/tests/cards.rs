@@ -93,10 +93,11 @@ fn yes(offer: &Offer) -> Answer {
     }
 }
 
-#[test]
-fn cards_that_are_not_for_this_device_change_nothing() {
-    type Change = fn(&Bench);
-    let cases: [(&str, Option<ProblemKind>, Change); 14] = [
+type Change = fn(&Bench);
+
+/// Cards that are not for the device: what is changed on the card, and the kind of the refusal.
+fn unsuitable_cards() -> [(&'static str, Option<ProblemKind>, Change); 14] {
+    [
         ("two", Some(ProblemKind::Several), |bench| {
             fs::write(bench.card().join("another.RAUCB"), "x").unwrap();
         }),
@@ -135,7 +136,7 @@ fn cards_that_are_not_for_this_device_change_nothing() {
         ("battery", Some(ProblemKind::LowBattery), |bench| {
             bench.device.get().battery_percent = Some(29);
         }),
-        ("runs already", None, |bench| {
+        ("already running", None, |bench| {
             fs::write(bench.card().join(CARD_FILE), bench.bundle(0)).unwrap();
         }),
         ("hidden", None, |bench| {
@@ -154,8 +155,12 @@ fn cards_that_are_not_for_this_device_change_nothing() {
         ("nothing", None, |bench| {
             fs::remove_file(bench.card().join(CARD_FILE)).unwrap();
         }),
-    ];
-    for (name, expected, change) in cases {
+    ]
+}
+
+#[test]
+fn cards_that_are_not_for_this_device_change_nothing() {
+    for (name, expected, change) in unsuitable_cards() {
         let bench = Bench::new();
         bench.insert(2);
         change(&bench);
@@ -242,7 +247,7 @@ fn an_older_version_is_said_to_be_older() {
 }
 
 #[test]
-fn an_updater_that_died_in_the_middle_leaves_the_verdict_to_the_next_start() {
+fn an_updater_that_died_in_the_middle_leaves_the_decision_to_the_next_start() {
     let bench = Bench::new();
     let mut device = bench.device.clone();
     let boot_id = device.now().boot_id;
@@ -275,7 +280,7 @@ fn an_updater_that_died_in_the_middle_leaves_the_verdict_to_the_next_start() {
 }
 
 #[test]
-fn what_rauc_still_has_in_hand_keeps_its_note() {
+fn an_installation_that_still_runs_keeps_its_pending_file() {
     let bench = Bench::new();
     let mut device = bench.device.clone();
     let boot_id = device.now().boot_id;
@@ -290,7 +295,7 @@ fn what_rauc_still_has_in_hand_keeps_its_note() {
     let UpdateState::Refused(problem) = updater.state() else {
         panic!("{:?}", updater.state());
     };
-    assert!(problem.text.contains("still goes on"), "{problem:?}");
+    assert!(problem.text.contains("still running"), "{problem:?}");
     assert_eq!(Pending::load(&bench.device).unwrap(), Some(pending));
     assert_eq!(bench.boot_state(), Some(BootState::factory()));
     // Once it is done, the card is taken.
@@ -305,7 +310,7 @@ fn what_rauc_still_has_in_hand_keeps_its_note() {
 }
 
 #[test]
-fn a_card_that_was_left_in_with_what_was_given_up_does_nothing_more() {
+fn a_card_left_in_with_a_version_that_was_rolled_back_is_not_offered() {
     let bench = Bench::new();
     bench.insert(2);
     let mut device = bench.device.clone();
@@ -403,7 +408,7 @@ fn a_file_is_installed_without_a_card() {
     let none = bench.card().join("none.raucb");
     let cases = [
         (none, false, "check the path"),
-        (write(0), true, "runs already"),
+        (write(0), true, "already running"),
         (write(1), false, "--allow-downgrade"),
     ];
     for (path, is_older_agreed, expected) in cases {

@@ -313,115 +313,54 @@ fn settle_slot(state: &mut BootState, slot: Slot) {
 mod tests {
     use super::*;
 
+    /// The boot in which the update was installed.
+    const BOOT: &str = "old-boot";
+
     fn pending(failure: Option<&str>) -> Pending {
-        let mut pending = Pending::new("1.0.0", "1.1.0", Slot::B, "ab", "old-boot");
+        let mut pending = Pending::new("1.0.0", "1.1.0", Slot::B, "ab", BOOT);
         pending.failure = failure.map(str::to_owned);
         pending
     }
 
     #[test]
     fn a_boot_is_classified_by_the_boot_state() {
-        let a = Running::Slot(Slot::A);
-        let b = Running::Slot(Slot::B);
+        use BootClass::{AwaitingRestart, Confirmed, Interrupted, Trial};
+        type Class = fn(Pending) -> BootClass;
+        let not_started: Class = |pending| BootClass::RolledBack(pending, DID_NOT_START.to_owned());
+        let failed: Class = |pending| BootClass::RolledBack(pending, "why".to_owned());
+        let (a, b) = (Running::Slot(Slot::A), Running::Slot(Slot::B));
+        let rescue = Running::Rescue;
         let factory = BootState::factory();
         let mut writing = factory.clone();
         writing.set_bad(Slot::B);
         let mut installed = writing.clone();
         installed.set_primary(Slot::B);
-        let mut confirmed = installed.clone();
-        confirmed.set_good(Slot::B);
-        let mut failed = installed.clone();
-        failed.set_failed(Slot::B);
+        let mut good = installed.clone();
+        good.set_good(Slot::B);
+        let mut bad = installed.clone();
+        bad.set_failed(Slot::B);
         let none = pending(None);
         let why = pending(Some("why"));
-        let rolled_back = |pending: &Pending, reason: &str| {
-            BootClass::RolledBack(pending.clone(), reason.to_owned())
-        };
-        let cases = [
-            (
-                "trial",
-                b,
-                &installed,
-                &none,
-                "now",
-                BootClass::Trial(none.clone()),
-            ),
-            (
-                "confirmed",
-                b,
-                &confirmed,
-                &none,
-                "now",
-                BootClass::Confirmed(none.clone()),
-            ),
-            (
-                "not begun",
-                a,
-                &factory,
-                &none,
-                "now",
-                BootClass::Interrupted(none.clone()),
-            ),
-            (
-                "half",
-                a,
-                &writing,
-                &none,
-                "now",
-                BootClass::Interrupted(none.clone()),
-            ),
-            (
-                "half, from rescue",
-                Running::Rescue,
-                &writing,
-                &none,
-                "now",
-                BootClass::Interrupted(none.clone()),
-            ),
-            (
-                "did not start",
-                a,
-                &installed,
-                &none,
-                "now",
-                rolled_back(&none, DID_NOT_START),
-            ),
-            ("failed", a, &failed, &why, "now", rolled_back(&why, "why")),
-            (
-                "waits",
-                a,
-                &installed,
-                &none,
-                "old-boot",
-                BootClass::AwaitingRestart(none.clone()),
-            ),
-            (
-                "died before it began",
-                a,
-                &factory,
-                &none,
-                "old-boot",
-                BootClass::Interrupted(none.clone()),
-            ),
-            (
-                "died",
-                a,
-                &writing,
-                &none,
-                "old-boot",
-                BootClass::Interrupted(none.clone()),
-            ),
+        let cases: [(_, _, _, _, _, Class); 10] = [
+            ("on trial", b, &installed, &none, "now", Trial),
+            ("confirmed", b, &good, &none, "now", Confirmed),
+            ("not begun", a, &factory, &none, "now", Interrupted),
+            ("half", a, &writing, &none, "now", Interrupted),
+            ("rescue", rescue, &writing, &none, "now", Interrupted),
+            ("no start", a, &installed, &none, "now", not_started),
+            ("failed", a, &bad, &why, "now", failed),
+            ("waits", a, &installed, &none, BOOT, AwaitingRestart),
+            ("died first", a, &factory, &none, BOOT, Interrupted),
+            ("died", a, &writing, &none, BOOT, Interrupted),
         ];
         for (name, running, state, pending, boot_id, expected) in cases {
             let found = classify_boot(running, Some(state), Some(pending.clone()), boot_id);
-            assert_eq!(found, expected, "{name}");
+            assert_eq!(found, expected(pending.clone()), "{name}");
         }
-        assert_eq!(
-            classify_boot(a, Some(&factory), None, "now"),
-            BootClass::NoUpdate
-        );
-        let torn = classify_boot(Running::Rescue, None, Some(none.clone()), "now");
-        assert_eq!(torn, BootClass::Interrupted(none));
+        let nothing = classify_boot(a, Some(&factory), None, "now");
+        assert_eq!(nothing, BootClass::NoUpdate);
+        let torn = classify_boot(rescue, None, Some(none.clone()), "now");
+        assert_eq!(torn, Interrupted(none));
     }
 
     #[test]
@@ -438,70 +377,41 @@ mod tests {
             status: Some(status.clone()),
         };
         assert_eq!(good.evaluate(Some(&status)), Ok(status.clone()));
-        let without_camera = DeviceStatus {
-            camera: None,
-            ..status.clone()
+        let with = |change: fn(&mut DeviceStatus)| {
+            let mut status = status.clone();
+            change(&mut status);
+            HealthChecks {
+                status: Some(status),
+                ..good.clone()
+            }
+        };
+        let stopped = HealthChecks {
+            service: Err("it stopped".to_owned()),
+            ..good.clone()
+        };
+        let miscounted = HealthChecks {
+            known_answer: Err("it counted 5 cells".to_owned()),
+            ..good.clone()
+        };
+        let silent = HealthChecks {
+            status: None,
+            ..good.clone()
         };
         let cases = [
-            (
-                "runs no more",
-                HealthChecks {
-                    service: Err("it runs no more".to_owned()),
-                    ..good.clone()
-                },
-            ),
-            (
-                "5 cells",
-                HealthChecks {
-                    known_answer: Err("it counted 5 cells".to_owned()),
-                    ..good.clone()
-                },
-            ),
-            (
-                "not published",
-                HealthChecks {
-                    status: None,
-                    ..good.clone()
-                },
-            ),
-            (
-                "records",
-                HealthChecks {
-                    status: Some(DeviceStatus {
-                        is_data_readable: false,
-                        ..status.clone()
-                    }),
-                    ..good.clone()
-                },
-            ),
-            (
-                "camera USB",
-                HealthChecks {
-                    status: Some(without_camera.clone()),
-                    ..good.clone()
-                },
-            ),
-            (
-                "display drm",
-                HealthChecks {
-                    status: Some(DeviceStatus {
-                        display: None,
-                        ..status.clone()
-                    }),
-                    ..good.clone()
-                },
-            ),
+            ("it stopped", stopped),
+            ("5 cells", miscounted),
+            ("not published", silent),
+            ("records", with(|status| status.is_data_readable = false)),
+            ("camera USB", with(|status| status.camera = None)),
+            ("display drm", with(|status| status.display = None)),
         ];
         for (expected, checks) in cases {
             let reason = checks.evaluate(Some(&status)).unwrap_err();
             assert!(reason.contains(expected), "{reason}");
         }
         // A camera that was not there before need not be there now.
-        let checks = HealthChecks {
-            status: Some(without_camera.clone()),
-            ..good
-        };
-        assert!(checks.evaluate(Some(&without_camera)).is_ok());
+        let checks = with(|status| status.camera = None);
+        assert!(checks.evaluate(checks.status.as_ref()).is_ok());
         assert!(checks.evaluate(None).is_ok());
     }
 

@@ -110,7 +110,7 @@ mod tests {
         for wrong in [text.replace("\"format\":1", "\"format\":2"), "{".to_owned()] {
             fs::write(&path, wrong).unwrap();
             let error = Pending::load(&folder).unwrap_err();
-            assert!(error.to_string().contains("passed over"), "{error}");
+            assert!(error.to_string().contains("is ignored"), "{error}");
         }
     }
 }
