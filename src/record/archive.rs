@@ -3,7 +3,8 @@
 use super::entry::{
     Damage, DamageKind, EndReason, Event, Prefix, RECORDS_FORMAT, SmearStarted, Totals, read_prefix,
 };
-use super::journal::RecordError;
+use super::error::RecordError;
+use super::layout::{file_name, parse_file_name};
 use crate::count::SmearTally;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,19 +14,6 @@ use std::path::{Path, PathBuf};
 
 /// The most files looked at in a folder.
 const MAX_FILES: usize = 100_000;
-const EXTENSION: &str = ".jsonl";
-
-/// The name of a part of a smear's records, both numbered from 1.
-pub fn file_name(smear: u64, part: u32) -> String {
-    format!("{smear:08}-{part:03}{EXTENSION}")
-}
-
-fn parse_file_name(name: &str) -> Option<(u64, u32)> {
-    let (smear, part) = name.strip_suffix(EXTENSION)?.split_once('-')?;
-    let numbers = (smear.parse().ok()?, part.parse().ok()?);
-    // One way only to write a name.
-    (file_name(numbers.0, numbers.1) == name).then_some(numbers)
-}
 
 /// The files of each smear, by number and part.
 pub type SmearFiles = BTreeMap<u64, BTreeMap<u32, PathBuf>>;
@@ -51,7 +39,7 @@ pub fn list(folder: &Path) -> Result<SmearFiles, RecordError> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SmearState {
     /// Its last line is missing: it is being counted, or its program died.
-    UnderWay,
+    InProgress,
     Ended(EndReason),
     /// A power cut or a crash ended it.
     Interrupted,
@@ -60,7 +48,7 @@ pub enum SmearState {
 impl fmt::Display for SmearState {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Self::UnderWay => "under way",
+            Self::InProgress => "under way",
             Self::Ended(EndReason::Finished) => "finished",
             Self::Ended(EndReason::Stopped) => "stopped",
             Self::Interrupted => "interrupted",
@@ -105,7 +93,7 @@ pub fn read(number: u64, files: &BTreeMap<u32, PathBuf>) -> Result<SmearRecords,
     let mut smear = SmearRecords {
         number,
         started: None,
-        state: SmearState::UnderWay,
+        state: SmearState::InProgress,
         tally: SmearTally::default(),
         totals: Totals::default(),
         entries: 0,
@@ -115,7 +103,7 @@ pub fn read(number: u64, files: &BTreeMap<u32, PathBuf>) -> Result<SmearRecords,
     for (expected, (&part, path)) in (1..).zip(files) {
         if part != expected {
             let name = file_name(number, expected);
-            smear.fault(path, format!("follows on {name}, which is missing"));
+            smear.add_fault(path, format!("follows on {name}, which is missing"));
             break;
         }
         let file = File::open(path).map_err(|error| RecordError::of("read", path, error))?;
@@ -128,10 +116,10 @@ pub fn read(number: u64, files: &BTreeMap<u32, PathBuf>) -> Result<SmearRecords,
         smear.entries += prefix.entries;
         smear.last = Some((part, prefix));
         if let Some(wrong) = wrong {
-            smear.fault(path, wrong);
+            smear.add_fault(path, wrong);
         }
         if let Some(damage) = prefix.damage {
-            smear.fault(path, describe(damage, number));
+            smear.add_fault(path, describe(damage, number));
             break;
         }
     }
@@ -155,7 +143,7 @@ fn describe(damage: Damage, number: u64) -> String {
 }
 
 impl SmearRecords {
-    fn fault(&mut self, file: &Path, what: String) {
+    fn add_fault(&mut self, file: &Path, what: String) {
         self.faults.push(Fault {
             file: file.to_owned(),
             what,
@@ -164,7 +152,7 @@ impl SmearRecords {
 
     /// Takes an entry in; what is wrong with it, if anything.
     fn take(&mut self, event: &Event) -> Option<String> {
-        let has_ended = self.state != SmearState::UnderWay;
+        let has_ended = self.state != SmearState::InProgress;
         let wrong = match event {
             Event::SmearStarted(started) => {
                 self.started = Some(started.clone());

@@ -5,7 +5,8 @@
 //! older folder stays until the newer version has proved itself, so that the version before finds
 //! its records again if it has to come back.
 
-use super::journal::RecordError;
+use super::error::RecordError;
+use super::layout::{self, FIRST_FORMAT, FORMAT_FILE, records_folder_of};
 use crate::device::files::{self, ReadError, sync_parent};
 use crate::device::folder::replace_durably;
 use serde::Deserialize;
@@ -15,21 +16,20 @@ use std::path::{Path, PathBuf};
 
 /// The format that this version writes.
 pub const DATA_FORMAT: u32 = 1;
-/// The file of a data folder that names its format.
-pub const FORMAT_FILE: &str = "format.toml";
-/// The most bytes of it.
+/// The most bytes of [`FORMAT_FILE`].
 const MAX_FORMAT_BYTES: u64 = 4096;
-/// The format of a data folder with records and without that file.
-const FIRST_FORMAT: u32 = 1;
-/// The most folders of one format that are set aside.
-const MAX_ASIDE: u32 = 99;
 
-/// The folder of a format's records, within a data folder.
-pub(super) fn folder_of(data: &Path, format: u32) -> PathBuf {
-    if format == FIRST_FORMAT {
-        return data.join("records");
-    }
-    data.join(format!("records-{format}"))
+/// The folder of this version's records within a data folder.
+pub fn records_folder(data: &Path) -> PathBuf {
+    records_folder_of(data, DATA_FORMAT)
+}
+
+/// Checks that this version can read the records of a data folder.
+///
+/// # Errors
+/// They are of a newer format, or their format cannot be read.
+pub fn check_format(data: &Path) -> Result<(), RecordError> {
+    check(data, DATA_FORMAT)
 }
 
 /// The way from one format to the next: reads the first folder, fills the second one.
@@ -53,7 +53,7 @@ pub(super) fn open_as(
 ) -> Result<Vec<String>, RecordError> {
     fs::create_dir_all(data).map_err(|error| RecordError::of("made", data, error))?;
     let Some(found) = read(data)? else {
-        let is_first = folder_of(data, FIRST_FORMAT).is_dir();
+        let is_first = records_folder_of(data, FIRST_FORMAT).is_dir();
         let format = if is_first { FIRST_FORMAT } else { known };
         write(data, format)?;
         return if format == known {
@@ -65,7 +65,7 @@ pub(super) fn open_as(
     if found > known {
         check(data, known)?;
         write(data, known)?;
-        let kept = folder_of(data, found);
+        let kept = records_folder_of(data, found);
         return Ok(vec![format!(
             "the records of before are used again; those of the newer version are kept in {}",
             kept.display()
@@ -84,11 +84,9 @@ pub(super) fn open_as(
 }
 
 fn migrate(data: &Path, migration: &Migration) -> Result<(), RecordError> {
-    let older = folder_of(data, migration.from);
-    let newer = folder_of(data, migration.from + 1);
-    let mut making = newer.as_os_str().to_owned();
-    making.push(".making");
-    let making = PathBuf::from(making);
+    let older = records_folder_of(data, migration.from);
+    let newer = records_folder_of(data, migration.from + 1);
+    let making = layout::half_migrated(&newer);
     let failed = |error| RecordError::of("migrated", &older, error);
     // One that a power cut left half-made.
     if making.exists() {
@@ -107,35 +105,31 @@ fn migrate(data: &Path, migration: &Migration) -> Result<(), RecordError> {
     File::open(&making)
         .and_then(|folder| files::sync(&folder))
         .map_err(failed)?;
-    // One that a newer version wrote before it was given up holds records of its own.
+    // One that a newer version wrote before it was rolled back holds records of its own.
     if newer.exists() {
-        set_aside(&newer)?;
+        quarantine(&newer)?;
     }
     fs::rename(&making, &newer).map_err(failed)?;
     sync_parent(&newer).map_err(failed)
 }
 
-fn set_aside(folder: &Path) -> Result<(), RecordError> {
-    for number in 1..=MAX_ASIDE {
-        let mut aside = folder.as_os_str().to_owned();
-        aside.push(format!(".aside-{number:02}"));
-        if Path::new(&aside).exists() {
-            continue;
-        }
-        return fs::rename(folder, &aside).map_err(|error| RecordError::of("moved", folder, error));
-    }
-    Err(RecordError::TooManySideFiles {
-        path: folder.to_owned(),
-    })
+/// Moves a folder of records out of the way; nothing in it is lost.
+fn quarantine(folder: &Path) -> Result<(), RecordError> {
+    let Some(place) = layout::quarantines(folder).find(|place| !place.exists()) else {
+        return Err(RecordError::TooManySideFiles {
+            path: folder.to_owned(),
+        });
+    };
+    fs::rename(folder, &place).map_err(|error| RecordError::of("moved", folder, error))
 }
 
 /// Checks that a data folder holds records that a version with the format `known` can read.
 ///
 /// # Errors
 /// It holds newer ones alone, or its format cannot be read.
-pub(super) fn check(data: &Path, known: u32) -> Result<(), RecordError> {
+fn check(data: &Path, known: u32) -> Result<(), RecordError> {
     match read(data)? {
-        Some(found) if found > known && !folder_of(data, known).is_dir() => {
+        Some(found) if found > known && !records_folder_of(data, known).is_dir() => {
             Err(RecordError::NewerFormat {
                 path: data.to_owned(),
                 found,
@@ -150,17 +144,15 @@ pub(super) fn check(data: &Path, known: u32) -> Result<(), RecordError> {
 ///
 /// # Errors
 /// They cannot be removed.
-pub fn forget_older_formats(data: &Path) -> Result<(), RecordError> {
+pub fn purge_older_formats(data: &Path) -> Result<(), RecordError> {
     let Some(found) = read(data)? else {
         return Ok(());
     };
     for format in FIRST_FORMAT..found {
-        let folder = folder_of(data, format);
+        let folder = records_folder_of(data, format);
         if folder.exists() {
             // At once gone for whoever looks, then bit by bit.
-            let mut gone = folder.as_os_str().to_owned();
-            gone.push(".forgotten");
-            let gone = PathBuf::from(gone);
+            let gone = layout::being_removed(&folder);
             let removed = fs::rename(&folder, &gone).and_then(|()| fs::remove_dir_all(&gone));
             removed.map_err(|error| RecordError::of("removed", &folder, error))?;
         }
@@ -321,8 +313,8 @@ mod tests {
         assert_eq!(found["records-2/c"], "BACK AGAIN");
         assert_eq!(found["records/c"], "back again");
         // It has proved itself.
-        forget_older_formats(data).unwrap();
-        forget_older_formats(data).unwrap();
+        purge_older_formats(data).unwrap();
+        purge_older_formats(data).unwrap();
         assert!(!data.join("records").exists());
         assert_eq!(files(data)["records-2/c"], "BACK AGAIN");
         assert!(matches!(open(data), Err(RecordError::NewerFormat { .. })));

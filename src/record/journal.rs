@@ -5,96 +5,17 @@
 
 use super::archive::{self, SmearRecords, SmearState};
 use super::entry::{DamageKind, Entry, Event, Totals, encode};
+use super::error::RecordError;
+use super::layout::{self, MAX_PARTS};
 use crate::device::clock::Timestamp;
 use crate::device::files::{self, FolderLock, LockError, sync_parent};
 use std::borrow::Cow;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use thiserror::Error;
 
 /// A file that would become larger than this is followed by another part.
 pub const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
-/// The most parts of a smear: a million fields of half a kilobyte take thirty.
-const MAX_PARTS: u32 = 999;
-/// The most files that torn ends of one file are moved into.
-const MAX_SIDE_FILES: u32 = 99;
-
-/// Why records cannot be written or read.
-#[derive(Debug, Error)]
-pub enum RecordError {
-    #[error("{} cannot be {doing}: {source}; {}", .path.display(), advice(.source))]
-    Io {
-        doing: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
-    #[error(
-        "{} is used by another hemoscope; stop that one, or give another folder with --data",
-        .path.display()
-    )]
-    InUse { path: PathBuf },
-    #[error("smear {smear} has more than {MAX_PARTS} files of records; start another smear")]
-    TooManyParts { smear: u64 },
-    #[error(
-        "the records in {} are of format {found}, and this version knows {known}; update to a \
-         newer version, or give another folder",
-        .path.display()
-    )]
-    NewerFormat {
-        path: PathBuf,
-        found: u32,
-        known: u32,
-    },
-    #[error(
-        "{} names no format of this version ({reason}); write its format there, or give another \
-         folder",
-        .path.display()
-    )]
-    UnknownFormat { path: PathBuf, reason: String },
-    #[error("more than {MAX_SIDE_FILES} torn ends lie beside {}; move them away", .path.display())]
-    TooManySideFiles { path: PathBuf },
-}
-
-impl RecordError {
-    pub(super) fn of(doing: &'static str, path: &Path, source: io::Error) -> Self {
-        Self::Io {
-            doing,
-            path: path.to_owned(),
-            source,
-        }
-    }
-}
-
-impl RecordError {
-    /// Whether there was only no room: what is kept can be read, and written again later.
-    pub(super) fn is_lack_of_room(&self) -> bool {
-        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-        match self {
-            Self::Io { source, .. } => {
-                matches!(source.kind(), StorageFull | QuotaExceeded | FileTooLarge)
-            }
-            _ => false,
-        }
-    }
-}
-
-fn advice(error: &io::Error) -> &'static str {
-    use io::ErrorKind::{
-        AlreadyExists, FileTooLarge, NotADirectory, NotFound, PermissionDenied, QuotaExceeded,
-        ReadOnlyFilesystem, StorageFull,
-    };
-    match error.kind() {
-        StorageFull | QuotaExceeded | FileTooLarge => "free some space, or put a larger card in",
-        ReadOnlyFilesystem => "take off the card's write protection, or put another card in",
-        PermissionDenied => "give this user the folder",
-        NotFound | NotADirectory | AlreadyExists => {
-            "check the folder's path, and that its card is in"
-        }
-        _ => "check the card",
-    }
-}
-
 /// What a journal does to the disk; a test stands in for one that fails.
 pub(super) trait Disk: Send {
     type File: Send;
@@ -175,7 +96,7 @@ impl<D: Disk> Journal<D> {
         }
     }
 
-    /// Makes and locks the folder, and closes the smear that was under way when the program last
+    /// Makes and locks the folder, and closes the smear that was in progress when the program last
     /// ended; gives what there is to say about that. Does nothing once it has succeeded.
     pub(super) fn open(&mut self, now: Timestamp) -> Result<Vec<String>, RecordError> {
         if self.lock.is_some() {
@@ -189,7 +110,7 @@ impl<D: Disk> Journal<D> {
         if let Some((&number, files)) = smears.last_key_value() {
             self.next_smear = number + 1;
             let smear = archive::read(number, files)?;
-            if smear.state == SmearState::UnderWay {
+            if smear.state == SmearState::InProgress {
                 let newest_part = files.last_key_value().map(|(&part, _)| part);
                 said = self.interrupt(&smear, newest_part, now)?;
             }
@@ -198,7 +119,7 @@ impl<D: Disk> Journal<D> {
         Ok(said)
     }
 
-    /// Closes a smear that was under way: nothing after the last whole line stays in its file.
+    /// Closes a smear that was in progress: nothing after the last whole line stays in its file.
     fn interrupt(
         &mut self,
         smear: &SmearRecords,
@@ -209,7 +130,7 @@ impl<D: Disk> Journal<D> {
         let Some((part, prefix)) = smear.last else {
             return Ok(Vec::new());
         };
-        let path = self.folder.join(archive::file_name(number, part));
+        let path = self.folder.join(layout::file_name(number, part));
         let is_torn = prefix
             .damage
             .is_some_and(|damage| damage.kind == DamageKind::Torn);
@@ -225,7 +146,7 @@ impl<D: Disk> Journal<D> {
         let mut said = Vec::new();
         let (mut cut_bytes, mut side_file) = (0, None);
         if is_torn {
-            let (side, bytes) = self.move_end(&path, prefix.bytes)?;
+            let (side, bytes) = Self::quarantine_end(&path, prefix.bytes)?;
             said.push(format!(
                 "the last line of {} was torn, as by a power cut: {bytes} bytes were moved into {}",
                 path.display(),
@@ -258,14 +179,11 @@ impl<D: Disk> Journal<D> {
     }
 
     /// Copies what follows on `kept_bytes` into a file of its own, and only then cuts it off.
-    fn move_end(&self, path: &Path, kept_bytes: u64) -> Result<(PathBuf, u64), RecordError> {
+    fn quarantine_end(path: &Path, kept_bytes: u64) -> Result<(PathBuf, u64), RecordError> {
         let failed = |error| RecordError::of("repaired", path, error);
         let mut file = File::open(path).map_err(failed)?;
         file.seek(SeekFrom::Start(kept_bytes)).map_err(failed)?;
-        for number in 1..=MAX_SIDE_FILES {
-            let mut side = path.as_os_str().to_owned();
-            side.push(format!(".torn-{number:02}"));
-            let side = PathBuf::from(side);
+        for side in layout::torn_ends(path) {
             let made = OpenOptions::new().write(true).create_new(true).open(&side);
             let mut end = match made {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
@@ -344,7 +262,7 @@ impl<D: Disk> Journal<D> {
             stamp,
             event: Cow::Borrowed(event),
         };
-        let path = |part| self.folder.join(archive::file_name(current.smear, part));
+        let path = |part| self.folder.join(layout::file_name(current.smear, part));
         encode(&entry, &mut self.line)
             .map_err(|error| RecordError::of("written", &path(current.part), error))?;
         let bytes = self.line.len() as u64;
@@ -356,21 +274,11 @@ impl<D: Disk> Journal<D> {
         }
         let mut file = match current.file.take() {
             Some(file) => file,
-            None => loop {
-                if part > MAX_PARTS {
-                    return Err(RecordError::TooManyParts {
-                        smear: current.smear,
-                    });
-                }
-                match self.disk.open(&path(part), kept_bytes) {
-                    Ok(file) => break file,
-                    // Another card: what was kept on the first one is there.
-                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                        (part, kept_bytes) = (part + 1, 0);
-                    }
-                    Err(error) => return Err(RecordError::of("opened", &path(part), error)),
-                }
-            },
+            None => {
+                let file;
+                (file, part, kept_bytes) = self.open_part(current.smear, part, kept_bytes)?;
+                file
+            }
         };
         self.disk
             .append(&mut file, &self.line)
@@ -383,6 +291,28 @@ impl<D: Disk> Journal<D> {
             current.totals.add(field);
         }
         Ok(())
+    }
+
+    /// Opens a part of a smear that holds `kept_bytes`, or the next one where another card is in;
+    /// gives its file, number and kept bytes.
+    fn open_part(
+        &self,
+        smear: u64,
+        mut part: u32,
+        mut kept_bytes: u64,
+    ) -> Result<(D::File, u32, u64), RecordError> {
+        while part <= MAX_PARTS {
+            let path = self.folder.join(layout::file_name(smear, part));
+            match self.disk.open(&path, kept_bytes) {
+                Ok(file) => return Ok((file, part, kept_bytes)),
+                // What was kept is on the card that was in before.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    (part, kept_bytes) = (part + 1, 0);
+                }
+                Err(error) => return Err(RecordError::of("opened", &path, error)),
+            }
+        }
+        Err(RecordError::TooManyParts { smear })
     }
 }
 

@@ -8,9 +8,11 @@
 
 pub mod archive;
 mod entry;
+mod error;
 mod format;
 mod frame;
 mod journal;
+mod layout;
 pub mod line;
 mod recorder;
 #[cfg(test)]
@@ -20,23 +22,10 @@ pub use crate::device::clock::{Clock, Timestamp, is_set};
 pub use entry::{
     EndReason, Entry, Event, FieldOutcome, FieldRecord, RECORDS_FORMAT, SmearStarted, Totals,
 };
-pub use format::{DATA_FORMAT, FORMAT_FILE, forget_older_formats};
+pub use error::RecordError;
+pub use format::{DATA_FORMAT, check_format, purge_older_formats, records_folder};
 pub use frame::{CellRecord, CountsRecord, FrameRecord};
-pub use journal::{MAX_FILE_BYTES, RecordError};
+pub use journal::MAX_FILE_BYTES;
+pub use layout::FORMAT_FILE;
 pub use line::MAX_LINE_BYTES;
 pub use recorder::{RecordSummary, Recorder};
-
-use std::path::{Path, PathBuf};
-
-/// The folder of this version's records within a data folder.
-pub fn records_folder(data: &Path) -> PathBuf {
-    format::folder_of(data, DATA_FORMAT)
-}
-
-/// Checks that this version can read the records of a data folder.
-///
-/// # Errors
-/// They are of a newer format, or their format cannot be read.
-pub fn check_format(data: &Path) -> Result<(), RecordError> {
-    format::check(data, DATA_FORMAT)
-}

@@ -2,8 +2,9 @@
 //! that fits the queue.
 
 use super::entry::{EndReason, Event, FieldRecord, SmearStarted, Totals};
-use super::journal::{Disk, Journal, MAX_FILE_BYTES, RealDisk, RecordError};
-use super::{format, records_folder};
+use super::error::RecordError;
+use super::format::{self, records_folder};
+use super::journal::{Disk, Journal, MAX_FILE_BYTES, RealDisk};
 use crate::device::clock::{Clock, Timestamp};
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -104,7 +105,7 @@ impl Recorder {
         let journal = Journal::new(disk, folder, clock.boot_id(), max_file_bytes);
         let thread = {
             let (shared, clock) = (Arc::clone(&shared), clock.clone());
-            thread::spawn(move || keep(journal, prepare, &clock, &shared, retry))
+            thread::spawn(move || write_queue(journal, prepare, &clock, &shared, retry))
         };
         let until = Instant::now() + START_LIMIT;
         let mut state = shared.lock();
@@ -219,7 +220,7 @@ impl Drop for Recorder {
 }
 
 /// Writes what waits, one after the other, until there is no more to come.
-fn keep<D: Disk>(
+fn write_queue<D: Disk>(
     mut journal: Journal<D>,
     prepare: impl Fn() -> Result<Vec<String>, RecordError>,
     clock: &Clock,
@@ -242,9 +243,9 @@ fn keep<D: Disk>(
                 break;
             }
             Err(error) => {
-                failed(shared, &error, retry);
+                report_failure(shared, &error, retry);
                 if is_last_try {
-                    return leave(shared);
+                    return finish(shared);
                 }
             }
         }
@@ -254,7 +255,7 @@ fn keep<D: Disk>(
         let Some((stamp, mut event)) = state.waiting.front().cloned() else {
             if state.is_closing {
                 drop(state);
-                return leave(shared);
+                return finish(shared);
             }
             state = shared.wait(state, RETRY);
             continue;
@@ -268,9 +269,9 @@ fn keep<D: Disk>(
         }
         let written = journal.write(stamp, &event);
         if let Err(error) = written {
-            failed(shared, &error, retry);
+            report_failure(shared, &error, retry);
             if is_last_try {
-                return leave(shared);
+                return finish(shared);
             }
             state = shared.lock();
             continue;
@@ -286,7 +287,7 @@ fn keep<D: Disk>(
 }
 
 /// Says why, and waits before the next try, as long as the run goes on.
-fn failed(shared: &Shared, error: &RecordError, retry: Duration) {
+fn report_failure(shared: &Shared, error: &RecordError, retry: Duration) {
     let mut state = shared.lock();
     state.lacks_room = error.is_lack_of_room();
     state.fail(Some(error.to_string()));
@@ -301,7 +302,7 @@ fn failed(shared: &Shared, error: &RecordError, retry: Duration) {
     }
 }
 
-fn leave(shared: &Shared) {
+fn finish(shared: &Shared) {
     shared.lock().is_gone = true;
     shared.changed.notify_all();
 }

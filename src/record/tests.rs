@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -90,7 +91,7 @@ fn read_all(folder: &Path) -> Vec<SmearRecords> {
 fn file_bytes(fields: u32) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     write_smear(folder.path(), fields, MAX_FILE_BYTES);
-    fs::read(folder.path().join(archive::file_name(1, 1))).unwrap()
+    fs::read(folder.path().join(layout::file_name(1, 1))).unwrap()
 }
 
 /// The events of a file and what ended it.
@@ -215,7 +216,7 @@ fn a_line_of_a_later_version_is_told_apart_from_a_torn_one() {
     writeln!(line, ",\"crc32\":\"{crc:08x}\"}}").unwrap();
     assert_eq!(decode(&line).unwrap_err(), DamageKind::Unknown);
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join(archive::file_name(1, 1));
+    let path = folder.path().join(layout::file_name(1, 1));
     fs::write(&path, &line).unwrap();
     let said = journal(folder.path(), MAX_FILE_BYTES).open(NOW).unwrap();
     assert!(
@@ -231,7 +232,7 @@ fn a_power_cut_at_any_byte_leaves_an_interrupted_smear_and_loses_nothing() {
     let ends = line_ends(&bytes);
     for cut in 0..=bytes.len() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(archive::file_name(1, 1));
+        let path = folder.path().join(layout::file_name(1, 1));
         fs::write(&path, &bytes[..cut]).unwrap();
         let mut journal = journal(folder.path(), MAX_FILE_BYTES);
         let said = journal.open(NOW).unwrap();
@@ -246,7 +247,7 @@ fn a_power_cut_at_any_byte_leaves_an_interrupted_smear_and_loses_nothing() {
         if is_torn {
             let side = folder
                 .path()
-                .join(format!("{}.torn-01", archive::file_name(1, 1)));
+                .join(format!("{}.torn-01", layout::file_name(1, 1)));
             assert_eq!(
                 fs::read(side).unwrap(),
                 bytes[kept_bytes..cut],
@@ -282,7 +283,7 @@ fn a_smear_goes_on_in_parts_and_is_read_as_one() {
     let read = read_all(folder.path());
     assert_eq!(
         (read[0].totals, read[0].state),
-        (totals(20), SmearState::UnderWay)
+        (totals(20), SmearState::InProgress)
     );
     assert_eq!(read[0].tally.fields(), 15);
     // Without one of them, what follows is not trusted, and nothing is added to it.

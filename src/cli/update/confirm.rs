@@ -189,7 +189,7 @@ impl RunningSystem for System {
     }
 
     fn purge_older_data(&mut self) {
-        if let Err(error) = record::forget_older_formats(&self.data) {
+        if let Err(error) = record::purge_older_formats(&self.data) {
             self.log(&error.to_string());
         }
     }
