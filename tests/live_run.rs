@@ -243,7 +243,7 @@ fn a_device_that_cannot_know_its_board_says_why_on_its_screen() {
                 language: Language::English,
                 identity,
                 what_happened: refusal.to_string(),
-                what_to_do: "Tell whoever set the device up.".to_owned(),
+                what_to_do: "Call service.".to_owned(),
                 notice: Some(Notice::HoldToSwitchOff),
             })
         });

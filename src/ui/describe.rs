@@ -47,7 +47,7 @@ fn of_update(update: &Update<'_>) -> Vec<String> {
     let words = |id: TextId| id.text_in(update.language);
     let mut lines = vec![words(title(&update.page)).to_owned()];
     lines.extend(
-        content(&update.page, update.language).map(|said| match said {
+        content(&update.page, update.language).map(|block| match block {
             Block::Version(label, version) => format!("{} {version}", words(label)),
             Block::Percent(percent) => format!("{} %", percent.min(100)),
             Block::Text(id) | Block::Strong(id) | Block::Label(id) | Block::Heading(id) => {

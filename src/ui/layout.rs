@@ -263,6 +263,8 @@ pub(super) struct CountingLayout {
 }
 
 impl CountingLayout {
+    /// Every place is cut from what the ones before it have left, in one function of more than 70
+    /// lines, so that the order of the cuts can be read.
     pub(super) fn of(size: ScreenSize) -> Self {
         let metrics = size.metrics();
         let margin = metrics.margin;
@@ -394,7 +396,7 @@ pub(super) fn icon_line(row: Area, metrics: Metrics) -> (Rectangle, Rectangle) {
 }
 
 fn state_place(mut row: Area, metrics: Metrics) -> StatePlace {
-    let label = row.cut_left(row.hundredths(31)).rectangle();
+    let label = row.cut_left(row.hundredths(35)).rectangle();
     let icon = row.square_at_left(metrics.icon);
     row.cut_left(metrics.icon + metrics.margin);
     let mut word = row;

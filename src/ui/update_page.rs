@@ -60,7 +60,8 @@ pub(super) enum Block<'a> {
 /// The most that a page says.
 const MAX_BLOCKS: usize = 6;
 
-/// What a page says between its title and its buttons.
+/// What a page says between its title and its buttons. A table with a row for each page, and so
+/// longer than 70 lines.
 pub(super) fn content<'a>(
     page: &UpdatePage<'a>,
     language: Language,
@@ -139,10 +140,11 @@ pub(super) fn content<'a>(
 
 /// Release notes in the screen's language, or else in English.
 fn notes_in(notes: &Notes, language: Language) -> &str {
-    let own = match language {
-        Language::English => &notes.en,
-        Language::Spanish => &notes.es,
-        Language::French => &notes.fr,
+    // A bundle has notes in these languages only.
+    let own = match language.code() {
+        "es" => &notes.es,
+        "fr" => &notes.fr,
+        _ => &notes.en,
     };
     if own.is_empty() { &notes.en } else { own }
 }
