@@ -409,6 +409,7 @@ fn away_from_zero(value: f64) -> f64 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use statrs::distribution::{Beta, ChiSquared, ContinuousCDF, Gamma, Normal};
 
     #[test]
     fn chi_square_tails_are_right() {
@@ -477,6 +478,101 @@ mod tests {
         assert_eq!(gamma_tails(3.0, 1e6).upper, 0.0);
     }
 
+    /// What statrs gives on these shapes; beyond them its own error is larger.
+    const ORACLE_PRECISION: f64 = 1e-8;
+
+    fn differs(actual: f64, oracle: f64) -> bool {
+        (actual - oracle).abs() > ORACLE_PRECISION * oracle.abs()
+    }
+
+    const SHAPES: [f64; 9] = [0.05, 0.5, 1.0, 3.7, 10.0, 97.0, 1_000.0, 20_000.0, 5e4];
+    const PROBABILITIES: [f64; 7] = [0.00005, 0.0005, 0.005, 0.025, 0.1, 0.25, 0.5];
+
+    #[test]
+    fn gamma_tails_and_quantiles_agree_with_statrs() {
+        let mut wrong = Vec::new();
+        for shape in SHAPES {
+            let oracle = Gamma::new(shape, 1.0).unwrap();
+            for deviations in [-4.0, -2.0, -0.5, 0.0, 0.5, 2.0, 4.0, 8.0] {
+                let x = shape + deviations * shape.sqrt();
+                if x <= 0.0 {
+                    continue;
+                }
+                let tails = gamma_tails(shape, x);
+                let expected = [oracle.cdf(x), oracle.sf(x)];
+                for (actual, expected) in [tails.lower, tails.upper].into_iter().zip(expected) {
+                    if differs(actual, expected) {
+                        wrong.push(format!("shape {shape} at {x}: {actual}, not {expected}"));
+                    }
+                }
+            }
+            for probability in PROBABILITIES {
+                let low = oracle.cdf(gamma_quantile(shape, Tail::Lower(probability)));
+                let high = oracle.sf(gamma_quantile(shape, Tail::Upper(probability)));
+                if differs(low, probability) || differs(high, probability) {
+                    wrong.push(format!("shape {shape}, {probability}: {low} and {high}"));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+
+    #[test]
+    fn beta_tails_and_quantiles_agree_with_statrs() {
+        let mut wrong = Vec::new();
+        for a in SHAPES {
+            for b in SHAPES {
+                let oracle = Beta::new(a, b).unwrap();
+                for probability in PROBABILITIES {
+                    for tail in [Tail::Lower(probability), Tail::Upper(probability)] {
+                        let x = beta_quantile(a, b, tail);
+                        // So near to an end that a step of f64 is more than the precision.
+                        if x < 1e-290 || 1.0 - x < 1e-4 {
+                            continue;
+                        }
+                        let tails = beta_tails(a, b, x);
+                        let (actual, expected) = match tail {
+                            Tail::Lower(_) => (tails.lower, oracle.cdf(x)),
+                            Tail::Upper(_) => (tails.upper, oracle.sf(x)),
+                        };
+                        if differs(actual, expected) || differs(expected, probability) {
+                            wrong.push(format!(
+                                "{a} and {b}, {tail:?}: {actual} at {x}, not {expected}"
+                            ));
+                        }
+                    }
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+
+    #[test]
+    fn chi_square_and_normal_agree_with_statrs() {
+        let mut wrong = Vec::new();
+        for degrees in [1.0, 2.0, 7.0, 39.0, 400.0, 10_000.0, 999_999.0] {
+            let oracle = ChiSquared::new(degrees).unwrap();
+            for share in [0.2, 0.8, 1.0, 1.2, 2.0] {
+                let statistic: f64 = degrees * share;
+                let (actual, expected) = (
+                    chi_square_upper_tail(degrees, statistic),
+                    oracle.sf(statistic),
+                );
+                if expected > 1e-280 && differs(actual, expected) {
+                    wrong.push(format!("{degrees}, {statistic}: {actual}, not {expected}"));
+                }
+            }
+        }
+        let normal = Normal::standard();
+        for probability in PROBABILITIES {
+            let actual = normal.sf(normal_upper_quantile(probability));
+            if differs(actual, probability) {
+                wrong.push(format!("normal, {probability}: {actual}"));
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(128))]
 
@@ -493,6 +589,21 @@ mod tests {
             let (a, b) = (a.min(b), a.max(b) + 1.0);
             prop_assert!(close(beta_tails(a, b, beta_quantile(a, b, low)).lower));
             prop_assert!(close(beta_tails(a, b, beta_quantile(a, b, high)).upper));
+        }
+
+        #[test]
+        fn any_tail_agrees_with_statrs(
+            shape_log in -1.0f64..5.0, other_log in -1.0f64..5.0, probability in 0.00005f64..0.5,
+        ) {
+            let (a, b) = (10f64.powf(shape_log), 10f64.powf(other_log));
+            let gamma = Gamma::new(a, 1.0).unwrap();
+            let cut_off = gamma.sf(gamma_quantile(a, Tail::Upper(probability)));
+            prop_assert!(!differs(cut_off, probability), "{cut_off}, not {probability}");
+            // As above, away from the end at 1.
+            let (a, b) = (a.min(b), a.max(b) + 1.0);
+            let beta = Beta::new(a, b).unwrap();
+            let cut_off = beta.cdf(beta_quantile(a, b, Tail::Lower(probability)));
+            prop_assert!(!differs(cut_off, probability), "{cut_off}, not {probability}");
         }
     }
 }
