@@ -16,7 +16,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(FINDINGS),
         Err(error) => {
-            log::error!("{}", cli::message_of(&error));
+            log::error!("{error:#}");
             ExitCode::from(FAILED)
         }
     }

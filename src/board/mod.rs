@@ -51,14 +51,14 @@ pub enum BoardError {
     /// A machine that does not say what it is, as most that are no boards.
     #[error(
         "{name} describes {title} ({}), but this machine does not say which board it is \
-         ({COMPATIBLE_FILE} cannot be read: {source}); run it on that board, or leave --board out",
+         ({COMPATIBLE_FILE} cannot be read: {cause}); run it on that board, or leave --board out",
         .wanted.join(", ")
     )]
     NoDeviceTree {
         name: String,
         title: String,
         wanted: Vec<String>,
-        source: io::Error,
+        cause: io::Error,
     },
 }
 
@@ -230,11 +230,11 @@ impl BoardDescription {
         if self.compatible.is_empty() {
             return Ok(());
         }
-        let found = found.map_err(|source| BoardError::NoDeviceTree {
+        let found = found.map_err(|cause| BoardError::NoDeviceTree {
             name: name.to_owned(),
             title: self.title.clone(),
             wanted: self.compatible.clone(),
-            source,
+            cause,
         })?;
         if self.compatible.iter().any(|wanted| found.contains(wanted)) {
             return Ok(());

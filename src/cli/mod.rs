@@ -15,8 +15,6 @@ pub mod self_test;
 pub mod settings;
 pub mod update;
 
-pub use crate::runtime::message_of;
-
 use anyhow::Result;
 use arguments::{Arguments, Command};
 
@@ -35,22 +33,5 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
         Command::Config(arguments) => config::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),
         Command::Update(arguments) => update::run(arguments),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use anyhow::Context;
-    use std::path::Path;
-
-    #[test]
-    fn a_cause_is_told_once() {
-        let missing = Path::new("/there/is/no/such/file");
-        let error = anyhow::Error::from(crate::config::Config::load(missing).unwrap_err());
-        assert_eq!(message_of(&error), error.to_string());
-        assert!(format!("{error:#}").len() > error.to_string().len());
-        let error = std::fs::read(missing).context("the card").unwrap_err();
-        assert_eq!(message_of(&error), format!("{error:#}"));
     }
 }

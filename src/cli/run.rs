@@ -2,7 +2,6 @@
 
 use crate::board::BoardDescription;
 use crate::cli::arguments::SharedArguments;
-use crate::cli::message_of;
 use crate::cli::output::Output;
 use crate::cli::settings::{analysis_settings, load_board_config, load_config};
 use crate::config::{Config, PanelConfig};
@@ -62,7 +61,7 @@ pub fn prepare(arguments: &RunArguments) -> Result<(RunSettings, Option<anyhow::
         Ok(settings) => Ok((settings, None)),
         Err(error) if arguments.board.is_some() => {
             // On the log at once, since there may be no display to show it on.
-            log::error!("{}", message_of(&error));
+            log::error!("{error:#}");
             Ok((without_board(arguments, named_size), Some(error)))
         }
         Err(error) => Err(error),

@@ -11,10 +11,10 @@ pub const MAX_FILE_BYTES: usize = 64 * 1024;
 #[derive(Debug, Error)]
 pub enum ConfigError {
     /// The file is missing or cannot be read.
-    #[error("{name} cannot be read: {source}; check the path{hint}")]
+    #[error("{name} cannot be read: {cause}; check the path{hint}")]
     Unreadable {
         name: String,
-        source: io::Error,
+        cause: io::Error,
         /// What else may help, after a comma; empty for nothing.
         hint: &'static str,
     },

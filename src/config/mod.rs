@@ -314,8 +314,8 @@ pub(crate) fn read_text(path: &Path, hint: &'static str) -> Result<String, Confi
         Ok(bytes) => bytes,
         Err(ReadError::TooLarge { .. }) => return Err(ConfigError::TooLarge { name }),
         Err(error) => {
-            let source = error.into();
-            return Err(ConfigError::Unreadable { name, source, hint });
+            let cause = error.into();
+            return Err(ConfigError::Unreadable { name, cause, hint });
         }
     };
     String::from_utf8(bytes).map_err(|error| ConfigError::NotUtf8 {

@@ -26,8 +26,8 @@ pub const MAX_FILE_BYTES: u64 = 64 << 20;
 #[derive(Debug, Error)]
 pub enum DecodeError {
     /// The operating system refused.
-    #[error("{name}: cannot be read: {source}; check the path and its permissions")]
-    Unreadable { name: String, source: io::Error },
+    #[error("{name}: cannot be read: {cause}; check the path and its permissions")]
+    Unreadable { name: String, cause: io::Error },
     /// A folder, pipe, device or socket.
     #[error("{name}: is {kind}, not a picture file; name a PNG or JPEG file")]
     NotAFile { name: String, kind: &'static str },
@@ -47,8 +47,8 @@ pub enum DecodeError {
     #[error("{name}: is an animated PNG; save each of its frames as a file of its own")]
     Animated { name: String },
     /// A side or the area is outside the limits, by the file's own header.
-    #[error("{name}: {source}")]
-    Size { name: String, source: FrameError },
+    #[error("{name}: {cause}")]
+    Size { name: String, cause: FrameError },
     /// One channel only.
     #[error(
         "{name}: is a greyscale picture; without colour, stained cells cannot be told apart by \
@@ -131,9 +131,9 @@ pub fn read_size(path: &Path) -> Result<(u32, u32), DecodeError> {
 
 /// Reads a file in place of what `bytes` held.
 fn read_file(path: &Path, name: &str, bytes: &mut Vec<u8>) -> Result<(), DecodeError> {
-    let unreadable = |source| DecodeError::Unreadable {
+    let unreadable = |cause| DecodeError::Unreadable {
         name: name.to_owned(),
-        source,
+        cause,
     };
     let kind = fs::metadata(path).map_err(unreadable)?.file_type();
     if !kind.is_file() {
@@ -194,7 +194,7 @@ impl Fault {
     fn named(self, name: String) -> DecodeError {
         match self {
             Fault::Animated => DecodeError::Animated { name },
-            Fault::Size(source) => DecodeError::Size { name, source },
+            Fault::Size(cause) => DecodeError::Size { name, cause },
             Fault::Grey => DecodeError::Grey { name },
             Fault::Cmyk => DecodeError::Cmyk { name },
             Fault::Transparent => DecodeError::Transparent { name },

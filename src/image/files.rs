@@ -15,8 +15,8 @@ const IMAGE_ENDINGS: [&str; 3] = ["png", "jpg", "jpeg"];
 /// Why a path stands for no picture.
 #[derive(Debug, Error)]
 pub enum ListError {
-    #[error("{path}: cannot be read: {source}; check the name and the rights", path = path.display())]
-    Unreadable { path: PathBuf, source: io::Error },
+    #[error("{path}: cannot be read: {cause}; check the name and the rights", path = path.display())]
+    Unreadable { path: PathBuf, cause: io::Error },
     #[error(
         "{path}: no image in this folder; PNG and JPEG files are looked for, in folders below too",
         path = path.display()
@@ -53,9 +53,9 @@ fn list_folder(folder: &Path, depth: usize, images: &mut Vec<PathBuf>) -> Result
             path: folder.to_path_buf(),
         });
     }
-    let unreadable = |source| ListError::Unreadable {
+    let unreadable = |cause| ListError::Unreadable {
         path: folder.to_path_buf(),
-        source,
+        cause,
     };
     let mut entries = fs::read_dir(folder)
         .and_then(|entries| entries.collect::<Result<Vec<_>, _>>())

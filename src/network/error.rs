@@ -10,10 +10,10 @@ use super::kernels::KernelError;
 #[derive(Debug, Error)]
 pub enum NetworkError {
     /// A file of the model folder cannot be read.
-    #[error("{} cannot be read: {source}; check the path, or install the model folder again", path.display())]
+    #[error("{} cannot be read: {cause}; check the path, or install the model folder again", path.display())]
     Read {
         path: PathBuf,
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// A file of the model folder is larger than any of ours.
     #[error("{} is larger than {limit_bytes} bytes, so it is no model of this program; install the model folder again", path.display())]
@@ -43,7 +43,7 @@ pub enum NetworkError {
     Golden { path: PathBuf, reason: String },
     /// The kernel that was asked for cannot be used.
     #[error("HEMOSCOPE_KERNEL: {0}")]
-    Kernel(#[from] KernelError),
+    Kernel(KernelError),
     /// A frame for the network has the wrong size or values.
     #[error(transparent)]
     Input(#[from] InputError),

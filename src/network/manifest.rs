@@ -312,7 +312,7 @@ pub(super) fn read_limited(path: &Path, limit_bytes: u64) -> Result<Vec<u8>, Net
         },
         error => NetworkError::Read {
             path: path.into(),
-            source: error.into(),
+            cause: error.into(),
         },
     })
 }

@@ -130,7 +130,8 @@ impl Network {
     pub fn load(folder: &Path) -> Result<Self, NetworkError> {
         let requested = std::env::var_os(KERNEL_VARIABLE);
         let requested = requested.as_ref().map(|name| name.to_string_lossy());
-        Self::load_with(folder, Kernel::select(requested.as_deref())?)
+        let kernel = Kernel::select(requested.as_deref()).map_err(NetworkError::Kernel)?;
+        Self::load_with(folder, kernel)
     }
 
     /// Loads the device form of a model folder, to be run by the given kernel.
@@ -139,7 +140,9 @@ impl Network {
     /// As [`Network::load`].
     pub fn load_with(folder: &Path, kernel: Kernel) -> Result<Self, NetworkError> {
         if !kernel.is_available() {
-            return Err(kernels::KernelError::Unavailable { kernel }.into());
+            return Err(NetworkError::Kernel(kernels::KernelError::Unavailable {
+                kernel,
+            }));
         }
         Self::load_form(folder, Form::Device, kernel)
     }

@@ -13,7 +13,7 @@ use crate::runtime::presenter::{
     ScreenContext, counting_of, identity_of, missing_camera_of, screen_context_of,
 };
 use crate::runtime::recording::RunRecorder;
-use crate::runtime::report::{is_whole, message_of, note_on_records, result_text};
+use crate::runtime::report::{is_whole, note_on_records, result_text};
 use crate::runtime::settings::RunSettings;
 use crate::runtime::updates::{Facts, Updates};
 use crate::service::{Beat, Heartbeats, Service, StopSignal};
@@ -167,7 +167,7 @@ impl<A: FnMut(&Machine) -> Option<Action>> Console<'_, A> {
     /// Has the screen say what stopped the device, from the next drawing on.
     pub(super) fn set_fault(&mut self, error: &anyhow::Error) {
         self.fault = Some(Fault {
-            what_happened: message_of(error),
+            what_happened: format!("{error:#}"),
             what_to_do: remedy_of(error),
         });
     }

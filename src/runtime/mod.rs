@@ -15,5 +15,4 @@ pub mod settings;
 mod updates;
 pub mod view_pool;
 
-pub use report::message_of;
 pub use updates::TalkFiles;

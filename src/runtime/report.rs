@@ -26,20 +26,6 @@ pub(super) fn result_text(machine: &Machine, self_report: &str, more: Option<Str
     text
 }
 
-/// An error as its reader sees it: each cause once, since many messages name theirs already.
-pub fn message_of(error: &anyhow::Error) -> String {
-    let mut message = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        if message.is_empty() {
-            message = cause;
-        } else if !message.contains(&cause) {
-            message.push_str(": ");
-            message.push_str(&cause);
-        }
-    }
-    message
-}
-
 /// Whether everything was counted.
 ///
 /// # Errors

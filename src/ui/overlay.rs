@@ -22,9 +22,9 @@ const LEGEND_SHARES: [u32; 4] = [22, 22, 22, 34];
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum OverlayError {
     #[error("the annotated image cannot be drawn: {0}")]
-    Canvas(#[from] CanvasError),
+    Canvas(CanvasError),
     #[error("the annotated image cannot be kept: {0}")]
-    Frame(#[from] FrameError),
+    Frame(FrameError),
 }
 
 /// A copy of the frame with a mark on every cell, over a legend that counts them.
@@ -46,10 +46,11 @@ pub fn annotated(frame: &Frame, cells: &[Cell], language: Language) -> Result<Fr
     scene.cells(image, cells, frame_size_px, style.line_px);
     let legend_height_px = legend(cells, language, style, image, width_px, &mut scene);
 
-    let mut canvas = Canvas::new(width_px, frame.height_px() + legend_height_px)?;
+    let canvas = Canvas::new(width_px, frame.height_px() + legend_height_px);
+    let mut canvas = canvas.map_err(OverlayError::Canvas)?;
     scene.draw(&mut canvas);
     let height_px = canvas.height_px();
-    Ok(Frame::new(width_px, height_px, canvas.into_rgb())?)
+    Frame::new(width_px, height_px, canvas.into_rgb()).map_err(OverlayError::Frame)
 }
 
 /// Sizes of type and lines that suit an image's width.

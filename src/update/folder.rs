@@ -15,23 +15,23 @@ const MAX_SMALL_BYTES: u64 = 64 * 1024;
 #[derive(Debug, Error)]
 pub enum FolderError {
     #[error(
-        "{name} in the updater's folder cannot be {doing}: {source}; check the storage and its free space"
+        "{name} in the updater's folder cannot be {doing}: {cause}; check the storage and its free space"
     )]
     Io {
         doing: &'static str,
         name: String,
-        source: io::Error,
+        cause: io::Error,
     },
     #[error("{name} in the updater's folder is not of a known format ({reason}); it is ignored")]
     Content { name: String, reason: String },
 }
 
 impl FolderError {
-    pub(super) fn of(doing: &'static str, name: &str, source: io::Error) -> Self {
+    pub(super) fn of(doing: &'static str, name: &str, cause: io::Error) -> Self {
         Self::Io {
             doing,
             name: name.to_owned(),
-            source,
+            cause,
         }
     }
 }

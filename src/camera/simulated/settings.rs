@@ -93,7 +93,7 @@ impl Default for SimulatedSlideSettings {
 pub enum SlideSettingsError {
     /// The frame's size is outside the limits.
     #[error("simulated slide: {0}")]
-    Size(#[from] FrameError),
+    Size(FrameError),
     /// A number is outside its range, or is not a number.
     #[error("simulated slide: {name} is {value}; choose {lowest} to {highest}")]
     OutOfRange {
@@ -113,7 +113,7 @@ impl SimulatedSlideSettings {
 
     /// Checks every limit.
     pub(super) fn check(&self) -> Result<(), SlideSettingsError> {
-        Frame::check_size(self.width_px, self.height_px)?;
+        Frame::check_size(self.width_px, self.height_px).map_err(SlideSettingsError::Size)?;
         in_range("um_per_px", self.um_per_px, 0.03, 0.5)?;
         let field_um2 = self.field_um2();
         let most = |cover: f64, each_um2: f64| (10.0 * cover * field_um2 / each_um2).floor() / 10.0;

@@ -508,7 +508,7 @@ fn explain_frame(error: &DecodeError) -> String {
         DecodeError::UnsupportedCoding { coding, .. } => {
             format!("it uses {coding}, which is not supported; use another camera")
         }
-        DecodeError::Size { source, .. } => source.to_string(),
+        DecodeError::Size { cause, .. } => cause.to_string(),
         // What is left can only be told of files.
         other => format!("it cannot be decoded ({other}); use another camera"),
     }

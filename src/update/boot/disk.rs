@@ -23,11 +23,11 @@ pub enum BootDiskError {
          partition; run this on a board, or give a disk or its image with --disk"
     )]
     NoDisk { reason: String },
-    #[error("{} cannot be {doing}: {source}; run as root, and check the storage", .path.display())]
+    #[error("{} cannot be {doing}: {cause}; run as root, and check the storage", .path.display())]
     Disk {
         doing: &'static str,
         path: PathBuf,
-        source: io::Error,
+        cause: io::Error,
     },
     #[error(
         "both copies of the boot state on {} are corrupt: no slot is known to hold a whole system; \
@@ -100,10 +100,10 @@ impl BootDisk {
     pub fn open(path: &Path) -> Result<Self, BootDiskError> {
         let file = OpenOptions::new().read(true).write(true).open(path);
         Ok(Self {
-            file: file.map_err(|source| BootDiskError::Disk {
+            file: file.map_err(|cause| BootDiskError::Disk {
                 doing: "opened",
                 path: path.to_owned(),
-                source,
+                cause,
             })?,
             path: path.to_owned(),
         })
@@ -115,11 +115,11 @@ impl BootDisk {
     }
 
     /// What went wrong with it.
-    pub fn error(&self, doing: &'static str, source: io::Error) -> BootDiskError {
+    pub fn error(&self, doing: &'static str, cause: io::Error) -> BootDiskError {
         BootDiskError::Disk {
             doing,
             path: self.path.clone(),
-            source,
+            cause,
         }
     }
 }

@@ -26,7 +26,7 @@ pub enum ManifestError {
     #[error("RAUC's description of it is longer than {MAX_INFO_BYTES} bytes")]
     TooLong,
     #[error("RAUC's description of it cannot be parsed ({0})")]
-    Json(#[from] serde_json::Error),
+    Json(serde_json::Error),
     #[error("its format is {0:?}, and only \"verity\" is supported")]
     Format(String),
     #[error("it has no [meta.hemoscope] of format {META_FORMAT}, the only supported one")]
@@ -87,7 +87,7 @@ impl Manifest {
         if info.len() > MAX_INFO_BYTES {
             return Err(ManifestError::TooLong);
         }
-        let info: Info = serde_json::from_str(info)?;
+        let info: Info = serde_json::from_str(info).map_err(ManifestError::Json)?;
         let (Some(verity), "verity") = (info.bundle.verity, info.bundle.format.as_str()) else {
             return Err(ManifestError::Format(info.bundle.format));
         };

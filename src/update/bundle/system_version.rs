@@ -15,8 +15,8 @@ const MAX_BYTES: u64 = 4096;
 /// Why it is not known which system runs.
 #[derive(Debug, Error)]
 pub enum SystemVersionError {
-    #[error("{} cannot be read: {source}; it is part of a board's image, so run this on a board", .path.display())]
-    Read { path: PathBuf, source: io::Error },
+    #[error("{} cannot be read: {cause}; it is part of a board's image, so run this on a board", .path.display())]
+    Read { path: PathBuf, cause: io::Error },
     #[error("{name} does not say which system this is: {reason}; write the image again")]
     Content { name: String, reason: String },
 }
@@ -47,7 +47,7 @@ impl SystemVersion {
     pub fn load(path: &Path) -> Result<Self, SystemVersionError> {
         let text = files::read_text(path, MAX_BYTES).map_err(|error| SystemVersionError::Read {
             path: path.to_owned(),
-            source: error.into(),
+            cause: error.into(),
         })?;
         Self::parse(&text, &path.display().to_string())
     }

@@ -56,13 +56,19 @@ fn hash<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Hash, D::Error> {
 #[derive(Debug, Error)]
 pub enum VerityError {
     #[error("it cannot be read: {0}")]
-    Read(#[from] io::Error),
+    Read(io::Error),
     #[error("it is not a bundle of the verity format: {0}")]
     Layout(&'static str),
     #[error("block {block} of its hash tree does not match the signature")]
     Tree { block: u64 },
     #[error("block {block} of its content does not match the signature")]
     Content { block: u64 },
+}
+
+impl From<io::Error> for VerityError {
+    fn from(error: io::Error) -> Self {
+        VerityError::Read(error)
+    }
 }
 
 /// Where everything is.
