@@ -1,6 +1,7 @@
 //! Every key that a board description may hold.
 
 use crate::config::schema::{Allowed, Key, NAME, Schema, Table, integer, key, required};
+use crate::panel::PanelSettings;
 
 /// The format that this program reads.
 pub(super) const FORMAT: i64 = 1;
@@ -71,7 +72,7 @@ const TABLES: &[Table] = &[
         keys: &[
             required(plain(
                 "kind",
-                Allowed::Choice(&["drm", "spi"]),
+                Allowed::Choice(PanelSettings::KINDS),
                 "How it is driven",
             )),
             key(

@@ -13,7 +13,7 @@ use crate::config::ConfigError;
 use crate::config::check;
 use crate::device::files;
 use crate::input::InputSettings;
-use crate::panel::{PanelKind, PanelSettings, SpiSettings};
+use crate::panel::PanelSettings;
 use serde::Deserialize;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -170,32 +170,8 @@ impl BoardDescription {
                 "give small letters, digits and hyphens",
             );
         }
-        match (self.panel.kind, &self.panel.spi) {
-            (PanelKind::Spi, None) => {
-                return refuse(
-                    "`kind` in [panel] is \"spi\", but there is no [panel.spi]".to_owned(),
-                    "add [panel.spi] with the panel's wiring",
-                );
-            }
-            (PanelKind::Drm, Some(_)) => {
-                return refuse(
-                    "`kind` in [panel] is \"drm\", but there is a [panel.spi]".to_owned(),
-                    "take [panel.spi] out, or write kind = \"spi\"",
-                );
-            }
-            (PanelKind::Spi, Some(_)) if self.panel.drm.is_some() => {
-                return refuse(
-                    "`kind` in [panel] is \"spi\", but there is a [panel.drm]".to_owned(),
-                    "take [panel.drm] out, or write kind = \"drm\"",
-                );
-            }
-            _ => {}
-        }
-        if let Some(line) = self.panel.spi.as_ref().and_then(shared_line) {
-            return refuse(
-                format!("two keys in [panel.spi] name line {line}"),
-                "give each its own line",
-            );
+        if let Some((what, advice)) = self.panel.contradiction() {
+            return refuse(what, advice);
         }
         for (key, path) in self.absolute_paths() {
             if !path.is_absolute() {
@@ -246,20 +222,6 @@ impl BoardDescription {
             found,
         })
     }
-}
-
-/// A line that two of a panel's signals share.
-fn shared_line(spi: &SpiSettings) -> Option<u32> {
-    let lines = [
-        Some(spi.data_command_line),
-        spi.reset_line,
-        spi.backlight_line,
-    ];
-    let is_shared = |line: &u32| {
-        let same = lines.iter().filter(|other| **other == Some(*line));
-        same.count() > 1
-    };
-    lines.into_iter().flatten().find(is_shared)
 }
 
 /// What this board calls itself, the most exact name first.

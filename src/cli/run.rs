@@ -5,6 +5,7 @@ use crate::cli::arguments::SharedArguments;
 use crate::cli::output::Output;
 use crate::cli::settings::{analysis_settings, load_board_config, load_config};
 use crate::config::{Config, PanelConfig};
+use crate::panel::PanelSpec;
 use crate::panel::ScreenSize;
 use crate::runtime;
 use crate::runtime::settings::{RunSettings, ScreenSettings};
@@ -27,7 +28,7 @@ pub struct RunArguments {
     pub camera: Option<String>,
     /// Where the screen is shown: `terminal`, `png:FILE`, `drm` for a display (or `drm:/dev/dri/card0`), `spi` for the board's small panel; may be given several times.
     #[arg(long, value_name = "PANEL")]
-    pub panel: Vec<String>,
+    pub panel: Vec<PanelSpec>,
     /// Size of the screen: 320x240, 480x320 or 800x480.
     #[arg(long, value_name = "WxH")]
     pub size: Option<String>,
@@ -100,7 +101,7 @@ fn on_board(
 /// nothing is recorded.
 fn without_board(arguments: &RunArguments, named_size: Option<ScreenSize>) -> RunSettings {
     let mut config = load_config(arguments.shared.config.as_deref()).unwrap_or_default();
-    "drm".clone_into(&mut config.panel.kind);
+    config.panel.kind = PanelSpec::Drm { card: None };
     RunSettings {
         data: None,
         ..run_settings(arguments, &config, named_size)
@@ -179,7 +180,7 @@ mod tests {
         assert_eq!(settings.controls.gain, Some(7));
         assert_eq!(settings.panel, board().panel);
         assert_eq!(settings.input, board().input);
-        assert_eq!(settings.panels, ["spi"]);
+        assert_eq!(settings.panels, [PanelSpec::Spi]);
         assert_eq!(settings.size, Some(ScreenSize::Small));
         assert_eq!(settings.data, Some(PathBuf::from("/data/hemoscope")));
 
@@ -187,7 +188,7 @@ mod tests {
         let options = arguments(&[&board_file[..], &options].concat());
         let settings = on_board(&options, Some(ScreenSize::Large), board()).unwrap();
         assert_eq!(settings.camera, "simulated");
-        assert_eq!(settings.panels, ["png:x"]);
+        assert_eq!(settings.panels, [PanelSpec::Png("x".into())]);
         assert_eq!(settings.size, Some(ScreenSize::Large));
         assert_eq!(settings.data, Some(PathBuf::from("/d")));
     }
@@ -197,7 +198,7 @@ mod tests {
         let options = ["--board", "/there/is/no/board.toml", "--data", "/d"];
         let (settings, refusal) = prepare(&arguments(&options)).unwrap();
         assert!(settings.is_on_board);
-        assert_eq!(settings.panels, ["drm"]);
+        assert_eq!(settings.panels, [PanelSpec::Drm { card: None }]);
         assert_eq!(settings.data, None);
         let refusal = refusal.unwrap().to_string();
         assert!(refusal.contains("/there/is/no/board.toml"), "{refusal}");
@@ -212,7 +213,7 @@ mod tests {
         }
         let (settings, refusal) = prepare(&arguments(&[])).unwrap();
         assert!(refusal.is_none() && !settings.is_on_board);
-        assert_eq!(settings.panels, ["terminal"]);
+        assert_eq!(settings.panels, [PanelSpec::Terminal]);
         assert_eq!(settings.size, None, "the one that fits");
     }
 

@@ -7,7 +7,6 @@ use crate::board::BoardDescription;
 use crate::cli::arguments::SharedArguments;
 use crate::config::{Config, PreprocessConfig, QualityConfig};
 use crate::device::thermal::ThreadsWanted;
-use crate::panel::PanelKind;
 use crate::preprocess::PreprocessOptions;
 use crate::preprocess::illumination::Illumination;
 use crate::preprocess::tone::{Contrast, WhiteBalance};
@@ -47,11 +46,7 @@ fn apply_board(config: &mut Config, board: &BoardDescription) {
         config.run.threads = ThreadsWanted::Fixed(1);
     }
     let panel = &board.panel;
-    let kind = match panel.kind {
-        PanelKind::Drm => "drm",
-        PanelKind::Spi => "spi",
-    };
-    kind.clone_into(&mut config.panel.kind);
+    config.panel.kind.clone_from(&panel.kind);
     if let Some(spi) = &panel.spi {
         let is_on_its_side = matches!(panel.rotation_degrees, 90 | 270);
         (config.panel.width_px, config.panel.height_px) = if is_on_its_side {
@@ -109,6 +104,7 @@ fn quality_settings(wanted: &QualityConfig) -> QualitySettings {
 mod tests {
     use super::*;
     use crate::language::Language;
+    use crate::panel::PanelSpec;
 
     #[test]
     fn the_default_configuration_is_what_the_known_answer_is_counted_with() {
@@ -139,7 +135,7 @@ mod tests {
         assert_eq!(config.camera.source, "simulated:3");
         let panel_px = (config.panel.width_px, config.panel.height_px);
         assert_eq!(panel_px, (Some(240), Some(320)));
-        assert_eq!(config.panel.kind, "spi");
+        assert_eq!(config.panel.kind, PanelSpec::Spi);
         assert_eq!(config.run.threads, ThreadsWanted::Fixed(1));
         assert_eq!(config.model.folder, board.paths.model);
     }

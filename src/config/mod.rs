@@ -19,6 +19,7 @@ use crate::count::{BorderRule, Confidence, CountRules};
 use crate::device::files::{self, ReadError};
 use crate::device::thermal::ThreadsWanted;
 use crate::language::Language;
+use crate::panel::PanelSpec;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -59,8 +60,8 @@ pub struct CameraConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PanelConfig {
-    /// One of [`crate::panel::PANEL_SPECS`].
-    pub kind: String,
+    /// Where the screen is shown.
+    pub kind: PanelSpec,
     /// `None` for the screen that fits.
     pub width_px: Option<u32>,
     /// `None` for the screen that fits.
@@ -195,7 +196,7 @@ impl Default for CameraConfig {
 impl Default for PanelConfig {
     fn default() -> Self {
         Self {
-            kind: "terminal".to_owned(),
+            kind: PanelSpec::Terminal,
             width_px: None,
             height_px: None,
         }

@@ -88,6 +88,11 @@ fn every_choice_and_both_ends_of_every_range_are_accepted() {
     for table in TABLES {
         for key in table.keys {
             let values = match key.allowed {
+                _ if (table.name, key.name) == ("panel", "kind") => {
+                    ["terminal", "png:x", "drm", "drm:/dev/x", "spi"]
+                        .map(|spec| format!("{spec:?}"))
+                        .to_vec()
+                }
                 Allowed::Choice(words) => words.iter().map(|word| format!("{word:?}")).collect(),
                 Allowed::Switch => vec!["true".to_owned(), "false".to_owned()],
                 Allowed::Number { min, max } => vec![format!("{min:?}"), format!("{max:?}")],
@@ -292,10 +297,17 @@ fn the_first_mistake_of_the_file_is_reported() {
 
 #[test]
 fn text_that_is_no_toml_is_refused_with_its_line() {
-    let cases: [(&str, &[&str]); 5] = [
+    let cases: [(&str, &[&str]); 6] = [
         ("[scale]\num_per_px 0.1", &["site.toml, line 2: "]),
         ("[scale]\n[scale]\n", &["site.toml, line 2: "]),
         ("[scale\n", &["site.toml, line 1: "]),
+        (
+            "[panel]\nkind = \"hologram\"",
+            &[
+                "site.toml, line 2: there is no panel \"hologram\"",
+                "png:FILE",
+            ],
+        ),
         (
             "[scale]\nrbc_diameter_um = 7\nrbc_diameter_um = 8",
             &["site.toml, line 3: "],

@@ -11,6 +11,7 @@ mod retrying;
 mod rotation;
 mod screen_size;
 mod settings;
+mod spec;
 #[cfg(target_os = "linux")]
 mod spi;
 #[cfg(target_os = "linux")]
@@ -26,7 +27,8 @@ pub use png::PngPanel;
 pub use retrying::RetryingPanel;
 pub use rotation::{Rotation, UnknownRotation};
 pub use screen_size::{ScreenSize, UnknownScreenSize};
-pub use settings::{Controller, DrmSettings, PanelKind, PanelSettings, SpiSettings};
+pub use settings::{Controller, DrmSettings, PanelSettings, SpiSettings};
+pub use spec::{PANEL_SPECS, PanelSpec, PanelSpecError};
 #[cfg(target_os = "linux")]
 pub use spi::SpiPanel;
 pub use terminal::TerminalPanel;
@@ -34,21 +36,11 @@ pub use terminal::TerminalPanel;
 use crate::image::canvas::Canvas;
 use crate::image::png::WriteError;
 use std::ops::Range;
-use std::path::Path;
 use thiserror::Error;
-
-/// What [`panel_from_spec`] understands, for help texts.
-pub const PANEL_SPECS: &str = "terminal, png:FILE, drm, drm:CARD, spi";
 
 /// Why a panel cannot show a picture.
 #[derive(Debug, Error)]
 pub enum PanelError {
-    /// The panel's name is unknown.
-    #[error("there is no panel {given:?}; choose one of: {PANEL_SPECS}")]
-    UnknownPanel { given: String },
-    /// `png:` stands alone.
-    #[error("the panel png: needs a file to write, for example png:screen.png")]
-    NoFile,
     /// Standard output goes into a file or a pipe.
     #[error(
         "the terminal panel cannot draw, since standard output is no terminal; \
@@ -136,65 +128,54 @@ pub trait Panel: Send {
     fn present(&mut self, canvas: &Canvas, changed_rows: &[Range<u32>]) -> Result<(), PanelError>;
 }
 
-/// Width and height of the display that a panel of this name would show pictures of at least
-/// `picture_px` on, as the screen is read; `None` where it is not there, or shows a size of its own.
-pub fn display_px(
-    spec: &str,
-    settings: &PanelSettings,
-    picture_px: (u32, u32),
-) -> Option<(u32, u32)> {
-    match parts(spec) {
-        #[cfg(target_os = "linux")]
-        ("drm", place) if place != Some("") => {
-            let drm = settings.drm.as_ref();
-            drm::display_px(
-                place.map(Path::new),
-                drm.and_then(|drm| drm.connector.as_deref()),
-                settings.rotation_degrees.try_into().ok()?,
-                picture_px,
-            )
-        }
-        _ => None,
-    }
-}
-
-/// A panel's kind and what follows on it.
-fn parts(spec: &str) -> (&str, Option<&str>) {
-    match spec.split_once(':') {
-        Some((kind, place)) => (kind, Some(place)),
-        None => (spec, None),
-    }
-}
-
-/// Opens a panel by its name: one of [`PANEL_SPECS`]. How a board's own panel is mounted and wired
-/// is in `settings`.
-///
-/// # Errors
-/// No such panel, or one that cannot be opened.
-pub fn panel_from_spec(
-    spec: &str,
-    size: ScreenSize,
-    settings: &PanelSettings,
-) -> Result<Box<dyn Panel>, PanelError> {
-    match parts(spec) {
-        ("terminal", None) => Ok(Box::new(TerminalPanel::open(size)?)),
-        ("png", None | Some("")) => Err(PanelError::NoFile),
-        ("png", Some(path)) => Ok(Box::new(PngPanel::new(Path::new(path), size))),
-        #[cfg(target_os = "linux")]
-        ("drm", place) if place != Some("") => {
-            let drm = settings.drm.as_ref();
-            Ok(Box::new(DrmPanel::open(
-                place.map(Path::new),
-                drm.and_then(|drm| drm.connector.as_deref()),
+impl PanelSpec {
+    /// Opens the panel for pictures of a size. How a board's own panel is mounted and wired is in
+    /// `settings`.
+    ///
+    /// # Errors
+    /// A panel that cannot be opened.
+    pub fn open(
+        &self,
+        size: ScreenSize,
+        settings: &PanelSettings,
+    ) -> Result<Box<dyn Panel>, PanelError> {
+        match self {
+            PanelSpec::Terminal => Ok(Box::new(TerminalPanel::open(size)?)),
+            PanelSpec::Png(path) => Ok(Box::new(PngPanel::new(path, size))),
+            #[cfg(target_os = "linux")]
+            PanelSpec::Drm { card } => Ok(Box::new(DrmPanel::open(
+                card.as_deref(),
+                settings.connector(),
                 settings.rotation_degrees.try_into()?,
                 size.pixels(),
-            )?))
+            )?)),
+            #[cfg(target_os = "linux")]
+            PanelSpec::Spi => Ok(Box::new(SpiPanel::open(settings, size.pixels())?)),
+            #[cfg(not(target_os = "linux"))]
+            PanelSpec::Drm { .. } | PanelSpec::Spi => Err(PanelError::Unavailable {
+                panel: self.to_string(),
+                reason: format!("needs Linux; choose another of: {PANEL_SPECS}"),
+            }),
         }
-        #[cfg(target_os = "linux")]
-        ("spi", None) => Ok(Box::new(SpiPanel::open(settings, size.pixels())?)),
-        _ => Err(PanelError::UnknownPanel {
-            given: spec.to_owned(),
-        }),
+    }
+
+    /// Width and height of the display that the panel would show pictures of at least `picture_px`
+    /// on, as the screen is read; `None` where it is not there, or shows a size of its own.
+    pub fn display_px(
+        &self,
+        settings: &PanelSettings,
+        picture_px: (u32, u32),
+    ) -> Option<(u32, u32)> {
+        match self {
+            #[cfg(target_os = "linux")]
+            PanelSpec::Drm { card } => drm::display_px(
+                card.as_deref(),
+                settings.connector(),
+                settings.rotation_degrees.try_into().ok()?,
+                picture_px,
+            ),
+            _ => None,
+        }
     }
 }
 
@@ -203,31 +184,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn panels_are_found_by_name_and_others_listed() {
+    fn panels_are_opened_or_say_what_is_missing() {
         let settings = PanelSettings::default();
-        let panel = panel_from_spec("png:C:/screen.png", ScreenSize::Medium, &settings).unwrap();
-        assert_eq!(panel.size(), (480, 320));
-
-        let cases = [
-            ("png", "png:screen.png"),
-            ("png:", "png:screen.png"),
-            ("", "terminal, png:FILE"),
-            ("drm:", "terminal, png:FILE"),
+        let open = |text: &str| {
+            let spec: PanelSpec = text.parse().unwrap();
+            assert_eq!(spec.display_px(&settings, (1, 1)), None, "{text}");
+            spec.open(ScreenSize::Medium, &settings)
+        };
+        assert_eq!(open("png:screen.png").unwrap().size(), (480, 320));
+        for (text, hint) in [
             ("drm:/dev/dri/none", "/dev/dri/none"),
             ("spi", "[panel.spi]"),
-            ("terminal:", "terminal, png:FILE"),
-        ];
-        for spec in ["terminal", "png:x", "spi", "drm:", "drm:/dev/dri/none", ""] {
-            assert_eq!(display_px(spec, &settings, (1, 1)), None, "{spec:?}");
-        }
-        let mut faults = Vec::new();
-        for (spec, hint) in cases {
-            match panel_from_spec(spec, ScreenSize::Small, &settings) {
-                Err(error) if error.to_string().contains(hint) => {}
-                Err(error) => faults.push(format!("{spec:?}: {error}")),
-                Ok(_) => faults.push(format!("{spec:?} is taken")),
+        ] {
+            match open(text) {
+                Err(error) => assert!(error.to_string().contains(hint), "{text}: {error}"),
+                Ok(_) => panic!("{text} is opened"),
             }
         }
-        assert_eq!(faults, Vec::<String>::new());
     }
 }

@@ -1,13 +1,15 @@
 //! What a board's description says about its panel.
 
+use super::PanelSpec;
 use serde::Deserialize;
 use std::path::PathBuf;
 
 /// A board's panel. By default an upright display over DRM, the first that is connected.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PanelSettings {
-    pub kind: PanelKind,
+    /// How it is driven.
+    pub kind: PanelSpec,
     /// How far the screen is turned clockwise: 0, 90, 180 or 270.
     #[serde(default)]
     pub rotation_degrees: u16,
@@ -16,21 +18,69 @@ pub struct PanelSettings {
     /// Name of a light of the board (`ls /sys/class/leds`) that blinks while no display shows the
     /// screen; none without it.
     pub fault_light: Option<String>,
-    /// Only for [`PanelKind::Drm`].
+    /// Only for [`PanelSpec::Drm`].
     pub drm: Option<DrmSettings>,
-    /// Only for [`PanelKind::Spi`].
+    /// Only for [`PanelSpec::Spi`].
     pub spi: Option<SpiSettings>,
 }
 
-/// How a panel is driven.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PanelKind {
-    /// By the kernel.
-    #[default]
-    Drm,
-    /// By this program, over a SPI bus.
-    Spi,
+impl Default for PanelSettings {
+    fn default() -> Self {
+        Self {
+            kind: PanelSpec::Drm { card: None },
+            rotation_degrees: 0,
+            brightness_percent: None,
+            fault_light: None,
+            drm: None,
+            spi: None,
+        }
+    }
+}
+
+impl PanelSettings {
+    /// The kinds that a board's description names.
+    pub(crate) const KINDS: &'static [&'static str] = &["drm", "spi"];
+
+    /// The connector that a display over DRM has to be on, if one is named.
+    pub(super) fn connector(&self) -> Option<&str> {
+        self.drm.as_ref()?.connector.as_deref()
+    }
+
+    /// Device files that have to be there; none where the kernel drives the panel.
+    pub fn device_files(&self) -> Vec<PathBuf> {
+        match (&self.kind, &self.spi) {
+            (PanelSpec::Spi, Some(spi)) => vec![spi.device.clone(), spi.gpio_chip.clone()],
+            _ => Vec::new(),
+        }
+    }
+
+    /// What is wrong with its keys together, and what to do.
+    pub fn contradiction(&self) -> Option<(String, &'static str)> {
+        let kind = &self.kind;
+        let (what, advice) = match (kind, &self.drm, &self.spi) {
+            (PanelSpec::Spi, _, None) => (
+                "there is no [panel.spi]",
+                "add [panel.spi] with the panel's wiring",
+            ),
+            (PanelSpec::Drm { .. }, _, Some(_)) => (
+                "there is a [panel.spi]",
+                "take [panel.spi] out, or write kind = \"spi\"",
+            ),
+            (PanelSpec::Spi, Some(_), Some(_)) => (
+                "there is a [panel.drm]",
+                "take [panel.drm] out, or write kind = \"drm\"",
+            ),
+            _ => {
+                let line = self.spi.as_ref()?.shared_line()?;
+                let what = format!("two keys in [panel.spi] name line {line}");
+                return Some((what, "give each its own line"));
+            }
+        };
+        Some((
+            format!("`kind` in [panel] is \"{kind}\", but {what}"),
+            advice,
+        ))
+    }
 }
 
 /// Which display over DRM.
@@ -61,6 +111,22 @@ pub struct SpiSettings {
     pub width_px: u16,
     /// Height of the screen, as it is read.
     pub height_px: u16,
+}
+
+impl SpiSettings {
+    /// A line that two of the panel's signals share.
+    fn shared_line(&self) -> Option<u32> {
+        let lines = [
+            Some(self.data_command_line),
+            self.reset_line,
+            self.backlight_line,
+        ];
+        let is_shared = |line: &u32| {
+            let same = lines.iter().filter(|other| **other == Some(*line));
+            same.count() > 1
+        };
+        lines.into_iter().flatten().find(is_shared)
+    }
 }
 
 /// The chip on a SPI panel.

@@ -12,7 +12,7 @@ use crate::device::clock::Clock;
 use crate::device::thermal::ThreadPolicy;
 use crate::input::{Action, Input, InputSettings};
 use crate::panel::ScreenSize;
-use crate::panel::{FaultLight, Panel, RetryingPanel, display_px, panel_from_spec};
+use crate::panel::{FaultLight, Panel, RetryingPanel};
 use crate::quality::FrameAssessor;
 use crate::runtime::analysis::{AnalysisEnds, analyse};
 use crate::runtime::capture::{Capture, CaptureEnds};
@@ -200,7 +200,7 @@ fn screen_size(settings: &RunSettings) -> ScreenSize {
     settings.size.unwrap_or_else(|| {
         let panels = settings.panels.iter().filter(|_| settings.is_on_board);
         let mut displays =
-            panels.filter_map(|spec| display_px(spec, &settings.panel, smallest.pixels()));
+            panels.filter_map(|spec| spec.display_px(&settings.panel, smallest.pixels()));
         displays.next().map_or(smallest, ScreenSize::for_display)
     })
 }
@@ -211,10 +211,10 @@ fn open_panels(settings: &RunSettings, size: ScreenSize) -> Result<Vec<Box<dyn P
     panels
         .map(|spec| {
             if !settings.is_on_board {
-                return Ok(panel_from_spec(spec, size, &settings.panel)?);
+                return Ok(spec.open(size, &settings.panel)?);
             }
             let (spec, panel) = (spec.clone(), settings.panel.clone());
-            let open = Box::new(move || panel_from_spec(&spec, size, &panel));
+            let open = Box::new(move || spec.open(size, &panel));
             Ok(RetryingPanel::open(size.pixels(), open)?)
         })
         .collect()

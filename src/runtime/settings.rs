@@ -6,8 +6,8 @@ use crate::count::CountRules;
 use crate::device::thermal::ThreadsWanted;
 use crate::input::InputSettings;
 use crate::language::Language;
-use crate::panel::PanelSettings;
 use crate::panel::ScreenSize;
+use crate::panel::{PanelSettings, PanelSpec};
 use std::path::PathBuf;
 
 /// Everything that a run needs to know.
@@ -20,8 +20,8 @@ pub struct RunSettings {
     pub camera: String,
     /// What a V4L2 camera is set to.
     pub controls: ControlSettings,
-    /// The panels that show the screen; some of [`crate::panel::PANEL_SPECS`].
-    pub panels: Vec<String>,
+    /// The panels that show the screen.
+    pub panels: Vec<PanelSpec>,
     /// How the board's own panel is mounted and wired.
     pub panel: PanelSettings,
     /// Size of the screen; `None` for the one that fits a board's display.

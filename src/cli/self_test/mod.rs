@@ -10,7 +10,6 @@ use crate::cli::arguments::SharedArguments;
 use crate::cli::output::print;
 use crate::cli::settings::{analysis_settings, load_board_config, load_config};
 use crate::config::Config;
-use crate::panel::PanelKind;
 use crate::record::Clock;
 use anyhow::Result;
 use clap::Args;
@@ -108,7 +107,7 @@ fn checks(
     checks.extend(report::camera(captured.as_ref().map_err(Clone::clone)));
     let (found, missing) = panel_files(board);
     checks.push(report::panel(
-        board.map(|board| board.panel.kind),
+        board.map(|board| &board.panel.kind),
         &found,
         &missing,
     ));
@@ -139,11 +138,9 @@ fn panel_files(board: Option<&BoardDescription>) -> (Vec<PathBuf>, Vec<PathBuf>)
     let Some(board) = board else {
         return (Vec::new(), Vec::new());
     };
-    match (board.panel.kind, &board.panel.spi) {
-        (PanelKind::Spi, Some(spi)) => {
-            let files = [spi.device.clone(), spi.gpio_chip.clone()];
-            files.into_iter().partition(|file| file.exists())
-        }
-        _ => (probes::drm_cards(), Vec::new()),
+    let wanted = board.panel.device_files();
+    if wanted.is_empty() {
+        return (probes::drm_cards(), wanted);
     }
+    wanted.into_iter().partition(|file| file.exists())
 }

@@ -2,7 +2,7 @@
 
 use crate::board::BoardDescription;
 use crate::network::GoldenReport;
-use crate::panel::PanelKind;
+use crate::panel::PanelSpec;
 use crate::record::Timestamp;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -286,7 +286,7 @@ pub fn camera(captured: Result<&CapturedOne, String>) -> Vec<Check> {
 }
 
 /// The panel's device files.
-pub fn panel(kind: Option<PanelKind>, found: &[PathBuf], missing: &[PathBuf]) -> Check {
+pub fn panel(kind: Option<&PanelSpec>, found: &[PathBuf], missing: &[PathBuf]) -> Check {
     let names = |paths: &[PathBuf]| {
         let names: Vec<_> = paths
             .iter()
@@ -300,18 +300,11 @@ pub fn panel(kind: Option<PanelKind>, found: &[PathBuf], missing: &[PathBuf]) ->
     if missing.is_empty() && !found.is_empty() {
         return Check::pass("panel", names(found));
     }
-    match kind {
-        PanelKind::Drm => Check::fail(
-            "panel",
-            "no /dev/dri/card*",
-            "connect the screen before power comes on, and check the display driver of the kernel",
-        ),
-        PanelKind::Spi => Check::fail(
-            "panel",
-            format!("{} missing", names(missing)),
-            "switch the SPI bus on in the board's device tree, or correct [panel.spi]",
-        ),
-    }
+    let what = match missing {
+        [] => "no /dev/dri/card*".to_owned(),
+        missing => format!("{} missing", names(missing)),
+    };
+    Check::fail("panel", what, kind.remedy())
 }
 
 /// The light that a board describes for faults, against those there are.

@@ -4,7 +4,7 @@ use super::probes;
 use super::report::*;
 use crate::board::BoardDescription;
 use crate::network::{GoldenCaseResult, GoldenReport};
-use crate::panel::PanelKind;
+use crate::panel::PanelSpec;
 use crate::record::Timestamp;
 use std::path::PathBuf;
 
@@ -113,18 +113,22 @@ fn every_finding_has_its_verdict_its_numbers_and_what_to_do() {
         ),
         (panel(None, &[], &[]), Notice, "not described"),
         (
-            panel(Some(PanelKind::Drm), &paths(&["/dev/dri/card0"]), &[]),
+            panel(
+                Some(&PanelSpec::Drm { card: None }),
+                &paths(&["/dev/dri/card0"]),
+                &[],
+            ),
             Pass,
             "card0",
         ),
         (
-            panel(Some(PanelKind::Drm), &[], &[]),
+            panel(Some(&PanelSpec::Drm { card: None }), &[], &[]),
             Fail,
             "no /dev/dri/card*",
         ),
         (
             panel(
-                Some(PanelKind::Spi),
+                Some(&PanelSpec::Spi),
                 &paths(&["/dev/spidev0.0", "/dev/gpiochip0"]),
                 &[],
             ),
@@ -133,7 +137,7 @@ fn every_finding_has_its_verdict_its_numbers_and_what_to_do() {
         ),
         (
             panel(
-                Some(PanelKind::Spi),
+                Some(&PanelSpec::Spi),
                 &paths(&["/dev/gpiochip0"]),
                 &paths(&["/dev/spidev0.0"]),
             ),
