@@ -13,6 +13,7 @@ pub mod records;
 pub mod run;
 pub mod self_test;
 pub mod settings;
+pub mod shared_arguments;
 pub mod update;
 
 use anyhow::Result;

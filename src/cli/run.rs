@@ -1,9 +1,9 @@
 //! `hemoscope run`: what is configured, described and named on the command line starts the device.
 
 use crate::board::BoardDescription;
-use crate::cli::arguments::SharedArguments;
 use crate::cli::output::Output;
 use crate::cli::settings::{analysis_settings, load_board_config, load_config};
+use crate::cli::shared_arguments::SharedArguments;
 use crate::config::{Config, PanelConfig};
 use crate::panel::PanelSpec;
 use crate::panel::ScreenSize;

@@ -4,7 +4,7 @@ use crate::analysis::analyser::AnalyseSettings;
 use crate::analysis::model::ModelLocation;
 use crate::analysis::settings::AnalysisSettings;
 use crate::board::BoardDescription;
-use crate::cli::arguments::SharedArguments;
+use crate::cli::shared_arguments::SharedArguments;
 use crate::config::{Config, PreprocessConfig, QualityConfig};
 use crate::device::thermal::ThreadsWanted;
 use crate::preprocess::PreprocessOptions;

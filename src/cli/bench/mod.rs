@@ -4,9 +4,9 @@ mod report;
 
 use crate::analysis::analyser::{AnalyseError, Analyser, AnalysisStage, FieldCells, StageObserver};
 use crate::analysis::built_in_frame::{BUILT_IN_FRAME, BUILT_IN_NAME, BUILT_IN_UM_PER_PX};
-use crate::cli::arguments::SharedArguments;
 use crate::cli::output::print;
 use crate::cli::settings::{analysis_settings, load_config};
+use crate::cli::shared_arguments::SharedArguments;
 use crate::config::Config;
 use crate::count::FieldTally;
 use crate::decode::{JpegDecoder, decode_image};

@@ -6,9 +6,9 @@ pub mod report;
 mod tests;
 
 use crate::board::{self, BoardDescription};
-use crate::cli::arguments::SharedArguments;
 use crate::cli::output::print;
 use crate::cli::settings::{analysis_settings, load_board_config, load_config};
+use crate::cli::shared_arguments::SharedArguments;
 use crate::config::Config;
 use crate::record::Clock;
 use anyhow::Result;
