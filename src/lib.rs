@@ -6,6 +6,11 @@
 //!
 //! For research use only: see [`RESEARCH_USE_NOTICE`].
 
+#![cfg_attr(
+    not(test),
+    warn(clippy::expect_used, clippy::panic, clippy::unwrap_used)
+)]
+
 pub mod analysis;
 pub mod board;
 pub mod camera;

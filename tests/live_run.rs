@@ -207,7 +207,7 @@ fn sources_and_panels_that_are_none_are_refused_with_what_there_is() {
 }
 
 /// A description of a machine that runs the simulated slide, with these device tree names.
-fn board(compatible: &str, data: &std::path::Path) -> String {
+fn board(compatible: &str, data: &Path) -> String {
     let model = concat!(env!("CARGO_MANIFEST_DIR"), "/models/smear-resnet");
     let data = data.display();
     format!(

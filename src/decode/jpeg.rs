@@ -112,6 +112,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Frame, Fault> {
 }
 
 /// Width and height that the file's header gives, once its markers have been walked.
+#[allow(
+    clippy::redundant_closure_for_method_calls,
+    reason = "the method's name stands for one lifetime only"
+)]
 pub(super) fn size(bytes: &[u8]) -> Result<(u32, u32), Fault> {
     let header = walk_markers(bytes, &mut Tables::default(), |found| found.check())?;
     Ok((header.width_px, header.height_px))

@@ -14,7 +14,7 @@ pub(super) fn detect(
     let mut candidates = find_candidates(output, plan, settings);
     candidates.sort_by_key(|candidate| {
         (
-            std::cmp::Reverse((candidate.confidence_e4, candidate.logit_q8)),
+            Reverse((candidate.confidence_e4, candidate.logit_q8)),
             candidate.order,
         )
     });

@@ -30,6 +30,9 @@ pub struct Canvas {
 
 impl Canvas {
     /// A black canvas.
+    ///
+    /// # Errors
+    /// A side is zero or above [`MAX_CANVAS_SIDE_PX`].
     pub fn new(width_px: u32, height_px: u32) -> Result<Self, CanvasError> {
         let sides = 1..=MAX_CANVAS_SIDE_PX;
         if !sides.contains(&width_px) || !sides.contains(&height_px) {

@@ -58,7 +58,7 @@ fn list_folder(folder: &Path, depth: usize, images: &mut Vec<PathBuf>) -> Result
         cause,
     };
     let mut entries = fs::read_dir(folder)
-        .and_then(|entries| entries.collect::<Result<Vec<_>, _>>())
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(unreadable)?;
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {

@@ -51,6 +51,9 @@ impl Default for Frame {
 
 impl Frame {
     /// Checks a size against the limits that every stage relies on.
+    ///
+    /// # Errors
+    /// A side is zero or above the limit, or there are more pixels than the limit.
     pub fn check_size(width_px: u32, height_px: u32) -> Result<(), FrameError> {
         if width_px == 0 || height_px == 0 {
             return Err(FrameError::Empty {
@@ -69,6 +72,9 @@ impl Frame {
     }
 
     /// Takes a buffer of `width_px * height_px * 3` bytes.
+    ///
+    /// # Errors
+    /// The size is outside the limits of [`Frame::check_size`], or the buffer has another length.
     pub fn new(width_px: u32, height_px: u32, rgb: Vec<u8>) -> Result<Self, FrameError> {
         Self::check_size(width_px, height_px)?;
         let expected_bytes = width_px as usize * height_px as usize * 3;
@@ -86,6 +92,9 @@ impl Frame {
     }
 
     /// A frame of one colour.
+    ///
+    /// # Errors
+    /// The size is outside the limits of [`Frame::check_size`].
     pub fn filled(width_px: u32, height_px: u32, colour: [u8; 3]) -> Result<Self, FrameError> {
         Self::check_size(width_px, height_px)?;
         let pixels = width_px as usize * height_px as usize;

@@ -91,7 +91,7 @@ impl Form {
 
 /// Reads a model file whose hash has been checked; the error says what is wrong with it.
 pub(super) fn read(bytes: &[u8], form: Form, kernel: Kernel) -> Result<InferenceModel, String> {
-    let mut onnx = tract_onnx::onnx().with_ignore_value_info(true);
+    let mut onnx = onnx().with_ignore_value_info(true);
     op::register(&mut onnx, kernel);
     let mut reader = bytes;
     let mut proto = onnx

@@ -276,7 +276,7 @@ impl Expansion for QuantizedConvolution {
                 .map(|side| Ok(side.to_usize()?))
                 .collect::<TractResult<TVec<usize>>>()?;
             let shape = self.output_shape(&picture, None)?;
-            let shape: TVec<TDim> = shape.iter().map(|side| side.to_dim()).collect();
+            let shape: TVec<TDim> = shape.iter().map(ToDim::to_dim).collect();
             solver.equals(&outputs[0].shape, shape)
         })
     }

@@ -185,7 +185,7 @@ fn refusal(folder: &TempDir) -> String {
 
 #[test]
 fn missing_cut_and_changed_files_are_refused() {
-    let edit = |change: &dyn Fn(&std::path::Path)| {
+    let edit = |change: &dyn Fn(&Path)| {
         let folder = small_folder();
         change(folder.path());
         refusal(&folder)
@@ -308,7 +308,7 @@ fn hostile_models_are_refused_with_what_is_wrong() {
             |model| {
                 node(model, "second")
                     .attribute
-                    .retain(|a| a.name != "residual_scale")
+                    .retain(|a| a.name != "residual_scale");
             },
             "residual_scale",
         ),
@@ -342,7 +342,7 @@ fn hostile_models_are_refused_with_what_is_wrong() {
             |model| {
                 node(model, "first")
                     .attribute
-                    .retain(|a| a.name != "stride")
+                    .retain(|a| a.name != "stride");
             },
             "stride",
         ),

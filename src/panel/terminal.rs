@@ -74,6 +74,9 @@ impl Place {
 
 impl TerminalPanel {
     /// Takes the terminal of standard output.
+    ///
+    /// # Errors
+    /// [`PanelError::NotATerminal`] where standard output goes elsewhere.
     pub fn open(size: ScreenSize) -> Result<Self, PanelError> {
         if !stdout().is_terminal() {
             return Err(PanelError::NotATerminal);
@@ -94,7 +97,7 @@ impl TerminalPanel {
         draw_half_blocks(&small, Palette::of_terminal()).map_err(refused)
     }
 
-    fn draw_caption(&self, place: Place) -> std::io::Result<()> {
+    fn draw_caption(&self, place: Place) -> io::Result<()> {
         let mut terminal = stdout().lock();
         let lines = self.caption.iter().take(usize::from(place.caption_rows));
         for (row, line) in (place.picture_rows..).zip(lines) {

@@ -53,7 +53,7 @@ struct ReducedView {
 impl ReducedView {
     /// The size of the copy is that of the fast form, which has a test of its own.
     fn new(frame: &Frame, rbc_diameter_px: Option<u32>) -> Self {
-        let reduction = super::reduced::Reduction::of(frame, rbc_diameter_px);
+        let reduction = reduced::Reduction::of(frame, rbc_diameter_px);
         Self {
             width: reduction.width,
             height: reduction.height,

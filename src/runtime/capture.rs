@@ -37,6 +37,7 @@ pub struct Capture<'a> {
     ends: CaptureEnds,
     order: CaptureOrder,
     /// Frames that nobody has.
+    #[expect(clippy::vec_box, reason = "frames are handed on in their boxes")]
     spare: Vec<Box<CapturedFrame>>,
     /// Frames that analysis has.
     in_flight: usize,

@@ -23,6 +23,7 @@ impl ViewPool {
     ///
     /// # Panics
     /// Where the room is none for a frame; those of all screens are.
+    #[allow(clippy::expect_used, reason = "every screen has room for a picture")]
     pub fn new(views: usize, room_px: (u32, u32)) -> Self {
         let view = || {
             let picture = Frame::filled(room_px.0, room_px.1, [0; 3]).expect("room for a picture");

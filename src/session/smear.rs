@@ -477,7 +477,7 @@ mod tests {
 
     fn tally(rbc: u32) -> FieldTally {
         FieldTally {
-            certain: crate::cell::PerClass::from([(crate::cell::CellClass::Rbc, rbc)]),
+            certain: PerClass::from([(crate::cell::CellClass::Rbc, rbc)]),
             uncertain: 0,
             area_q8: 1_000_000,
         }

@@ -182,6 +182,9 @@ impl TypeScale {
     }
 
     /// Draws a line of text from a point on its baseline.
+    ///
+    /// # Errors
+    /// That of the target.
     pub fn draw<D: DrawTarget>(
         self,
         role: Role,

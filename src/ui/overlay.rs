@@ -31,7 +31,10 @@ pub enum OverlayError {
 ///
 /// Circles are red cells, squares white cells, triangles platelets, crosses uncertain cells. A
 /// dashed mark is a cell that the border rule leaves out of the count. Boxes are in pixels of the
-/// frame. Fails where frame and legend together exceed the limits of [`Frame`].
+/// frame.
+///
+/// # Errors
+/// Frame and legend together exceed the limits of [`Frame`].
 pub fn annotated(frame: &Frame, cells: &[Cell], language: Language) -> Result<Frame, OverlayError> {
     let style = OverlayStyle::for_width(frame.width_px());
     let width_px = frame.width_px().max(MIN_WIDTH_PX);

@@ -1,6 +1,6 @@
 //! What several integration tests share: the program, and fields of the simulated slide as files.
 
-#![allow(unused)] // Every test file takes its own share of these.
+#![allow(unused, reason = "every test file takes its own share of these")]
 
 use assert_cmd::Command;
 use assert_cmd::cargo::CommandCargoExt;

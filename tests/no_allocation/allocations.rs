@@ -11,7 +11,7 @@ pub static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
 pub static BYTES: AtomicU64 = AtomicU64::new(0);
 
 /// Whether this is the process's first thread; a test runs on another.
-#[allow(unsafe_code)]
+#[allow(unsafe_code, reason = "system calls that libc has no safe form of")]
 fn is_harness() -> bool {
     // SAFETY: both only ask the kernel for a number.
     unsafe { libc::gettid() == libc::getpid() }
@@ -28,7 +28,7 @@ fn count(bytes: usize) {
 // SAFETY: every call is handed on unchanged to the system's allocator, which keeps the contract;
 // counting touches only atomics. An allocator cannot be written without `unsafe`, and nothing else
 // sees every allocation.
-#[allow(unsafe_code)]
+#[allow(unsafe_code, reason = "an allocator cannot be written without")]
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size());

@@ -52,7 +52,10 @@ struct Field {
 }
 
 impl SimulatedSlide {
-    /// The slide of a seed. Refuses settings outside their limits.
+    /// The slide of a seed.
+    ///
+    /// # Errors
+    /// A setting is outside its limits.
     pub fn new(seed: u64, settings: SimulatedSlideSettings) -> Result<Self, SlideSettingsError> {
         settings.check()?;
         Ok(Self {
@@ -112,6 +115,10 @@ impl SimulatedSlide {
     }
 
     /// Camera noise and bytes.
+    #[allow(
+        clippy::expect_used,
+        reason = "the size was checked when the slide was made"
+    )]
     fn develop(&self, light: &Light, noise_seed: u64, frame: &mut Frame) {
         frame
             .resize(self.settings.width_px, self.settings.height_px)

@@ -99,7 +99,8 @@ impl SimulatedCamera {
     /// The camera that `simulated`, `simulated:SEED` or `simulated:SEED:unnumbered` names, with
     /// the default slide and motion.
     ///
-    /// Anything else is [`CameraError::CannotOpen`] with the reason.
+    /// # Errors
+    /// [`CameraError::CannotOpen`] with the reason for anything else.
     pub fn from_spec(spec: &str) -> Result<Self, CameraError> {
         let unavailable = |reason: String| CameraError::CannotOpen {
             camera: spec.to_owned(),

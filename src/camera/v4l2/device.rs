@@ -3,6 +3,8 @@
 //! The crate `v4l` brings the calls' numbers and structures. Its own queue is not used, since it
 //! cannot go on after a timeout, and its conversions panic on what they do not know.
 
+#![allow(unsafe_code, reason = "ioctls and mapped buffers")]
+
 use super::controls::{Control, ControlRange};
 use super::select_format::{Choice, FourCc, OfferedFormat, OfferedSize};
 use super::{CameraNode, CaptureDevice, Dequeued, StreamFormat};

@@ -26,7 +26,10 @@ pub enum PixelFormat {
 }
 
 impl PixelFormat {
-    /// The format of that name, or why it is refused.
+    /// The format of that name.
+    ///
+    /// # Errors
+    /// Why it is refused.
     pub fn of(name: FourCc) -> Result<Self, Refused> {
         match &name.0 {
             b"MJPG" | b"JPEG" => Ok(Self::Mjpg),

@@ -115,6 +115,9 @@ impl Report {
     }
 
     /// The report as one line of JSON.
+    ///
+    /// # Errors
+    /// None that a report can cause.
     pub fn json(&self) -> serde_json::Result<String> {
         #[derive(Serialize)]
         struct Whole<'a> {

@@ -1,5 +1,7 @@
 //! For x86 processors with AVX2: products of pairs are summed in 32 bits (`vpmaddwd`).
 
+#![allow(unsafe_code, reason = "vector instructions and unchecked loads")]
+
 use std::arch::x86_64::*;
 
 use super::{AccumulatedPixel, CHANNELS, ColumnTaps, HALF, MOST_PADDED_TAPS, WEIGHT_BITS, scalar};
@@ -71,9 +73,9 @@ fn filter_row_pairs<const PAIRS: usize>(rows: &[u8], weights: &[i16], filtered: 
         if step % (CACHE_LINE / STEP) == 0 {
             for row in next_rows {
                 // SAFETY: bringing near what cannot be read does nothing; newer compilers know so.
-                #[allow(unused_unsafe)]
+                #[allow(unused_unsafe, reason = "older compilers take it for unsafe")]
                 unsafe {
-                    _mm_prefetch::<_MM_HINT_T0>(row.wrapping_add(step * STEP).cast())
+                    _mm_prefetch::<_MM_HINT_T0>(row.wrapping_add(step * STEP).cast());
                 };
             }
         }

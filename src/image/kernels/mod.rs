@@ -1,6 +1,11 @@
 //! Weighted sums of rows and of neighbouring pixels, for each processor. All kernels give the same
 //! bytes.
 
+#![allow(
+    unsafe_code,
+    reason = "calls kernels that need a processor's instructions"
+)]
+
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 mod scalar;

@@ -4,6 +4,8 @@
 //! A tile of activations is read where it lies: its rows are the windows of neighbouring pixels.
 //! The tile registers are known to no compiler, so their instructions are written out.
 
+#![allow(unsafe_code, reason = "vector instructions and unchecked loads")]
+
 use std::arch::asm;
 use std::arch::x86_64::*;
 use std::mem::MaybeUninit;

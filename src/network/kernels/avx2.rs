@@ -3,6 +3,8 @@
 //!
 //! As many pairs of products as fit 16 bits are added before the sums are widened to 32.
 
+#![allow(unsafe_code, reason = "vector instructions and unchecked loads")]
+
 use std::arch::is_x86_feature_detected;
 use std::arch::x86_64::*;
 

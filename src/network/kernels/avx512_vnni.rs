@@ -1,6 +1,8 @@
 //! x86-64 with AVX-512 VNNI: `vpdpbusd` multiplies four unsigned bytes by four signed bytes and
 //! adds the products to a 32-bit sum, for sixteen output channels at once.
 
+#![allow(unsafe_code, reason = "vector instructions and unchecked loads")]
+
 use std::arch::asm;
 use std::arch::is_x86_feature_detected;
 use std::arch::x86_64::*;
@@ -318,8 +320,8 @@ fn keep_order(sum: &mut __m512i) {
             "/* {0} */",
             inout(zmm_reg) * sum,
             options(nostack, preserves_flags)
-        )
-    };
+        );
+    }
 }
 
 /// The place of the next four pixels. Told as if it were any place: an offset for each pixel of a

@@ -1,5 +1,7 @@
 //! The way from sums to output values that the kernels for AVX-512 share.
 
+#![allow(unsafe_code, reason = "vector instructions and unchecked loads")]
+
 use std::arch::x86_64::*;
 
 use super::Output;

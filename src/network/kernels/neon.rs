@@ -2,6 +2,8 @@
 //! to sums of 16 bits; `sadalp` adds those by twos to sums of 32.
 //! As many of the former as fit are added before they are widened.
 
+#![allow(unsafe_code, reason = "vector instructions and unchecked loads")]
+
 use std::arch::aarch64::*;
 use std::arch::asm;
 use std::mem::MaybeUninit;

@@ -3,6 +3,8 @@
 //!
 //! The intrinsics for it are unstable, so the instruction is written out.
 
+#![allow(unsafe_code, reason = "vector instructions and unchecked loads")]
+
 use std::arch::aarch64::*;
 use std::arch::asm;
 

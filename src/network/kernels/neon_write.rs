@@ -1,5 +1,7 @@
 //! The way from sums to output values that the kernels for 64-bit ARM share.
 
+#![allow(unsafe_code, reason = "vector instructions and unchecked loads")]
+
 use std::arch::aarch64::*;
 
 use super::Output;

@@ -1,6 +1,11 @@
 //! How fast a processor's core could multiply at the very best: the kernel's own instruction on
 //! registers alone, in as many independent chains as keep the core busy.
 
+#![allow(
+    unsafe_code,
+    reason = "calls kernels that need a processor's instructions"
+)]
+
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -23,20 +28,25 @@ pub fn peak_macs_per_second(kernel: Kernel) -> Option<f64> {
     if !kernel.is_available() {
         return None;
     }
-    // SAFETY: the processor has the kernel's instructions.
     let run: fn() -> usize = match kernel {
         Kernel::Scalar => return None,
         #[cfg(target_arch = "x86_64")]
+        // SAFETY: the processor has the kernel's instructions.
         Kernel::Avx2 => || unsafe { x86::avx2() },
         #[cfg(target_arch = "x86_64")]
+        // SAFETY: the processor has the kernel's instructions.
         Kernel::AvxVnni => || unsafe { x86::avx_vnni() },
         #[cfg(target_arch = "x86_64")]
+        // SAFETY: the processor has the kernel's instructions.
         Kernel::Avx512Vnni => || unsafe { x86::avx512_vnni() },
         #[cfg(target_arch = "x86_64")]
+        // SAFETY: the processor has the kernel's instructions.
         Kernel::Amx => || unsafe { x86::amx() },
         #[cfg(target_arch = "aarch64")]
+        // SAFETY: the processor has the kernel's instructions.
         Kernel::Neon => || unsafe { arm::neon() },
         #[cfg(target_arch = "aarch64")]
+        // SAFETY: the processor has the kernel's instructions.
         Kernel::NeonDotprod => || unsafe { arm::dotprod() },
         #[cfg(not(target_arch = "x86_64"))]
         Kernel::Avx2 | Kernel::AvxVnni | Kernel::Avx512Vnni | Kernel::Amx => return None,

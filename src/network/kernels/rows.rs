@@ -2,6 +2,8 @@
 //! side, so that a window at an edge reads like any other, and rings of rows, so that a picture of
 //! any height takes little memory.
 
+#![allow(unsafe_code, reason = "threads write disjoint rows of one buffer")]
+
 use std::cell::UnsafeCell;
 use std::marker::PhantomData;
 use std::ops::Deref;

@@ -8,6 +8,8 @@
 //! All memory is taken when a [`Stream`] is made; running it allocates nothing. More threads share
 //! each step's rows.
 
+#![allow(unsafe_code, reason = "threads share rings of rows")]
+
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};

@@ -141,7 +141,7 @@ impl Glass {
 #[derive(Debug)]
 struct Fault;
 
-impl fmt::Display for Fault {
+impl Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("no answer from the bench")
     }

@@ -87,7 +87,8 @@ fn a_source_that_ends_finishes_what_was_left_to_it() {
 
 #[test]
 fn each_smear_is_ended_once_however_it_ends() {
-    let ends: [(&str, fn() -> Event); 4] = [
+    type MakeEvent = fn() -> Event;
+    let ends: [(&str, MakeEvent); 4] = [
         ("stop", || Event::Button(Action::Stop)),
         ("switch off", || Event::Button(Action::ShutDown)),
         ("fault", || Event::Failed),

@@ -10,6 +10,7 @@ pub const STATE_SECTORS: [u64; 2] = [number("state_sector_1="), number("state_se
 pub const SLOT_BYTES: u64 = number("slot_mb=") << 20;
 
 /// The number in the line that begins with `start`.
+#[allow(clippy::panic, reason = "it can only fail while the program is built")]
 const fn number(start: &str) -> u64 {
     let (text, start) = (LAYOUT.as_bytes(), start.as_bytes());
     let mut line = 0;

@@ -1,5 +1,7 @@
 //! For x86 processors with AVX2.
 
+#![allow(unsafe_code, reason = "vector instructions and unchecked loads")]
+
 use std::arch::x86_64::*;
 
 use super::scalar::idct::{COLUMN_SHIFT, EVEN, HALF_SIDE, ODD, ROW_BIAS, ROW_SHIFT};

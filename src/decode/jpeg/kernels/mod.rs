@@ -4,6 +4,11 @@
 //! The folder depends on the standard library only, so that the parity tests can build it for any
 //! processor by itself.
 
+#![allow(
+    unsafe_code,
+    reason = "calls kernels that need a processor's instructions"
+)]
+
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "aarch64")]

@@ -1,5 +1,7 @@
 //! For 64-bit ARM processors, all of which have NEON.
 
+#![allow(unsafe_code, reason = "vector instructions and unchecked loads")]
+
 use std::arch::aarch64::*;
 
 use super::scalar::idct::{COLUMN_SHIFT, EVEN, HALF_SIDE, ODD, ROW_BIAS, ROW_SHIFT};
