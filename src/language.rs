@@ -12,7 +12,10 @@ macro_rules! languages {
         /// A language of the screen; in files it is its code of ISO 639-1.
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
         pub enum Language {
-            $($(#[$attribute])* #[serde(rename = $code)] $language,)+
+            $(
+                #[doc = concat!("Its texts are in `language/", $code, ".toml`.")]
+                $(#[$attribute])* #[serde(rename = $code)] $language,
+            )+
         }
 
         impl Language {

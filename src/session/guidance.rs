@@ -13,8 +13,11 @@ pub enum Instruction {
     HoldStill,
     /// This field is done.
     NextField,
+    /// The frame is blurred.
     Focus,
+    /// The frame is too dark.
     IncreaseIllumination,
+    /// The frame is too bright.
     ReduceIllumination,
     /// Cells lie too closely here.
     FindThinnerArea,
@@ -22,7 +25,9 @@ pub enum Instruction {
     FindCells,
     /// The frame shows no stained smear.
     CheckStain,
+    /// Without a pixel size nothing can be counted, and none could be estimated.
     SetScale,
+    /// The camera gives no frames.
     CheckCamera,
     /// Enough was counted.
     Complete,
@@ -99,13 +104,18 @@ pub enum Warning<'a> {
 pub enum Notice {
     /// The first button, held, switches the device off.
     HoldToSwitchOff,
+    /// An update is being copied from the card to the device.
     UpdateCopying {
+        /// Progress, 0 to 100.
         percent: u8,
     },
+    /// Integrity and signature of an update are being verified.
     UpdateChecking,
     /// An update is asked about between smears.
     UpdateWaits,
+    /// An update is being written to the inactive slot.
     UpdateInstalling {
+        /// Progress, 0 to 100.
         percent: u8,
     },
     /// An update starts at the next restart.

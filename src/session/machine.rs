@@ -31,7 +31,12 @@ pub enum Event {
     /// Something stopped the device.
     Failed,
     /// Something about a smear, by its number.
-    OfSmear { smear: u32, event: SmearEvent },
+    OfSmear {
+        /// Its number; an event of an earlier smear changes nothing.
+        smear: u32,
+        /// What happened to it.
+        event: SmearEvent,
+    },
     /// The camera has given its first frame.
     CameraStarted,
     /// The camera gives no frames, for this reason; it is tried again.
@@ -51,7 +56,12 @@ pub enum Event {
     /// The updater says something.
     Update(UpdateState),
     /// The updater's file was written, or could not be.
-    AnswerWritten { answer: Answer, is_written: bool },
+    AnswerWritten {
+        /// What was to be written.
+        answer: Answer,
+        /// False where it could not be; a question to install or restart stays.
+        is_written: bool,
+    },
     /// Time goes on: ten times a second.
     Tick,
 }
@@ -114,6 +124,7 @@ impl IntoIterator for Effects {
 /// What an instrument is told once.
 #[derive(Debug, Clone, Copy)]
 pub struct MachineSettings {
+    /// When figures may be shown.
     pub rules: CountRules,
     /// Fields of the only smear; `None` leaves it to the operator, and smears follow one another.
     pub target_fields: Option<u32>,

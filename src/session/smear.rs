@@ -13,7 +13,10 @@ pub enum KnownScale {
     /// Not yet: fields are being collected for an estimate.
     Unknown,
     /// From the configuration, a flag, or the source itself.
-    Given { um_per_px: f64 },
+    Given {
+        /// Width of a pixel on the slide, in micrometres.
+        um_per_px: f64,
+    },
     /// From the red cells of some fields.
     Estimated(ScaleEstimate),
 }
@@ -50,6 +53,7 @@ pub struct FrameView {
     pub frame_px: (u32, u32),
     /// The field that it shows, where that is known.
     pub field: Option<u64>,
+    /// How the frame was assessed.
     pub quality: Quality,
     /// In pixels of the frame itself; none before it was counted.
     pub cells: Vec<Cell>,
@@ -77,7 +81,9 @@ pub enum SmearEvent {
     ScaleKnown(KnownScale),
     /// A field was counted.
     Counted {
+        /// The frame that was counted, with its cells.
         view: Box<FrameView>,
+        /// Cells in the field, by the border rule.
         tally: FieldTally,
         /// Cells that truly are in the field, counted by the same border rule, where the source
         /// knows them.
@@ -85,7 +91,9 @@ pub enum SmearEvent {
     },
     /// No frame of a field could be counted.
     Rejected {
+        /// A frame of the field, without cells.
         view: Box<FrameView>,
+        /// Why it was rejected.
         reason: RejectReason,
     },
     /// A field was looked at and held no cell.

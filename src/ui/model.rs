@@ -33,6 +33,7 @@ pub enum Screen<'a> {
 /// While the device loads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Starting {
+    /// The language of the texts.
     pub language: Language,
     /// The program's version, such as `0.1.0`.
     pub version: String,
@@ -41,10 +42,13 @@ pub struct Starting {
 /// No camera answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoCamera<'a> {
+    /// The language of the texts.
     pub language: Language,
+    /// The sample and the clock.
     pub identity: Identity<'a>,
     /// The source that was asked for, such as `v4l2:/dev/video0`.
     pub camera: String,
+    /// Why there is no camera.
     pub unavailable: &'a Unavailable,
     /// Stands in a line of its own.
     pub notice: Option<Notice>,
@@ -53,7 +57,9 @@ pub struct NoCamera<'a> {
 /// An error that the operator has to deal with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure<'a> {
+    /// The language of the texts.
     pub language: Language,
+    /// The sample and the clock.
     pub identity: Identity<'a>,
     /// What happened, to what: one sentence or two.
     pub what_happened: String,
@@ -66,8 +72,11 @@ pub struct Failure<'a> {
 /// A page about a firmware update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Update<'a> {
+    /// The language of the texts.
     pub language: Language,
+    /// The sample and the clock.
     pub identity: Identity<'a>,
+    /// Where the update stands, and what is asked.
     pub page: UpdatePage<'a>,
 }
 
@@ -76,6 +85,7 @@ pub struct Update<'a> {
 pub struct Identity<'a> {
     /// The sample's local identity; `None` while none was entered.
     pub sample: Option<&'a str>,
+    /// Date and time beside the sample.
     pub clock: Clock,
 }
 
@@ -86,31 +96,44 @@ pub enum Clock {
     #[default]
     NotSet,
     /// Local time, or UTC.
-    Set { time: CivilTime, is_utc: bool },
+    Set {
+        /// Date and time of day.
+        time: CivilTime,
+        /// The time is UTC, and is marked so.
+        is_utc: bool,
+    },
 }
 
 /// Counting: everything that has to stand beside the numbers, and the numbers.
 #[derive(Debug, Clone)]
 pub struct Counting<'a> {
+    /// The language of the texts.
     pub language: Language,
+    /// The sample and the clock.
     pub identity: Identity<'a>,
+    /// Whether the counts are a result.
     pub run: RunState,
     /// The latest frame with its cells; `None` before the first one.
     pub preview: Option<Preview<'a>>,
     /// Of the latest frame; `None` before the first one.
     pub quality: Option<Quality>,
+    /// The pixel size, and where it is from.
     pub scale: KnownScale,
+    /// Cells counted; an error where they are too few for a figure.
     pub counts: PerClass<Result<Figure, TooFewCells>>,
     /// Cells that no class was certain for.
     pub uncertain: u64,
     /// Cells to 1000 red cells; `None` where it does not apply, as for red cells themselves.
     pub per_1000_rbc: PerClass<Option<Result<Figure, TooFewCells>>>,
+    /// Fields counted and rejected so far.
     pub fields: Fields,
     /// Counts vary between fields more than chance explains.
     pub over_dispersed: bool,
+    /// What puts the counts in doubt; `None` where nothing does.
     pub warning: Option<Warning<'a>>,
     /// Stands in the warning's place where there is none.
     pub notice: Option<Notice>,
+    /// The one thing to do next.
     pub instruction: Instruction,
 }
 
@@ -146,9 +169,11 @@ impl<'a> Preview<'a> {
 /// Fields seen so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Fields {
+    /// Fields in the counts.
     pub counted: u32,
     /// How many the run is to count, where that is known.
     pub wanted: Option<u32>,
+    /// Fields that could not be counted, by reason.
     pub rejected: RejectedCounts,
     /// Frames that needed no counting, in hundredths of all frames; `None` where frames are not
     /// watched.

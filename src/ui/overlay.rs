@@ -21,8 +21,10 @@ const LEGEND_SHARES: [u32; 4] = [22, 22, 22, 34];
 /// Why a frame cannot be annotated.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum OverlayError {
+    /// Frame and legend together are too large for a canvas.
     #[error("the annotated image cannot be drawn: {0}")]
     Canvas(CanvasError),
+    /// Frame and legend together exceed the limits of a frame.
     #[error("the annotated image cannot be kept: {0}")]
     Frame(FrameError),
 }

@@ -14,7 +14,9 @@ use embedded_graphics::primitives::Rectangle;
 /// A line of text in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextLine {
+    /// As drawn: already shortened to its place.
     pub text: String,
+    /// Font, colours and alignment.
     pub style: TextStyle,
     /// The room that the text has.
     pub place: Rectangle,
@@ -25,33 +27,50 @@ pub struct TextLine {
 /// One thing to draw.
 #[derive(Debug, Clone)]
 pub enum Element<'a> {
+    /// A rectangle of one colour.
     Fill {
+        /// Where, in screen pixels.
         area: Rectangle,
+        /// What it is filled with.
         colour: Rgb888,
     },
     /// An image, scaled to the area.
     Image {
+        /// Where, in screen pixels.
         area: Rectangle,
+        /// The image, in its own size.
         image: &'a Frame,
     },
     /// Marks of cells over an image that fills the area.
     Cells {
+        /// Where the image is, in screen pixels.
         area: Rectangle,
+        /// The cells, in pixels of the frame.
         cells: &'a [Cell],
+        /// Width and height of the frame that the cells were found in.
         frame_size_px: (u32, u32),
+        /// Thickness of the marks' lines, in screen pixels.
         width_px: u32,
     },
     /// A class's mark beside its name.
     Mark {
+        /// Where, in screen pixels.
         area: Rectangle,
+        /// The class; `None` for uncertain cells.
         class: Option<CellClass>,
+        /// Thickness of the mark's lines, in screen pixels.
         width_px: u32,
     },
+    /// An icon that shows a state, so that colour alone never does.
     StatusIcon {
+        /// Where, in screen pixels.
         area: Rectangle,
+        /// The state that it shows.
         icon: StatusIcon,
+        /// The colour of its strokes.
         colour: Rgb888,
     },
+    /// One line of text.
     Text(TextLine),
 }
 

@@ -12,18 +12,24 @@ use embedded_graphics::primitives::Rectangle;
 /// Where a text stands in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Align {
+    /// Starts at the left edge of its place.
     Left,
+    /// In the middle of its place.
     Centre,
+    /// Ends at the right edge of its place.
     Right,
 }
 
 /// How a text looks, and on what ground.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TextStyle {
+    /// What the text is for, which gives its font.
     pub role: Role,
+    /// The colour of the letters.
     pub colour: Rgb888,
     /// The colour that lies under the text already; the text does not draw it.
     pub ground: Rgb888,
+    /// Where it stands in its place.
     pub align: Align,
 }
 
