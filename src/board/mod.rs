@@ -33,8 +33,11 @@ pub enum BoardError {
     /// Keys that are right one by one and wrong together.
     #[error("{name}: {what}; {advice}")]
     Contradiction {
+        /// The file, as messages name it.
         name: String,
+        /// What is wrong, beginning with the key.
         what: String,
+        /// What to write instead.
         advice: &'static str,
     },
     /// A description of another board.
@@ -43,9 +46,13 @@ pub enum BoardError {
         .wanted.join(", "), .found.join(", ")
     )]
     OtherBoard {
+        /// The file, as messages name it.
         name: String,
+        /// The board that the file describes, as its maker calls it.
         title: String,
+        /// Device-tree names that the file accepts.
         wanted: Vec<String>,
+        /// What this board calls itself, the most exact name first.
         found: Vec<String>,
     },
     /// A machine that does not say what it is, as most that are no boards.
@@ -55,9 +62,13 @@ pub enum BoardError {
         .wanted.join(", ")
     )]
     NoDeviceTree {
+        /// The file, as messages name it.
         name: String,
+        /// The board that the file describes, as its maker calls it.
         title: String,
+        /// Device-tree names that the file accepts.
         wanted: Vec<String>,
+        /// Why the device tree could not be read.
         cause: io::Error,
     },
 }
@@ -74,11 +85,16 @@ pub struct BoardDescription {
     pub title: String,
     /// One of these stands in the device tree; none for a description that fits every machine.
     pub compatible: Vec<String>,
+    /// The camera and how it is set.
     pub camera: CameraDescription,
+    /// The display that is wired to the board.
     pub panel: PanelSettings,
+    /// Buttons and touch screen; any keyboard where the file is silent.
     #[serde(default)]
     pub input: InputSettings,
+    /// Where the model and the records are on the board.
     pub paths: Paths,
+    /// Memory and threads for the program; the defaults where the file is silent.
     #[serde(default)]
     pub limits: Limits,
 }
@@ -88,6 +104,7 @@ pub struct BoardDescription {
 pub struct CameraDescription {
     /// As for [`crate::camera::open`].
     pub source: String,
+    /// Exposure, gain and the like, as keys of the same table.
     #[serde(flatten)]
     pub controls: ControlSettings,
 }

@@ -25,6 +25,7 @@ const ABOUT: &str = "Counts red cells, white cells and platelets in a stained bl
     after_help = EXIT_CODES
 )]
 pub struct Arguments {
+    /// The command to run.
     #[command(subcommand)]
     pub command: Command,
 }

@@ -34,6 +34,7 @@ pub struct CountArguments {
     /// Image files, folders, or `-` for a list of paths on standard input.
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
+    /// Options that every command with a model takes.
     #[command(flatten)]
     pub shared: SharedArguments,
     /// Writes one line of JSON for each frame, in the order of the input, instead of a table.

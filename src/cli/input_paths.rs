@@ -12,10 +12,17 @@ const MAX_LINE_BYTES: u64 = 64 * 1024;
 /// Why an input names no image.
 #[derive(Debug, Error)]
 pub enum InputError {
+    /// A file or folder that cannot be listed.
     #[error(transparent)]
     List(#[from] ListError),
+    /// A line of the list on standard input that cannot be read, is too long or is not UTF-8.
     #[error("the list on standard input, line {line}: {reason}")]
-    BadLine { line: usize, reason: String },
+    BadLine {
+        /// The line in the list, from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 /// Expands one argument: a folder becomes its pictures by name, anything else stays as given.

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 /// `hemoscope run`.
 #[derive(Debug, Args)]
 pub struct RunArguments {
+    /// Options that every command with a model takes.
     #[command(flatten)]
     pub shared: SharedArguments,
     /// Description of the board, board.toml: camera, screen, model and data folder as they are on

@@ -33,7 +33,9 @@ const SETTLED_FIELDS: usize = 64;
 /// One frame of a field at rest, on its way to be counted.
 #[derive(Debug)]
 pub struct FieldFrame {
+    /// The frame, in a box that goes back to capture.
     pub captured: Box<CapturedFrame>,
+    /// The field that it shows, by number: the same for all frames of one place.
     pub field: u64,
     /// As it was assessed when it was captured.
     pub quality: Quality,
@@ -46,6 +48,7 @@ pub struct FieldFrame {
 /// What capture sends to analysis.
 #[derive(Debug)]
 pub enum ToAnalysis {
+    /// A frame to count.
     Frame(FieldFrame),
     /// No more frames come; what became of those that were not sent.
     Ended(FrameTally),
@@ -54,7 +57,9 @@ pub enum ToAnalysis {
 /// A frame that was looked at, on its way back to be filled again.
 #[derive(Debug)]
 pub struct ReturnedFrame {
+    /// The frame, whose content is no longer needed.
     pub captured: Box<CapturedFrame>,
+    /// The field that it showed, by number.
     pub field: u64,
     /// The field needs no more frames.
     pub is_settled: bool,
@@ -160,7 +165,9 @@ impl SettledFields {
 /// What the threads of a run share.
 #[derive(Debug)]
 pub struct Shared {
+    /// Views that are free to be filled.
     pub views: ViewPool,
+    /// When each loop last went round, for the watchdog.
     pub heartbeats: Heartbeats,
     preview: Mutex<Option<Box<FrameView>>>,
     stop: AtomicBool,

@@ -13,7 +13,9 @@ use crate::ui::model::{
 /// What a screen shows beside the instrument. By default nothing, with a clock that is not set.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ScreenContext {
+    /// Local time of the device, for the identity line.
     pub clock: Clock,
+    /// What the operator may want to know; `None` for nothing.
     pub notice: Option<Notice>,
     /// The notice is shown even where there is a warning, which follows.
     pub shows_notice: bool,

@@ -36,13 +36,16 @@ pub struct RunSettings {
     pub threads: ThreadsWanted,
     /// When figures may be shown.
     pub count_rules: CountRules,
+    /// Language, sample and time zone of the screen.
     pub screen: ScreenSettings,
+    /// How frames are analysed.
     pub analysis: AnalysisSettings,
 }
 
 /// What every screen of a run takes from the settings. By default English, no sample, and UTC.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScreenSettings {
+    /// The language of every text on the screen.
     pub language: Language,
     /// Local sample ID; empty for none.
     pub sample_id: String,

@@ -21,6 +21,7 @@ pub struct TalkFiles {
     pub state: PathBuf,
     /// Written here, as are the facts.
     pub answer: PathBuf,
+    /// Tells the updater which parts of the device work.
     pub facts: PathBuf,
 }
 

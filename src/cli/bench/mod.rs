@@ -37,6 +37,7 @@ const MAX_FRAME_BYTES: u64 = 64 << 20;
 /// `hemoscope bench`.
 #[derive(Debug, Args)]
 pub struct BenchArguments {
+    /// Options that every command with a model takes.
     #[command(flatten)]
     pub shared: SharedArguments,
     /// Frames that are timed.

@@ -20,6 +20,7 @@ use std::thread;
 /// `hemoscope selftest`.
 #[derive(Debug, Args)]
 pub struct SelftestArguments {
+    /// Options that every command with a model takes.
     #[command(flatten)]
     pub shared: SharedArguments,
     /// Description of the board, board.toml: what has to be there.

@@ -25,6 +25,7 @@ const SLOW_NETWORK_MS: u64 = 2_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
+    /// The part works; nothing to do.
     Pass,
     /// The device works, but somebody should look at it.
     Notice,
@@ -35,7 +36,9 @@ pub enum Verdict {
 /// One line of the report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
+    /// The part of the device, in one word such as `camera`.
     pub part: &'static str,
+    /// Whether the device can be used with the part as it is.
     pub verdict: Verdict,
     /// What was found, with its numbers.
     pub found: String,
@@ -73,6 +76,7 @@ impl Check {
 /// Every check, in the order in which they are made.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
+    /// At least one for each part that was tested.
     pub checks: Vec<Check>,
 }
 
@@ -239,9 +243,11 @@ pub fn network_time(took_ms: Result<u64, String>) -> Check {
 /// What a camera gave.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CapturedOne {
+    /// As the camera source names itself, such as `v4l2:/dev/video0`.
     pub name: String,
     /// Format and size.
     pub format: String,
+    /// Wait for the first whole frame after the camera was opened, in milliseconds.
     pub took_ms: u64,
     /// Mean of all samples, 0 to 255.
     pub mean_light: u8,

@@ -11,6 +11,7 @@ pub struct UpdateArguments {
     /// The updater's own folder.
     #[arg(long, global = true, value_name = "DIR", default_value = UPDATE_FOLDER)]
     pub folder: PathBuf,
+    /// What to do.
     #[command(subcommand)]
     pub command: UpdateCommand,
 }
@@ -79,6 +80,7 @@ pub struct InstallArguments {
 /// `hemoscope update confirm`.
 #[derive(Debug, Args)]
 pub struct ConfirmArguments {
+    /// The model to check after the start.
     #[command(flatten)]
     pub model: ModelArguments,
     /// Description of the board, board.toml.
@@ -96,6 +98,7 @@ pub struct SlotsArguments {
     /// A disk or its image, instead of the disk of the running system.
     #[arg(long, global = true, value_name = "FILE")]
     pub disk: Option<PathBuf>,
+    /// What to do with the boot state.
     #[command(subcommand)]
     pub command: SlotsCommand,
 }
@@ -121,6 +124,7 @@ pub enum SlotsCommand {
     SetState {
         /// A or B.
         slot: Slot,
+        /// What the slot is marked as.
         mark: SlotMark,
     },
     /// Prints the slot that runs.
@@ -130,6 +134,8 @@ pub enum SlotsCommand {
 /// What a slot is marked as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SlotMark {
+    /// The slot may be started and gets nine tries.
     Good,
+    /// The slot is not started.
     Bad,
 }
