@@ -12,12 +12,16 @@ use thiserror::Error;
 /// Why a frame was not analysed.
 #[derive(Debug, Error)]
 pub enum AnalyseError {
+    /// The frame cannot be scaled to the network's size of a red cell.
     #[error(transparent)]
     Scale(#[from] ScaleError),
+    /// The frame could not be prepared for the network.
     #[error(transparent)]
     Prepare(#[from] PrepareError),
+    /// The network refused the prepared frame or failed on it.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// The scale gives a red cell diameter that the border rule cannot use.
     #[error(transparent)]
     Border(#[from] BorderError),
 }
@@ -82,7 +86,9 @@ pub struct Analyser {
 /// What an analyser is told once. By default no step before the network, and a mean red cell.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AnalyseSettings {
+    /// Which steps of preprocessing run before the network.
     pub preprocess: PreprocessOptions,
+    /// Which cells at the edge of a frame count.
     pub border_rule: BorderRule,
     /// Mean diameter of a red cell, in micrometres.
     pub rbc_diameter_um: f64,

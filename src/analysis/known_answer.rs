@@ -36,6 +36,7 @@ pub struct KnownAnswer {
     /// Counted cells.
     #[serde(flatten)]
     pub certain: PerClass<u32>,
+    /// Counted cells whose class is uncertain.
     pub uncertain: u32,
     /// Cells found, counted or not.
     pub cells: usize,

@@ -25,7 +25,10 @@ pub enum ModelLocation {
 pub enum ModelError {
     /// None of the places that are searched is there.
     #[error("no model folder: looked for {}; give --model DIR", places.join(", "))]
-    NotFound { places: Vec<String> },
+    NotFound {
+        /// The folders that were searched, in that order.
+        places: Vec<String>,
+    },
     /// A model that is damaged, or of another release.
     #[error(transparent)]
     Network(#[from] NetworkError),
@@ -35,7 +38,10 @@ pub enum ModelError {
          copy the model folder again, or try HEMOSCOPE_KERNEL=scalar",
         folder.display()
     )]
-    OtherOutputs { folder: PathBuf },
+    OtherOutputs {
+        /// The folder of the model that failed.
+        folder: PathBuf,
+    },
 }
 
 impl ModelLocation {

@@ -32,6 +32,7 @@ const MIN_TRIED_SIDE_PX: f64 = 80.0;
 /// A pixel size estimated from red cells.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ScaleEstimate {
+    /// Width of a pixel on the slide, in micrometres.
     pub um_per_px: f64,
     /// Half the distance between the quartiles of the cells' diameters, relative to the median.
     pub spread: f64,
@@ -58,11 +59,18 @@ impl fmt::Display for ScaleEstimate {
 /// Why there is no estimate.
 #[derive(Debug, Error)]
 pub enum ScaleEstimateError {
+    /// The frames show too few clear red cells.
     #[error(
         "no pixel size could be estimated: {cells} clear red cells in {frames} frames, \
          {MIN_CELLS} are needed; give --um-per-px, or um_per_px in the configuration"
     )]
-    TooFewCells { cells: usize, frames: usize },
+    TooFewCells {
+        /// Clear red cells found.
+        cells: usize,
+        /// Frames searched for them.
+        frames: usize,
+    },
+    /// A frame could not be analysed.
     #[error(transparent)]
     Analyse(#[from] AnalyseError),
 }

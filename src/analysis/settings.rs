@@ -7,7 +7,9 @@ use crate::quality::QualitySettings;
 /// Model, scale and thresholds of a command that counts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AnalysisSettings {
+    /// Where the model is looked for.
     pub model: ModelLocation,
+    /// How a frame becomes cells.
     pub analyser: AnalyseSettings,
     /// Thresholds of the assessment that every frame passes first.
     pub quality: QualitySettings,

@@ -10,9 +10,13 @@ pub const SUBPIXELS: i32 = 16;
 /// A box in sixteenths of a pixel of the input frame; `x1`, `y1` are exclusive ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct BoundingBox {
+    /// Left edge.
     pub x0_q4: i32,
+    /// Top edge.
     pub y0_q4: i32,
+    /// Right edge, just outside the box.
     pub x1_q4: i32,
+    /// Bottom edge, just outside the box.
     pub y1_q4: i32,
 }
 

@@ -49,6 +49,7 @@ pub enum BorderRule {
      it must be above 0 and at most {MAX_DIAMETER_PX}; check the scale (um_per_px)"
 )]
 pub struct BorderError {
+    /// The refused diameter of a red cell, in pixels.
     pub rbc_diameter_px: f64,
 }
 

@@ -26,8 +26,11 @@ pub struct FigureFlags {
 #[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
 #[error("too few {}: {counted} of {needed}", class.map_or("cells", CellClass::name))]
 pub struct TooFewCells {
+    /// The class that lacks cells; `None` for all classes together.
     pub class: Option<CellClass>,
+    /// Cells counted so far.
     pub counted: u32,
+    /// Cells that a figure takes.
     pub needed: u32,
 }
 

@@ -17,6 +17,7 @@ pub struct Confidence(f64);
     Confidence::MAX
 )]
 pub struct ConfidenceError {
+    /// The refused confidence.
     pub value: f64,
 }
 
@@ -73,7 +74,9 @@ impl From<Confidence> for f64 {
 /// Both ends of an interval, in the unit of the figure that it belongs to.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Interval {
+    /// The lower end.
     pub low: f64,
+    /// The upper end.
     pub high: f64,
 }
 

@@ -418,6 +418,7 @@ pub struct Progress {
 /// What may be said about one class.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ClassSummary {
+    /// The class that is summed up.
     pub class: CellClass,
     /// Certain cells counted, whether or not they suffice for a figure.
     pub counted: u32,
@@ -429,19 +430,24 @@ pub struct ClassSummary {
     pub share: Result<Figure, TooFewCells>,
     /// The test for uneven fields, where fields and cells suffice for it.
     pub dispersion: Option<Dispersion>,
+    /// How far this class is from the target precision.
     pub progress: Progress,
 }
 
 /// What may be said about a smear.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Summary {
+    /// Fields counted.
     pub fields: u32,
+    /// The confidence of every interval below.
     pub confidence: Confidence,
+    /// What may be said about each class.
     pub classes: PerClass<ClassSummary>,
     /// Uncertain cells counted.
     pub uncertain: u32,
     /// Share of uncertain cells among all counted cells, in percent.
     pub uncertain_share: Result<Figure, TooFewCells>,
+    /// What makes the counts doubtful.
     pub warnings: Warnings,
 }
 
@@ -473,15 +479,30 @@ impl Warnings {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Warning {
     /// More white cells than a smear can plausibly hold.
-    TooManyWhiteCells { wbc: u32, rbc: u32, limit: f64 },
-    /// Too large a share of the cells is uncertain.
-    ManyUncertain {
-        uncertain: u32,
-        cells: u32,
+    TooManyWhiteCells {
+        /// White cells counted.
+        wbc: u32,
+        /// Red cells counted.
+        rbc: u32,
+        /// The largest plausible number of white cells for each red cell.
         limit: f64,
     },
-    /// Cells of a class lie unevenly over the fields; `index` is variance by mean.
-    UnevenFields { class: CellClass, index: f64 },
+    /// Too large a share of the cells is uncertain.
+    ManyUncertain {
+        /// Uncertain cells counted.
+        uncertain: u32,
+        /// All cells counted.
+        cells: u32,
+        /// The largest share of uncertain cells that is accepted, 0 to 1.
+        limit: f64,
+    },
+    /// Cells of a class lie unevenly over the fields.
+    UnevenFields {
+        /// The class that lies unevenly.
+        class: CellClass,
+        /// Index of dispersion, variance by mean: about 1 for cells that lie at random.
+        index: f64,
+    },
 }
 
 impl fmt::Display for Warning {

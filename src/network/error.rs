@@ -12,35 +12,63 @@ pub enum NetworkError {
     /// A file of the model folder cannot be read.
     #[error("{} cannot be read: {cause}; check the path, or install the model folder again", path.display())]
     Read {
+        /// The file.
         path: PathBuf,
+        /// What the operating system reported.
         cause: std::io::Error,
     },
     /// A file of the model folder is larger than any of ours.
     #[error("{} is larger than {limit_bytes} bytes, so it is no model of this program; install the model folder again", path.display())]
-    TooLarge { path: PathBuf, limit_bytes: u64 },
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The largest size that is read, in bytes.
+        limit_bytes: u64,
+    },
     /// The manifest was written for another version of the program.
     #[error("{} has format {found}, but this program reads format {expected}; install a model folder and a program of the same release", path.display())]
     Format {
+        /// The manifest.
         path: PathBuf,
+        /// The format that it names.
         found: String,
+        /// The format that this program reads.
         expected: u32,
     },
     /// The manifest cannot be used.
     #[error("{} cannot be used: {reason}; correct it, or install the model folder again", path.display())]
-    Manifest { path: PathBuf, reason: String },
+    Manifest {
+        /// The manifest.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A file's bytes are not the ones that the manifest names.
     #[error("{} is damaged or of another version: its SHA-256 begins with {actual:.12}, the manifest's with {expected:.12}; install the model folder again", path.display())]
     Hash {
+        /// The file.
         path: PathBuf,
+        /// SHA-256 that the manifest names, in hexadecimal digits.
         expected: String,
+        /// SHA-256 of the file, in hexadecimal digits.
         actual: String,
     },
     /// The model file is whole, but holds something that this program cannot run.
     #[error("{} cannot be run: {reason}; export the model again, or install the model folder of this release", path.display())]
-    Model { path: PathBuf, reason: String },
+    Model {
+        /// The model file.
+        path: PathBuf,
+        /// What cannot be run.
+        reason: String,
+    },
     /// The golden file cannot be used.
     #[error("{} cannot be used: {reason}; export it again with the model", path.display())]
-    Golden { path: PathBuf, reason: String },
+    Golden {
+        /// The golden file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The kernel that was asked for cannot be used.
     #[error("HEMOSCOPE_KERNEL: {0}")]
     Kernel(KernelError),
@@ -52,8 +80,11 @@ pub enum NetworkError {
         "the network failed on a frame of {width_px}x{height_px} pixels: {reason}; check the model with its golden file"
     )]
     Run {
+        /// Width of the network's input, in pixels.
         width_px: u32,
+        /// Height of the network's input, in pixels.
         height_px: u32,
+        /// What failed.
         reason: String,
     },
 }
@@ -66,9 +97,13 @@ pub enum InputError {
         "the network's input is {width_px}x{height_px} pixels, but each side must be a multiple of {multiple_px}, and at most {limit_px}; pad or crop the frame"
     )]
     Size {
+        /// Width of the input, in pixels.
         width_px: u32,
+        /// Height of the input, in pixels.
         height_px: u32,
+        /// What each side must be a multiple of, in pixels.
         multiple_px: u32,
+        /// The longest side allowed, in pixels.
         limit_px: u32,
     },
     /// The buffer does not hold four bytes a pixel.
@@ -76,7 +111,9 @@ pub enum InputError {
         "the network's input holds {actual_bytes} bytes where {expected_bytes} belong; prepare the frame again"
     )]
     Length {
+        /// Bytes that the size takes.
         expected_bytes: usize,
+        /// Bytes in the buffer.
         actual_bytes: usize,
     },
     /// A colour has more than seven bits, or the fourth byte of a pixel is not zero.

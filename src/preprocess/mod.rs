@@ -28,9 +28,13 @@ pub enum PrepareError {
          {planned_width_px}x{planned_height_px}; plan again for this size"
     )]
     OtherSize {
+        /// Width of the frame, in pixels.
         width_px: u32,
+        /// Height of the frame, in pixels.
         height_px: u32,
+        /// Width of the frames planned for, in pixels.
         planned_width_px: u32,
+        /// Height of the frames planned for, in pixels.
         planned_height_px: u32,
     },
     /// The planned size is outside the limits.

@@ -23,7 +23,12 @@ const SNAP_PART: u32 = 50;
 pub enum ScaleError {
     /// Not a length.
     #[error("{quantity} is {value}, which is no length; give a number above zero")]
-    NotALength { quantity: &'static str, value: f64 },
+    NotALength {
+        /// The name of the setting.
+        quantity: &'static str,
+        /// The refused value.
+        value: f64,
+    },
     /// A red cell would come out absurdly small or large.
     #[error(
         "um_per_px {um_per_px} would show this {width_px}x{height_px} frame to the network at \
@@ -31,10 +36,15 @@ pub enum ScaleError {
          {MIN_SCALED_SIDE_PX} to {MAX_SCALED_SIDE_PX} a side; check um_per_px"
     )]
     OutOfRange {
+        /// Width of a pixel on the slide, in micrometres.
         um_per_px: f64,
+        /// Width of the frame, in pixels.
         width_px: u32,
+        /// Height of the frame, in pixels.
         height_px: u32,
+        /// Width that the frame would be scaled to, in pixels.
         scaled_width_px: f64,
+        /// Height that the frame would be scaled to, in pixels.
         scaled_height_px: f64,
     },
 }

@@ -47,7 +47,9 @@ pub struct Contrast {
     pub low_permille: u32,
     /// The percentile of brightness that becomes `high_level`, in thousandths.
     pub high_permille: u32,
+    /// The level that the low percentile becomes, 0 to 255.
     pub low_level: u8,
+    /// The level that the high percentile becomes, 0 to 255.
     pub high_level: u8,
     /// The largest stretch, in thousandths; the smallest is 1000, so contrast never shrinks.
     pub max_gain_permille: u32,

@@ -72,8 +72,11 @@ impl Default for QualitySettings {
 /// The light of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Brightness {
+    /// The background is below [`QualitySettings::dark_level`].
     Dark,
+    /// Neither dark nor bright.
     Good,
+    /// The background is too bright, or too many pixels are fully white.
     Bright,
 }
 
@@ -85,9 +88,13 @@ impl Brightness {
 /// How much of a frame is covered by cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Density {
+    /// Nothing is covered, or no edge could be a cell.
     Empty,
+    /// Less is covered than [`QualitySettings::sparse_permille`].
     Sparse,
+    /// Between sparse and crowded.
     Good,
+    /// More is covered than [`QualitySettings::crowded_permille`].
     Crowded,
 }
 
@@ -104,6 +111,7 @@ impl Density {
 /// How sharp a frame is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sharpness {
+    /// In focus.
     Sharp,
     /// Usable, but the focus can be better.
     Soft,
@@ -164,7 +172,9 @@ impl fmt::Display for RejectReason {
 /// Whether a frame may be counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
+    /// The frame may be counted.
     Usable,
+    /// The frame is not counted, for this reason.
     Rejected(RejectReason),
 }
 
@@ -173,6 +183,7 @@ pub enum Verdict {
 pub struct Quality {
     /// Level of the empty background in green, 0..=255.
     pub background_level: u8,
+    /// The light as a category.
     pub brightness: Brightness,
     /// Fully white pixels, in thousandths.
     pub clipped_permille: u16,
@@ -180,7 +191,9 @@ pub struct Quality {
     pub focus_score: u8,
     /// Area darker than the background, in thousandths.
     pub coverage_permille: u16,
+    /// [`Quality::coverage_permille`] as a category.
     pub density: Density,
+    /// Whether the frame may be counted.
     pub verdict: Verdict,
 }
 

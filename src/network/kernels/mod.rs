@@ -56,19 +56,31 @@ pub use peak::peak_macs_per_second;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KernelError {
     /// No kernel has this name.
-    UnknownKernel { name: String },
+    UnknownKernel {
+        /// The unknown name.
+        name: String,
+    },
     /// The processor lacks the instructions of this kernel.
-    Unavailable { kernel: Kernel },
+    Unavailable {
+        /// The kernel that cannot run here.
+        kernel: Kernel,
+    },
     /// A parameter of a convolution is outside what the arithmetic allows.
     Parameter {
+        /// The parameter, in words.
         name: &'static str,
+        /// The refused value.
         found: String,
+        /// The values that are allowed.
         allowed: String,
     },
     /// A buffer does not hold what the sizes ask for.
     Buffer {
+        /// The buffer, in words.
         name: &'static str,
+        /// Values in the buffer.
         found: usize,
+        /// Values that it must hold.
         expected: usize,
     },
     /// A thread of a stream could not be started, or has failed.

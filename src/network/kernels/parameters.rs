@@ -21,7 +21,9 @@ pub const MAX_REAL: f64 = (1 << 30) as f64;
 /// Height and width in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Size {
+    /// Rows.
     pub height: usize,
+    /// Columns.
     pub width: usize,
 }
 
