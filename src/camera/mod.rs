@@ -22,18 +22,28 @@ use thiserror::Error;
 pub enum CameraError {
     /// The source cannot be opened, or broke for good.
     #[error("camera {camera}: {reason}")]
-    CannotOpen { camera: String, reason: String },
+    CannotOpen {
+        /// The camera's path, or the source's name.
+        camera: String,
+        /// What went wrong, and what to do about it.
+        reason: String,
+    },
     /// The camera is not there at the moment; asked again, the source tries to open it anew.
     #[error("camera {camera} {unavailable}; counting goes on when it is back")]
     Unavailable {
+        /// The camera's path, or the source's name.
         camera: String,
+        /// What is in the way.
         unavailable: Unavailable,
     },
     /// This frame is lost, the next may be good.
     #[error("frame {sequence} of camera {camera} was dropped: {reason}")]
     BadFrame {
+        /// The camera's path, or the source's name.
         camera: String,
+        /// The lost frame's place in the stream.
         sequence: u64,
+        /// What is wrong with the frame.
         reason: String,
     },
 }
@@ -48,6 +58,7 @@ pub struct FieldTruth {
 /// A frame with its place in the stream. By default an empty one, for a source to fill.
 #[derive(Debug, Clone, Default)]
 pub struct CapturedFrame {
+    /// The pixels.
     pub frame: Frame,
     /// Counts every frame the source made, the dropped ones too.
     pub sequence: u64,
@@ -56,6 +67,7 @@ pub struct CapturedFrame {
     /// Which field of the smear it shows, where the source knows; frames of one field show the
     /// same cells.
     pub field: Option<u64>,
+    /// The cells that are truly there, for a simulated field.
     pub truth: Option<FieldTruth>,
 }
 

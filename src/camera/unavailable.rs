@@ -9,17 +9,29 @@ pub enum Unavailable {
     /// None is connected, or not the one that was named.
     NotConnected,
     /// Several are connected and none was named.
-    Several { paths: Vec<PathBuf> },
+    Several {
+        /// The connected cameras.
+        paths: Vec<PathBuf>,
+    },
     /// Another program has it.
     InUse,
     /// The device's user may not open it.
     PermissionDenied,
     /// It is something else, or gives no format that can be used.
-    Unsuitable { reason: String },
+    Unsuitable {
+        /// What makes it unsuitable, as in "is no camera".
+        reason: String,
+    },
     /// It is there and gives nothing.
-    Silent { seconds: u64 },
+    Silent {
+        /// How long no frame has come, in seconds.
+        seconds: u64,
+    },
     /// It broke in another way.
-    Failed { reason: String },
+    Failed {
+        /// What the operating system reported.
+        reason: String,
+    },
 }
 
 /// A phrase that goes on after the camera's name, and says what to do.

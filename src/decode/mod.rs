@@ -27,52 +27,103 @@ pub const MAX_FILE_BYTES: u64 = 64 << 20;
 pub enum DecodeError {
     /// The operating system refused.
     #[error("{name}: cannot be read: {cause}; check the path and its permissions")]
-    Unreadable { name: String, cause: io::Error },
+    Unreadable {
+        /// The file's name.
+        name: String,
+        /// What the operating system reported.
+        cause: io::Error,
+    },
     /// A folder, pipe, device or socket.
     #[error("{name}: is {kind}, not a picture file; name a PNG or JPEG file")]
-    NotAFile { name: String, kind: &'static str },
+    NotAFile {
+        /// The path's name.
+        name: String,
+        /// What it is, as in "a folder".
+        kind: &'static str,
+    },
     /// Nothing in it.
     #[error("{name}: the file is empty (0 bytes); copy it from the camera again")]
-    EmptyFile { name: String },
+    EmptyFile {
+        /// The file's name.
+        name: String,
+    },
     /// Over [`MAX_FILE_BYTES`].
     #[error(
         "{name}: the file is over the limit of {} MiB; save the picture as a JPEG or crop it",
         MAX_FILE_BYTES >> 20
     )]
-    FileTooLarge { name: String },
+    FileTooLarge {
+        /// The file's name.
+        name: String,
+    },
     /// Another kind of file, whatever its name ends in.
     #[error("{name}: is {format}, not a PNG or JPEG picture; save it as PNG or JPEG")]
-    OtherFormat { name: String, format: &'static str },
+    OtherFormat {
+        /// The file's name.
+        name: String,
+        /// What it is, as in "a GIF".
+        format: &'static str,
+    },
     /// An animated PNG.
     #[error("{name}: is an animated PNG; save each of its frames as a file of its own")]
-    Animated { name: String },
+    Animated {
+        /// The file's name.
+        name: String,
+    },
     /// A side or the area is outside the limits, by the file's own header.
     #[error("{name}: {cause}")]
-    Size { name: String, cause: FrameError },
+    Size {
+        /// The file's name.
+        name: String,
+        /// The limit that it breaks.
+        cause: FrameError,
+    },
     /// One channel only.
     #[error(
         "{name}: is a greyscale picture; without colour, stained cells cannot be told apart by \
          class; photograph the smear in colour"
     )]
-    Grey { name: String },
+    Grey {
+        /// The file's name.
+        name: String,
+    },
     /// Four channels of ink.
     #[error(
         "{name}: is a CMYK picture made for printing; convert it to RGB first \
          (`magick in.jpg -colorspace sRGB out.png`)"
     )]
-    Cmyk { name: String },
+    Cmyk {
+        /// The file's name.
+        name: String,
+    },
     /// Some pixel shows what lies behind the picture.
     #[error("{name}: is partly transparent; flatten it onto its background and save it again")]
-    Transparent { name: String },
+    Transparent {
+        /// The file's name.
+        name: String,
+    },
     /// A coding that no camera for microscopes uses.
     #[error("{name}: uses {coding}, which is not supported; save it as an ordinary JPEG or as PNG")]
-    UnsupportedCoding { name: String, coding: String },
+    UnsupportedCoding {
+        /// The file's name.
+        name: String,
+        /// The coding that is not supported.
+        coding: String,
+    },
     /// The file ends before its picture does.
     #[error("{name}: the file is cut off before the end of its picture; copy it again")]
-    Truncated { name: String },
+    Truncated {
+        /// The file's name.
+        name: String,
+    },
     /// The data contradict themselves.
     #[error("{name}: the picture data are damaged ({reason}); copy the file again")]
-    Damaged { name: String, reason: String },
+    Damaged {
+        /// The file's name.
+        name: String,
+        /// What the decoder found wrong.
+        reason: String,
+    },
 }
 
 /// Reads one picture file.

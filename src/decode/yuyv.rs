@@ -27,15 +27,21 @@ pub enum YuyvError {
     Size(#[from] FrameError),
     /// Two pixels share their chroma.
     #[error("a YUYV frame cannot be {width_px} pixels wide; choose a format with an even width")]
-    OddWidth { width_px: u32 },
+    OddWidth {
+        /// The odd width, in pixels.
+        width_px: u32,
+    },
     /// Rows would overlap.
     #[error(
         "rows of {stride_bytes} bytes cannot hold {width_px} YUYV pixels, which take {row_bytes}; \
          ask the camera for its format again"
     )]
     ShortStride {
+        /// Width of the frame, in pixels.
         width_px: u32,
+        /// Bytes from one row to the next, as the camera gave them.
         stride_bytes: usize,
+        /// Bytes that the pixels of a row take.
         row_bytes: usize,
     },
     /// The camera delivered less than a frame.
@@ -44,7 +50,9 @@ pub enum YuyvError {
          check the camera's cable"
     )]
     Truncated {
+        /// Bytes of a whole frame.
         expected_bytes: usize,
+        /// Bytes that came.
         actual_bytes: usize,
     },
 }

@@ -20,6 +20,7 @@ const MAX_YEAR: i64 = 9999;
 /// A minute of the Gregorian calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CivilTime {
+    /// The year, at most 9999.
     pub year: u16,
     /// 1 to 12.
     pub month: u8,

@@ -16,7 +16,9 @@ pub const MAX_CANVAS_SIDE_PX: u32 = 8192;
      choose sides from 1 to {MAX_CANVAS_SIDE_PX} pixels"
 )]
 pub struct CanvasError {
+    /// The refused width, in pixels.
     pub width_px: u32,
+    /// The refused height, in pixels.
     pub height_px: u32,
 }
 

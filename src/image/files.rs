@@ -15,17 +15,35 @@ const IMAGE_ENDINGS: [&str; 3] = ["png", "jpg", "jpeg"];
 /// Why a path stands for no picture.
 #[derive(Debug, Error)]
 pub enum ListError {
+    /// A folder cannot be listed.
     #[error("{path}: cannot be read: {cause}; check the name and the rights", path = path.display())]
-    Unreadable { path: PathBuf, cause: io::Error },
+    Unreadable {
+        /// The folder.
+        path: PathBuf,
+        /// What the operating system reported.
+        cause: io::Error,
+    },
+    /// No PNG or JPEG file lies in the folder or below it.
     #[error(
         "{path}: no image in this folder; PNG and JPEG files are looked for, in folders below too",
         path = path.display()
     )]
-    EmptyFolder { path: PathBuf },
+    EmptyFolder {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Folders are nested too deep, perhaps by a link to a folder above.
     #[error("{path}: folders lie more than {MAX_DEPTH} deep; name a folder further down", path = path.display())]
-    TooDeep { path: PathBuf },
+    TooDeep {
+        /// The folder that is too deep.
+        path: PathBuf,
+    },
+    /// More pictures than are listed at a time.
     #[error("{path}: more than {MAX_PICTURES} pictures below it; name a part of them at a time", path = path.display())]
-    TooMany { path: PathBuf },
+    TooMany {
+        /// The folder at which the limit was reached.
+        path: PathBuf,
+    },
 }
 
 /// A folder stands for the pictures in it and in the folders below, sorted by name; anything else

@@ -12,20 +12,32 @@ pub const MAX_PIXELS: u64 = 24_000_000;
 pub enum FrameError {
     /// A side is zero.
     #[error("the frame is {width_px}x{height_px} pixels: it holds no picture; check its source")]
-    Empty { width_px: u32, height_px: u32 },
+    Empty {
+        /// Width, in pixels.
+        width_px: u32,
+        /// Height, in pixels.
+        height_px: u32,
+    },
     /// A side or the area is over the limit.
     #[error(
         "the frame is {width_px}x{height_px} pixels, over the limit of {MAX_SIDE_PX} a side and \
          {MAX_PIXELS} in all; crop it or scale it down"
     )]
-    TooLarge { width_px: u32, height_px: u32 },
+    TooLarge {
+        /// Width, in pixels.
+        width_px: u32,
+        /// Height, in pixels.
+        height_px: u32,
+    },
     /// The buffer does not hold width x height x 3 bytes.
     #[error(
         "the frame's buffer holds {actual_bytes} bytes where {expected_bytes} belong; \
          the source is faulty"
     )]
     WrongLength {
+        /// Bytes that the size takes.
         expected_bytes: usize,
+        /// Bytes in the buffer.
         actual_bytes: usize,
     },
 }

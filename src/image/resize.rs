@@ -29,8 +29,11 @@ pub enum ResizeError {
          make a new one for the new size"
     )]
     WrongLength {
+        /// Which buffer it is, in words.
         buffer: &'static str,
+        /// Bytes that the planned size takes.
         expected_bytes: usize,
+        /// Bytes in the buffer.
         actual_bytes: usize,
     },
 }

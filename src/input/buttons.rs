@@ -11,6 +11,7 @@ pub const LONG_PRESS: Duration = Duration::from_secs(3);
 pub struct KeyEvent {
     /// As in Linux's `input-event-codes.h`.
     pub code: u16,
+    /// Whether it went down; `false` when it was let go.
     pub is_pressed: bool,
 }
 

@@ -52,16 +52,29 @@ pub enum PanelError {
         "the terminal did not take the picture ({reason}); \
          write the screen to a file with png:FILE instead"
     )]
-    Terminal { reason: String },
+    Terminal {
+        /// What the operating system reported.
+        reason: String,
+    },
     /// The picture's file cannot be written.
     #[error(transparent)]
     File(#[from] WriteError),
     /// The panel is not there at the moment; presented to again, it is tried anew.
     #[error("panel {panel} {reason}; counting goes on, and the screen is shown when it is back")]
-    Away { panel: String, reason: String },
+    Away {
+        /// The panel's name.
+        panel: String,
+        /// Why it is not there, as in "is dark: no device".
+        reason: String,
+    },
     /// The panel cannot be opened.
     #[error("panel {panel}: {reason}")]
-    Unavailable { panel: String, reason: String },
+    Unavailable {
+        /// The panel's name.
+        panel: String,
+        /// What is wrong, and what to do about it.
+        reason: String,
+    },
     /// No board says how its panel is wired.
     #[error(
         "the panel spi needs its wiring, which is in the board's description as [panel.spi]; \
@@ -70,7 +83,12 @@ pub enum PanelError {
     NoWiring,
     /// The panel's light cannot be set.
     #[error("the brightness of panel {panel} cannot be set: {reason}")]
-    Brightness { panel: String, reason: String },
+    Brightness {
+        /// The panel's name.
+        panel: String,
+        /// Why not, and where possible what to do about it.
+        reason: String,
+    },
     /// The panel's rotation is none.
     #[error(transparent)]
     Rotation(#[from] UnknownRotation),

@@ -6,10 +6,14 @@ use thiserror::Error;
 /// is mounted turned.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Rotation {
+    /// Not turned: the panel is mounted upright.
     #[default]
     None,
+    /// By 90 degrees.
     Quarter,
+    /// By 180 degrees.
     Half,
+    /// By 270 degrees.
     ThreeQuarters,
 }
 
@@ -17,6 +21,7 @@ pub enum Rotation {
 #[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
 #[error("a panel cannot be turned by {given} degrees; choose 0, 90, 180 or 270")]
 pub struct UnknownRotation {
+    /// The refused angle, in degrees.
     pub given: u16,
 }
 

@@ -21,6 +21,7 @@ pub enum ScreenSize {
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 #[error("there is no screen layout for {given:?}; choose 320x240, 480x320 or 800x480")]
 pub struct UnknownScreenSize {
+    /// The text that names no known size.
     pub given: String,
 }
 

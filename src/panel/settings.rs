@@ -95,9 +95,11 @@ pub struct DrmSettings {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SpiSettings {
+    /// The chip that drives the panel.
     pub controller: Controller,
     /// Such as `/dev/spidev0.0`.
     pub device: PathBuf,
+    /// Clock of the bus, in hertz.
     pub clock_hz: u32,
     /// The chip of all lines below, such as `/dev/gpiochip0`.
     pub gpio_chip: PathBuf,
@@ -133,6 +135,8 @@ impl SpiSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Controller {
+    /// Ilitek ILI9341.
     Ili9341,
+    /// Sitronix ST7789.
     St7789,
 }

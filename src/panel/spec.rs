@@ -19,7 +19,10 @@ pub enum PanelSpec {
     /// A file that holds the last screen.
     Png(PathBuf),
     /// A display that the kernel drives; `None` for the first card with one.
-    Drm { card: Option<PathBuf> },
+    Drm {
+        /// The DRM device, such as `/dev/dri/card0`.
+        card: Option<PathBuf>,
+    },
     /// The board's own panel on a SPI bus, wired as its description says.
     Spi,
 }
@@ -29,7 +32,10 @@ pub enum PanelSpec {
 pub enum PanelSpecError {
     /// The panel's name is unknown.
     #[error("there is no panel {given:?}; choose one of: {PANEL_SPECS}")]
-    Unknown { given: String },
+    Unknown {
+        /// The unknown name.
+        given: String,
+    },
     /// `png:` stands alone.
     #[error("the panel png: needs a file to write, for example png:screen.png")]
     NoFile,

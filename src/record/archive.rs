@@ -40,6 +40,7 @@ pub fn list(folder: &Path) -> Result<SmearFiles, RecordError> {
 pub enum SmearState {
     /// Its last line is missing: it is being counted, or its program died.
     InProgress,
+    /// Its last line says how it ended.
     Ended(EndReason),
     /// A power cut or a crash ended it.
     Interrupted,
@@ -59,7 +60,9 @@ impl fmt::Display for SmearState {
 /// Something wrong with a smear's records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
+    /// The file in which it was found.
     pub file: PathBuf,
+    /// What is wrong, as one phrase.
     pub what: String,
 }
 
@@ -72,16 +75,21 @@ impl fmt::Display for Fault {
 /// One smear, read back up to the first fault.
 #[derive(Debug, Clone)]
 pub struct SmearRecords {
+    /// The smear's number, which its files carry in their names.
     pub number: u64,
+    /// What its first line says; `None` where no such line could be read.
     pub started: Option<SmearStarted>,
+    /// Whether it ended, and how.
     pub state: SmearState,
     /// The counted fields, as the run itself added them up.
     pub tally: SmearTally,
+    /// Sums over all settled fields.
     pub totals: Totals,
     /// Lines read; the number of the next one.
     pub entries: u64,
     /// The last file that was read, and how much of it.
     pub last: Option<(u32, Prefix)>,
+    /// What is wrong with its files; empty for none.
     pub faults: Vec<Fault>,
 }
 

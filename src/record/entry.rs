@@ -26,8 +26,10 @@ pub struct Entry<'a> {
     pub seq: u64,
     /// The boot in which it was written.
     pub boot_id: Cow<'a, str>,
+    /// When it was written.
     #[serde(flatten)]
     pub stamp: Timestamp,
+    /// What happened.
     pub event: Cow<'a, Event>,
 }
 
@@ -40,12 +42,19 @@ pub enum Event {
     /// A field was settled.
     Field(FieldRecord),
     /// The last line of a smear that ended as it should, or was stopped.
-    SmearEnded { ending: EndReason, totals: Totals },
+    SmearEnded {
+        /// Whether it was finished or stopped.
+        ending: EndReason,
+        /// Sums over all lines before.
+        totals: Totals,
+    },
     /// The last line of a smear that a power cut or a crash ended, written at the next start.
     SmearInterrupted {
+        /// Sums over the whole lines before.
         totals: Totals,
         /// Bytes of a torn line that were moved into `side_file`; 0 for none.
         cut_bytes: u64,
+        /// Name of the file that holds those bytes; `None` where nothing was cut.
         side_file: Option<String>,
     },
 }
@@ -53,11 +62,13 @@ pub enum Event {
 /// What counts, and how much is wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SmearStarted {
+    /// The record format's number.
     pub format: u32,
     /// Program, model and kernel with their versions.
     pub counted_by: String,
     /// Local sample ID; empty for none.
     pub sample: String,
+    /// Fields to count; `None` for as many as the source gives.
     #[serde(rename = "wanted_fields")]
     pub target_fields: Option<u32>,
 }
@@ -76,15 +87,23 @@ pub enum EndReason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FieldOutcome {
+    /// Its cells entered the counts.
     Counted,
+    /// It was usable and showed no cell.
     NoCells,
+    /// It was usable, but no pixel size could be estimated.
     Unscaled,
+    /// Rejected: no light.
     #[serde(rename = "black")]
     Underexposed,
+    /// Rejected: nothing but light.
     #[serde(rename = "white")]
     Overexposed,
+    /// Rejected: no edge that could be a cell.
     NoContrast,
+    /// Rejected: out of focus.
     Blurred,
+    /// Rejected: not like a stained smear.
     NotASmear,
 }
 
@@ -105,13 +124,16 @@ impl From<RejectReason> for FieldOutcome {
 pub struct FieldRecord {
     /// The source's number of the field, where it has one.
     pub field: Option<u64>,
+    /// What became of the field.
     pub outcome: FieldOutcome,
     /// Counted cells; zero unless the field was counted.
     #[serde(flatten)]
     pub certain: PerClass<u32>,
+    /// Counted cells whose class is uncertain; zero unless the field was counted.
     pub uncertain: u32,
     /// The area that they stand for, in 1/256 of a square pixel.
     pub area_q8: u64,
+    /// Width of a pixel on the slide, in micrometres, where it is known.
     pub um_per_px: Option<f64>,
     /// Whether the scale was estimated from the red cells rather than given.
     pub um_per_px_estimated: bool,
@@ -147,6 +169,7 @@ pub struct Totals {
     /// Certain cells.
     #[serde(flatten)]
     pub certain: PerClass<u64>,
+    /// Counted cells whose class is uncertain.
     pub uncertain: u64,
 }
 

@@ -29,7 +29,10 @@ pub enum RecordError {
     },
     /// Numbers of files end.
     #[error("smear {smear} has more than {MAX_PARTS} files of records; start another smear")]
-    TooManyParts { smear: u64 },
+    TooManyParts {
+        /// The smear's number.
+        smear: u64,
+    },
     /// A newer version has written here.
     #[error(
         "the records in {} are of format {found}, and this version knows {known}; update to a \
@@ -37,8 +40,11 @@ pub enum RecordError {
         .path.display()
     )]
     NewerFormat {
+        /// The folder of the records.
         path: PathBuf,
+        /// The format that the records are in.
         found: u32,
+        /// The newest format that this version reads.
         known: u32,
     },
     /// The file of the format holds something else.
@@ -47,10 +53,18 @@ pub enum RecordError {
          folder",
         .path.display()
     )]
-    UnknownFormat { path: PathBuf, reason: String },
+    UnknownFormat {
+        /// The file that should name the format.
+        path: PathBuf,
+        /// What it holds instead.
+        reason: String,
+    },
     /// Numbers of places for the quarantine end.
     #[error("more than {MAX_SIDE_FILES} torn ends lie beside {}; move them away", .path.display())]
-    TooManySideFiles { path: PathBuf },
+    TooManySideFiles {
+        /// The file, or folder of older records, that was to be moved aside.
+        path: PathBuf,
+    },
 }
 
 impl RecordError {

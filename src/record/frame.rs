@@ -19,6 +19,7 @@ pub struct FrameRecord {
     pub um_per_px: f64,
     /// Whether that scale was estimated from the red cells rather than given.
     pub um_per_px_estimated: bool,
+    /// The frame's counts.
     pub counts: CountsRecord,
     /// Every cell found, most confident first.
     pub cells: Vec<CellRecord>,
@@ -29,8 +30,10 @@ pub struct FrameRecord {
 /// Cells that the border rule lets count.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub struct CountsRecord {
+    /// Cells of each class.
     #[serde(flatten, serialize_with = "by_name")]
     pub certain: PerClass<u32>,
+    /// Cells whose class is uncertain.
     pub uncertain: u32,
 }
 

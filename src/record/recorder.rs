@@ -33,6 +33,7 @@ pub struct RecordSummary {
     pub smear: u64,
     /// Lines that were not kept, for the reason below.
     pub unsaved: usize,
+    /// Why the last lines were not kept; `None` where all were.
     pub reason: Option<String>,
 }
 

@@ -97,9 +97,13 @@ pub enum SlideSettingsError {
     /// A number is outside its range, or is not a number.
     #[error("simulated slide: {name} is {value}; choose {lowest} to {highest}")]
     OutOfRange {
+        /// The setting's name, as the configuration spells it.
         name: &'static str,
+        /// The refused value.
         value: f64,
+        /// The smallest value allowed.
         lowest: f64,
+        /// The largest value allowed.
         highest: f64,
     },
 }

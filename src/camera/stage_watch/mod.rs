@@ -54,7 +54,10 @@ pub enum StageState {
     /// It moves, or is seen for the first time.
     Moving,
     /// It rests on a field. Every field that overlaps no counted one has another number.
-    Resting { field: u64 },
+    Resting {
+        /// The field's number.
+        field: u64,
+    },
 }
 
 /// Watches one stream of frames. Its memory is taken when it is made.

@@ -24,15 +24,25 @@ const OFF: i32 = 0;
 /// A control of a camera that matters to a measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Control {
+    /// Whether the camera sets its exposure time itself.
     ExposureAuto,
+    /// Exposure time, in steps of 100 µs.
     Exposure,
+    /// Whether the camera sets its gain itself.
     GainAuto,
+    /// Gain of the sensor, in the camera's own units.
     Gain,
+    /// Whether the camera sets its white balance itself.
     WhiteBalanceAuto,
+    /// Colour temperature that counts as white, in kelvin.
     WhiteBalance,
+    /// Whether the camera focuses itself.
     FocusAuto,
+    /// Focus distance, in the camera's own units.
     Focus,
+    /// Whether the camera adapts its brightness itself.
     BrightnessAuto,
+    /// Whether the camera adapts its hue itself.
     HueAuto,
 }
 
@@ -104,11 +114,15 @@ impl fmt::Display for Control {
 /// A control that a camera has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ControlRange {
+    /// Which control it is.
     pub control: Control,
     /// The values that it takes, in the kernel's units.
     pub min: i32,
+    /// The largest value.
     pub max: i32,
+    /// The distance between neighbouring values.
     pub step: i32,
+    /// The value at the time of reading.
     pub value: i32,
 }
 

@@ -44,17 +44,24 @@ const USUAL_RATE_MHZ: u32 = 30_000;
 pub struct CameraNode {
     /// The stable path where there is one, else the device's.
     pub path: PathBuf,
+    /// The product's name, as the driver gives it.
     pub card: String,
+    /// The kernel driver's name.
     pub driver: String,
+    /// The pixel formats that it offers, each with its sizes.
     pub formats: Vec<OfferedFormat>,
+    /// The controls that it has, of those that matter to a measurement.
     pub controls: Vec<ControlRange>,
 }
 
 /// What a stream really gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamFormat {
+    /// The pixel format.
     pub name: FourCc,
+    /// Width of a frame, in pixels.
     pub width_px: u32,
+    /// Height of a frame, in pixels.
     pub height_px: u32,
     /// Bytes from one row to the next, where rows have a fixed length.
     pub row_bytes: usize,
@@ -65,13 +72,16 @@ pub struct StreamFormat {
 pub enum Dequeued {
     /// A frame, by the driver's own number.
     Frame {
+        /// The driver's number of the frame; a gap means lost frames.
         sequence: u32,
     },
+    /// No frame came within the limit.
     TimedOut,
 }
 
 /// A camera that streams.
 pub trait CaptureDevice: Send {
+    /// The format that the driver agreed to, which may differ from the request.
     fn format(&self) -> StreamFormat;
 
     /// A control as it stands; `None` where the camera has none that can be read.
@@ -100,6 +110,7 @@ pub trait CaptureDevice: Send {
 
 /// Where cameras are found and opened: the kernel, or a simulation of it.
 pub trait Driver: Send {
+    /// The cameras that are connected now.
     fn nodes(&self) -> Vec<CameraNode>;
 
     /// What one device says of itself; `None` if it is no camera.

@@ -55,9 +55,13 @@ impl PixelFormat {
 /// Why a format is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Refused {
+    /// It carries no colour.
     Grey,
+    /// It is the sensor's raw data.
     Raw,
+    /// It compresses over time.
     Video,
+    /// No decoder knows it.
     Unknown,
     /// Every size is outside the limits of a frame.
     Sizes,
@@ -78,7 +82,9 @@ impl fmt::Display for Refused {
 /// A size that a camera offers in a format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OfferedSize {
+    /// Width, in pixels.
     pub width_px: u32,
+    /// Height, in pixels.
     pub height_px: u32,
     /// The fastest rate, in thousandths of a frame a second; 0 where the camera does not say.
     pub rate_mhz: u32,
@@ -87,17 +93,22 @@ pub struct OfferedSize {
 /// A format that a camera offers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OfferedFormat {
+    /// The pixel format.
     pub name: FourCc,
+    /// Its sizes; of a continuous range, the usual ones. Empty where the camera names none.
     pub sizes: Vec<OfferedSize>,
 }
 
 /// What the device would like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamPreferences {
+    /// The least width that is wanted, in pixels; a smaller one only where none is larger.
     pub width_px: u32,
+    /// The least height that is wanted, in pixels; a smaller one only where none is larger.
     pub height_px: u32,
     /// Below this rate, in thousandths of a frame a second, focusing by the screen is a torment.
     pub min_rate_mhz: u32,
+    /// The values to set the camera's controls to.
     pub controls: ControlSettings,
 }
 
@@ -115,7 +126,9 @@ impl Default for StreamPreferences {
 /// What is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Choice {
+    /// The pixel format to stream.
     pub format: PixelFormat,
+    /// The size to stream, with its rate.
     pub size: OfferedSize,
 }
 
