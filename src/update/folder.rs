@@ -14,16 +14,26 @@ const MAX_SMALL_BYTES: u64 = 64 * 1024;
 /// What went wrong with one of the updater's files.
 #[derive(Debug, Error)]
 pub enum FolderError {
+    /// The operating system refused an operation.
     #[error(
         "{name} in the updater's folder cannot be {doing}: {cause}; check the storage and its free space"
     )]
     Io {
+        /// What could not be done, as in "cannot be read".
         doing: &'static str,
+        /// The file's name in the folder.
         name: String,
+        /// What the operating system reported.
         cause: io::Error,
     },
+    /// The file's content cannot be used.
     #[error("{name} in the updater's folder is not of a known format ({reason}); it is ignored")]
-    Content { name: String, reason: String },
+    Content {
+        /// The file's name in the folder.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 impl FolderError {

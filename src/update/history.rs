@@ -22,7 +22,9 @@ const MAX_HISTORY_BYTES: u64 = 8 << 20;
 /// A time in a certain boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BootTimestamp {
+    /// The kernel's ID of the boot.
     pub boot_id: String,
+    /// The time in that boot.
     pub time: Timestamp,
 }
 
@@ -68,8 +70,11 @@ impl HistoryEvent {
 pub struct HistoryLine {
     /// [`HISTORY_FORMAT`].
     pub format: u32,
+    /// What happened to the update.
     pub event: HistoryEvent,
+    /// The version that ran before it.
     pub from: String,
+    /// The version of the bundle.
     pub to: String,
     /// The slot that took it.
     pub slot: Slot,
@@ -79,6 +84,7 @@ pub struct HistoryLine {
     pub reason: String,
     /// The boot in which it happened.
     pub boot_id: String,
+    /// When it happened.
     #[serde(flatten)]
     pub stamp: Timestamp,
 }

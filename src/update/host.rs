@@ -11,7 +11,9 @@ use std::path::PathBuf;
 /// How a card is mounted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
+    /// For reading only.
     Read,
+    /// For reading and writing.
     Write,
 }
 
@@ -29,8 +31,11 @@ pub trait Installation {
 
 /// What the updater needs of the machine that it runs on.
 pub trait Host {
+    /// Where the updater keeps its files.
     type Folder: Folder;
+    /// Where the boot state lies.
     type Sectors: BootSectors;
+    /// A bundle that RAUC is writing into a slot.
     type Installation: Installation;
 
     /// The updater's folder.

@@ -23,7 +23,9 @@ pub enum Event {
     Checked(Result<Option<Offer>, Problem>),
     /// How far the installation has come.
     Installing(u8),
+    /// The installation has ended, or failed.
     Installed(Result<(), Problem>),
+    /// The operator has chosen.
     Answered(Answer),
     /// The system refused what it was asked for.
     NotDone(Problem),
@@ -32,12 +34,18 @@ pub enum Event {
 /// What is to be done. Each but the last four is answered by an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
+    /// Look for bundles on the card.
     Scan(CardId),
+    /// Copy the bundle from the card to the device.
     Copy(CardId, CardEntry),
+    /// Verify the copy: its hash, signature and device.
     Check {
+        /// The copy's hash, in lower-case hexadecimal digits.
         sha256: String,
     },
+    /// Write the offered bundle into the slot that does not run.
     Install(Offer),
+    /// Restart the device.
     Restart,
     /// Give the installed systems new tries, and restart.
     TryAgain,

@@ -19,6 +19,7 @@ pub const DEVICE_STATUS_FILE: &str = "/run/hemoscope/device-facts.json";
 pub struct Published<T> {
     /// [`PROTOCOL_FORMAT`].
     pub format: u32,
+    /// What the file says, beside its format.
     #[serde(flatten)]
     pub content: T,
 }
@@ -31,15 +32,26 @@ pub enum UpdateState {
     #[default]
     Idle,
     /// The card's bundle is being copied to the device; the card must stay in.
-    Copying { percent: u8 },
+    Copying {
+        /// How much is copied, 0 to 100.
+        percent: u8,
+    },
     /// The copy's hash and signature are being checked; the card is not needed any more.
     Checking,
     /// It passed every check: the operator decides.
     Offered(Offer),
     /// It is being written into the slot that does not run; counting goes on.
-    Installing { version: String, percent: u8 },
+    Installing {
+        /// The version that is written.
+        version: String,
+        /// How much is written, 0 to 100.
+        percent: u8,
+    },
     /// It is written, and begins to run at the next start.
-    ReadyToRestart { version: String },
+    ReadyToRestart {
+        /// The version that begins to run.
+        version: String,
+    },
     /// The card's bundle is not for this device, or something failed; nothing has changed.
     Refused(Problem),
     /// How the update before this start ended; shown until the operator has seen it.
@@ -53,24 +65,31 @@ pub enum UpdateState {
 pub struct Offer {
     /// Lower-case hexadecimal digits; the answer has to repeat them.
     pub sha256: String,
+    /// The version in the bundle.
     pub version: String,
+    /// The version that runs now.
     pub running_version: String,
     /// Installing it takes a second consent.
     pub is_older: bool,
+    /// Release notes in each language.
     pub notes: Notes,
 }
 
 /// Release notes, at most a few lines each; empty for none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notes {
+    /// In English.
     pub en: String,
+    /// In Spanish.
     pub es: String,
+    /// In French.
     pub fr: String,
 }
 
 /// Why a bundle was not taken. The kind is for the screen's words, the text for the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
+    /// Which kind of problem it is, for the screen.
     pub kind: ProblemKind,
     /// One English sentence: what, of what, and what to do.
     pub text: String,
@@ -123,8 +142,11 @@ impl ProblemKind {
 /// How an update ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpdateResult {
+    /// The version that ran before it.
     pub from: String,
+    /// The version that it was to install.
     pub to: String,
+    /// Whether the new version stayed.
     pub outcome: Outcome,
     /// Why the new version was rolled back, one English sentence; empty where it was not.
     pub reason: String,
@@ -145,13 +167,18 @@ pub enum Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "answer")]
 pub enum Answer {
-    /// Install the offer with this hash. `is_older_agreed` is the second consent.
+    /// Install the offer with this hash.
     Install {
+        /// The hash of the offer that was shown.
         sha256: String,
+        /// The second consent: whether the operator agreed to an older version.
         is_older_agreed: bool,
     },
     /// Not now: the offer with this hash is not shown again until the card is put in anew.
-    Later { sha256: String },
+    Later {
+        /// The hash of the offer that was shown.
+        sha256: String,
+    },
     /// Restart into what was installed.
     Restart,
     /// The result, or the refusal, has been seen.

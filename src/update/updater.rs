@@ -47,12 +47,23 @@ enum CopyFault {
 /// Why a file was not installed.
 #[derive(Debug, Error)]
 pub enum InstallFileError {
+    /// The bundle did not pass a check, or could not be installed.
     #[error("{}", .0.text)]
     Refused(Problem),
+    /// The bundle holds the version that is running.
     #[error("{version} is already running; nothing was installed")]
-    RunsAlready { version: String },
+    RunsAlready {
+        /// The bundle's version.
+        version: String,
+    },
+    /// The bundle is older than the running version, and that was not allowed.
     #[error("{version} is older than {running}; add --allow-downgrade to install it all the same")]
-    Older { version: String, running: String },
+    Older {
+        /// The bundle's version.
+        version: String,
+        /// The version that runs.
+        running: String,
+    },
 }
 
 /// The updater of a device.

@@ -18,23 +18,36 @@ const COMMAND_LINE: &str = "/proc/cmdline";
 /// Why the boot state cannot be reached.
 #[derive(Debug, Error)]
 pub enum BootDiskError {
+    /// The root is not on a partition of a disk.
     #[error(
         "the disk of the running system cannot be determined ({reason}): the root is not on a disk \
          partition; run this on a board, or give a disk or its image with --disk"
     )]
-    NoDisk { reason: String },
+    NoDisk {
+        /// What the search ran into.
+        reason: String,
+    },
+    /// The system refused to open, read or write the disk.
     #[error("{} cannot be {doing}: {cause}; run as root, and check the storage", .path.display())]
     Disk {
+        /// What could not be done, as in "cannot be opened".
         doing: &'static str,
+        /// The disk, or its image.
         path: PathBuf,
+        /// What the operating system reported.
         cause: io::Error,
     },
+    /// Neither copy of the boot state is whole.
     #[error(
         "both copies of the boot state on {} are corrupt: no slot is known to hold a whole system; \
          start the rescue system and install an update",
         .path.display()
     )]
-    Unreadable { path: PathBuf },
+    Unreadable {
+        /// The disk, or its image.
+        path: PathBuf,
+    },
+    /// The boot loader did not say which slot it started.
     #[error(
         "the kernel command line ({COMMAND_LINE}) has no hemoscope.slot; start this system with \
          its own boot loader"

@@ -35,7 +35,9 @@ pub type Sector = [u8; SECTOR_BYTES];
 /// A partition that takes a system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Slot {
+    /// The first slot.
     A,
+    /// The second slot.
     B,
 }
 
@@ -97,6 +99,7 @@ impl FromStr for Slot {
 /// The system that runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Running {
+    /// An installed system, in this slot.
     Slot(Slot),
     /// The factory system, on a partition that is never written.
     Rescue,
@@ -139,8 +142,10 @@ impl fmt::Display for Running {
 /// Why a sector holds no boot state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum SectorError {
+    /// The sector is blank, damaged or only partly written.
     #[error("wrong checksum")]
     Checksum,
+    /// The sector is whole, but its text is no boot state of this version.
     #[error("valid checksum, but no boot state")]
     Content,
 }
@@ -313,7 +318,9 @@ fn parse_order(value: &str) -> Option<Vec<Slot>> {
 /// One of the two places of the boot state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SectorCopy {
+    /// The copy that is read first.
     First,
+    /// The copy that stands in when the first is damaged.
     Second,
 }
 
@@ -342,6 +349,7 @@ pub fn write_order(read: Option<SectorCopy>) -> [SectorCopy; 2] {
 /// What the boot loader starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
+    /// The system that comes up.
     pub running: Running,
     /// The states that it writes on the way, each before it tries to load a kernel.
     pub written: Vec<BootState>,

@@ -23,16 +23,22 @@ const MAX_NOTES_CHARS: usize = 600;
 /// Why a bundle's manifest is refused.
 #[derive(Debug, Error)]
 pub enum ManifestError {
+    /// RAUC's answer is over the limit.
     #[error("RAUC's description of it is longer than {MAX_INFO_BYTES} bytes")]
     TooLong,
+    /// RAUC's answer is not the expected JSON.
     #[error("RAUC's description of it cannot be parsed ({0})")]
     Json(serde_json::Error),
+    /// The bundle's format is not verity.
     #[error("its format is {0:?}, and only \"verity\" is supported")]
     Format(String),
+    /// The section for hemoscope is missing or of another format.
     #[error("it has no [meta.hemoscope] of format {META_FORMAT}, the only supported one")]
     MetaFormat,
+    /// There is not exactly one image, of a root file system that fits a slot.
     #[error("it does not hold exactly one image, of the root file system")]
     Images,
+    /// The version is not one that can be compared.
     #[error(transparent)]
     Version(#[from] NotAVersion),
 }
@@ -70,9 +76,13 @@ struct Image {
 /// What a bundle's signed manifest says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
+    /// The device that it is for, such as `hemoscope-raspberry-pi-4`.
     pub compatible: String,
+    /// The version of the system in it.
     pub version: Version,
+    /// How the blocks of the bundle are verified.
     pub verity: VeritySettings,
+    /// Release notes for the operator.
     pub notes: Notes,
     /// Of the model in it; empty where it is not given.
     pub model_sha256: String,

@@ -15,15 +15,28 @@ const MAX_BYTES: u64 = 4096;
 /// Why it is not known which system runs.
 #[derive(Debug, Error)]
 pub enum SystemVersionError {
+    /// The image's file cannot be read.
     #[error("{} cannot be read: {cause}; it is part of a board's image, so run this on a board", .path.display())]
-    Read { path: PathBuf, cause: io::Error },
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system reported.
+        cause: io::Error,
+    },
+    /// The text lacks a key or has a wrong value.
     #[error("{name} does not say which system this is: {reason}; write the image again")]
-    Content { name: String, reason: String },
+    Content {
+        /// The file, as it is shown to the user.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 /// What an image says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SystemVersion {
+    /// The version of the whole system.
     pub version: Version,
     /// A folder of `board/`.
     pub board: String,

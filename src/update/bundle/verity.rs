@@ -39,6 +39,7 @@ pub struct VeritySettings {
     /// Of the tree's top block.
     #[serde(rename = "verity-hash", deserialize_with = "hash")]
     pub root_hash: Hash,
+    /// What is hashed together with each block.
     #[serde(rename = "verity-salt", deserialize_with = "hash")]
     pub salt: Hash,
     /// Of the whole tree.
@@ -55,14 +56,24 @@ fn hash<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Hash, D::Error> {
 /// Why a bundle's blocks do not match its signature.
 #[derive(Debug, Error)]
 pub enum VerityError {
+    /// The operating system refused to read the bundle.
     #[error("it cannot be read: {0}")]
     Read(io::Error),
+    /// The sizes of its content, hash tree and signature do not fit together.
     #[error("it is not a bundle of the verity format: {0}")]
     Layout(&'static str),
+    /// A block of the hash tree was changed or damaged.
     #[error("block {block} of its hash tree does not match the signature")]
-    Tree { block: u64 },
+    Tree {
+        /// The block's number, from 0.
+        block: u64,
+    },
+    /// A block of the content was changed or damaged.
     #[error("block {block} of its content does not match the signature")]
-    Content { block: u64 },
+    Content {
+        /// The block's number, from 0.
+        block: u64,
+    },
 }
 
 impl From<io::Error> for VerityError {

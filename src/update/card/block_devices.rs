@@ -16,13 +16,17 @@ const VIRTUAL: &str = "/virtual/";
 /// A block device as the kernel lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlockDevice {
+    /// The kernel's name, such as `sda1`.
     pub name: String,
     /// The disk that it is, or is a partition of.
     pub disk: String,
     /// The disk's number, another one whenever it is put in.
     pub sequence: u64,
+    /// Whether it is a part of a disk.
     pub is_partition: bool,
+    /// Whether it is a disk that has partitions.
     pub is_partitioned: bool,
+    /// Whether it has no hardware of its own, such as a loop device.
     pub is_virtual: bool,
     /// 0 for a reader without a card.
     pub sectors: u64,

@@ -26,9 +26,11 @@ pub struct CardId {
 /// An entry of a card's top folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CardEntry {
+    /// Its name in the folder; need not be UTF-8.
     pub name: OsString,
     /// Neither a folder nor a symbolic link nor anything else.
     pub is_file: bool,
+    /// Its length, in bytes.
     pub size_bytes: u64,
     /// When it was last written, in seconds since 1970, as the card says.
     pub modified_s: i64,

@@ -110,8 +110,11 @@ impl HealthChecks {
 /// What a boot check came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BootOutcome {
-    /// No update was pending. `is_up` is whether the program runs.
-    NoUpdate { is_up: bool },
+    /// No update was pending.
+    NoUpdate {
+        /// Whether the program runs.
+        is_up: bool,
+    },
     /// An update is installed and waits for the restart.
     AwaitingRestart,
     /// The new version is confirmed.

@@ -13,6 +13,7 @@ const FORMAT: u32 = 1;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Confirmed {
     format: u32,
+    /// The status at that time.
     #[serde(rename = "facts")]
     pub status: DeviceStatus,
 }

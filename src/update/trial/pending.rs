@@ -15,7 +15,9 @@ const FORMAT: u32 = 1;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pending {
     format: u32,
+    /// The version that ran before it.
     pub from: String,
+    /// The version that it installs.
     pub to: String,
     /// The slot that takes it.
     pub slot: Slot,
