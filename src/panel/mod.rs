@@ -1,8 +1,10 @@
-//! Where the screen is shown: a trait, and one file for each kind of panel.
+//! Where the screen is shown: what every panel does, one file for each kind of panel, and the
+//! opening of the one that is named.
 
 #[cfg(target_os = "linux")]
 mod backlight;
 mod changed_rows;
+mod contract;
 #[cfg(target_os = "linux")]
 mod drm;
 mod memory;
@@ -20,6 +22,7 @@ mod terminal;
 
 pub use crate::device::leds::{FaultLight, LIGHTS};
 pub use changed_rows::ChangedRows;
+pub use contract::{Panel, PanelError};
 #[cfg(target_os = "linux")]
 pub use drm::DrmPanel;
 pub use memory::MemoryPanel;
@@ -32,119 +35,6 @@ pub use spec::{PANEL_SPECS, PanelSpec, PanelSpecError};
 #[cfg(target_os = "linux")]
 pub use spi::SpiPanel;
 pub use terminal::TerminalPanel;
-
-use crate::image::canvas::Canvas;
-use crate::image::png::WriteError;
-use std::ops::Range;
-use thiserror::Error;
-
-/// Why a panel cannot show a picture.
-#[derive(Debug, Error)]
-pub enum PanelError {
-    /// Standard output goes into a file or a pipe.
-    #[error(
-        "the terminal panel cannot draw, since standard output is no terminal; \
-         run it in a terminal, or write the screen to a file with png:FILE"
-    )]
-    NotATerminal,
-    /// The terminal refused the picture.
-    #[error(
-        "the terminal did not take the picture ({reason}); \
-         write the screen to a file with png:FILE instead"
-    )]
-    Terminal {
-        /// What the operating system reported.
-        reason: String,
-    },
-    /// The picture's file cannot be written.
-    #[error(transparent)]
-    File(#[from] WriteError),
-    /// The panel is not there at the moment; presented to again, it is tried anew.
-    #[error("panel {panel} {reason}; counting goes on, and the screen is shown when it is back")]
-    Away {
-        /// The panel's name.
-        panel: String,
-        /// Why it is not there, as in "is dark: no device".
-        reason: String,
-    },
-    /// The panel cannot be opened.
-    #[error("panel {panel}: {reason}")]
-    Unavailable {
-        /// The panel's name.
-        panel: String,
-        /// What is wrong, and what to do about it.
-        reason: String,
-    },
-    /// No board says how its panel is wired.
-    #[error(
-        "the panel spi needs its wiring, which is in the board's description as [panel.spi]; \
-         name a board that has one"
-    )]
-    NoWiring,
-    /// The panel's light cannot be set.
-    #[error("the brightness of panel {panel} cannot be set: {reason}")]
-    Brightness {
-        /// The panel's name.
-        panel: String,
-        /// Why not, and where possible what to do about it.
-        reason: String,
-    },
-    /// The panel's rotation is none.
-    #[error(transparent)]
-    Rotation(#[from] UnknownRotation),
-}
-
-/// A place that shows pictures of one size.
-pub trait Panel: Send {
-    /// Width and height in pixels of the pictures that the panel wants.
-    fn size(&self) -> (u32, u32);
-
-    /// What kind of hardware shows the picture, as in [`PANEL_SPECS`]; `None` where there is none.
-    fn kind(&self) -> Option<&'static str> {
-        None
-    }
-
-    /// The hardware that shows the picture, for the log; `None` where there is none to name.
-    fn device(&self) -> Option<String> {
-        None
-    }
-
-    /// Levels that its light can be set to, in percent, the brightest first; none where it cannot
-    /// be set.
-    fn brightness_steps(&self) -> &'static [u8] {
-        &[]
-    }
-
-    /// Sets its light, in percent from 0 to 100.
-    ///
-    /// # Errors
-    /// A panel whose light cannot be set.
-    fn set_brightness(&mut self, _percent: u8) -> Result<(), PanelError> {
-        Err(PanelError::Brightness {
-            panel: self
-                .device()
-                .unwrap_or_else(|| "without hardware".to_owned()),
-            reason: "it has no light of its own".to_owned(),
-        })
-    }
-
-    /// Whether the picture may be too coarse to read, so that a caption is wanted.
-    fn wants_caption(&self) -> bool {
-        false
-    }
-
-    /// Text that says the same as the next picture, to be shown below it; given where
-    /// [`Panel::wants_caption`].
-    fn caption(&mut self, _lines: &[String]) {}
-
-    /// Shows a picture of which these rows differ from the one shown before, in runs from the
-    /// top; no run when nothing differs. The first picture differs in every row.
-    ///
-    /// # Errors
-    /// A panel that cannot show the picture. After [`PanelError::Away`] it goes on to be presented
-    /// to, and shows whole pictures again as soon as it can.
-    fn present(&mut self, canvas: &Canvas, changed_rows: &[Range<u32>]) -> Result<(), PanelError>;
-}
 
 impl PanelSpec {
     /// Opens the panel for pictures of a size. How a board's own panel is mounted and wired is in

@@ -6,8 +6,8 @@
 #![allow(unsafe_code, reason = "ioctls and mapped buffers")]
 
 use super::controls::{Control, ControlRange};
+use super::driver::{CameraNode, CaptureDevice, Dequeued, StreamFormat};
 use super::select_format::{Choice, FourCc, OfferedFormat, OfferedSize};
-use super::{CameraNode, CaptureDevice, Dequeued, StreamFormat};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
