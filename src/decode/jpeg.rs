@@ -8,41 +8,24 @@
 
 mod bits;
 mod colour;
+mod header;
 mod huffman;
 mod kernels;
+mod marker;
 mod picture;
 mod scan;
 
-use super::{DecodeError, Fault, MAX_FILE_BYTES};
+use super::error::{DecodeError, Fault, MAX_FILE_BYTES};
 use crate::image::frame::Frame;
+use header::Header;
 use picture::Picture;
-use scan::{CHANNELS, Component, Scan, Tables};
+use scan::{FoundScan, Scan, Tables};
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 
 /// The marker that every JPEG starts with, and the lead byte of the one that follows it.
 pub(super) const START_OF_IMAGE: &[u8] = &[0xFF, 0xD8, 0xFF];
-
-/// The second bytes of markers (ITU-T T.81, table B.1).
-mod marker {
-    pub const TEMPORARY: u8 = 0x01;
-    pub const START_OF_FRAME_BASELINE: u8 = 0xC0;
-    pub const START_OF_FRAME_EXTENDED: u8 = 0xC1;
-    pub const START_OF_FRAME_PROGRESSIVE: u8 = 0xC2;
-    pub const START_OF_FRAME_LAST: u8 = 0xCF;
-    pub const HUFFMAN_TABLE: u8 = 0xC4;
-    pub const JPEG_EXTENSION: u8 = 0xC8;
-    pub const ARITHMETIC_CONDITIONING: u8 = 0xCC;
-    pub const RESTART_FIRST: u8 = 0xD0;
-    pub const RESTART_LAST: u8 = 0xD7;
-    pub const START_OF_IMAGE: u8 = 0xD8;
-    pub const END_OF_IMAGE: u8 = 0xD9;
-    pub const START_OF_SCAN: u8 = 0xDA;
-    pub const QUANTIZATION_TABLE: u8 = 0xDB;
-    pub const RESTART_INTERVAL: u8 = 0xDD;
-    pub const APPLICATION_ADOBE: u8 = 0xEE;
-}
 
 /// Decodes JPEG pictures one after another, a camera's for instance; keeps its tables and buffers,
 /// so that pictures of one size cost no allocation.
@@ -139,115 +122,6 @@ fn decode_elsewhere(bytes: &[u8], header: &Header, frame: &mut Frame) -> Result<
     Ok(())
 }
 
-/// What the frame header says (T.81, B.2.2).
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Header {
-    width_px: u32,
-    height_px: u32,
-    bits: u8,
-    channels: u8,
-    marker: u8,
-    components: [Component; CHANNELS],
-    /// Whether a note of Adobe's names another colour space than YCbCr.
-    has_other_colours: bool,
-}
-
-impl Header {
-    fn parse(marker: u8, segment: &[u8]) -> Result<Self, Fault> {
-        let too_short = || Fault::damaged("its frame header is too short");
-        let (sizes, rest) = segment.split_first_chunk().ok_or_else(too_short)?;
-        let &[
-            bits,
-            height_high,
-            height_low,
-            width_high,
-            width_low,
-            channels,
-        ] = sizes;
-        let entries = rest
-            .get(..3 * usize::from(channels))
-            .ok_or_else(too_short)?;
-        let component = |entry: &[u8]| Component {
-            id: entry[0],
-            horizontal: u32::from(entry[1] >> 4),
-            vertical: u32::from(entry[1] & 15),
-            quantization: entry[2],
-        };
-        let mut components = [Component::default(); CHANNELS];
-        for (found, entry) in components.iter_mut().zip(entries.chunks_exact(3)) {
-            *found = component(entry);
-        }
-        Ok(Self {
-            width_px: u32::from(u16::from_be_bytes([width_high, width_low])),
-            height_px: u32::from(u16::from_be_bytes([height_high, height_low])),
-            bits,
-            channels,
-            marker,
-            components,
-            has_other_colours: false,
-        })
-    }
-
-    /// Whether the codes can be read in one pass, block after block.
-    fn is_sequential(&self) -> bool {
-        self.marker <= marker::START_OF_FRAME_EXTENDED
-    }
-
-    /// The largest factors of any component, across and down.
-    fn largest_sampling(&self) -> (u32, u32) {
-        let largest = |side: fn(&Component) -> u32| self.components.iter().map(side).max();
-        (
-            largest(|component| component.horizontal).unwrap_or(1),
-            largest(|component| component.vertical).unwrap_or(1),
-        )
-    }
-
-    /// Refuses what must not or cannot be decoded.
-    fn check(&self) -> Result<(), Fault> {
-        Frame::check_size(self.width_px, self.height_px)?;
-        if self.marker > marker::START_OF_FRAME_PROGRESSIVE {
-            return Err(Fault::Coding("lossless or arithmetic JPEG coding".into()));
-        }
-        if self.bits != 8 {
-            return Err(Fault::Coding(format!("{} bits a channel", self.bits)));
-        }
-        match self.channels {
-            1 => return Err(Fault::Grey),
-            3 => {}
-            4 => return Err(Fault::Cmyk),
-            other => return Err(Fault::Coding(format!("{other} colour channels"))),
-        }
-        let sampling = |component: &Component| [component.horizontal, component.vertical];
-        let mut factors = self.components.iter().flat_map(sampling);
-        if !factors.all(|factor| (1..=4).contains(&factor)) {
-            return Err(Fault::damaged("an impossible sampling of its channels"));
-        }
-        Ok(())
-    }
-}
-
-/// A scan that the walk has come to.
-struct FoundScan<'a> {
-    bytes: &'a [u8],
-    header: &'a Header,
-    tables: &'a Tables,
-    scan: Scan,
-    /// Where its data start.
-    at: usize,
-}
-
-impl FoundScan<'_> {
-    /// Walks the scan's data without making pixels; returns the place behind them.
-    fn check(&self) -> Result<usize, Fault> {
-        if self.header.is_sequential() {
-            self.scan
-                .check(self.bytes, self.at, self.header, self.tables)
-        } else {
-            end_of_data(self.bytes, self.at)
-        }
-    }
-}
-
 /// Walks from marker to marker to the end of the image and returns the frame header. `read` gets
 /// every scan and returns the place behind its data.
 ///
@@ -263,7 +137,7 @@ fn walk_markers(
     let mut scans = 0_u32;
     let mut at = 2;
     loop {
-        let (marker, after) = next_marker(bytes, at)?;
+        let (marker, after) = marker::next_marker(bytes, at)?;
         at = after;
         match marker {
             marker::END_OF_IMAGE if scans == 0 => return Err(Fault::damaged("it has no picture")),
@@ -277,9 +151,9 @@ fn walk_markers(
             }
             _ => {}
         }
-        let segment = segment_at(bytes, at)?;
+        let segment = marker::segment_at(bytes, at)?;
         at += 2 + segment.len();
-        if is_start_of_frame(marker) {
+        if marker::is_start_of_frame(marker) {
             if header.is_some() {
                 return Err(Fault::damaged("it has two frame headers"));
             }
@@ -322,56 +196,4 @@ fn names_other_colours(segment: &[u8]) -> bool {
 
 fn no_header() -> Fault {
     Fault::damaged("it has no frame header")
-}
-
-fn is_start_of_frame(marker: u8) -> bool {
-    (marker::START_OF_FRAME_BASELINE..=marker::START_OF_FRAME_LAST).contains(&marker)
-        && !matches!(
-            marker,
-            marker::HUFFMAN_TABLE | marker::JPEG_EXTENSION | marker::ARITHMETIC_CONDITIONING
-        )
-}
-
-/// The marker at `at` (fill bytes skipped) and the place behind it.
-fn next_marker(bytes: &[u8], mut at: usize) -> Result<(u8, usize), Fault> {
-    if *bytes.get(at).ok_or(Fault::Truncated)? != 0xFF {
-        return Err(Fault::damaged(format!("no marker at byte {at}")));
-    }
-    while *bytes.get(at).ok_or(Fault::Truncated)? == 0xFF {
-        at += 1;
-    }
-    Ok((bytes[at], at + 1))
-}
-
-/// The content of the segment whose two length bytes are at `at`.
-fn segment_at(bytes: &[u8], at: usize) -> Result<&[u8], Fault> {
-    let length = bytes.get(at..at + 2).ok_or(Fault::Truncated)?;
-    let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
-    if length < 2 {
-        return Err(Fault::damaged(format!("impossible length at byte {at}")));
-    }
-    bytes.get(at + 2..at + length).ok_or(Fault::Truncated)
-}
-
-/// The place behind compressed data that start at `at`: that of the first marker that is not
-/// theirs. Stuffed zeros and restart markers belong to the data; restart markers must count up.
-fn end_of_data(bytes: &[u8], mut at: usize) -> Result<usize, Fault> {
-    let mut restart = marker::RESTART_FIRST;
-    loop {
-        let rest = bytes.get(at..).ok_or(Fault::Truncated)?;
-        let lead = rest.iter().position(|&byte| byte == 0xFF);
-        at += lead.ok_or(Fault::Truncated)?;
-        match *bytes.get(at + 1).ok_or(Fault::Truncated)? {
-            0 => {}
-            found @ marker::RESTART_FIRST..=marker::RESTART_LAST => {
-                if found != restart {
-                    return Err(Fault::damaged("restart markers are out of order"));
-                }
-                restart = marker::RESTART_FIRST | (restart + 1) & 7;
-            }
-            // A marker, or fill bytes before one.
-            _ => return Ok(at),
-        }
-        at += 2;
-    }
 }

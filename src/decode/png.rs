@@ -1,7 +1,7 @@
 //! PNG: the chunks are walked first, to know the size and that the file is complete; then the
 //! decoder runs with limits, and its pixels become 8-bit RGB.
 
-use super::Fault;
+use super::error::Fault;
 use crate::image::frame::{Frame, MAX_PIXELS, MAX_SIDE_PX};
 use image::codecs::png::PngDecoder;
 use image::{DynamicImage, ImageDecoder, ImageError, Limits};

@@ -1,7 +1,7 @@
 //! Reads the bits of entropy-coded data, most significant first, and drops the zero stuffed behind
 //! each 0xFF (ITU-T T.81, F.2.2.5).
 
-use crate::decode::Fault;
+use crate::decode::error::Fault;
 
 /// Bits that are there after [`BitReader::refill`], unless the data end: the longest code (16) and
 /// the longest value (15) together.

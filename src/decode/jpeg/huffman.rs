@@ -1,7 +1,7 @@
 //! Canonical Huffman codes (ITU-T T.81, annex C and F.2.2.3), looked up ten bits at a time.
 
 use super::bits::{BitReader, extend};
-use crate::decode::Fault;
+use crate::decode::error::Fault;
 
 /// Bits of one look-up; longer codes, which are rare, are searched by their length.
 const LOOK_UP_BITS: u32 = 10;

@@ -1,10 +1,10 @@
 //! One sequential scan to pixels, a row of units at a time.
 
 use super::colour::{Chroma, RowWriter};
+use super::header::{CHANNELS, Component, Header};
 use super::kernels::{BLOCK, Kernel, SIDE, STEP};
-use super::scan::{CHANNELS, Component, Scan, Stretches};
-use super::{FoundScan, Header};
-use crate::decode::Fault;
+use super::scan::{FoundScan, Scan, Stretches};
+use crate::decode::error::Fault;
 use crate::image::frame::Frame;
 
 /// Buffers for one row of units.

@@ -5,25 +5,14 @@
 //! the value of one coefficient cannot be noticed by anybody; one that shifts the codes almost
 //! always ends in too many or too few of them.
 
-use super::Header;
 use super::bits::BitReader;
+use super::header::{CHANNELS, Component, Header};
 use super::huffman::{HuffmanTable, STANDARD_AC, STANDARD_DC};
 use super::kernels::BLOCK;
 use super::marker;
-use crate::decode::Fault;
+use crate::decode::error::Fault;
 
-/// Channels of a colour picture.
-pub(super) const CHANNELS: usize = 3;
 const PLACES: usize = 4;
-
-/// How one component is sampled, and which quantization table is its own (T.81, B.2.2).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Component {
-    pub id: u8,
-    pub horizontal: u32,
-    pub vertical: u32,
-    pub quantization: u8,
-}
 
 /// Tables of one kind, by their place. They are kept from one picture to the next, since a camera
 /// sends the same ones again, but only those that the picture defines are used.
@@ -448,5 +437,27 @@ fn impossible_coefficient(is_overrun: bool) -> Fault {
         Fault::Truncated
     } else {
         Fault::damaged("an impossible coefficient")
+    }
+}
+
+/// A scan that the walk has come to.
+pub(super) struct FoundScan<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) header: &'a Header,
+    pub(super) tables: &'a Tables,
+    pub(super) scan: Scan,
+    /// Where its data start.
+    pub(super) at: usize,
+}
+
+impl FoundScan<'_> {
+    /// Walks the scan's data without making pixels; returns the place behind them.
+    pub(super) fn check(&self) -> Result<usize, Fault> {
+        if self.header.is_sequential() {
+            self.scan
+                .check(self.bytes, self.at, self.header, self.tables)
+        } else {
+            marker::end_of_data(self.bytes, self.at)
+        }
     }
 }
