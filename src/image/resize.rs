@@ -290,7 +290,7 @@ fn normalized(heights: &[i64]) -> impl Iterator<Item = i16> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::kernels::HALF;
+    use crate::image::kernels::taps::HALF;
     use crate::random::Random;
     use proptest::prelude::*;
 

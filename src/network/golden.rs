@@ -84,35 +84,41 @@ pub fn golden_input(width_px: u32, height_px: u32, seed: u32) -> Result<NetworkI
     NetworkInput::new(width_px, height_px, data)
 }
 
-pub(super) fn check(network: &Network, folder: &Path) -> Result<GoldenReport, NetworkError> {
-    let path = folder.join(GOLDEN_FILE);
-    let refuse = |reason: String| NetworkError::Golden {
-        path: path.clone(),
-        reason,
-    };
-    let bytes = read_limited(&path, MAX_GOLDEN_BYTES)?;
-    let file: GoldenFile =
-        serde_json::from_slice(&bytes).map_err(|error| refuse(error.to_string()))?;
-    if file.format != GOLDEN_FORMAT {
-        return Err(refuse(format!(
-            "its format is {}, but this program reads format {GOLDEN_FORMAT}",
-            file.format
-        )));
+impl Network {
+    /// Compares the device form's outputs with the folder's golden file.
+    ///
+    /// # Errors
+    /// The file cannot be read or used, or the network cannot run a case.
+    pub fn check_golden(&self, folder: &Path) -> Result<GoldenReport, NetworkError> {
+        let path = folder.join(GOLDEN_FILE);
+        let refuse = |reason: String| NetworkError::Golden {
+            path: path.clone(),
+            reason,
+        };
+        let bytes = read_limited(&path, MAX_GOLDEN_BYTES)?;
+        let file: GoldenFile =
+            serde_json::from_slice(&bytes).map_err(|error| refuse(error.to_string()))?;
+        if file.format != GOLDEN_FORMAT {
+            return Err(refuse(format!(
+                "its format is {}, but this program reads format {GOLDEN_FORMAT}",
+                file.format
+            )));
+        }
+        if file.cases.is_empty() || file.cases.len() > MAX_CASES {
+            let count = file.cases.len();
+            return Err(refuse(format!(
+                "it has {count} cases, but must have 1 to {MAX_CASES}"
+            )));
+        }
+        let mut cases = Vec::new();
+        for case in &file.cases {
+            let input = golden_input(case.width_px, case.height_px, case.seed)
+                .map_err(|error| refuse(format!("case {:?}: {error}", case.name)))?;
+            let output = self.run(&input)?;
+            cases.push(compare(case, output.values()).map_err(refuse)?);
+        }
+        Ok(GoldenReport { cases })
     }
-    if file.cases.is_empty() || file.cases.len() > MAX_CASES {
-        let count = file.cases.len();
-        return Err(refuse(format!(
-            "it has {count} cases, but must have 1 to {MAX_CASES}"
-        )));
-    }
-    let mut cases = Vec::new();
-    for case in &file.cases {
-        let input = golden_input(case.width_px, case.height_px, case.seed)
-            .map_err(|error| refuse(format!("case {:?}: {error}", case.name)))?;
-        let output = network.run(&input)?;
-        cases.push(compare(case, output.values()).map_err(refuse)?);
-    }
-    Ok(GoldenReport { cases })
 }
 
 fn compare(case: &GoldenCase, actual: &[i16]) -> Result<GoldenCaseResult, String> {

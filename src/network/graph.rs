@@ -12,7 +12,7 @@ use tract_onnx::tract_hir::internal::{TractErrorContext, bail};
 use super::kernels::{Kernel, Program, Source, Step};
 use super::manifest::INPUT_ZERO_POINT;
 use super::op;
-use super::{HEAD_CHANNELS, HEAD_STEPS};
+use super::output::{HEAD_CHANNELS, HEAD_STEPS};
 
 /// The graph's only input.
 const INPUT: &str = "frame";

@@ -14,9 +14,9 @@ mod input;
 pub mod kernels;
 mod manifest;
 mod op;
+mod output;
 mod runner;
 
-use crate::cell::CellClass;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -32,6 +32,7 @@ pub use manifest::{
     SIDE_MULTIPLE_PX, STRIDE_PX, TrainingManifest, sha256_hex,
 };
 
+pub use output::{HEAD_CHANNELS, HEAD_STEPS, NetworkOutput};
 pub use runner::Runner;
 
 use graph::Form;
@@ -39,12 +40,6 @@ use kernels::{Kernel, Program};
 
 /// The environment variable that forces a kernel by its name.
 pub const KERNEL_VARIABLE: &str = "HEMOSCOPE_KERNEL";
-/// Output channels: a logit for each class, the centre's offset x and y, and the logarithms of
-/// width and height.
-pub const HEAD_CHANNELS: usize = CellClass::COUNT + 4;
-/// Output steps in one unit.
-pub const HEAD_STEPS: f32 = 256.0;
-
 /// A loaded network. Clones share everything; each thread that runs one has its own [`Runner`].
 #[derive(Debug, Clone)]
 pub struct Network {
@@ -59,65 +54,6 @@ struct Shared {
     model: InferenceModel,
     /// The device form's convolutions, in the order of tract's plan.
     program: Option<Arc<Program>>,
-}
-
-/// What the network says about each cell of its grid.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NetworkOutput {
-    rows: usize,
-    columns: usize,
-    values: Vec<i16>,
-}
-
-impl NetworkOutput {
-    /// An output of no places.
-    fn empty() -> Self {
-        Self {
-            rows: 0,
-            columns: 0,
-            values: Vec::new(),
-        }
-    }
-
-    /// Rows of the grid: the input's height over [`STRIDE_PX`].
-    pub fn rows(&self) -> usize {
-        self.rows
-    }
-
-    /// Columns of the grid: the input's width over [`STRIDE_PX`].
-    pub fn columns(&self) -> usize {
-        self.columns
-    }
-
-    /// Input pixels from one place of the grid to the next.
-    pub fn stride_px(&self) -> u32 {
-        STRIDE_PX
-    }
-
-    /// One value in 1/256: channels 0 to 2 are the logits of red cell, white cell and platelet; 3
-    /// and 4 the centre's offset x and y in grid cells; 5 and 6 the natural logarithms of width
-    /// and height over the stride.
-    ///
-    /// The place must lie inside the grid, and the channel below [`HEAD_CHANNELS`].
-    pub fn value(&self, row: usize, column: usize, channel: usize) -> i16 {
-        debug_assert!(row < self.rows && column < self.columns && channel < HEAD_CHANNELS);
-        self.values[(row * self.columns + column) * HEAD_CHANNELS + channel]
-    }
-
-    /// All values: rows from the top, columns, channels.
-    pub fn values(&self) -> &[i16] {
-        &self.values
-    }
-
-    /// Makes an output from its values: `rows * columns * HEAD_CHANNELS` of them, else `None`.
-    pub fn from_values(rows: usize, columns: usize, values: Vec<i16>) -> Option<Self> {
-        let expected = rows.checked_mul(columns)?.checked_mul(HEAD_CHANNELS)?;
-        (values.len() == expected).then_some(Self {
-            rows,
-            columns,
-            values,
-        })
-    }
 }
 
 impl Network {
@@ -142,6 +78,7 @@ impl Network {
         if !kernel.is_available() {
             return Err(NetworkError::Kernel(kernels::KernelError::Unavailable {
                 kernel,
+                fastest: Kernel::detect(),
             }));
         }
         Self::load_form(folder, Form::Device, kernel)
@@ -199,29 +136,6 @@ impl Network {
             Form::Device => Some(self.shared.kernel),
             Form::Plain => None,
         }
-    }
-
-    /// What runs the network, on one thread until it is told otherwise.
-    pub fn runner(&self) -> Runner {
-        Runner::new(self.clone())
-    }
-
-    /// Runs the network on one prepared frame. Takes memory each time: a [`Runner`] keeps it.
-    ///
-    /// # Errors
-    /// The network cannot run the size, or a real output is no finite number.
-    pub fn run(&self, input: &NetworkInput) -> Result<NetworkOutput, NetworkError> {
-        let mut runner = self.runner();
-        runner.run(input.width_px(), input.height_px(), input.rgbx())?;
-        Ok(runner.into_output())
-    }
-
-    /// Compares the device form's outputs with the folder's golden file.
-    ///
-    /// # Errors
-    /// The file cannot be read or used, or the network cannot run a case.
-    pub fn check_golden(&self, folder: &Path) -> Result<GoldenReport, NetworkError> {
-        golden::check(self, folder)
     }
 }
 

@@ -33,8 +33,25 @@ pub struct Runner {
     output: NetworkOutput,
 }
 
+impl Network {
+    /// What runs the network, on one thread until it is told otherwise.
+    pub fn runner(&self) -> Runner {
+        Runner::new(self.clone())
+    }
+
+    /// Runs the network on one prepared frame. Takes memory each time: a [`Runner`] keeps it.
+    ///
+    /// # Errors
+    /// The network cannot run the size, or a real output is no finite number.
+    pub fn run(&self, input: &NetworkInput) -> Result<NetworkOutput, NetworkError> {
+        let mut runner = self.runner();
+        runner.run(input.width_px(), input.height_px(), input.rgbx())?;
+        Ok(runner.into_output())
+    }
+}
+
 impl Runner {
-    pub(super) fn new(network: Network) -> Self {
+    fn new(network: Network) -> Self {
         Self {
             network,
             threads: 1,
@@ -155,10 +172,9 @@ impl Runner {
             self.streams.push_front(stream);
         }
         let values = self.streams[0].run(rgbx)?;
-        self.output.rows = size.height / STRIDE_PX as usize;
-        self.output.columns = size.width / STRIDE_PX as usize;
-        self.output.values.clear();
-        self.output.values.extend_from_slice(values);
+        let stride = STRIDE_PX as usize;
+        self.output
+            .replace(size.height / stride, size.width / stride, values);
         Ok(())
     }
 

@@ -4,7 +4,8 @@
 
 use std::arch::x86_64::*;
 
-use super::{AccumulatedPixel, CHANNELS, ColumnTaps, HALF, MOST_PADDED_TAPS, WEIGHT_BITS, scalar};
+use super::scalar;
+use super::taps::{AccumulatedPixel, CHANNELS, ColumnTaps, HALF, MOST_PADDED_TAPS, WEIGHT_BITS};
 
 /// Bytes of a row filtered at a time.
 const STEP: usize = 32;

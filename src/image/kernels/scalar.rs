@@ -1,6 +1,8 @@
 //! Plain Rust, written so that compilers find vector instructions in it.
 
-use super::{AccumulatedPixel, CHANNELS, ColumnTaps, HALF, HALVING, MOST_PADDED_TAPS, WEIGHT_BITS};
+use super::taps::{
+    AccumulatedPixel, CHANNELS, ColumnTaps, HALF, HALVING, MOST_PADDED_TAPS, WEIGHT_BITS,
+};
 
 /// See [`super::Kernel::filter_vertical`].
 pub fn filter_vertical(rows: &[u8], weights: &[i16], sums: &mut [i32], filtered: &mut [u8]) {

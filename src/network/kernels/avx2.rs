@@ -8,8 +8,8 @@
 use std::arch::is_x86_feature_detected;
 use std::arch::x86_64::*;
 
-use super::Output;
 use super::chunks::Runs;
+use super::output::Output;
 use super::packing::{DOT, Place, pack_thin_group};
 use super::parameters::{MAX_ACTIVATION, Parameters};
 use super::rows::Weights;

@@ -4,7 +4,7 @@
 
 use std::arch::x86_64::*;
 
-use super::Output;
+use super::output::Output;
 use super::tiles::{CHANNEL_BLOCK, ChannelGroup, Requantization, Tiles};
 
 /// Sums of one tile: blocks of sixteen channels of each pixel.

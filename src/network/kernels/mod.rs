@@ -25,12 +25,15 @@ mod avx512_vnni;
 mod avx512_write;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod chunks;
+mod error;
+mod kernel;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 #[cfg(target_arch = "aarch64")]
 mod neon_dotprod;
 #[cfg(target_arch = "aarch64")]
 mod neon_write;
+mod output;
 mod packing;
 mod parameters;
 mod peak;
@@ -39,137 +42,22 @@ mod scalar;
 mod stream;
 mod tiles;
 
-use std::fmt;
 use std::ops::Range;
 
 use rows::{RowLayout, RowRing, Rows, RowsMut};
 
 pub use stream::{MAX_THREADS, Program, Source, Step, Stream};
 
+pub use error::KernelError;
+pub use kernel::Kernel;
+pub use output::Output;
 pub use parameters::{
     MAX_ACTIVATION, MAX_CHANNELS, MAX_KERNEL_SIDE, MAX_REAL, MAX_SCALE, MAX_SIDE, MAX_WEIGHT,
     OutputKind, Parameters, Quantization, Residual, Size,
 };
 pub use peak::peak_macs_per_second;
 
-/// Why a kernel or a convolution was refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KernelError {
-    /// No kernel has this name.
-    UnknownKernel {
-        /// The unknown name.
-        name: String,
-    },
-    /// The processor lacks the instructions of this kernel.
-    Unavailable {
-        /// The kernel that cannot run here.
-        kernel: Kernel,
-    },
-    /// A parameter of a convolution is outside what the arithmetic allows.
-    Parameter {
-        /// The parameter, in words.
-        name: &'static str,
-        /// The refused value.
-        found: String,
-        /// The values that are allowed.
-        allowed: String,
-    },
-    /// A buffer does not hold what the sizes ask for.
-    Buffer {
-        /// The buffer, in words.
-        name: &'static str,
-        /// Values in the buffer.
-        found: usize,
-        /// Values that it must hold.
-        expected: usize,
-    },
-    /// A thread of a stream could not be started, or has failed.
-    Thread,
-}
-
-impl fmt::Display for KernelError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::UnknownKernel { name } => {
-                let names = Kernel::ALL.map(Kernel::name).join(", ");
-                write!(
-                    formatter,
-                    "there is no kernel named {name:?}; choose one of {names}"
-                )
-            }
-            Self::Unavailable { kernel } => write!(
-                formatter,
-                "the kernel {kernel} needs instructions that this processor lacks; \
-                 here {} is the fastest that runs",
-                Kernel::detect()
-            ),
-            Self::Parameter {
-                name,
-                found,
-                allowed,
-            } => write!(formatter, "{name} is {found}, but must be {allowed}"),
-            Self::Buffer {
-                name,
-                found,
-                expected,
-            } => write!(
-                formatter,
-                "the {name} holds {found} values where {expected} belong"
-            ),
-            Self::Thread => formatter.write_str(
-                "a thread of the network could not be started or has failed; \
-                 start the program again, and report it if it happens again",
-            ),
-        }
-    }
-}
-
-impl std::error::Error for KernelError {}
-
-/// A way to compute the convolution. All give the same bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kernel {
-    /// Plain Rust, on every processor: the reference.
-    Scalar,
-    /// 64-bit ARM: Advanced SIMD as on the Cortex-A53 and A72.
-    Neon,
-    /// 64-bit ARM with dot product instructions, as on the Cortex-A76.
-    NeonDotprod,
-    /// x86-64 with AVX2.
-    Avx2,
-    /// x86-64 with AVX2 and its neural network instructions (VNNI), but without AVX-512.
-    AvxVnni,
-    /// x86-64 with AVX-512 and its neural network instructions.
-    Avx512Vnni,
-    /// x86-64 with AVX-512, its neural network instructions, and tiles of bytes (AMX).
-    Amx,
-}
-
 impl Kernel {
-    /// Every kernel, the preferred one last.
-    pub const ALL: [Kernel; 7] = [
-        Kernel::Scalar,
-        Kernel::Neon,
-        Kernel::NeonDotprod,
-        Kernel::Avx2,
-        Kernel::AvxVnni,
-        Kernel::Avx512Vnni,
-        Kernel::Amx,
-    ];
-
-    /// The name by which a user picks this kernel.
-    pub fn name(self) -> &'static str {
-        match self {
-            Kernel::Scalar => "scalar",
-            Kernel::Neon => "neon",
-            Kernel::NeonDotprod => "neon-dotprod",
-            Kernel::Avx2 => "avx2",
-            Kernel::AvxVnni => "avx-vnni",
-            Kernel::Avx512Vnni => "avx512-vnni",
-            Kernel::Amx => "amx",
-        }
-    }
-
     /// Whether the running processor has the instructions.
     pub fn is_available(self) -> bool {
         match self {
@@ -218,38 +106,10 @@ impl Kernel {
         if kernel.is_available() {
             Ok(kernel)
         } else {
-            Err(KernelError::Unavailable { kernel })
-        }
-    }
-}
-
-impl fmt::Display for Kernel {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(self.name())
-    }
-}
-
-/// Where a convolution writes: one value for each output pixel and channel, NHWC.
-#[derive(Debug)]
-pub enum Output<'a> {
-    /// Activations (0..=127) or a branch that is only added (0..=255).
-    U8(&'a mut [u8]),
-    /// The network's last layer.
-    I16(&'a mut [i16]),
-}
-
-impl Output<'_> {
-    fn len(&self) -> usize {
-        match self {
-            Output::U8(values) => values.len(),
-            Output::I16(values) => values.len(),
-        }
-    }
-
-    fn kind(&self) -> OutputKind {
-        match self {
-            Output::U8(_) => OutputKind::U8,
-            Output::I16(_) => OutputKind::I16,
+            Err(KernelError::Unavailable {
+                kernel,
+                fastest: Self::detect(),
+            })
         }
     }
 }
@@ -326,7 +186,10 @@ impl Convolution {
     pub fn new(kernel: Kernel, parameters: Parameters) -> Result<Self, KernelError> {
         parameters.check()?;
         if !kernel.is_available() {
-            return Err(KernelError::Unavailable { kernel });
+            return Err(KernelError::Unavailable {
+                kernel,
+                fastest: Kernel::detect(),
+            });
         }
         let packed = Packed::new(kernel, &parameters);
         Ok(Self { parameters, packed })

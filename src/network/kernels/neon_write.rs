@@ -4,7 +4,7 @@
 
 use std::arch::aarch64::*;
 
-use super::Output;
+use super::output::Output;
 use super::tiles::{CHANNEL_BLOCK, ChannelGroup, Requantization};
 
 /// Sums of one register.

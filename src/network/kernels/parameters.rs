@@ -1,6 +1,6 @@
 //! What a quantized convolution is, and the ranges within which its arithmetic is exact.
 
-use super::KernelError;
+use super::error::KernelError;
 
 /// The largest activation that may be convolved: seven bits.
 pub const MAX_ACTIVATION: i32 = 127;

@@ -8,7 +8,8 @@ use std::cell::UnsafeCell;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-use super::{Output, OutputKind};
+use super::output::Output;
+use super::parameters::OutputKind;
 
 /// Bytes after a row's last padding pixel that may be read: a kernel reads whole registers.
 pub(super) const SLACK_BYTES: usize = 64;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::Output;
+use super::output::Output;
 use super::parameters::{MAX_KERNEL_SIDE, Parameters};
 use super::rows::{Rows, RowsMut};
 use super::tiles::window_rows;

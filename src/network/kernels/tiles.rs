@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::Output;
+use super::output::Output;
 use super::parameters::{MAX_KERNEL_SIDE, Parameters};
 use super::rows::{RowLayout, Rows, RowsMut, SLACK_BYTES};
 

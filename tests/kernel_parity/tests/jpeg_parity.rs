@@ -6,7 +6,8 @@
 
 use std::process::ExitCode;
 
-use kernel_parity::jpeg_kernels::{BLOCK, Kernel, PIXEL_BYTES, SIDE, STEP};
+use kernel_parity::jpeg_kernels::block::PIXEL_BYTES;
+use kernel_parity::jpeg_kernels::{BLOCK, Kernel, SIDE, STEP};
 use kernel_parity::random::Random;
 use kernel_parity::setting;
 

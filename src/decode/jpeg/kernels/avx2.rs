@@ -4,8 +4,8 @@
 
 use std::arch::x86_64::*;
 
+use super::block::{BLOCK, PIXEL_BYTES, Part, SIDE, STEP, sixteen};
 use super::scalar::idct::{COLUMN_SHIFT, EVEN, HALF_SIDE, ODD, ROW_BIAS, ROW_SHIFT};
-use super::{BLOCK, PIXEL_BYTES, Part, SIDE, STEP, sixteen};
 
 /// See [`super::Kernel::transform`].
 #[target_feature(enable = "avx2")]

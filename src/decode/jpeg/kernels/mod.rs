@@ -11,20 +11,15 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+pub mod block;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod scalar;
 
+pub use block::{BLOCK, Part, SIDE, STEP};
+
 #[cfg(test)]
 pub use scalar::colour::tests::open_pixel;
-
-/// Samples along one side of a block.
-pub const SIDE: usize = 8;
-pub const BLOCK: usize = SIDE * SIDE;
-/// Pixels in one step of a row: samples of luma come in multiples of it.
-pub const STEP: usize = 16;
-/// Red, green and blue.
-pub const PIXEL_BYTES: usize = 3;
 
 /// A way to compute that runs on this processor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,18 +33,6 @@ enum Instructions {
     Avx2,
     #[cfg(target_arch = "aarch64")]
     Neon,
-}
-
-/// Which part of a block's coefficients may not be zero; rows rise in vertical frequency.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
-    /// The first four rows of the first four columns.
-    Corner,
-    /// The first four rows.
-    Rows,
-    /// The first four columns.
-    Columns,
-    Whole,
 }
 
 impl Default for Kernel {
@@ -129,21 +112,6 @@ impl Kernel {
             Instructions::Neon => unsafe {
                 neon::write_row(luma, chroma, is_halved_across, out);
             },
-        }
-    }
-}
-
-/// Sixteen samples from one place on; zeros behind their end.
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-#[inline(always)]
-fn sixteen(samples: &[u8], at: usize) -> [u8; 16] {
-    let samples = samples.get(at..).unwrap_or_default();
-    match samples.first_chunk() {
-        Some(chunk) => *chunk,
-        None => {
-            let mut chunk = [0; 16];
-            chunk[..samples.len()].copy_from_slice(samples);
-            chunk
         }
     }
 }

@@ -4,8 +4,8 @@
 
 use std::arch::aarch64::*;
 
+use super::block::{BLOCK, PIXEL_BYTES, Part, SIDE, STEP, sixteen};
 use super::scalar::idct::{COLUMN_SHIFT, EVEN, HALF_SIDE, ODD, ROW_BIAS, ROW_SHIFT};
-use super::{BLOCK, PIXEL_BYTES, Part, SIDE, STEP, sixteen};
 
 /// Eight rows of eight values.
 type Rows = [int16x8_t; SIDE];

@@ -1,3 +1,4 @@
+use super::block::PIXEL_BYTES;
 use super::*;
 use proptest::prelude::*;
 

@@ -3,7 +3,7 @@
 //! Every step works on a few pixels in lanes of 16 bits, pixels at even and at odd places apart, so
 //! that chroma needs no interleaving and compilers find vector instructions on every processor.
 
-use super::super::{PIXEL_BYTES, STEP};
+use super::super::block::{PIXEL_BYTES, STEP};
 
 const LANES: usize = STEP / 2;
 const PAIR_BYTES: usize = 2 * PIXEL_BYTES;

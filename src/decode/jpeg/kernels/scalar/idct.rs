@@ -6,7 +6,7 @@
 //! order of the sums does not matter. Those are the numbers of zune-jpeg's scalar code and of
 //! stb_image too, which the network was trained on.
 
-use super::super::{BLOCK, Part, SIDE};
+use super::super::block::{BLOCK, Part, SIDE};
 
 pub const HALF_SIDE: usize = SIDE / 2;
 
