@@ -1,6 +1,5 @@
 //! The settings file that explains itself.
 
-use super::Config;
 use super::keys::TABLES;
 use super::schema::{Key, Table};
 use crate::RESEARCH_USE_NOTICE;
@@ -8,12 +7,10 @@ use crate::RESEARCH_USE_NOTICE;
 const HEADER: &str =
     "# Settings of hemoscope. Every key may be left out; it then has the value shown here.";
 
-/// Every key at its default, with its unit, what it allows and what it means.
-pub(super) fn documented_toml() -> String {
-    let defaults = toml::Table::try_from(Config::default()).unwrap_or_default();
-    let tables = TABLES
-        .iter()
-        .map(|table| documented_table(table, &defaults));
+/// Every key at its default, with its unit, what it allows and what it means. `defaults` holds a
+/// table of values for each table of keys.
+pub(super) fn documented_toml(defaults: &toml::Table) -> String {
+    let tables = TABLES.iter().map(|table| documented_table(table, defaults));
     std::iter::once(format!("{HEADER}\n# {RESEARCH_USE_NOTICE}\n"))
         .chain(tables)
         .collect()

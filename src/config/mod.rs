@@ -288,7 +288,8 @@ impl Config {
     /// A settings file with every key at its default, its unit, range and explanation as
     /// comments.
     pub fn documented_toml() -> String {
-        document::documented_toml()
+        let defaults = toml::Table::try_from(Self::default()).unwrap_or_default();
+        document::documented_toml(&defaults)
     }
 
     fn check_brightness(&self, name: &str) -> Result<(), ConfigError> {

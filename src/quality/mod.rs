@@ -5,69 +5,17 @@
 //! looks unusual goes on to the network. Cells darken green most under every usual stain, so green
 //! separates cells from glass.
 
+mod measures;
 mod reduced;
+mod settings;
+
+pub use settings::QualitySettings;
 
 use crate::image::frame::Frame;
 use crate::image::histogram::{BACKGROUND_PERMILLE, Histogram};
+use measures::ClassMeans;
 use reduced::ReducedView;
 use std::fmt;
-
-/// Where the lines are drawn. The defaults leave every one of 1,273 photographed fields of four
-/// microscopes usable, and reject them once blurred by an eighth of a red cell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct QualitySettings {
-    /// A background below this level is a black frame (0..=255).
-    pub black_level: u8,
-    /// A background below this level is called dark.
-    pub dark_level: u8,
-    /// A background above this level is called bright.
-    pub bright_level: u8,
-    /// A frame whose darkest twentieth is above this level is white.
-    pub white_level: u8,
-    /// More fully white pixels than this, in thousandths, are called bright.
-    pub max_clipped_permille: u16,
-    /// The weakest edges that can be cells, as the step in levels that would cause them once
-    /// blurred by an eighth of a red cell.
-    pub min_edge_levels: u16,
-    /// The lowest [`Quality::focus_score`] that is usable.
-    pub min_focus_score: u8,
-    /// A pixel is covered if its green is at least this much below the background, in thousandths
-    /// of the background.
-    pub cover_depth_permille: u16,
-    /// Less covered area than this, in thousandths, is called sparse.
-    pub sparse_permille: u16,
-    /// More covered area than this, in thousandths, is called crowded.
-    pub crowded_permille: u16,
-    /// Stained cells keep at least this much more red or blue light than green, in thousandths of
-    /// the background's.
-    pub min_stain_permille: u16,
-    /// Changes between dark and bright neighbours, in thousandths of the dark pixels: cells are
-    /// compact, noise and print are not.
-    pub max_texture_permille: u16,
-    /// The strongest colour that light through glass can have: (largest - smallest channel) /
-    /// largest, in thousandths.
-    pub max_background_tint_permille: u16,
-}
-
-impl Default for QualitySettings {
-    fn default() -> Self {
-        Self {
-            black_level: 40,
-            dark_level: 110,
-            bright_level: 248,
-            white_level: 245,
-            max_clipped_permille: 300,
-            min_edge_levels: 14,
-            min_focus_score: 18,
-            cover_depth_permille: 90,
-            sparse_permille: 60,
-            crowded_permille: 750,
-            min_stain_permille: 30,
-            max_texture_permille: 700,
-            max_background_tint_permille: 600,
-        }
-    }
-}
 
 /// The light of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -351,8 +299,6 @@ fn otsu_level(histogram: &Histogram) -> u8 {
     best.1
 }
 
-/// Fixed-point steps of one level, so that smoothed planes keep their slopes.
-const LEVEL: u16 = 16;
 /// Dark and bright must differ by this many levels before their texture or colour says anything.
 const MIN_CLASS_DISTANCE: u32 = 14;
 
@@ -385,64 +331,6 @@ fn colour_fault(
     let tinted = tint_permille > u32::from(settings.max_background_tint_permille);
     let unstained = stain_permille < i32::from(settings.min_stain_permille);
     (tinted || unstained).then_some(RejectReason::NotASmear)
-}
-
-/// The mean colours of the dark and the bright part.
-struct ClassMeans {
-    dark_millilevels: [u32; 3],
-    bright_millilevels: [u32; 3],
-}
-
-impl ClassMeans {
-    /// Difference in green, in levels.
-    fn distance(&self) -> u32 {
-        self.bright_millilevels[1].saturating_sub(self.dark_millilevels[1]) / 1000
-    }
-
-    /// How much of the light passes the dark part, by channel, in thousandths.
-    fn passed_permille(&self) -> [i32; 3] {
-        std::array::from_fn(|channel| {
-            let bright = u64::from(self.bright_millilevels[channel].max(1));
-            (u64::from(self.dark_millilevels[channel]) * 1000 / bright).min(10_000) as i32
-        })
-    }
-}
-
-/// Slopes of a frame in 1/16 levels over two pixels.
-#[derive(Debug, Clone, Copy)]
-struct Edges {
-    fine: u32,
-    blurred: u32,
-    blur_width: u32,
-}
-
-impl Edges {
-    /// The step in levels that would leave the blurred slope: a step blurred by a box has the
-    /// slope step / width.
-    fn step_levels(&self) -> u32 {
-        let slope_per_pixel = self.blurred / 2;
-        slope_per_pixel * self.blur_width / u32::from(LEVEL)
-    }
-
-    fn are_too_weak(&self, settings: &QualitySettings) -> bool {
-        self.step_levels() < u32::from(settings.min_edge_levels)
-    }
-
-    /// Slopes that uneven light on bare glass can have; without stain they are no cells.
-    fn are_faint(&self, settings: &QualitySettings) -> bool {
-        self.step_levels() < 2 * u32::from(settings.min_edge_levels)
-    }
-
-    /// Blurring an edge of width s by b leaves its slope at s / sqrt(s² + b²): sharp edges lose
-    /// nearly all of it, blurred ones little. 100 stands for a loss to a fifth.
-    fn focus_score(&self) -> u8 {
-        let ratio_permille = self.fine * 1000 / self.blurred.max(1);
-        (ratio_permille.saturating_sub(1000) / 40).min(100) as u8
-    }
-
-    fn are_blurred(&self, settings: &QualitySettings) -> bool {
-        self.focus_score() < settings.min_focus_score
-    }
 }
 
 #[cfg(test)]

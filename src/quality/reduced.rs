@@ -3,7 +3,7 @@
 //! The loops run over whole rows or planes in narrow integers, where compilers find vector
 //! instructions; orders of values are found by counting, not by sorting.
 
-use super::{ClassMeans, Edges, LEVEL};
+use super::measures::{ClassMeans, Edges, LEVEL};
 use crate::image::frame::Frame;
 use crate::image::histogram::Histogram;
 

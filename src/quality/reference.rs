@@ -1,5 +1,6 @@
 //! The assessment in plain form, one value after the other: what the fast one must equal.
 
+use super::measures::{Edges, LEVEL};
 use super::*;
 
 pub(super) fn assess(

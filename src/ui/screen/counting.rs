@@ -1,6 +1,6 @@
 //! The counting screen: preview and states at the left, numbers at the right, what to do below.
 
-use super::{BarState, research_line, score_bar, top_bar};
+use super::parts::{BarState, research_line, score_bar, top_bar};
 use crate::cell::CellClass;
 use crate::count::{Figure, Interval, TooFewCells};
 use crate::image::preview::fitted_size_px;

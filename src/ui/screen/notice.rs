@@ -1,6 +1,6 @@
 //! Screens with one message: starting, no camera, an error.
 
-use super::{BarState, research_line, top_bar};
+use super::parts::{BarState, research_line, top_bar};
 use crate::cell::CellClass;
 use crate::language::{Language, TextId};
 use crate::panel::ScreenSize;

@@ -1,7 +1,7 @@
 //! Pages about a firmware update: what is happening, what is asked, and which button says what.
 
 use super::notice::{ACTION, BODY, LABEL, TITLE, paragraph};
-use super::{BarState, research_line, score_bar, top_bar};
+use super::parts::{BarState, research_line, score_bar, top_bar};
 use crate::language::{Language, TextId};
 use crate::panel::ScreenSize;
 use crate::session::update_page::UpdatePage;

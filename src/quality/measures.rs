@@ -1,0 +1,64 @@
+//! What is measured on a reduced frame, and what its limits say to it.
+
+use super::settings::QualitySettings;
+
+/// Fixed-point steps of one level, so that smoothed planes keep their slopes.
+pub(super) const LEVEL: u16 = 16;
+
+/// The mean colours of the dark and the bright part.
+pub(super) struct ClassMeans {
+    pub(super) dark_millilevels: [u32; 3],
+    pub(super) bright_millilevels: [u32; 3],
+}
+
+impl ClassMeans {
+    /// Difference in green, in levels.
+    pub(super) fn distance(&self) -> u32 {
+        self.bright_millilevels[1].saturating_sub(self.dark_millilevels[1]) / 1000
+    }
+
+    /// How much of the light passes the dark part, by channel, in thousandths.
+    pub(super) fn passed_permille(&self) -> [i32; 3] {
+        std::array::from_fn(|channel| {
+            let bright = u64::from(self.bright_millilevels[channel].max(1));
+            (u64::from(self.dark_millilevels[channel]) * 1000 / bright).min(10_000) as i32
+        })
+    }
+}
+
+/// Slopes of a frame in 1/16 levels over two pixels.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Edges {
+    pub(super) fine: u32,
+    pub(super) blurred: u32,
+    pub(super) blur_width: u32,
+}
+
+impl Edges {
+    /// The step in levels that would leave the blurred slope: a step blurred by a box has the
+    /// slope step / width.
+    pub(super) fn step_levels(&self) -> u32 {
+        let slope_per_pixel = self.blurred / 2;
+        slope_per_pixel * self.blur_width / u32::from(LEVEL)
+    }
+
+    pub(super) fn are_too_weak(&self, settings: &QualitySettings) -> bool {
+        self.step_levels() < u32::from(settings.min_edge_levels)
+    }
+
+    /// Slopes that uneven light on bare glass can have; without stain they are no cells.
+    pub(super) fn are_faint(&self, settings: &QualitySettings) -> bool {
+        self.step_levels() < 2 * u32::from(settings.min_edge_levels)
+    }
+
+    /// Blurring an edge of width s by b leaves its slope at s / sqrt(s² + b²): sharp edges lose
+    /// nearly all of it, blurred ones little. 100 stands for a loss to a fifth.
+    pub(super) fn focus_score(&self) -> u8 {
+        let ratio_permille = self.fine * 1000 / self.blurred.max(1);
+        (ratio_permille.saturating_sub(1000) / 40).min(100) as u8
+    }
+
+    pub(super) fn are_blurred(&self, settings: &QualitySettings) -> bool {
+        self.focus_score() < settings.min_focus_score
+    }
+}
