@@ -2,6 +2,7 @@
 
 use super::error::{ConfigError, MAX_FILE_BYTES};
 use super::schema::{Allowed, Key, MAX_LISTED_CHARS, Schema, Table};
+use std::ops::RangeInclusive;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
@@ -138,7 +139,7 @@ impl Source<'_> {
         match allows(known.allowed, value.get_ref()) {
             Verdict::Allowed => Ok(()),
             Verdict::WrongType => Err(self.wrong_type(table, known, key, value)),
-            Verdict::PermissionDenied(value) => Err(ConfigError::PermissionDenied {
+            Verdict::NotAllowed(value) => Err(ConfigError::NotAllowed {
                 name: self.name.to_owned(),
                 key: known.name,
                 place: place_of(table.name),
@@ -207,7 +208,7 @@ enum Verdict {
     Allowed,
     WrongType,
     /// The value as it stands in the file.
-    PermissionDenied(String),
+    NotAllowed(String),
 }
 
 impl Verdict {
@@ -215,7 +216,7 @@ impl Verdict {
         if allowed {
             Verdict::Allowed
         } else {
-            Verdict::PermissionDenied(value())
+            Verdict::NotAllowed(value())
         }
     }
 }
@@ -267,30 +268,33 @@ fn allows(allowed: Allowed, value: &DeValue<'_>) -> Verdict {
                 max_items,
             },
             DeValue::Array(items),
-        ) => {
-            let texts: Option<Vec<&str>> = items
-                .iter()
-                .map(|item| match item.get_ref() {
-                    DeValue::String(text) => Some(text.as_ref()),
-                    _ => None,
-                })
-                .collect();
-            let fits = |text: &&str| {
-                (1..=MAX_LISTED_CHARS).contains(&text.chars().count())
-                    && !text.chars().any(char::is_control)
-            };
-            match texts {
-                Some(texts) => {
-                    let is_once = |(at, text): (usize, &&str)| !texts[..at].contains(text);
-                    let allowed = (min_items..=max_items).contains(&texts.len())
-                        && texts.iter().all(fits)
-                        && texts.iter().enumerate().all(is_once);
-                    Verdict::of(allowed, || format!("{texts:?}"))
-                }
-                None => Verdict::WrongType,
-            }
-        }
+        ) => allows_list(min_items..=max_items, items),
         _ => Verdict::WrongType,
+    }
+}
+
+/// Texts of a list, each once and of a length that fits; `counts` says how many there may be.
+fn allows_list(counts: RangeInclusive<usize>, items: &[Spanned<DeValue<'_>>]) -> Verdict {
+    let texts: Option<Vec<&str>> = items
+        .iter()
+        .map(|item| match item.get_ref() {
+            DeValue::String(text) => Some(text.as_ref()),
+            _ => None,
+        })
+        .collect();
+    let fits = |text: &&str| {
+        (1..=MAX_LISTED_CHARS).contains(&text.chars().count())
+            && !text.chars().any(char::is_control)
+    };
+    match texts {
+        Some(texts) => {
+            let is_once = |(at, text): (usize, &&str)| !texts[..at].contains(text);
+            let allowed = counts.contains(&texts.len())
+                && texts.iter().all(fits)
+                && texts.iter().enumerate().all(is_once);
+            Verdict::of(allowed, || format!("{texts:?}"))
+        }
+        None => Verdict::WrongType,
     }
 }
 

@@ -79,7 +79,7 @@ pub enum ConfigError {
     },
     /// A value that the key does not allow.
     #[error("{name}: `{key}` {place}, line {line}, cannot be {value}; give {expected}")]
-    PermissionDenied {
+    NotAllowed {
         name: String,
         key: &'static str,
         place: String,

@@ -348,6 +348,7 @@ impl<'a> BlockCoder<'a> {
     /// a picture leaves 16 bits. `prediction` is the first one of the component's block before.
     ///
     /// Returns the union of the bits of the places of all coefficients that are not zero.
+    // Longer than 70 lines: the innermost loop of decoding, whose state stays in registers.
     #[inline(always)]
     pub(super) fn read(
         &self,
