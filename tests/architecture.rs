@@ -131,7 +131,8 @@ fn expand(tree: &str) -> Vec<String> {
         .collect()
 }
 
-/// Every path that begins with `crate`, `super` or `self`, in `use` lines and elsewhere.
+/// Every path in `use` lines and elsewhere. What a file only gives on from files behind it, with
+/// `pub use`, is none of its own.
 fn paths(code: &str) -> Vec<String> {
     let mut paths = Vec::new();
     let mut elsewhere = String::new();
@@ -146,18 +147,22 @@ fn paths(code: &str) -> Vec<String> {
                 let tree = line[start + 4..].trim_end_matches(';');
                 paths.extend(expand(tree));
             }
-            None => elsewhere.push_str(line),
+            None => elsewhere.push_str(match line.split_once("pub use ") {
+                Some((before, tree)) if !starts_at_a_known_place(tree) => before,
+                _ => line,
+            }),
         }
     }
     let is_of_path = |letter: char| letter.is_alphanumeric() || letter == '_' || letter == ':';
     let words = elsewhere.split(|letter| !is_of_path(letter));
     paths.extend(words.map(str::to_owned));
-    paths.retain(|path| {
-        ["crate::", "super::", "self::"]
-            .iter()
-            .any(|start| path.starts_with(start))
-    });
     paths
+}
+
+/// Whether a path starts at the crate, the folder or the file, not at a module behind the file.
+fn starts_at_a_known_place(path: &str) -> bool {
+    let starts = ["crate::", "super::", "self::"];
+    starts.iter().any(|start| path.starts_with(start))
 }
 
 /// Where a path leads from a module, from the top of the crate on.
@@ -227,8 +232,13 @@ fn graph() -> BTreeMap<Module, BTreeSet<Module>> {
     let sources = sources();
     let given = given_on(&sources);
     let named = |module: &Module, code: &String| {
+        let is_behind = |path: &String| {
+            let first = path.split_once("::").map(|(first, _)| first.to_owned());
+            first.is_some_and(|first| sources.contains_key(&[&module[..], &[first]].concat()))
+        };
         let paths = paths(code).into_iter();
         paths
+            .filter(|path| starts_at_a_known_place(path) || is_behind(path))
             .filter_map(|path| file_of(absolute(module, &path), &sources, &given))
             .filter(|file| file != module)
             .collect()
@@ -262,18 +272,15 @@ fn every_room_names_only_rooms_above_it() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// A folder's own `mod.rs`, its front, and the files behind it are one unit, so that files of a
-/// folder may use what its front defines.
 #[test]
 fn no_files_lead_round_in_a_circle() {
     let graph = graph();
-    let is_front = |module: &Module, of: &Module| module.len() < of.len() && of.starts_with(module);
     let reach = |start: &Module| {
         let mut seen = BTreeSet::new();
         let mut open = vec![start.clone()];
         while let Some(module) = open.pop() {
             for next in &graph[&module] {
-                if !is_front(next, &module) && seen.insert(next.clone()) {
+                if seen.insert(next.clone()) {
                     open.push(next.clone());
                 }
             }
