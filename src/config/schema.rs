@@ -96,10 +96,17 @@ impl fmt::Display for Allowed {
 }
 
 /// A name or a path.
-pub(crate) const NAME: Allowed = Allowed::Text {
-    min_chars: 1,
-    max_chars: 1024,
-};
+pub(crate) const NAME: Allowed = text(1, 1024);
+
+/// On or off.
+pub(crate) const SWITCH: Allowed = Allowed::Switch;
+
+pub(crate) const fn text(min_chars: usize, max_chars: usize) -> Allowed {
+    Allowed::Text {
+        min_chars,
+        max_chars,
+    }
+}
 
 pub(crate) const fn number(min: f64, max: f64) -> Allowed {
     Allowed::Number { min, max }
@@ -107,6 +114,14 @@ pub(crate) const fn number(min: f64, max: f64) -> Allowed {
 
 pub(crate) const fn integer(min: i64, max: i64) -> Allowed {
     Allowed::Integer { min, max }
+}
+
+pub(crate) const fn choice(words: &'static [&'static str]) -> Allowed {
+    Allowed::Choice(words)
+}
+
+pub(crate) const fn word_or_integer(word: &'static str, min: i64, max: i64) -> Allowed {
+    Allowed::WordOrInteger { word, min, max }
 }
 
 pub(crate) const fn key(

@@ -1,10 +1,14 @@
 //! Every key documented, every mistake refused with its line.
 
 use super::keys::TABLES;
-use super::schema::Allowed;
+use super::schema::{Allowed, Key};
 use super::*;
+use crate::count::{BorderRule, Confidence};
+use crate::device::thermal::ThreadsWanted;
+use crate::language::Language;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 fn message(text: &str) -> String {
     match Config::parse(text, "site.toml") {
@@ -73,8 +77,11 @@ fn the_documented_file_explains_every_key() {
         assert!(lines[..line].iter().any(|line| line.contains("Allowed: ")));
     }
     let mut uncommented = text;
-    for key in ["um_per_px", "width_px", "height_px"] {
-        uncommented = uncommented.replace(&format!("# {key}"), key);
+    let keys = TABLES.iter().flat_map(|table| table.keys);
+    for Key { name, example, .. } in keys.filter(|key| !key.example.is_empty()) {
+        let example = format!("{name} = {example}\n");
+        assert!(uncommented.contains(&format!("# {example}")), "{name}");
+        uncommented = uncommented.replace(&format!("# {example}"), &example);
     }
     let config = Config::parse(&uncommented, "printed").unwrap();
     assert_eq!(config.scale.um_per_px, Some(0.072));
