@@ -75,6 +75,8 @@ fn ways_on() -> Vec<Step> {
         }),
         Step::Wait(1000),
         event(Event::Button(Action::Confirm)),
+        // An older version is asked about twice, and no press is taken too soon.
+        Step::Wait(1000),
         event(Event::Button(Action::Cancel)),
         Step::Wait(70_000),
     ]
