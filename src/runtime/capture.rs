@@ -38,7 +38,6 @@ pub struct Capture<'a> {
     order: CaptureOrder,
     /// Frames that nobody has.
     #[expect(clippy::vec_box, reason = "frames are handed on in their boxes")]
-    #[expect(clippy::vec_box, reason = "frames are handed on in their boxes")]
     spare: Vec<Box<CapturedFrame>>,
     /// Frames that analysis has.
     in_flight: usize,
