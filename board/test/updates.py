@@ -3,8 +3,9 @@
 python3 board/test/updates.py --image IMAGE --loader U-BOOT --root ROOT.EXT4 --keys FOLDER
 --out FOLDER [--full] [--only NAME]... [--list]
 
-The board is seen from outside: cards go into its slot, answers are given as its program gives them,
-power is cut, and the disk is read afterwards. Each check leaves a board that runs a confirmed system.
+The board is seen from outside: cards go into its slot, answers are given as its program gives
+them, power is cut, and the disk is read afterwards. Each check leaves a board that runs a
+confirmed system.
 """
 
 import argparse
@@ -771,7 +772,7 @@ def check_cut_starting(trial: Trial, full: bool) -> str:
 
 
 def check_cut_confirmed(trial: Trial, full: bool) -> str:
-    """The power fails when the installation is over, and when the boot check is: the update stays."""
+    """The power fails after the installation, and after the boot check: the update stays."""
     device = trial.device
     card, version = trial.system_card()
     device.install(card)

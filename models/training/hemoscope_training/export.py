@@ -31,8 +31,8 @@ from hemoscope_training.network import (
     parameter_count,
 )
 from hemoscope_training.onnx_files import OPSET, device_model, plain_model
-from hemoscope_training.quantize import calibrate, quantize, run_integer
 from hemoscope_training.prune import read_pruned
+from hemoscope_training.quantize import calibrate, quantize, run_integer
 
 GOLDEN_CASES = (("smallest", 16, 16, 1), ("wide", 64, 32, 2), ("tall", 48, 80, 3))
 """Name, width, height and seed of the frames whose outputs are kept."""
