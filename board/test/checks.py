@@ -260,7 +260,7 @@ def check_units(bench: Bench) -> str:
     size_mb = int(machine.shell("findmnt -n -b -o SIZE /data")) >> 20
     if size_mb < 100:
         raise BoardError(f"the data partition has not grown: {size_mb} MiB")
-    if "slot A works" not in machine.shell("journalctl -b -u hemoscope-boot-good -o cat"):
+    if "slot A is good" not in machine.shell("journalctl -b -u hemoscope-boot-good -o cat"):
         raise BoardError("the boot counters were not set back")
     watchdog = machine.shell("systemctl show --value -p RuntimeWatchdogUSec -p WatchdogDevice")
     if "/dev/watchdog" not in watchdog:

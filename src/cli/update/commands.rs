@@ -81,11 +81,21 @@ fn lock(folder: &Path) -> Result<Option<FolderLock>> {
     }
 }
 
-/// Checks a bundle: signature, every block, and on a board whether it is for that.
+/// Checks a bundle: signature, every block, and on a board whether it is for that. `Ok(false)` where
+/// it is refused, after its reason has been logged.
 ///
 /// # Errors
-/// It is not genuine, or not for this board.
+/// None so far.
 pub fn check(arguments: &CheckArguments) -> Result<bool> {
+    let checked = check_whole(arguments);
+    if let Err(refusal) = &checked {
+        log::error!("{refusal:#}");
+    }
+    Ok(checked.is_ok())
+}
+
+/// As [`check`]; an error is a refusal.
+fn check_whole(arguments: &CheckArguments) -> Result<()> {
     let path = &arguments.file;
     let refuse = |text: String| anyhow!("{}: {text}", path.display());
     let folder = path.parent().unwrap_or(Path::new("")).to_owned();
@@ -117,7 +127,7 @@ pub fn check(arguments: &CheckArguments) -> Result<bool> {
         fits.map_err(|problem| refuse(problem.text))?;
         say(&format!("this device runs {}\n", system.version))?;
     }
-    Ok(true)
+    Ok(())
 }
 
 /// Checks a bundle and installs it into the slot that does not run.
