@@ -85,7 +85,7 @@ fn lock(folder: &Path) -> Result<Option<FolderLock>> {
 /// it is refused, after its reason has been logged.
 ///
 /// # Errors
-/// None so far.
+/// Never: whatever keeps a bundle from being checked refuses it.
 pub fn check(arguments: &CheckArguments) -> Result<bool> {
     let checked = check_whole(arguments);
     if let Err(refusal) = &checked {
