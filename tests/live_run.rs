@@ -15,12 +15,12 @@ use hemoscope::panel::ScreenSize;
 use hemoscope::record::archive::{self, SmearState};
 use hemoscope::record::{Clock, EndReason, Timestamp, records_folder};
 use hemoscope::runtime::TalkFiles;
-use hemoscope::runtime::presenter::clock_of;
 use hemoscope::runtime::run::run_with;
 use hemoscope::session::guidance::Notice;
 use hemoscope::session::update_page::UpdatePage;
 use hemoscope::session::{Machine, RunState};
 use hemoscope::ui::model::{Failure, Identity, NoCamera, Screen, Update};
+use hemoscope::ui::presenter::clock_of;
 use hemoscope::ui::screen::render;
 use hemoscope::update::{
     Answer, DeviceStatus, Notes, Offer, PROTOCOL_FORMAT, Published, UpdateState,

@@ -18,11 +18,11 @@ use hemoscope::record::Timestamp;
 use hemoscope::runtime::channels::{FieldFrame, Shared};
 use hemoscope::runtime::display::Display;
 use hemoscope::runtime::field_analysis::FieldAnalysis;
-use hemoscope::runtime::presenter::{counting_of, screen_context_of};
-use hemoscope::runtime::settings::ScreenSettings;
 use hemoscope::session::guidance::Notice;
 use hemoscope::session::smear::{FrameTally, FrameView};
 use hemoscope::session::{Effect, Event, KnownScale, Machine, MachineSettings, SmearEvent};
+use hemoscope::ui::model::Screen;
+use hemoscope::ui::presenter::{ScreenSettings, counting_of, screen_context_of};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -195,7 +195,7 @@ impl Loop {
         stages.count("screen", || {
             let context = screen_context_of(stamp, 0, Some(notice), true);
             let counting = counting_of(&self.machine, &self.screen, context);
-            self.display.show_counting(&counting).unwrap();
+            self.display.show(&Screen::Counting(counting)).unwrap();
         });
     }
 

@@ -9,9 +9,6 @@ use crate::input::Action;
 use crate::language::TextId;
 use crate::record::RecordSummary;
 use crate::runtime::display::Display;
-use crate::runtime::presenter::{
-    ScreenContext, counting_of, identity_of, missing_camera_of, screen_context_of,
-};
 use crate::runtime::recording::RunRecorder;
 use crate::runtime::report::{is_whole, note_on_records, result_text};
 use crate::runtime::settings::RunSettings;
@@ -19,7 +16,8 @@ use crate::runtime::updates::{Facts, Updates};
 use crate::service::{Beat, Heartbeats, Service, StopSignal};
 use crate::session::guidance::Notice;
 use crate::session::{Event, Machine, Phase};
-use crate::ui::model::{Failure, Screen, Update};
+use crate::ui::model::Screen;
+use crate::ui::presenter::{Fault, ScreenContext, counting_of, screen_context_of, screen_of};
 use crate::update::{Answer, UpdateState};
 use anyhow::Result;
 use std::io::Write;
@@ -28,12 +26,6 @@ use std::time::Instant;
 
 /// How long after the start a repair is told: whoever switched the device on has seen it by then.
 const REPAIR_TOLD_MS: u64 = 600_000;
-
-/// What stopped the device, as its screen says it.
-pub(super) struct Fault {
-    what_happened: String,
-    what_to_do: TextId,
-}
 
 /// `actions` gives what the operator asks for.
 pub(super) struct Console<'a, A> {
@@ -105,31 +97,15 @@ impl<A: FnMut(&Machine) -> Option<Action>> Console<'_, A> {
     /// # Errors
     /// A panel that broke.
     pub(super) fn draw(&mut self, machine: &Machine) -> Result<()> {
-        let settings = &self.settings.screen;
         let context = self.screen_context(machine);
-        if let Some(page) = machine.update_page() {
-            self.display.show(&Screen::Update(Update {
-                language: settings.language,
-                identity: identity_of(settings, context),
-                page,
-            }))?;
-        } else if let (Phase::Fault, Some(fault)) = (machine.phase(), &self.fault) {
-            self.display.show(&Screen::Failure(Failure {
-                language: settings.language,
-                identity: identity_of(settings, context),
-                what_happened: fault.what_happened.clone(),
-                what_to_do: fault.what_to_do.text_in(settings.language).to_owned(),
-                notice: context.notice,
-            }))?;
-        } else if let Some(missing) =
-            missing_camera_of(machine, settings, &self.settings.camera, context)
-        {
-            self.display.show(&Screen::NoCamera(missing))?;
-        } else {
-            let counting = counting_of(machine, settings, context);
-            self.display.show_counting(&counting)?;
-        }
-        Ok(())
+        let screen = screen_of(
+            machine,
+            &self.settings.screen,
+            &self.settings.camera,
+            self.fault.as_ref(),
+            context,
+        );
+        Ok(self.display.show(&screen)?)
     }
 
     /// Tells the system that the device is alive, where all of its threads are.
@@ -189,7 +165,7 @@ impl<A: FnMut(&Machine) -> Option<Action>> Console<'_, A> {
             drop(machine.step(Event::NotSaved(reason), Instant::now()));
             let counting = counting_of(machine, &self.settings.screen, context);
             // The screen stays as it was where it cannot be drawn; the summary says the same.
-            let _ = self.display.show_counting(&counting);
+            let _ = self.display.show(&Screen::Counting(counting));
         }
         let was_told_to_stop = self.stop.is_raised() || self.switches_off;
         drop(self.display);

@@ -4,7 +4,7 @@ use crate::image::canvas::Canvas;
 use crate::panel::ScreenSize;
 use crate::panel::{ChangedRows, FaultLight, Panel, PanelError};
 use crate::ui::describe;
-use crate::ui::model::{Counting, Screen};
+use crate::ui::model::Screen;
 use crate::ui::screen::LiveScreen;
 use std::ops::Range;
 use std::time::Instant;
@@ -148,23 +148,14 @@ impl Display {
         }
     }
 
-    /// Shows any screen.
+    /// Shows a screen. What has not changed of the counting screen is neither drawn nor sent to a
+    /// panel.
     ///
     /// # Errors
     /// A panel that cannot show it.
     pub fn show(&mut self, screen: &Screen<'_>) -> Result<(), PanelError> {
-        self.screen.show(screen);
+        let is_other = self.screen.show(screen);
         self.caption(|| describe::lines(screen));
-        self.present(true)
-    }
-
-    /// Shows the counting screen; what has not changed is neither drawn nor sent to a panel.
-    ///
-    /// # Errors
-    /// A panel that cannot show it.
-    pub fn show_counting(&mut self, counting: &Counting<'_>) -> Result<(), PanelError> {
-        let is_other = self.screen.show_counting(counting);
-        self.caption(|| describe::of_counting(counting));
         self.present(is_other)
     }
 

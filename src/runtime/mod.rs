@@ -7,7 +7,6 @@ mod console;
 pub mod display;
 pub mod field_analysis;
 mod main_loop;
-pub mod presenter;
 pub mod recording;
 mod report;
 pub mod run;

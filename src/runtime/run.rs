@@ -26,7 +26,8 @@ use crate::runtime::settings::RunSettings;
 use crate::runtime::updates::{TalkFiles, Updates};
 use crate::service::{Service, StopSignal};
 use crate::session::{Event, KnownScale, Machine, MachineSettings};
-use crate::ui::model::{Screen, Starting};
+use crate::ui::model::Screen;
+use crate::ui::presenter::starting_of;
 use anyhow::{Context, Result, anyhow};
 use std::io::Write;
 use std::path::Path;
@@ -155,10 +156,7 @@ fn open_display(settings: &RunSettings, size: ScreenSize, stop: &StopSignal) -> 
         }
     };
     let mut display = Display::new(size, panels).with_fault_light(fault_light);
-    display.show(&Screen::Starting(Starting {
-        language: settings.screen.language,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-    }))?;
+    display.show(&Screen::Starting(starting_of(&settings.screen)))?;
     if let Some(percent) = settings.panel.brightness_percent {
         display.set_brightness(percent);
     }

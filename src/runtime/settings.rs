@@ -5,9 +5,9 @@ use crate::camera::ControlSettings;
 use crate::count::CountRules;
 use crate::device::thermal::ThreadsWanted;
 use crate::input::InputSettings;
-use crate::language::Language;
 use crate::panel::ScreenSize;
 use crate::panel::{PanelSettings, PanelSpec};
+use crate::ui::presenter::ScreenSettings;
 use std::path::PathBuf;
 
 /// Everything that a run needs to know.
@@ -40,15 +40,4 @@ pub struct RunSettings {
     pub screen: ScreenSettings,
     /// How frames are analysed.
     pub analysis: AnalysisSettings,
-}
-
-/// What every screen of a run takes from the settings. By default English, no sample, and UTC.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ScreenSettings {
-    /// The language of every text on the screen.
-    pub language: Language,
-    /// Local sample ID; empty for none.
-    pub sample_id: String,
-    /// Minutes that local time is ahead of UTC.
-    pub utc_offset_minutes: i16,
 }

@@ -1,4 +1,4 @@
-//! The device's screen: what it shows ([`model`]), in which words ([`wording`]), where and how
+//! The device's screen: what it shows ([`presenter`], [`model`]), in which words ([`wording`]), where and how
 //! ([`screen`]), drawn into memory
 //! ([`crate::image::canvas`]). Nothing here touches the operating system.
 
@@ -13,6 +13,7 @@ pub mod model;
 mod number;
 pub mod overlay;
 pub mod painter;
+pub mod presenter;
 pub mod scene;
 pub mod screen;
 pub mod surface;

@@ -17,11 +17,15 @@ use std::cmp::Reverse;
 
 /// One image of the device's screen.
 #[derive(Debug, Clone)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, and a box for each drawing would take memory in a run"
+)]
 pub enum Screen<'a> {
     /// The device is loading.
     Starting(Starting),
     /// Fields are being counted, or have been.
-    Counting(Box<Counting<'a>>),
+    Counting(Counting<'a>),
     /// The camera is missing.
     NoCamera(NoCamera<'a>),
     /// About a firmware update.

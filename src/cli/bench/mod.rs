@@ -17,9 +17,9 @@ use crate::panel::ScreenSize;
 use crate::quality::{FrameAssessor, Quality};
 use crate::runtime::channels::Shared;
 use crate::runtime::display::Display;
-use crate::runtime::presenter::{ScreenContext, counting_of};
-use crate::runtime::settings::ScreenSettings;
 use crate::session::{Effect, Event, KnownScale, Machine, MachineSettings, SmearEvent};
+use crate::ui::model::Screen;
+use crate::ui::presenter::{ScreenContext, ScreenSettings, counting_of};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use report::{Memory, Report, StageTimes};
@@ -282,8 +282,8 @@ impl Bench {
                 }
             }
             let context = ScreenContext::default();
-            self.display
-                .show_counting(&counting_of(&self.machine, &self.screen, context))?;
+            let counting = counting_of(&self.machine, &self.screen, context);
+            self.display.show(&Screen::Counting(counting))?;
             Ok::<_, anyhow::Error>(())
         })
     }

@@ -40,14 +40,18 @@ impl LiveScreen {
         &self.canvas
     }
 
-    /// Draws any screen anew.
-    pub fn show(&mut self, screen: &Screen<'_>) {
+    /// Draws a screen: of the counting screen what differs from the one shown before, any other
+    /// anew. Gives whether anything was drawn.
+    pub fn show(&mut self, screen: &Screen<'_>) -> bool {
+        if let Screen::Counting(counting) = screen {
+            return self.show_counting(counting);
+        }
         self.shown = None;
         draw(screen, self.size, &mut self.canvas);
+        true
     }
 
-    /// Draws what differs from the counting screen shown before; tells whether anything does.
-    pub fn show_counting(&mut self, counting: &Counting<'_>) -> bool {
+    fn show_counting(&mut self, counting: &Counting<'_>) -> bool {
         let preview_number = counting.preview.and_then(|preview| preview.number);
         let same_preview = preview_number.is_some() && preview_number == self.preview_number;
         self.preview_number = preview_number;

@@ -1,14 +1,36 @@
-//! The instrument as the content of a screen: which numbers, which warning, which next step.
+//! The instrument as the content of a screen: which screen, which numbers, which warning, which
+//! next step.
 
+use super::model::{
+    Clock, Counting, Failure, Fields, Identity, NoCamera, Preview, RejectedCounts, Rejection,
+    Screen, Starting, Update,
+};
 use crate::count::{self, Summary};
 use crate::device::calendar::CivilTime;
+use crate::language::{Language, TextId};
 use crate::record::Timestamp;
-use crate::runtime::settings::ScreenSettings;
 use crate::session::guidance::{Instruction, Notice, Warning};
-use crate::session::{Machine, RunState, Smear};
-use crate::ui::model::{
-    Clock, Counting, Fields, Identity, NoCamera, Preview, RejectedCounts, Rejection,
-};
+use crate::session::{Machine, Phase, RunState, Smear};
+
+/// What every screen of a run takes from the settings. By default English, no sample, and UTC.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ScreenSettings {
+    /// The language of every text on the screen.
+    pub language: Language,
+    /// Local sample ID; empty for none.
+    pub sample_id: String,
+    /// Minutes that local time is ahead of UTC.
+    pub utc_offset_minutes: i16,
+}
+
+/// What stopped the device, as its screen says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// What happened, to what: one sentence or two.
+    pub what_happened: String,
+    /// What the operator can do about it.
+    pub what_to_do: TextId,
+}
 
 /// What a screen shows beside the instrument. By default nothing, with a clock that is not set.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -42,8 +64,59 @@ pub fn screen_context_of(
     }
 }
 
+/// The screen while camera, network and panels are being opened.
+pub fn starting_of(settings: &ScreenSettings) -> Starting {
+    Starting {
+        language: settings.language,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+/// The screen of a run at this moment. `camera` is the source that was asked for; `fault` is what
+/// stopped the device, if anything has. The counting screen takes no memory.
+pub fn screen_of<'a>(
+    machine: &'a Machine,
+    settings: &'a ScreenSettings,
+    camera: &str,
+    fault: Option<&Fault>,
+    context: ScreenContext,
+) -> Screen<'a> {
+    if let Some(page) = machine.update_page() {
+        return Screen::Update(Update {
+            language: settings.language,
+            identity: identity_of(settings, context),
+            page,
+        });
+    }
+    match (machine.phase(), fault) {
+        (Phase::Starting, _) => return Screen::Starting(starting_of(settings)),
+        (Phase::Fault, Some(fault)) => {
+            return Screen::Failure(failure_of(fault, settings, context));
+        }
+        _ => {}
+    }
+    match missing_camera_of(machine, settings, camera, context) {
+        Some(missing) => Screen::NoCamera(missing),
+        None => Screen::Counting(counting_of(machine, settings, context)),
+    }
+}
+
+fn failure_of<'a>(
+    fault: &Fault,
+    settings: &'a ScreenSettings,
+    context: ScreenContext,
+) -> Failure<'a> {
+    Failure {
+        language: settings.language,
+        identity: identity_of(settings, context),
+        what_happened: fault.what_happened.clone(),
+        what_to_do: fault.what_to_do.text_in(settings.language).to_owned(),
+        notice: context.notice,
+    }
+}
+
 /// What stands in place of the counting screen while a camera is away that has shown nothing yet.
-pub fn missing_camera_of<'a>(
+fn missing_camera_of<'a>(
     machine: &'a Machine,
     settings: &'a ScreenSettings,
     camera: &str,
@@ -60,7 +133,7 @@ pub fn missing_camera_of<'a>(
 }
 
 /// Which sample a picture belongs to, and when it was.
-pub fn identity_of(settings: &ScreenSettings, context: ScreenContext) -> Identity<'_> {
+fn identity_of(settings: &ScreenSettings, context: ScreenContext) -> Identity<'_> {
     Identity {
         sample: Some(settings.sample_id.as_str()).filter(|id| !id.is_empty()),
         clock: context.clock,
@@ -76,7 +149,7 @@ pub fn clock_of(stamp: Timestamp, utc_offset_minutes: i16) -> Clock {
     })
 }
 
-/// The screen of a run at this moment.
+/// The counting screen at this moment.
 pub fn counting_of<'a>(
     machine: &'a Machine,
     settings: &'a ScreenSettings,
