@@ -33,6 +33,7 @@ pub mod quality;
 pub mod random;
 pub mod record;
 pub mod runtime;
+pub mod self_test;
 pub mod service;
 pub mod session;
 pub mod ui;

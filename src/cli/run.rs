@@ -2,7 +2,7 @@
 
 use crate::board::BoardDescription;
 use crate::cli::output::Output;
-use crate::cli::settings::{analysis_settings, load_board_config, load_config};
+use crate::cli::settings::{Devices, analysis_settings, load_config, load_device_config};
 use crate::cli::shared_arguments::SharedArguments;
 use crate::config::{Config, PanelConfig};
 use crate::panel::PanelSpec;
@@ -72,30 +72,19 @@ pub fn prepare(arguments: &RunArguments) -> Result<(RunSettings, Option<anyhow::
 }
 
 fn configure(arguments: &RunArguments, named_size: Option<ScreenSize>) -> Result<RunSettings> {
-    if let Some(file) = &arguments.board {
-        let board = BoardDescription::load_for_this_board(file)?;
-        return on_board(arguments, named_size, board);
-    }
-    let config = load_config(arguments.shared.config.as_deref())?;
-    let size = screen_size(named_size, &config.panel)?;
-    Ok(run_settings(arguments, &config, size))
+    let board = arguments.board.as_deref();
+    let board = board.map(BoardDescription::load_for_this_board);
+    configure_with(arguments, named_size, board.transpose()?)
 }
 
-fn on_board(
+fn configure_with(
     arguments: &RunArguments,
     named_size: Option<ScreenSize>,
-    board: BoardDescription,
+    board: Option<BoardDescription>,
 ) -> Result<RunSettings> {
-    let config = load_board_config(arguments.shared.config.as_deref(), &board)?;
+    let config = load_device_config(arguments.shared.config.as_deref(), board.as_ref())?;
     let size = screen_size(named_size, &config.panel)?;
-    let settings = run_settings(arguments, &config, size);
-    Ok(RunSettings {
-        controls: board.camera.controls,
-        panel: board.panel,
-        input: board.input,
-        data: settings.data.or(Some(board.paths.data)),
-        ..settings
-    })
+    Ok(run_settings(arguments, &config, board.as_ref(), size))
 }
 
 /// What a device that cannot know its board starts from: its configuration, where that can be
@@ -106,30 +95,32 @@ fn without_board(arguments: &RunArguments, named_size: Option<ScreenSize>) -> Ru
     config.panel.kind = PanelSpec::Drm { card: None };
     RunSettings {
         data: None,
-        ..run_settings(arguments, &config, named_size)
+        ..run_settings(arguments, &config, None, named_size)
     }
 }
 
-/// Configuration and options, without a board's own parts.
+/// Options above the board, above the configuration.
 fn run_settings(
     arguments: &RunArguments,
     config: &Config,
+    board: Option<&BoardDescription>,
     size: Option<ScreenSize>,
 ) -> RunSettings {
-    let camera = arguments.camera.as_ref();
+    let (camera, data) = (arguments.camera.as_ref(), arguments.data.as_ref());
+    let devices = Devices::of(config, board, camera, data);
     let panels = match arguments.panel.as_slice() {
         [] => vec![config.panel.kind.clone()],
         named => named.to_vec(),
     };
     RunSettings {
         is_on_board: arguments.board.is_some(),
-        camera: camera.unwrap_or(&config.camera.source).clone(),
-        controls: Default::default(),
+        camera: devices.camera,
+        controls: devices.controls,
         panels,
-        panel: Default::default(),
+        panel: board.map_or_else(Default::default, |board| board.panel.clone()),
         size,
-        input: Default::default(),
-        data: arguments.data.clone(),
+        input: board.map_or_else(Default::default, |board| board.input.clone()),
+        data: devices.data,
         target_fields: arguments.fields,
         threads: config.run.threads,
         count_rules: config.count.rules(),
@@ -176,7 +167,7 @@ mod tests {
     #[test]
     fn options_stand_above_the_board() {
         let board_file = ["--board", "board.toml"];
-        let settings = on_board(&arguments(&board_file), None, board()).unwrap();
+        let settings = configure_with(&arguments(&board_file), None, Some(board())).unwrap();
         assert!(settings.is_on_board);
         assert_eq!(settings.camera, "v4l2");
         assert_eq!(settings.controls.gain, Some(7));
@@ -188,7 +179,7 @@ mod tests {
 
         let options = ["--camera", "simulated", "--panel", "png:x", "--data", "/d"];
         let options = arguments(&[&board_file[..], &options].concat());
-        let settings = on_board(&options, Some(ScreenSize::Large), board()).unwrap();
+        let settings = configure_with(&options, Some(ScreenSize::Large), Some(board())).unwrap();
         assert_eq!(settings.camera, "simulated");
         assert_eq!(settings.panels, [PanelSpec::Png("x".into())]);
         assert_eq!(settings.size, Some(ScreenSize::Large));

@@ -4,6 +4,7 @@ use crate::analysis::analyser::AnalyseSettings;
 use crate::analysis::model::ModelLocation;
 use crate::analysis::settings::AnalysisSettings;
 use crate::board::BoardDescription;
+use crate::camera::ControlSettings;
 use crate::cli::shared_arguments::SharedArguments;
 use crate::config::{Config, PreprocessConfig, QualityConfig};
 use crate::device::thermal::ThreadsWanted;
@@ -22,20 +23,52 @@ const CONFIG_FILE: &str = "config.toml";
 /// # Errors
 /// A configuration that cannot be read or holds a mistake.
 pub fn load_config(file: Option<&Path>) -> Result<Config> {
-    Ok(file.map_or_else(|| Ok(Config::default()), Config::load)?)
+    load_device_config(file, None)
 }
 
-/// As [`load_config`], on a board: its description lies over the configuration, which is the one in
+/// As [`load_config`]. On a board, its description lies over the configuration, which is the one in
 /// the board's data folder, `config.toml`, where there is one and none was named.
 ///
 /// # Errors
 /// As for [`load_config`].
-pub fn load_board_config(file: Option<&Path>, board: &BoardDescription) -> Result<Config> {
-    let kept = board.paths.data.join(CONFIG_FILE);
-    let kept = kept.exists().then_some(kept);
-    let mut config = load_config(file.or(kept.as_deref()))?;
-    apply_board(&mut config, board);
+pub fn load_device_config(file: Option<&Path>, board: Option<&BoardDescription>) -> Result<Config> {
+    let kept = board.map(|board| board.paths.data.join(CONFIG_FILE));
+    let kept = kept.filter(|kept| kept.exists());
+    let file = file.or(kept.as_deref());
+    let mut config = file.map_or_else(|| Ok(Config::default()), Config::load)?;
+    if let Some(board) = board {
+        apply_board(&mut config, board);
+    }
     Ok(config)
+}
+
+/// Where frames come from, and where records are kept: as named on the command line, or else as
+/// the board's description and the configuration have it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Devices {
+    /// The source of frames.
+    pub camera: String,
+    /// What a V4L2 camera is set to: nothing but where a board says so.
+    pub controls: ControlSettings,
+    /// Folder of the records, if any.
+    pub data: Option<PathBuf>,
+}
+
+impl Devices {
+    /// Lays what was named over the board, over the configuration from [`load_device_config`].
+    pub fn of(
+        config: &Config,
+        board: Option<&BoardDescription>,
+        camera: Option<&String>,
+        data: Option<&PathBuf>,
+    ) -> Self {
+        let of_board = board.map(|board| &board.paths.data);
+        Self {
+            camera: camera.unwrap_or(&config.camera.source).clone(),
+            controls: board.map_or_else(Default::default, |board| board.camera.controls),
+            data: data.or(of_board).cloned(),
+        }
+    }
 }
 
 /// Lays the description of a board over the configuration.
@@ -131,7 +164,7 @@ mod tests {
             .replace("network_threads = 2", "network_threads = 1")
             .replace("source = \"v4l2\"", "source = \"simulated:3\"");
         let board = BoardDescription::parse(&text, "board.toml").unwrap();
-        let config = load_board_config(None, &board).unwrap();
+        let config = load_device_config(None, Some(&board)).unwrap();
         assert_eq!(config.camera.source, "simulated:3");
         let panel_px = (config.panel.width_px, config.panel.height_px);
         assert_eq!(panel_px, (Some(240), Some(320)));
@@ -147,7 +180,7 @@ mod tests {
             .replace("/data/hemoscope", folder.path().to_str().unwrap());
         let board = BoardDescription::parse(&text, "board.toml").unwrap();
         let language = |file: Option<&Path>| {
-            load_board_config(file, &board)
+            load_device_config(file, Some(&board))
                 .map(|config| config.display.language)
                 .map_err(|error| error.to_string())
         };

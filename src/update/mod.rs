@@ -9,6 +9,7 @@
 //!      -> restart -> trial -> confirmed, or rolled back
 //! ```
 
+pub mod board_host;
 pub mod boot;
 pub mod bundle;
 pub mod card;

@@ -1,10 +1,10 @@
 //! `hemoscope update status`, `check`, `install`, `history` and `serve`.
 
 use super::arguments::{CheckArguments, InstallArguments, JsonArguments};
-use super::device::Device;
 use crate::cli::output::print;
 use crate::device::files::{FolderLock, LockError, lock_folder};
 use crate::service::StopSignal;
+use crate::update::board_host::BoardHost;
 use crate::update::boot::disk::{self, BootDisk};
 use crate::update::boot::slots::{self, Running, Slot};
 use crate::update::bundle::integrity::{check_blocks, check_bundle};
@@ -50,7 +50,7 @@ pub fn serve(folder: &Path) -> Result<bool> {
     Ok(true)
 }
 
-fn open_updater(folder: &Path) -> Result<(Updater<Device>, Option<FolderLock>)> {
+fn open_updater(folder: &Path) -> Result<(Updater<BoardHost>, Option<FolderLock>)> {
     let system = SystemVersion::load(Path::new(SYSTEM_VERSION_FILE))?;
     let running = disk::running()?;
     let folder = DiskFolder::new(folder.to_owned());
@@ -59,8 +59,8 @@ fn open_updater(folder: &Path) -> Result<(Updater<Device>, Option<FolderLock>)> 
         log::error!("{error}");
     }
     let lock = lock(folder.path())?;
-    let device = Device::open(folder)?;
-    Ok((Updater::start(device, system, running), lock))
+    let host = BoardHost::open(folder)?;
+    Ok((Updater::start(host, system, running), lock))
 }
 
 fn lock(folder: &Path) -> Result<Option<FolderLock>> {
@@ -81,17 +81,15 @@ fn lock(folder: &Path) -> Result<Option<FolderLock>> {
     }
 }
 
-/// Checks a bundle: signature, every block, and on a board whether it is for that. `Ok(false)` where
-/// it is refused, after its reason has been logged.
-///
-/// # Errors
-/// Never: whatever keeps a bundle from being checked refuses it.
-pub fn check(arguments: &CheckArguments) -> Result<bool> {
+/// Checks a bundle: signature, every block, and on a board whether it is for that. `false` where
+/// it is refused, after its reason has been logged: whatever keeps a bundle from being checked
+/// refuses it.
+pub fn check(arguments: &CheckArguments) -> bool {
     let checked = check_whole(arguments);
     if let Err(refusal) = &checked {
         log::error!("{refusal:#}");
     }
-    Ok(checked.is_ok())
+    checked.is_ok()
 }
 
 /// As [`check`]; an error is a refusal.

@@ -3,7 +3,6 @@
 mod arguments;
 mod commands;
 mod confirm;
-mod device;
 mod slots;
 
 use crate::analysis::known_answer;
@@ -23,7 +22,7 @@ pub fn run(arguments: &UpdateArguments) -> Result<bool> {
     let folder = &arguments.folder;
     match &arguments.command {
         UpdateCommand::Status(arguments) => commands::status(arguments, folder),
-        UpdateCommand::Check(arguments) => commands::check(arguments),
+        UpdateCommand::Check(arguments) => Ok(commands::check(arguments)),
         UpdateCommand::Install(arguments) => commands::install(arguments, folder),
         UpdateCommand::History(arguments) => commands::history(arguments, folder),
         UpdateCommand::Serve => commands::serve(folder),

@@ -1,6 +1,6 @@
 //! Thin looks at the hardware; what they find is judged in `report`.
 
-use super::report::CapturedOne;
+use super::report::CameraFinding;
 use crate::analysis::analyser::{AnalyseSettings, Analyser};
 use crate::analysis::settings::AnalysisSettings;
 use crate::camera::simulated::{SimulatedSlide, SimulatedSlideSettings};
@@ -102,15 +102,15 @@ fn time_network(network: Network, settings: AnalyseSettings) -> Result<u64, Stri
 }
 
 /// Opens the camera and takes one good frame, or says why there is none.
-pub(super) fn capture_one(
+pub(super) fn capture(
     source: String,
     controls: ControlSettings,
     quality: QualitySettings,
-) -> Result<CapturedOne, String> {
+) -> Result<CameraFinding, String> {
     let (answer, answered) = channel();
     // A driver that hangs must not hang the test; the thread ends with the program.
     thread::spawn(move || {
-        let _ = answer.send(capture(&source, &controls, &quality));
+        let _ = answer.send(first_frame(&source, &controls, &quality));
     });
     match answered.recv_timeout(OPEN_LIMIT + FRAME_LIMIT) {
         Ok(captured) => captured,
@@ -119,11 +119,11 @@ pub(super) fn capture_one(
     }
 }
 
-fn capture(
+fn first_frame(
     spec: &str,
     controls: &ControlSettings,
     quality: &QualitySettings,
-) -> Result<CapturedOne, String> {
+) -> Result<CameraFinding, String> {
     let mut source =
         camera::open(spec, controls, OpenPolicy::Require).map_err(|error| error.to_string())?;
     let start = Instant::now();
@@ -140,8 +140,8 @@ fn capture(
     let assessed = quality::assess(frame, None, quality);
     let samples = frame.rgb();
     let sum: u64 = samples.iter().map(|&sample| u64::from(sample)).sum();
-    let format = source.format().unwrap_or_else(|| "pictures".to_owned());
-    Ok(CapturedOne {
+    let format = source.format().unwrap_or_else(|| "images".to_owned());
+    Ok(CameraFinding {
         name: source.name(),
         format: format!("{format} {}x{}", frame.width_px(), frame.height_px()),
         took_ms: start.elapsed().as_millis() as u64,
@@ -149,7 +149,7 @@ fn capture(
         mean_light: (sum / (samples.len() as u64).max(1)) as u8,
         focus_score: assessed.focus_score,
         controls: source.controls(),
-        notices: source.drain_warnings(),
+        warnings: source.drain_warnings(),
     })
 }
 
@@ -202,6 +202,7 @@ pub(super) fn free_mb(folder: &Path) -> Result<u64, String> {
         fs::remove_file(&probe)
     });
     written.map_err(|error| format!("cannot be written: {error}"))?;
-    let space = statvfs(folder).map_err(|error| format!("does not tell its space: {error}"))?;
+    let space =
+        statvfs(folder).map_err(|error| format!("does not report its free space: {error}"))?;
     Ok(space.f_bavail.saturating_mul(space.f_frsize) / (1024 * 1024))
 }

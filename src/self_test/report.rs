@@ -1,4 +1,4 @@
-//! What a selftest found, judged: pure functions from findings to lines.
+//! What was found, judged: pure functions from findings to lines of the report.
 
 use crate::board::BoardDescription;
 use crate::network::GoldenReport;
@@ -240,9 +240,9 @@ pub fn network_time(took_ms: Result<u64, String>) -> Check {
     }
 }
 
-/// What a camera gave.
+/// What a camera gave: its first good frame, and how it is set.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct CapturedOne {
+pub struct CameraFinding {
     /// As the camera source names itself, such as `v4l2:/dev/video0`.
     pub name: String,
     /// Format and size.
@@ -256,13 +256,13 @@ pub struct CapturedOne {
     /// Each control as it stands.
     pub controls: Vec<String>,
     /// What the camera did not take as asked.
-    pub notices: Vec<String>,
+    pub warnings: Vec<String>,
 }
 
 /// The camera and its controls.
-pub fn camera(captured: Result<&CapturedOne, String>) -> Vec<Check> {
-    let one = match captured {
-        Ok(one) => one,
+pub fn camera(captured: Result<&CameraFinding, String>) -> Vec<Check> {
+    let camera = match captured {
+        Ok(camera) => camera,
         Err(reason) => {
             let advice = "check the cable, and see `hemoscope cameras`";
             return vec![Check::fail("camera", reason, advice)];
@@ -270,20 +270,26 @@ pub fn camera(captured: Result<&CapturedOne, String>) -> Vec<Check> {
     };
     let found = format!(
         "{}, {}, a frame after {} ms, mean light {}, focus {}",
-        one.name, one.format, one.took_ms, one.mean_light, one.focus_score
+        camera.name, camera.format, camera.took_ms, camera.mean_light, camera.focus_score
     );
-    let of_frame = match one.mean_light {
+    let of_frame = match camera.mean_light {
         usual if USUAL_LIGHT.contains(&usual) => Check::pass("camera", found),
-        dark if dark < *USUAL_LIGHT.start() => {
-            Check::notice("camera", found, "the picture is dark: switch the lamp on")
-        }
-        _ => Check::notice("camera", found, "the picture is white: dim the lamp"),
+        dark if dark < *USUAL_LIGHT.start() => Check::notice(
+            "camera",
+            found,
+            "the image is dark: increase the illumination",
+        ),
+        _ => Check::notice(
+            "camera",
+            found,
+            "the image is white: reduce the illumination",
+        ),
     };
-    let controls = match one.controls.as_slice() {
+    let controls = match camera.controls.as_slice() {
         [] => "none that can be read".to_owned(),
         some => some.join(", "),
     };
-    let of_controls = match one.notices.as_slice() {
+    let of_controls = match camera.warnings.as_slice() {
         [] => Check::pass("controls", controls),
         some => Check::notice(
             "controls",

@@ -19,15 +19,18 @@ fn golden(different_values: usize) -> GoldenReport {
     }
 }
 
-fn captured(mean_light: u8, notices: &[&str]) -> CapturedOne {
-    CapturedOne {
+fn captured(mean_light: u8, warnings: &[&str]) -> CameraFinding {
+    CameraFinding {
         name: "v4l2:/dev/video0".to_owned(),
         format: "MJPG 640x480".to_owned(),
         took_ms: 40,
         mean_light,
         focus_score: 71,
         controls: vec!["exposure 10000 us".to_owned()],
-        notices: notices.iter().map(|notice| (*notice).to_owned()).collect(),
+        warnings: warnings
+            .iter()
+            .map(|warning| (*warning).to_owned())
+            .collect(),
     }
 }
 
@@ -50,7 +53,7 @@ fn stamp(clock_set: bool) -> Timestamp {
 #[test]
 fn every_finding_has_its_verdict_its_numbers_and_what_to_do() {
     use Verdict::{Fail, Notice, Pass};
-    let text = include_str!("../../../board/raspberry-pi-4/board.toml");
+    let text = include_str!("../../board/raspberry-pi-4/board.toml");
     let pi = BoardDescription::parse(text, "board.toml").unwrap();
     let no = |reason: &str| reason.to_owned();
     let dark = captured(9, &[]);

@@ -1,8 +1,8 @@
-//! The device that the updater works on.
+//! The host that is a board: its disk, cards, battery and RAUC.
 
 use crate::device::files::read_kernel_text;
 use crate::record::Clock;
-use crate::update::boot::disk::{self, BootDisk};
+use crate::update::boot::disk::{self, BootDisk, BootDiskError};
 use crate::update::card::block_devices;
 use crate::update::card::entry::CardId;
 use crate::update::folder::DiskFolder;
@@ -11,7 +11,6 @@ use crate::update::host::{Access, Host};
 use crate::update::ipc_files;
 use crate::update::rauc::{self, RaucInstallation};
 use crate::update::{ANSWER_FILE, Answer, STATE_FILE, UpdateState};
-use anyhow::Result;
 use rustix::fs::statvfs;
 use std::fs;
 use std::io;
@@ -36,7 +35,7 @@ const WAIT: Duration = Duration::from_millis(200);
 const ALWAYS: &str = "nosuid,nodev,noexec";
 
 /// The board, as its updater sees it.
-pub struct Device {
+pub struct BoardHost {
     folder: DiskFolder,
     disk: BootDisk,
     boot_disk_name: String,
@@ -44,22 +43,22 @@ pub struct Device {
     is_mounted: bool,
 }
 
-impl Device {
+impl BoardHost {
     /// Looks for the disk of the running system, and unmounts a card that an earlier updater may
     /// have left mounted.
     ///
     /// # Errors
     /// This is not a board.
-    pub fn open(folder: DiskFolder) -> Result<Self> {
-        let mut device = Self {
+    pub fn open(folder: DiskFolder) -> Result<Self, BootDiskError> {
+        let mut host = Self {
             folder,
             disk: BootDisk::of_root()?,
             boot_disk_name: disk::root_disk_name()?,
             clock: Clock::start(),
             is_mounted: Path::new(CARD_FOLDER).exists(),
         };
-        device.unmount();
-        Ok(device)
+        host.unmount();
+        Ok(host)
     }
 }
 
@@ -76,7 +75,7 @@ fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
     Err(said.lines().next().unwrap_or(program).to_owned())
 }
 
-impl Host for Device {
+impl Host for BoardHost {
     type Folder = DiskFolder;
     type Sectors = BootDisk;
     type Installation = RaucInstallation;
