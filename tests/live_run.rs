@@ -14,7 +14,7 @@ use hemoscope::language::Language;
 use hemoscope::panel::ScreenSize;
 use hemoscope::record::archive::{self, SmearState};
 use hemoscope::record::{Clock, EndReason, Timestamp, records_folder};
-use hemoscope::runtime::TalkFiles;
+use hemoscope::runtime::IpcFiles;
 use hemoscope::runtime::run::run_with;
 use hemoscope::session::guidance::Notice;
 use hemoscope::session::update_page::UpdatePage;
@@ -350,11 +350,11 @@ fn run_with_operator(
 }
 
 /// The files of an updater beside the screen's file.
-fn talk_files(screen: &Path) -> TalkFiles {
-    TalkFiles {
+fn ipc_files(screen: &Path) -> IpcFiles {
+    IpcFiles {
         state: screen.with_file_name("state.json"),
         answer: screen.with_file_name("answer.json"),
-        facts: screen.with_file_name("facts.json"),
+        status: screen.with_file_name("status.json"),
     }
 }
 
@@ -384,7 +384,7 @@ fn run_with_updater(
         panic!("these are the arguments of a run");
     };
     let mut out = Vec::new();
-    let files = talk_files(screen);
+    let files = ipc_files(screen);
     let (settings, refusal) = prepare(&arguments).unwrap();
     let ended = run_with(&settings, refusal, files, &mut out, |_| Ok(operator));
     (ended, String::from_utf8(out).unwrap())
@@ -470,7 +470,7 @@ fn a_button_pressed_before_the_first_field_finishes_nothing() {
 
 /// The updater's side of the talk, and an operator who waits for a page before pressing.
 struct Updater<'a> {
-    files: TalkFiles,
+    files: IpcFiles,
     screen: &'a Path,
     looks: u32,
 }
@@ -495,8 +495,8 @@ impl Updater<'_> {
         Some(told.content)
     }
 
-    fn facts(&self) -> Option<DeviceStatus> {
-        let bytes = fs::read(&self.files.facts).ok()?;
+    fn status(&self) -> Option<DeviceStatus> {
+        let bytes = fs::read(&self.files.status).ok()?;
         let told: Published<DeviceStatus> = serde_json::from_slice(&bytes).unwrap();
         Some(told.content)
     }
@@ -539,7 +539,7 @@ fn an_update_is_offered_agreed_to_installed_and_restarted_into() {
     };
     let (running, offered, version) = ("0.2.0", "0.1.0", "0.1.0");
     let mut updater = Updater {
-        files: talk_files(&screen),
+        files: ipc_files(&screen),
         screen: &screen,
         looks: 0,
     };
@@ -605,10 +605,10 @@ fn an_update_is_offered_agreed_to_installed_and_restarted_into() {
             }
             "finished" => {
                 assert_eq!(smear.state(), RunState::Finished);
-                let facts = updater.facts().unwrap();
-                assert_eq!(facts.version, env!("CARGO_PKG_VERSION"));
-                assert!(facts.camera.is_some() && facts.is_data_readable);
-                assert_eq!(facts.display, None, "a file is no display");
+                let status = updater.status().unwrap();
+                assert_eq!(status.version, env!("CARGO_PKG_VERSION"));
+                assert!(status.camera.is_some() && status.is_data_readable);
+                assert_eq!(status.display, None, "a file is no display");
                 updater.say(UpdateState::ReadyToRestart {
                     version: version.to_owned(),
                 });

@@ -12,7 +12,7 @@ use crate::runtime::display::Display;
 use crate::runtime::recording::RunRecorder;
 use crate::runtime::report::{is_whole, note_on_records, result_text};
 use crate::runtime::settings::RunSettings;
-use crate::runtime::updates::{Facts, Updates};
+use crate::runtime::updates::{CurrentStatus, IpcFiles, Updates};
 use crate::service::{Beat, Heartbeats, Service, StopSignal};
 use crate::session::guidance::Notice;
 use crate::session::{Event, Machine, Phase};
@@ -21,37 +21,65 @@ use crate::ui::presenter::{Fault, ScreenContext, counting_of, screen_context_of,
 use crate::update::{Answer, UpdateState};
 use anyhow::Result;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+/// Left by the initramfs where it had to repair the data partition.
+const REPAIRED_MARK: &str = "/run/hemoscope-card-repaired";
 /// How long after the start a repair is told: whoever switched the device on has seen it by then.
 const REPAIR_TOLD_MS: u64 = 600_000;
 
 /// `actions` gives what the operator asks for.
 pub(super) struct Console<'a, A> {
     pub(super) display: Display,
-    pub(super) actions: A,
-    pub(super) stop: StopSignal,
-    pub(super) service: Service,
+    actions: A,
+    stop: StopSignal,
+    service: Service,
     pub(super) recorder: RunRecorder,
-    pub(super) clock: Clock,
-    /// On a board: what is heard from the updater, and answered.
-    pub(super) updates: Option<Updates>,
+    clock: Clock,
+    /// On a board: the files that are shared with the updater.
+    updates: Option<Updates>,
     /// The system has repaired the data partition at this start.
-    pub(super) is_card_repaired: bool,
+    is_card_repaired: bool,
     pub(super) settings: &'a RunSettings,
     /// Which program and model count.
     pub(super) self_report: String,
-    pub(super) out: &'a mut dyn Write,
+    out: &'a mut dyn Write,
     /// Results that could not be written yet, since the screen is on the terminal.
-    pub(super) results: String,
+    results: String,
     /// The device is to be switched off when everything is kept.
     pub(super) switches_off: bool,
     /// What stopped the device, if anything has.
-    pub(super) fault: Option<Fault>,
+    fault: Option<Fault>,
 }
 
-impl<A: FnMut(&Machine) -> Option<Action>> Console<'_, A> {
+impl<'a, A: FnMut(&Machine) -> Option<Action>> Console<'a, A> {
+    /// Of a run that nothing has stopped yet. Without a board there is no updater.
+    pub(super) fn new(
+        settings: &'a RunSettings,
+        (display, actions): (Display, A),
+        (stop, recorder): (StopSignal, RunRecorder),
+        files: IpcFiles,
+        out: &'a mut dyn Write,
+    ) -> Self {
+        Self {
+            display,
+            actions,
+            stop,
+            service: Service::from_environment(),
+            recorder,
+            clock: Clock::start(),
+            updates: settings.is_on_board.then(|| Updates::new(files)),
+            is_card_repaired: settings.is_on_board && is_card_repaired(Path::new(REPAIRED_MARK)),
+            settings,
+            self_report: String::new(),
+            out,
+            results: String::new(),
+            switches_off: false,
+            fault: None,
+        }
+    }
+
     /// What is asked for, by the operator or by the system.
     pub(super) fn next_action(&mut self, machine: &Machine) -> Option<Action> {
         if self.stop.is_raised() {
@@ -60,17 +88,17 @@ impl<A: FnMut(&Machine) -> Option<Action>> Console<'_, A> {
         (self.actions)(machine)
     }
 
-    /// Hears the updater, and tells it how the device stands.
+    /// Reads the updater's state, and publishes how the device stands.
     pub(super) fn poll_updater(&mut self, machine: &Machine) -> Option<UpdateState> {
         let updates = self.updates.as_mut()?;
-        let facts = Facts {
+        let status = CurrentStatus {
             camera: machine
                 .has_camera_started()
                 .then_some(self.settings.camera.as_str()),
             display: self.display.shown_on(),
             is_data_readable: self.recorder.is_usable(),
         };
-        updates.poll(facts, Instant::now())
+        updates.poll(status, Instant::now())
     }
 
     /// Writes an answer for the updater; whether it could be.
@@ -108,15 +136,15 @@ impl<A: FnMut(&Machine) -> Option<Action>> Console<'_, A> {
         Ok(self.display.show(&screen)?)
     }
 
-    /// Tells the system that the device is alive, where all of its threads are.
-    pub(super) fn is_alive(&mut self, machine: &Machine, heartbeats: &Heartbeats) {
+    /// Notifies the system that the device is alive, where all of its threads are.
+    pub(super) fn notify_running(&mut self, machine: &Machine, heartbeats: &Heartbeats) {
         heartbeats.beat(Beat::Main);
-        self.service.screen_shown(&status_of(machine), heartbeats);
+        self.service.notify_running(&status_of(machine), heartbeats);
     }
 
-    /// Tells the system that the device shows a fault.
-    pub(super) fn is_faulty(&mut self) {
-        self.service.failure_shown();
+    /// Notifies the system that the device shows a fault.
+    pub(super) fn notify_fault(&mut self) {
+        self.service.notify_fault();
     }
 
     /// Writes down that a smear begins.
@@ -154,7 +182,7 @@ impl<A: FnMut(&Machine) -> Option<Action>> Console<'_, A> {
     /// # Errors
     /// What stopped the run, or figures that are no result.
     pub(super) fn close(mut self, machine: &mut Machine, outcome: Result<()>) -> Result<bool> {
-        self.service.stopping();
+        self.service.notify_stopping();
         let context = self.screen_context(machine);
         let closed = self.recorder.close();
         let not_saved = closed
@@ -187,6 +215,18 @@ impl<A: FnMut(&Machine) -> Option<Action>> Console<'_, A> {
     }
 }
 
+/// Whether the system has left the mark of a repair; logged too.
+fn is_card_repaired(mark: &Path) -> bool {
+    let is_repaired = mark.exists();
+    if is_repaired {
+        log::warn!(
+            "the data partition was damaged and has been repaired; see whether results \
+             are missing with `hemoscope records DIR list`, and look into its lost+found"
+        );
+    }
+    is_repaired
+}
+
 fn is_saved(closed: Option<&(RecordSummary, PathBuf)>) -> bool {
     closed.is_none_or(|(summary, _)| summary.unsaved == 0)
 }
@@ -211,4 +251,18 @@ fn status_of(machine: &Machine) -> String {
     });
     let fields = machine.smear().fields();
     format!("{fields} fields counted; {camera}{saved}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repair_is_told_by_the_mark_of_the_system() {
+        let folder = tempfile::tempdir().unwrap();
+        let mark = folder.path().join("mark");
+        assert!(!is_card_repaired(&mark));
+        std::fs::write(&mark, "").unwrap();
+        assert!(is_card_repaired(&mark));
+    }
 }

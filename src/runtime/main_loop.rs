@@ -48,7 +48,7 @@ pub(super) fn main_loop<A: FnMut(&Machine) -> Option<Action>>(
         look_around(machine, console, threads)?;
         threads.orders.send();
         console.draw(machine)?;
-        console.is_alive(machine, &threads.shared.heartbeats);
+        console.notify_running(machine, &threads.shared.heartbeats);
         if machine.phase().is_over() || !are_running {
             return Ok(());
         }
@@ -67,7 +67,7 @@ pub(super) fn fault_loop<A: FnMut(&Machine) -> Option<Action>>(
     while !machine.phase().is_over() {
         look_around(machine, console, threads)?;
         console.draw(machine)?;
-        console.is_faulty();
+        console.notify_fault();
         thread::sleep(TICK);
     }
     Ok(())

@@ -14,4 +14,4 @@ pub mod settings;
 mod updates;
 pub mod view_pool;
 
-pub use updates::TalkFiles;
+pub use updates::IpcFiles;

@@ -8,7 +8,6 @@
 //! run has warmed up, no thread takes memory.
 
 use crate::camera::{self, FrameSource, OpenPolicy};
-use crate::device::clock::Clock;
 use crate::device::thermal::ThreadPolicy;
 use crate::input::{Action, Input, InputSettings};
 use crate::panel::ScreenSize;
@@ -23,22 +22,19 @@ use crate::runtime::field_analysis::FieldAnalysis;
 use crate::runtime::main_loop::{TICK, Threads, carry_out, fault_loop, look_around, main_loop};
 use crate::runtime::recording::RunRecorder;
 use crate::runtime::settings::RunSettings;
-use crate::runtime::updates::{TalkFiles, Updates};
-use crate::service::{Service, StopSignal};
+use crate::runtime::updates::IpcFiles;
+use crate::service::StopSignal;
 use crate::session::{Event, KnownScale, Machine, MachineSettings};
 use crate::ui::model::Screen;
 use crate::ui::presenter::starting_of;
 use anyhow::{Context, Result, anyhow};
 use std::io::Write;
-use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long a device without a display blinks before the system starts it again.
 const BLINKING: Duration = Duration::from_secs(5);
-/// Left by the initramfs where it had to repair the data partition.
-const REPAIRED_MARK: &str = "/run/hemoscope-card-repaired";
 
 /// Runs the device until the wanted fields are counted, the source ends, the operator stops it or
 /// the system does; `Ok(false)` when the run was broken off or something was not counted or not
@@ -54,22 +50,23 @@ pub fn run(
     refusal: Option<anyhow::Error>,
     out: &mut dyn Write,
 ) -> Result<bool> {
-    let files = TalkFiles::of_system();
+    let files = IpcFiles::of_system();
     run_with(settings, refusal, files, out, |devices| {
         let mut input = Input::start(devices)?;
         Ok(move |_: &Machine| input.next_action())
     })
 }
 
-/// As [`run`], with the files of an updater in `files` and actions from elsewhere: `listen` is told which input devices there are to listen to, and what it returns is
-/// asked for actions again and again. Without a board there is no updater.
+/// As [`run`], with the files of an updater in `files` and actions from elsewhere: `listen` is
+/// given the input devices to listen to, and what it returns is asked for actions again and again.
+/// Without a board there is no updater.
 ///
 /// # Errors
 /// As for [`run`].
 pub fn run_with<A>(
     settings: &RunSettings,
     refusal: Option<anyhow::Error>,
-    files: TalkFiles,
+    files: IpcFiles,
     out: &mut dyn Write,
     listen: impl FnOnce(Option<&InputSettings>) -> Result<A>,
 ) -> Result<bool>
@@ -81,22 +78,9 @@ where
     let recorder = RunRecorder::start(settings.data.as_deref());
     let size = screen_size(settings);
     let display = open_display(settings, size, &stop)?;
-    let mut console = Console {
-        actions: listen(display.is_on_device().then_some(&settings.input))?,
-        display,
-        stop,
-        service: Service::from_environment(),
-        recorder,
-        clock: Clock::start(),
-        updates: settings.is_on_board.then(|| Updates::new(files)),
-        is_card_repaired: settings.is_on_board && is_card_repaired(Path::new(REPAIRED_MARK)),
-        settings,
-        self_report: String::new(),
-        out,
-        results: String::new(),
-        switches_off: false,
-        fault: None,
-    };
+    let actions = listen(display.is_on_device().then_some(&settings.input))?;
+    let screen_and_buttons = (display, actions);
+    let mut console = Console::new(settings, screen_and_buttons, (stop, recorder), files, out);
     let mut machine = Machine::new(MachineSettings {
         rules: settings.count_rules,
         target_fields: settings.target_fields,
@@ -161,18 +145,6 @@ fn open_display(settings: &RunSettings, size: ScreenSize, stop: &StopSignal) -> 
         display.set_brightness(percent);
     }
     Ok(display)
-}
-
-/// Whether the system has left the mark of a repair; said on the log too.
-fn is_card_repaired(mark: &Path) -> bool {
-    let is_repaired = mark.exists();
-    if is_repaired {
-        log::warn!(
-            "the data partition was damaged and has been repaired; see whether results \
-             are missing with `hemoscope records DIR list`, and look into its lost+found"
-        );
-    }
-    is_repaired
 }
 
 /// Blinks for a while where there is no display to say why the device gives up. A light that cannot
@@ -324,15 +296,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_repair_is_told_by_the_mark_of_the_system() {
-        let folder = tempfile::tempdir().unwrap();
-        let mark = folder.path().join("mark");
-        assert!(!is_card_repaired(&mark));
-        std::fs::write(&mark, "").unwrap();
-        assert!(is_card_repaired(&mark));
-    }
-
     fn settings() -> RunSettings {
         let model = concat!(env!("CARGO_MANIFEST_DIR"), "/models/smear-resnet");
         RunSettings {
@@ -368,36 +331,26 @@ mod tests {
         let mut hold = Some(hold);
         let mut looks = 0;
         let mut at_the_end = None;
-        let mut console = Console {
-            display: Display::new(ScreenSize::Small, Vec::new()),
-            actions: |_: &Machine| {
-                looks += 1;
-                assert!(looks < MAX_LOOKS, "the hung camera was not seen");
-                let look = shared.heartbeats.ages();
-                if !is_alive(&look, LIMIT) {
-                    let [main, capture, analysis] = look;
-                    // Another loop may be late once on a busy machine.
-                    if is_alive(&[main, None, analysis], LIMIT) {
-                        at_the_end = capture;
-                        hold = None;
-                    }
+        let display = Display::new(ScreenSize::Small, Vec::new());
+        let actions = |_: &Machine| {
+            looks += 1;
+            assert!(looks < MAX_LOOKS, "the hung camera was not seen");
+            let look = shared.heartbeats.ages();
+            if !is_alive(&look, LIMIT) {
+                let [main, capture, analysis] = look;
+                // Another loop may be late once on a busy machine.
+                if is_alive(&[main, None, analysis], LIMIT) {
+                    at_the_end = capture;
+                    hold = None;
                 }
-                hold.is_none().then_some(Action::Stop)
-            },
-            // Another test of this process raises a signal.
-            stop: StopSignal::default(),
-            service: Service::from_environment(),
-            recorder: RunRecorder::start(None),
-            clock: Clock::start(),
-            updates: None,
-            is_card_repaired: false,
-            settings: &settings,
-            self_report: String::new(),
-            out: &mut std::io::sink(),
-            results: String::new(),
-            switches_off: false,
-            fault: None,
+            }
+            hold.is_none().then_some(Action::Stop)
         };
+        // Another test of this process raises a signal.
+        let stop = StopSignal::default();
+        let kept = (stop, RunRecorder::start(None));
+        let (files, mut out) = (IpcFiles::of_system(), std::io::sink());
+        let mut console = Console::new(&settings, (display, actions), kept, files, &mut out);
         let mut machine = Machine::new(MachineSettings {
             rules: settings.count_rules,
             target_fields: None,

@@ -1,4 +1,4 @@
-//! The files through which the updater and the program hear of each other.
+//! The files that the updater and the program publish for each other.
 
 use crate::update::ipc_files::{publish, read};
 use crate::update::{
@@ -16,16 +16,16 @@ const FOLDER_VARIABLE: &str = "RUNTIME_DIRECTORY";
 
 /// Where the files are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TalkFiles {
+pub struct IpcFiles {
     /// Written by the updater.
     pub state: PathBuf,
-    /// Written here, as are the facts.
+    /// Written here, as is the status.
     pub answer: PathBuf,
     /// Tells the updater which parts of the device work.
-    pub facts: PathBuf,
+    pub status: PathBuf,
 }
 
-impl TalkFiles {
+impl IpcFiles {
     /// Where they are on a board: the program's own in the folder that the service manager made
     /// for it.
     pub fn of_system() -> Self {
@@ -37,14 +37,14 @@ impl TalkFiles {
         Self {
             state: PathBuf::from(STATE_FILE),
             answer: own(ANSWER_FILE),
-            facts: own(DEVICE_STATUS_FILE),
+            status: own(DEVICE_STATUS_FILE),
         }
     }
 }
 
-/// What of a device the updater is told.
+/// The device's status now, to be published as [`DeviceStatus`] once it has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Facts<'a> {
+pub(super) struct CurrentStatus<'a> {
     /// The camera that has given a frame.
     pub(super) camera: Option<&'a str>,
     /// The kind of display that shows the screen.
@@ -52,11 +52,11 @@ pub(super) struct Facts<'a> {
     pub(super) is_data_readable: bool,
 }
 
-impl Facts<'_> {
-    fn are_told_by(&self, told: &DeviceStatus) -> bool {
-        self.camera == told.camera.as_deref()
-            && self.display == told.display.as_deref()
-            && self.is_data_readable == told.is_data_readable
+impl CurrentStatus<'_> {
+    fn is_in(&self, published: &DeviceStatus) -> bool {
+        self.camera == published.camera.as_deref()
+            && self.display == published.display.as_deref()
+            && self.is_data_readable == published.is_data_readable
     }
 }
 
@@ -68,45 +68,45 @@ struct Version {
     bytes: u64,
 }
 
-/// The program's end of the talk with the updater.
+/// The program's end of the files that it shares with the updater.
 #[derive(Debug)]
 pub(super) struct Updates {
-    files: TalkFiles,
+    files: IpcFiles,
     next_poll: Option<Instant>,
     /// What was read last; `None` for no file.
     read: Option<Version>,
-    told: Option<DeviceStatus>,
+    published: Option<DeviceStatus>,
     has_failed: bool,
 }
 
 impl Updates {
-    /// Nothing was heard yet.
-    pub(super) fn new(files: TalkFiles) -> Self {
+    /// Nothing was read or published yet.
+    pub(super) fn new(files: IpcFiles) -> Self {
         Self {
             files,
             next_poll: None,
             read: None,
-            told: None,
+            published: None,
             has_failed: false,
         }
     }
 
-    /// Hears the updater, at most twice a second, and tells it what has changed of the device.
-    /// Gives what the updater says, where that is something else than before.
-    pub(super) fn poll(&mut self, facts: Facts<'_>, now: Instant) -> Option<UpdateState> {
+    /// Reads the updater's state, at most twice a second, and publishes what has changed of the
+    /// device. Gives the state where it is another one than before.
+    pub(super) fn poll(&mut self, status: CurrentStatus<'_>, now: Instant) -> Option<UpdateState> {
         if self.next_poll.is_some_and(|next_poll| now < next_poll) {
             return None;
         }
         self.next_poll = Some(now + POLL_INTERVAL);
-        let is_known = |told: &DeviceStatus| facts.are_told_by(told);
-        if !self.told.as_ref().is_some_and(is_known) {
-            self.tell_facts(facts);
+        let published = self.published.as_ref();
+        if !published.is_some_and(|published| status.is_in(published)) {
+            self.publish_status(status);
         }
-        self.hear()
+        self.read_state()
     }
 
-    /// What the updater says, where that is something else than before.
-    fn hear(&mut self) -> Option<UpdateState> {
+    /// The updater's state, where it is another one than before.
+    fn read_state(&mut self) -> Option<UpdateState> {
         let version = match fs::metadata(&self.files.state) {
             Ok(metadata) => Some(Version {
                 inode: metadata.ino(),
@@ -124,29 +124,29 @@ impl Updates {
             Ok(state) => Some(state.unwrap_or_default()),
             Err(error) => {
                 let path = self.files.state.display();
-                log::error!("{path} is not understood ({error}), and passed over");
+                log::error!("{path} is invalid ({error}) and is ignored");
                 None
             }
         }
     }
 
-    fn tell_facts(&mut self, facts: Facts<'_>) {
+    fn publish_status(&mut self, status: CurrentStatus<'_>) {
         let content = DeviceStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            camera: facts.camera.map(str::to_owned),
-            display: facts.display.map(str::to_owned),
-            is_data_readable: facts.is_data_readable,
+            camera: status.camera.map(str::to_owned),
+            display: status.display.map(str::to_owned),
+            is_data_readable: status.is_data_readable,
         };
-        match publish(&self.files.facts, &content) {
+        match publish(&self.files.status, &content) {
             Ok(()) => {
-                self.told = Some(content);
+                self.published = Some(content);
                 self.has_failed = false;
             }
             // Said once, tried again.
             Err(error) if !std::mem::replace(&mut self.has_failed, true) => {
                 log::error!(
                     "the updater cannot be told of the device: {}",
-                    not_written(&self.files.facts, &error)
+                    not_written(&self.files.status, &error)
                 );
             }
             Err(_) => {}
@@ -155,14 +155,14 @@ impl Updates {
 
     /// Writes an answer for the updater; whether it could be.
     pub(super) fn answer(&self, answer: &Answer) -> bool {
-        let told = publish(&self.files.answer, answer);
-        if let Err(error) = &told {
+        let written = publish(&self.files.answer, answer);
+        if let Err(error) = &written {
             log::error!(
                 "the updater cannot be answered: {}",
                 not_written(&self.files.answer, error)
             );
         }
-        told.is_ok()
+        written.is_ok()
     }
 }
 
@@ -176,7 +176,7 @@ mod tests {
     use super::*;
     use crate::update::{MAX_PUBLISHED_BYTES, PROTOCOL_FORMAT, Published};
 
-    const NOTHING: Facts<'_> = Facts {
+    const NOTHING: CurrentStatus<'_> = CurrentStatus {
         camera: None,
         display: None,
         is_data_readable: false,
@@ -192,10 +192,10 @@ mod tests {
         fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
             let file = |name: &str| folder.path().join(name);
-            let files = TalkFiles {
+            let files = IpcFiles {
                 state: file("state.json"),
                 answer: file("answer.json"),
-                facts: file("facts.json"),
+                status: file("status.json"),
             };
             Self {
                 updates: Updates::new(files),
@@ -204,12 +204,12 @@ mod tests {
             }
         }
 
-        fn poll(&mut self, facts: Facts<'_>) -> Option<UpdateState> {
+        fn poll(&mut self, status: CurrentStatus<'_>) -> Option<UpdateState> {
             self.now += POLL_INTERVAL;
-            self.updates.poll(facts, self.now)
+            self.updates.poll(status, self.now)
         }
 
-        fn say(&mut self, bytes: &[u8]) -> Option<UpdateState> {
+        fn publish(&mut self, bytes: &[u8]) -> Option<UpdateState> {
             let beside = self.folder.path().join("beside");
             fs::write(&beside, bytes).unwrap();
             fs::rename(beside, &self.updates.files.state).unwrap();
@@ -217,13 +217,13 @@ mod tests {
         }
 
         fn read<T: serde::de::DeserializeOwned>(&self, path: &Path) -> T {
-            let told: Published<T> = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
-            assert_eq!(told.format, PROTOCOL_FORMAT);
-            told.content
+            let file: Published<T> = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+            assert_eq!(file.format, PROTOCOL_FORMAT);
+            file.content
         }
     }
 
-    fn said(state: UpdateState) -> Vec<u8> {
+    fn published(state: UpdateState) -> Vec<u8> {
         serde_json::to_vec(&Published {
             format: PROTOCOL_FORMAT,
             content: state,
@@ -232,13 +232,13 @@ mod tests {
     }
 
     #[test]
-    fn the_updater_is_heard_when_it_says_something_new() {
+    fn a_new_state_of_the_updater_is_read_once() {
         let mut bench = Bench::new();
         assert_eq!(bench.poll(NOTHING), None);
         for percent in [7, 8] {
             // The same length, in another file.
             let copying = UpdateState::Copying { percent };
-            assert_eq!(bench.say(&said(copying.clone())), Some(copying));
+            assert_eq!(bench.publish(&published(copying.clone())), Some(copying));
             assert_eq!(bench.poll(NOTHING), None, "nothing new");
         }
         fs::remove_file(&bench.updates.files.state).unwrap();
@@ -247,9 +247,9 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_understood_is_passed_over() {
+    fn an_invalid_state_is_ignored() {
         let mut bench = Bench::new();
-        let copying = said(UpdateState::Copying { percent: 7 });
+        let copying = published(UpdateState::Copying { percent: 7 });
         let text = String::from_utf8(copying.clone()).unwrap();
         let mut long = copying.clone();
         long.resize(MAX_PUBLISHED_BYTES as usize + 1, b' ');
@@ -264,11 +264,11 @@ mod tests {
             long,
         ];
         for bytes in cases {
-            assert_eq!(bench.say(&bytes), None);
+            assert_eq!(bench.publish(&bytes), None);
         }
-        let mut longest = said(UpdateState::Checking);
+        let mut longest = published(UpdateState::Checking);
         longest.resize(MAX_PUBLISHED_BYTES as usize, b' ');
-        assert_eq!(bench.say(&longest), Some(UpdateState::Checking));
+        assert_eq!(bench.publish(&longest), Some(UpdateState::Checking));
     }
 
     #[test]
@@ -288,23 +288,23 @@ mod tests {
     }
 
     #[test]
-    fn facts_are_told_when_they_change() {
+    fn the_status_is_published_when_it_changes() {
         let mut bench = Bench::new();
-        let path = bench.updates.files.facts.clone();
+        let path = bench.updates.files.status.clone();
         bench.poll(NOTHING);
-        let told: DeviceStatus = bench.read(&path);
-        assert_eq!((told.camera, told.is_data_readable), (None, false));
-        assert_eq!(told.version, env!("CARGO_PKG_VERSION"));
+        let published: DeviceStatus = bench.read(&path);
+        assert_eq!(published.camera, None);
+        assert!(!published.is_data_readable);
+        assert_eq!(published.version, env!("CARGO_PKG_VERSION"));
         fs::remove_file(&path).unwrap();
         bench.poll(NOTHING);
         assert!(!path.exists(), "nothing has changed");
-        let facts = Facts {
+        let status = CurrentStatus {
             camera: Some("v4l2"),
             display: Some("drm"),
             is_data_readable: true,
         };
-        bench.poll(facts);
-        let told: DeviceStatus = bench.read(&path);
-        assert!(facts.are_told_by(&told));
+        bench.poll(status);
+        assert!(status.is_in(&bench.read(&path)));
     }
 }

@@ -11,7 +11,7 @@ pub use stop::StopSignal;
 use sd_notify::NotifyState;
 use std::time::{Duration, Instant};
 
-/// Signs of life in each interval of the watchdog: one may come late.
+/// Notifications in each interval of the watchdog: one may come late.
 const NOTIFICATIONS_PER_INTERVAL: u32 = 3;
 /// Part of the watchdog's interval in which every loop must have gone round. A slow network must
 /// be done with its frame by then: give a board an interval of four times that or more.
@@ -40,24 +40,24 @@ impl Service {
         }
     }
 
-    /// Tells, after each screen, what has changed, and gives a sign of life where all loops are
-    /// alive.
-    pub fn screen_shown(&mut self, status: &str, heartbeats: &Heartbeats) {
+    /// After each screen: notifies the manager of a changed status, and the watchdog where all loops
+    /// are alive.
+    pub fn notify_running(&mut self, status: &str, heartbeats: &Heartbeats) {
         if !self.is_ready {
             self.is_ready = true;
-            self.tell(&[NotifyState::Ready]);
+            self.notify(&[NotifyState::Ready]);
         }
         if self.status != status {
             status.clone_into(&mut self.status);
-            self.tell(&[NotifyState::Status(status)]);
+            self.notify(&[NotifyState::Status(status)]);
         }
         self.notify_watchdog_if(|interval| {
             is_alive(&heartbeats.ages(), interval / LOOPS_PER_INTERVAL)
         });
     }
 
-    /// Gives a sign of life while nothing runs any more but a message is on the screen.
-    pub fn failure_shown(&mut self) {
+    /// Notifies the watchdog while nothing runs any more but a message is on the screen.
+    pub fn notify_fault(&mut self) {
         self.notify_watchdog_if(|_| true);
     }
 
@@ -71,23 +71,21 @@ impl Service {
         }
         if is_alive(interval) {
             self.next_notification = Some(now + interval / NOTIFICATIONS_PER_INTERVAL);
-            self.tell(&[NotifyState::Watchdog]);
+            self.notify(&[NotifyState::Watchdog]);
         }
     }
 
-    /// Tells that the program ends.
-    pub fn stopping(&mut self) {
-        self.tell(&[NotifyState::Stopping]);
+    /// Notifies the manager that the program ends.
+    pub fn notify_stopping(&mut self) {
+        self.notify(&[NotifyState::Stopping]);
     }
 
-    /// A manager that cannot be told takes the device for dead; the reason is for its log.
-    fn tell(&mut self, what: &[NotifyState<'_>]) {
+    /// A manager that hears nothing takes the device for dead; the reason is for its log.
+    fn notify(&mut self, what: &[NotifyState<'_>]) {
         if let Err(error) = sd_notify::notify(what)
             && !std::mem::replace(&mut self.has_failed, true)
         {
-            ::log::error!(
-                "the service manager cannot be told how the device is: {error}; check NOTIFY_SOCKET"
-            );
+            ::log::error!("the service manager cannot be notified: {error}; check NOTIFY_SOCKET");
         }
     }
 }

@@ -159,7 +159,6 @@ pub struct Machine {
     camera_unavailable: Option<Unavailable>,
     camera_notes: Vec<String>,
     not_saved: Option<String>,
-    is_capture_suspended: bool,
     is_published: bool,
 }
 
@@ -175,7 +174,6 @@ impl Machine {
             camera_unavailable: None,
             camera_notes: Vec::new(),
             not_saved: None,
-            is_capture_suspended: true,
             is_published: false,
         }
     }
@@ -184,6 +182,7 @@ impl Machine {
     /// phase change nothing.
     pub fn step(&mut self, event: Event, now: Instant) -> Effects {
         let mut effects = Effects::default();
+        let looked_at_frames = self.phase().looks_at_frames();
         match event {
             Event::Opened(scale) => self.open(scale, &mut effects),
             Event::Failed => self.fail(&mut effects),
@@ -210,7 +209,7 @@ impl Machine {
             }
             Event::Tick => self.tick(now),
         }
-        self.settle(&mut effects);
+        self.settle(looked_at_frames, &mut effects);
         effects
     }
 
@@ -338,21 +337,17 @@ impl Machine {
 
     /// What follows from where the event has led: a smear that has come to its end ends the run,
     /// and frames are looked at in some phases only.
-    fn settle(&mut self, effects: &mut Effects) {
+    fn settle(&mut self, looked_at_frames: bool, effects: &mut Effects) {
         if self.stage == Stage::Smear && self.smear.state() != RunState::Live {
             effects.push(Effect::RecordEnd(end_reason(self.smear.state())));
             self.stage = Stage::Over {
                 switches_off: false,
             };
         }
-        let is_suspended = !self.phase().looks_at_frames();
-        if is_suspended != self.is_capture_suspended {
-            self.is_capture_suspended = is_suspended;
-            effects.push(if is_suspended {
-                Effect::SuspendCapture
-            } else {
-                Effect::ResumeCapture
-            });
+        match (looked_at_frames, self.phase().looks_at_frames()) {
+            (true, false) => effects.push(Effect::SuspendCapture),
+            (false, true) => effects.push(Effect::ResumeCapture),
+            (true, true) | (false, false) => {}
         }
     }
 
@@ -427,11 +422,6 @@ impl Machine {
     /// Whether the figures of the smear have been given to whoever waits for them.
     pub fn is_published(&self) -> bool {
         self.is_published
-    }
-
-    /// Whether frames are not looked at for now.
-    pub fn is_capture_suspended(&self) -> bool {
-        self.is_capture_suspended
     }
 }
 

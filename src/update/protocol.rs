@@ -1,5 +1,5 @@
-//! What updater and program publish for each other, one file each way. Each is JSON, at most [`MAX_PUBLISHED_BYTES`] long, and put in
-//! place whole (written beside, then renamed).
+//! What updater and program publish for each other, one file each way. Each is JSON, at most
+//! [`MAX_PUBLISHED_BYTES`] long, and put in place whole (written beside, then renamed).
 
 use serde::{Deserialize, Serialize};
 
