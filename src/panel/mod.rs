@@ -19,6 +19,7 @@ mod spi;
 #[cfg(target_os = "linux")]
 mod stale_rows;
 mod terminal;
+mod watched;
 
 pub use crate::device::leds::{FaultLight, LIGHTS};
 pub use changed_rows::ChangedRows;
@@ -35,6 +36,7 @@ pub use spec::{PANEL_SPECS, PanelSpec, PanelSpecError};
 #[cfg(target_os = "linux")]
 pub use spi::SpiPanel;
 pub use terminal::TerminalPanel;
+pub use watched::WatchedPanel;
 
 impl PanelSpec {
     /// Opens the panel for pictures of a size. How a board's own panel is mounted and wired is in
