@@ -346,7 +346,7 @@ fn every_state_word_fits_in_every_language() {
                     density,
                     ..USABLE
                 }),
-                over_dispersed: true,
+                is_overdispersed: true,
                 ..normal(language)
             };
             for size in ScreenSize::ALL {
@@ -459,7 +459,7 @@ fn hostile_content_is_drawn_without_panic() {
         per_1000_rbc: PerClass::from_fn(|_| Some(Ok(huge))),
         fields: Fields {
             counted: u32::MAX,
-            wanted: Some(0),
+            target: Some(0),
             rejected: Rejection::ALL
                 .map(|reason| (reason, u32::MAX))
                 .into_iter()

@@ -9,8 +9,8 @@ use super::distribution::chi_square_upper_tail;
 const MIN_FIELDS: u32 = 8;
 /// Fewer cells than this in all: the chi-square distribution does not describe the statistic.
 const MIN_CELLS: u32 = 10;
-/// Below this p-value the fields count as uneven.
-const UNEVEN_BELOW_P: f64 = 0.01;
+/// Below this p-value the counts are taken to be overdispersed.
+const OVERDISPERSED_BELOW_P: f64 = 0.01;
 
 /// The result of a test for unevenness between fields.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -36,7 +36,7 @@ impl Dispersion {
 
     /// Whether the fields differ by more than chance (p below 0.01).
     pub fn is_overdispersed(&self) -> bool {
-        self.p_value < UNEVEN_BELOW_P
+        self.p_value < OVERDISPERSED_BELOW_P
     }
 
     /// The factor by which the variance of the count is taken to exceed a Poisson count's: the

@@ -364,16 +364,16 @@ impl SmearTally {
     }
 
     fn warnings(&self, classes: &PerClass<ClassSummary>, rules: &CountRules) -> Warnings {
-        let uneven = |summary: &ClassSummary| {
+        let overdispersed = |summary: &ClassSummary| {
             let dispersion = summary.dispersion.filter(Dispersion::is_overdispersed)?;
-            Some(Warning::UnevenFields {
+            Some(Warning::Overdispersed {
                 class: summary.class,
                 index: dispersion.index,
             })
         };
         Warnings {
             of_the_smear: [self.too_many_white_cells(rules), self.many_uncertain(rules)],
-            of_classes: classes.each_ref().map(uneven),
+            of_classes: classes.each_ref().map(overdispersed),
         }
     }
 
@@ -496,9 +496,9 @@ pub enum Warning {
         /// The largest share of uncertain cells that is accepted, 0 to 1.
         limit: f64,
     },
-    /// Cells of a class lie unevenly over the fields.
-    UnevenFields {
-        /// The class that lies unevenly.
+    /// The counts of a class vary between fields by more than chance explains.
+    Overdispersed {
+        /// The class.
         class: CellClass,
         /// Index of dispersion, variance by mean: about 1 for cells that lie at random.
         index: f64,
@@ -525,7 +525,7 @@ impl fmt::Display for Warning {
                  focus, light and stain, and look at the uncertain cells",
                 limit * 100.0
             ),
-            Warning::UnevenFields { class, index } => write!(
+            Warning::Overdispersed { class, index } => write!(
                 formatter,
                 "{class} lie unevenly over the fields (variance {index:.1} times the mean): the \
                  intervals are widened; count more fields, spread over the monolayer"
@@ -721,7 +721,7 @@ mod tests {
         assert!(progress(&uneven).need > 10 * progress(&even).need);
         assert_eq!(even.warnings.iter().next(), None);
         let warnings: Vec<_> = uneven.warnings.iter().collect();
-        let [Warning::UnevenFields { class, index }] = warnings[..] else {
+        let [Warning::Overdispersed { class, index }] = warnings[..] else {
             panic!("{warnings:?}");
         };
         assert_eq!(*class, CellClass::Plt);
@@ -818,7 +818,7 @@ mod tests {
                 ["30 of 90", "20 %", "check focus"],
             ),
             (
-                Warning::UnevenFields {
+                Warning::Overdispersed {
                     class: CellClass::Plt,
                     index: 3.25,
                 },

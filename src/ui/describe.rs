@@ -109,7 +109,7 @@ pub fn of_counting(counting: &Counting<'_>) -> Vec<String> {
     if let Some(percent) = fields.skipped_percent {
         lines.push(format!("{} {percent} %", words(TextId::FieldsSkipped)));
     }
-    if counting.over_dispersed {
+    if counting.is_overdispersed {
         lines.push(words(TextId::CountsOverdispersed).to_owned());
     }
     let identity = &counting.identity;

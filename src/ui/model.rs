@@ -132,7 +132,7 @@ pub struct Counting<'a> {
     /// Fields counted and rejected so far.
     pub fields: Fields,
     /// Counts vary between fields more than chance explains.
-    pub over_dispersed: bool,
+    pub is_overdispersed: bool,
     /// What puts the counts in doubt; `None` where nothing does.
     pub warning: Option<Warning<'a>>,
     /// Stands in the warning's place where there is none.
@@ -176,7 +176,7 @@ pub struct Fields {
     /// Fields in the counts.
     pub counted: u32,
     /// How many the run is to count, where that is known.
-    pub wanted: Option<u32>,
+    pub target: Option<u32>,
     /// Fields that could not be counted, by reason.
     pub rejected: RejectedCounts,
     /// Frames that needed no counting, in hundredths of all frames; `None` where frames are not

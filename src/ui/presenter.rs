@@ -177,11 +177,11 @@ pub fn counting_of<'a>(
         per_1000_rbc: classes.map(|class| class.per_1000_rbc),
         fields: Fields {
             counted: smear.fields(),
-            wanted: smear.target_fields(),
+            target: smear.target_fields(),
             rejected: rejections_of(smear),
             skipped_percent: smear.frames().skipped_percent(),
         },
-        over_dispersed: is_uneven(summary),
+        is_overdispersed: is_overdispersed(summary),
         warning: warning_of(machine, summary).filter(|_| !context.shows_notice),
         notice: context.notice,
         instruction: instruction_of(machine),
@@ -200,9 +200,10 @@ fn rejections_of(smear: &Smear) -> RejectedCounts {
         .collect()
 }
 
-fn is_uneven(summary: &Summary) -> bool {
-    let uneven = |warning: &count::Warning| matches!(warning, count::Warning::UnevenFields { .. });
-    summary.warnings.iter().any(uneven)
+fn is_overdispersed(summary: &Summary) -> bool {
+    let overdispersed =
+        |warning: &count::Warning| matches!(warning, count::Warning::Overdispersed { .. });
+    summary.warnings.iter().any(overdispersed)
 }
 
 fn warning_of<'a>(machine: &'a Machine, summary: &Summary) -> Option<Warning<'a>> {
@@ -219,7 +220,7 @@ fn warning_of<'a>(machine: &'a Machine, summary: &Summary) -> Option<Warning<'a>
     summary.warnings.iter().find_map(|warning| match warning {
         count::Warning::TooManyWhiteCells { .. } => Some(Warning::TooManyWhiteCells),
         count::Warning::ManyUncertain { .. } => Some(Warning::ManyUncertain),
-        count::Warning::UnevenFields { .. } => None,
+        count::Warning::Overdispersed { .. } => None,
     })
 }
 

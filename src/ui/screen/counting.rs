@@ -72,8 +72,8 @@ impl Region {
                 surface.fill(layout.card, colour::CARD);
                 counts(counting, layout, metrics, surface);
                 ratios(counting, layout, surface);
-                if counting.over_dispersed {
-                    over_dispersion(language, layout, surface);
+                if counting.is_overdispersed {
+                    overdispersion(language, layout, surface);
                 }
             }
             Self::Fields => fields(&counting.fields, language, layout, surface),
@@ -445,7 +445,7 @@ fn ratio_row(
     }
 }
 
-fn over_dispersion(language: Language, layout: &CountingLayout, surface: &mut dyn Surface<'_>) {
+fn overdispersion(language: Language, layout: &CountingLayout, surface: &mut dyn Surface<'_>) {
     surface.icon(
         layout.dispersion_icon,
         StatusIcon::Attention,
@@ -475,13 +475,13 @@ fn fields(
 ) {
     surface.fill(layout.fields_row, colour::GROUND);
     let label = TextId::Fields.text_in(language);
-    let counted = match fields.wanted {
-        Some(wanted) => fixed_format!("{label} {}/{wanted}", fields.counted),
+    let counted = match fields.target {
+        Some(target) => fixed_format!("{label} {}/{target}", fields.counted),
         None => fixed_format!("{label} {}", fields.counted),
     };
     surface.text(layout.fields, &counted, TEXT_ON_GROUND);
-    if let Some(wanted) = fields.wanted {
-        let (part, whole) = (u64::from(fields.counted), u64::from(wanted));
+    if let Some(target) = fields.target {
+        let (part, whole) = (u64::from(fields.counted), u64::from(target));
         score_bar(
             layout.progress,
             part,
