@@ -422,7 +422,7 @@ fn one_button_finishes_a_smear_and_starts_the_next_one() {
                         _ => Action::Stop,
                     }
                 }
-                RunState::Unfinished => panic!("no smear is broken off"),
+                RunState::Unfinished => panic!("no smear is interrupted"),
             };
             Some(next)
         });
@@ -632,6 +632,6 @@ fn an_update_is_offered_agreed_to_installed_and_restarted_into() {
         }
     });
     assert_eq!(stage, "restarting", "{ended:?}");
-    assert!(ended.is_err(), "the smear after the result was broken off");
+    assert!(ended.is_err(), "the smear after the result was interrupted");
     assert!(text.contains("fields counted"), "{text}");
 }

@@ -59,7 +59,7 @@ pub enum Event {
     },
 }
 
-/// What counts, and how much is wanted.
+/// What counts, and how many fields are the target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SmearStarted {
     /// The record format's number.
@@ -77,9 +77,9 @@ pub struct SmearStarted {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EndReason {
-    /// The wanted fields were counted, or the source ended.
+    /// The target was reached, or the source ended.
     Finished,
-    /// Broken off: the numbers are no result.
+    /// Interrupted: the numbers are no result.
     Stopped,
 }
 

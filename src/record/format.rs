@@ -2,7 +2,7 @@
 //!
 //! Each format has a folder of records of its own; `format.toml` names the one that holds. A newer
 //! version writes its folder beside the older one and then changes that name, in one step; the
-//! older folder stays until the newer version has proved itself, so that the version before finds
+//! older folder stays until the newer version is confirmed, so that the version before finds
 //! its records again if it has to come back.
 
 use super::error::RecordError;
@@ -312,7 +312,7 @@ mod tests {
         assert_eq!(found["records-2.aside-01/b"], "ON TRIAL");
         assert_eq!(found["records-2/c"], "BACK AGAIN");
         assert_eq!(found["records/c"], "back again");
-        // It has proved itself.
+        // It is confirmed.
         purge_older_formats(data).unwrap();
         purge_older_formats(data).unwrap();
         assert!(!data.join("records").exists());

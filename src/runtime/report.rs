@@ -36,7 +36,7 @@ pub(super) fn is_whole(smear: &Smear, was_told_to_stop: bool) -> Result<bool> {
         // The system ends the device when it is switched off, which is no fault of the run.
         _ if was_told_to_stop => Ok(true),
         _ => bail!(
-            "the run was broken off after {} fields: these numbers are no result",
+            "the run was interrupted after {} fields: these numbers are no result",
             smear.fields()
         ),
     }

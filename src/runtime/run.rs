@@ -36,8 +36,8 @@ use std::time::{Duration, Instant};
 /// How long a device without a display blinks before the system starts it again.
 const BLINKING: Duration = Duration::from_secs(5);
 
-/// Runs the device until the wanted fields are counted, the source ends, the operator stops it or
-/// the system does; `Ok(false)` when the run was broken off or something was not counted or not
+/// Runs the device until its target of fields is counted, the source ends, the operator stops it or
+/// the system does; `Ok(false)` when the run was interrupted or something was not counted or not
 /// saved. Without a number of fields, the operator finishes a smear and starts the next one.
 ///
 /// Results are written to `out`. With a `refusal`, nothing is counted: the device shows it, and what

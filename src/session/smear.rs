@@ -37,9 +37,9 @@ impl KnownScale {
 pub enum RunState {
     /// Fields are being added.
     Live,
-    /// The wanted fields are counted, or the source has ended: the numbers are the result.
+    /// The target is reached, or the source has ended: the numbers are the result.
     Finished,
-    /// Broken off before the wanted fields were counted: the numbers are no result.
+    /// Interrupted before the target was reached: the numbers are no result.
     Unfinished,
 }
 

@@ -46,7 +46,7 @@ pub enum UpdatePage<'a> {
     Restarting,
     /// The bundle on the card cannot be installed, for this reason.
     Refused(ProblemKind),
-    /// The new version has proved itself.
+    /// The new version is confirmed.
     Confirmed {
         /// The version before the update.
         from: &'a str,
