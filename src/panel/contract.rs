@@ -29,7 +29,7 @@ pub enum PanelError {
     File(#[from] WriteError),
     /// The panel is not there at the moment; presented to again, it is tried anew.
     #[error("panel {panel} {reason}; counting goes on, and the screen is shown when it is back")]
-    Away {
+    Unavailable {
         /// The panel's name.
         panel: String,
         /// Why it is not there, as in "is dark: no device".
@@ -37,7 +37,7 @@ pub enum PanelError {
     },
     /// The panel cannot be opened.
     #[error("panel {panel}: {reason}")]
-    Unavailable {
+    CannotOpen {
         /// The panel's name.
         panel: String,
         /// What is wrong, and what to do about it.
@@ -109,7 +109,7 @@ pub trait Panel: Send {
     /// top; no run when nothing differs. The first picture differs in every row.
     ///
     /// # Errors
-    /// A panel that cannot show the picture. After [`PanelError::Away`] it goes on to be presented
+    /// A panel that cannot show the picture. After [`PanelError::Unavailable`] it goes on to be presented
     /// to, and shows whole pictures again as soon as it can.
     fn present(&mut self, canvas: &Canvas, changed_rows: &[Range<u32>]) -> Result<(), PanelError>;
 }

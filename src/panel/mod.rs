@@ -62,7 +62,7 @@ impl PanelSpec {
             #[cfg(target_os = "linux")]
             PanelSpec::Spi => Ok(Box::new(SpiPanel::open(settings, size.pixels())?)),
             #[cfg(not(target_os = "linux"))]
-            PanelSpec::Drm { .. } | PanelSpec::Spi => Err(PanelError::Unavailable {
+            PanelSpec::Drm { .. } | PanelSpec::Spi => Err(PanelError::CannotOpen {
                 panel: self.to_string(),
                 reason: format!("needs Linux; choose another of: {PANEL_SPECS}"),
             }),

@@ -28,10 +28,10 @@ impl RetryingPanel {
     /// Opens a panel for pictures of a size with `open`, now or later.
     ///
     /// # Errors
-    /// What waiting cannot change: anything but [`PanelError::Unavailable`].
+    /// What waiting cannot change: anything but [`PanelError::CannotOpen`].
     pub fn open(picture_px: (u32, u32), mut open: Open) -> Result<Box<dyn Panel>, PanelError> {
         match open() {
-            Err(PanelError::Unavailable { panel, reason }) => Ok(Box::new(Self {
+            Err(PanelError::CannotOpen { panel, reason }) => Ok(Box::new(Self {
                 name: panel,
                 picture_px,
                 open,
@@ -65,11 +65,11 @@ impl RetryingPanel {
                     let all_rows = 0..self.picture_px.1;
                     return self.panel.insert(panel).present(canvas, &[all_rows]);
                 }
-                Err(PanelError::Unavailable { reason, .. }) => self.reason = reason,
+                Err(PanelError::CannotOpen { reason, .. }) => self.reason = reason,
                 Err(error) => return Err(error),
             }
         }
-        Err(PanelError::Away {
+        Err(PanelError::Unavailable {
             panel: self.name.clone(),
             reason: format!("cannot be opened: {}", self.reason),
         })
@@ -148,7 +148,7 @@ mod tests {
     }
 
     fn unavailable() -> PanelError {
-        PanelError::Unavailable {
+        PanelError::CannotOpen {
             panel: "drm".to_owned(),
             reason: "there is no card".to_owned(),
         }

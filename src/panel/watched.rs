@@ -19,7 +19,7 @@ pub struct WatchedPanel {
 enum PanelState {
     Shown,
     /// With the message that says why.
-    Away(String),
+    Unavailable(String),
 }
 
 impl WatchedPanel {
@@ -64,7 +64,7 @@ impl WatchedPanel {
         self.panel.caption(lines);
     }
 
-    /// Presents to the panel; one that is away is waited for. Gives what has changed of it since it
+    /// Presents to the panel; one that is unavailable is waited for. Gives what has changed of it since it
     /// was told last, for the log.
     ///
     /// # Errors
@@ -81,9 +81,9 @@ impl WatchedPanel {
                 let device = self.panel.device();
                 Ok(device.map(|device| format!("the screen is shown on {device}")))
             }
-            Err(error @ PanelError::Away { .. }) => {
+            Err(error @ PanelError::Unavailable { .. }) => {
                 let message = error.to_string();
-                let state = PanelState::Away(message.clone());
+                let state = PanelState::Unavailable(message.clone());
                 let is_news = self.state.as_ref() != Some(&state);
                 self.state = Some(state);
                 Ok(is_news.then_some(message))
@@ -119,7 +119,7 @@ mod tests {
         }
 
         fn present(&mut self, _: &Canvas, _: &[Range<u32>]) -> Result<(), PanelError> {
-            self.0.remove(0).map_err(|reason| PanelError::Away {
+            self.0.remove(0).map_err(|reason| PanelError::Unavailable {
                 panel: "bench".to_owned(),
                 reason: reason.to_owned(),
             })

@@ -160,7 +160,7 @@ mod tests {
             if !self.is_away {
                 return Ok(());
             }
-            Err(PanelError::Away {
+            Err(PanelError::Unavailable {
                 panel: "bench".to_owned(),
                 reason: "is dark".to_owned(),
             })

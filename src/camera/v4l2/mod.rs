@@ -35,7 +35,7 @@ use std::time::{Duration, Instant};
 const FRAME_LIMIT: Duration = Duration::from_secs(2);
 /// A longer gap in the driver's numbers is a driver that numbers at its will.
 const MAX_GAP_FRAMES: u32 = 1000;
-/// Time between two tries to open a camera that is away.
+/// Time between two tries to open an unavailable camera.
 const RETRY: Duration = Duration::from_millis(500);
 /// How long the camera's automatics may settle before they are switched off.
 const AUTO_EXPOSURE_CONVERGENCE: Duration = Duration::from_secs(2);
@@ -105,7 +105,7 @@ enum State {
         /// The camera hung, and its driver may give again what it had kept: that is not shown.
         discard_first_frame: bool,
     },
-    Away {
+    Unavailable {
         unavailable: Unavailable,
         next_try: Instant,
     },
@@ -146,7 +146,7 @@ impl<D: Driver> V4l2Camera<D> {
             selector,
             controls: ControlPlan::new(&preferences.controls),
             preferences,
-            state: State::Away {
+            state: State::Unavailable {
                 unavailable: Unavailable::NotConnected,
                 next_try: Instant::now(),
             },
@@ -180,7 +180,7 @@ impl<D: Driver> V4l2Camera<D> {
 
     /// Closes the camera; it will be tried again.
     fn disconnect(&mut self, unavailable: Unavailable, next_try: Instant) -> CameraError {
-        self.state = State::Away {
+        self.state = State::Unavailable {
             unavailable: unavailable.clone(),
             next_try,
         };
@@ -190,9 +190,9 @@ impl<D: Driver> V4l2Camera<D> {
         }
     }
 
-    /// Tries to open a camera that is away, once it is time to.
+    /// Tries to open an unavailable camera, once it is time to.
     fn reconnect(&mut self) -> Result<(), CameraError> {
-        let State::Away {
+        let State::Unavailable {
             unavailable,
             next_try,
         } = &self.state
@@ -339,7 +339,7 @@ impl<D: Driver> FrameSource for V4l2Camera<D> {
     fn format(&self) -> Option<String> {
         match &self.state {
             State::Streaming { format, .. } => Some(format.name().to_string()),
-            State::Away { .. } => None,
+            State::Unavailable { .. } => None,
         }
     }
 

@@ -106,7 +106,7 @@ fn choose_card(
             Err(error) => reasons.push(format!("{}: {error}", path.display())),
         }
     }
-    without_display.ok_or_else(|| PanelError::Unavailable {
+    without_display.ok_or_else(|| PanelError::CannotOpen {
         panel: "drm".to_owned(),
         reason: if reasons.is_empty() {
             "there is no card in /dev/dri; does the kernel have a driver for the display?"
@@ -238,7 +238,7 @@ impl<C: Card> Scanout<C> {
                 Err(error) => self.give_up(error.to_string()),
             }
         }
-        Err(PanelError::Away {
+        Err(PanelError::Unavailable {
             panel: self.name.clone(),
             reason: self.reason.clone(),
         })

@@ -62,7 +62,7 @@ impl SpiPanel {
 }
 
 fn unavailable(panel: &str, reason: String) -> PanelError {
-    PanelError::Unavailable {
+    PanelError::CannotOpen {
         panel: panel.to_owned(),
         reason,
     }
@@ -285,7 +285,7 @@ where
                 Err(reason) => self.give_up(now, reason),
             }
         }
-        Err(PanelError::Away {
+        Err(PanelError::Unavailable {
             panel: self.name.clone(),
             reason: format!("is dark: {}", self.reason),
         })
