@@ -10,7 +10,7 @@ use std::arch::x86_64::*;
 
 use super::chunks::Runs;
 use super::output::Output;
-use super::packing::{DOT, Place, pack_thin_group};
+use super::packing::{DOT, Place, pack_pruned_group};
 use super::parameters::{MAX_ACTIVATION, Parameters};
 use super::rows::Weights;
 use super::tiles::{CHANNEL_BLOCK, ChannelGroup, Requantization, TileKernel, Tiles, read_length};
@@ -85,7 +85,8 @@ impl Packed {
                 max_pixels: MAX_PIXELS,
                 weights_start,
             });
-            let of_group = pack_thin_group(parameters, first_channel, CHANNEL_BLOCK, &mut weights);
+            let of_group =
+                pack_pruned_group(parameters, first_channel, CHANNEL_BLOCK, &mut weights);
             let steps = weights[weights_start..].as_chunks::<STEP>().0;
             let steps = steps.iter().map(|step| (0, step_sums(step)));
             let widened = instructions == Instructions::Avx2;

@@ -10,7 +10,7 @@ use std::mem::MaybeUninit;
 
 use super::chunks::Runs;
 use super::neon_write::{BLOCKS, LANES, Sums};
-use super::packing::{DOT, Place, pack_thin_group};
+use super::packing::{DOT, Place, pack_pruned_group};
 use super::parameters::{MAX_ACTIVATION, MAX_CHANNELS, MAX_KERNEL_SIDE, Parameters};
 use super::rows::Weights;
 use super::tiles::{CHANNEL_BLOCK, ChannelGroup, Requantization, TileKernel, Tiles, read_length};
@@ -28,24 +28,25 @@ const PRODUCTS: usize = 8;
 /// Registers of products that can be added in 16 bits where weights are small.
 pub(super) const LONGEST_CHUNK: usize = 8;
 
-/// A convolution is thin where at most this share of its weights is kept: its input values have to
-/// be gathered first.
-const THIN_NUMERATOR: usize = 3;
-const THIN_DENOMINATOR: usize = 4;
+/// A convolution is taken as pruned where at most this share of its weights is kept: its input
+/// values have to be gathered first.
+const PRUNED_NUMERATOR: usize = 3;
+const PRUNED_DENOMINATOR: usize = 4;
 /// Dot products of four input values that are gathered for one register.
 const DOTS: usize = REGISTER / DOT;
 /// The most dot products that are gathered for a tile.
 const MAX_GATHERED: usize = MAX_PIXELS * MAX_KERNEL_SIDE * MAX_KERNEL_SIDE * MAX_CHANNELS / DOT;
 
 /// Weights in the order in which the tiles read them: four channels, kernel row, sixteen input
-/// values, channel of the four. A kernel row ends with zeros up to a whole register. A thin
+/// values, channel of the four. A kernel row ends with zeros up to a whole register. A pruned
 /// convolution has no kernel rows: its registers hold the four input values of any dot products
 /// with weights.
 #[derive(Debug)]
 pub(super) struct Packed {
     weights: Weights,
     groups: Vec<ChannelGroup>,
-    /// For each group of a thin convolution the places of its dot products, whole registers of them.
+    /// For each group of a pruned convolution the places of its dot products, whole registers of
+    /// them.
     places: Option<Vec<Vec<Place>>>,
     /// For each group the weights of four channels.
     four_weights: Vec<usize>,
@@ -63,12 +64,13 @@ impl Packed {
     /// Packs checked parameters.
     pub(super) fn new(parameters: &Parameters) -> Self {
         let run_bytes = read_length(parameters, REGISTER);
-        let (dense, thin) = (
+        let (dense, pruned) = (
             PackedWeights::dense(parameters),
-            PackedWeights::thin(parameters),
+            PackedWeights::pruned(parameters),
         );
-        let is_thin = thin.weights.len() * THIN_DENOMINATOR <= dense.weights.len() * THIN_NUMERATOR;
-        let packed = if is_thin { thin } else { dense };
+        let is_pruned =
+            pruned.weights.len() * PRUNED_DENOMINATOR <= dense.weights.len() * PRUNED_NUMERATOR;
+        let packed = if is_pruned { pruned } else { dense };
         let mut groups = Vec::new();
         let mut four_weights = Vec::new();
         let mut weights_start = 0;
@@ -87,7 +89,7 @@ impl Packed {
         Self {
             weights: Weights::new(&packed.weights),
             groups,
-            places: is_thin.then_some(packed.places),
+            places: is_pruned.then_some(packed.places),
             four_weights,
             runs: packed.runs,
             requantization: Requantization::new(parameters),
@@ -104,7 +106,7 @@ struct PackedWeights {
     weights: Vec<i8>,
     /// For each group its registers of input values.
     registers: Vec<usize>,
-    /// For each group the places of its dot products, where the convolution is thin.
+    /// For each group the places of its dot products, where the convolution is pruned.
     places: Vec<Vec<Place>>,
     /// For each four channels, the registers that are added in 16 bits at a time.
     runs: Vec<Runs<{ LANES * PRODUCTS }>>,
@@ -124,11 +126,11 @@ impl PackedWeights {
         packed
     }
 
-    fn thin(parameters: &Parameters) -> Self {
+    fn pruned(parameters: &Parameters) -> Self {
         let mut packed = Self::default();
         for first_channel in (0..parameters.output_channels).step_by(CHANNEL_BLOCK) {
             let mut dots = Vec::new();
-            let mut places = pack_thin_group(parameters, first_channel, CHANNEL_BLOCK, &mut dots);
+            let mut places = pack_pruned_group(parameters, first_channel, CHANNEL_BLOCK, &mut dots);
             let registers = places.len().div_ceil(DOTS);
             // The last register is filled with values from anywhere, which meet no weights.
             places.resize(registers * DOTS, Place::FIRST);
@@ -234,7 +236,7 @@ impl Packed {
             }
             let mut sums: Sums<PIXELS> = [biases; PIXELS];
             for block in 0..BLOCKS {
-                // SAFETY: the windows of `count * PIXELS` pixels have been checked; of a thin
+                // SAFETY: the windows of `count * PIXELS` pixels have been checked; of a pruned
                 // convolution, all that the group's registers take has been gathered.
                 let totals = unsafe { self.sums::<PIXELS>(&windows, pixel_step, group, block) };
                 for (sums, total) in sums.iter_mut().zip(totals) {

@@ -9,7 +9,7 @@ use std::arch::aarch64::*;
 use std::arch::asm;
 
 use super::neon_write::{BLOCKS, Sums};
-use super::packing::{DOT, Place, pack_thin_group};
+use super::packing::{DOT, Place, pack_pruned_group};
 use super::parameters::Parameters;
 use super::rows::Weights;
 use super::tiles::{CHANNEL_BLOCK, ChannelGroup, Requantization, TileKernel, Tiles, read_length};
@@ -21,10 +21,10 @@ const DOTS: usize = REGISTER / DOT;
 /// With sixteen channels: twenty registers of sums, five of activations, up to four of weights.
 const MAX_PIXELS: usize = 5;
 
-/// A convolution is thin where at most this share of its weights is kept: one dot product by itself
-/// loads four times as many registers of activations.
-const THIN_NUMERATOR: usize = 7;
-const THIN_DENOMINATOR: usize = 10;
+/// A convolution is taken as pruned where at most this share of its weights is kept: one dot
+/// product by itself loads four times as many registers of activations.
+const PRUNED_NUMERATOR: usize = 7;
+const PRUNED_DENOMINATOR: usize = 10;
 
 /// Whether the running processor has the instructions.
 pub(super) fn is_available() -> bool {
@@ -34,13 +34,13 @@ pub(super) fn is_available() -> bool {
 
 /// Weights in the order in which the tiles read them: sixteen channels, kernel row, sixteen input
 /// values, four of them, channel, the four. A kernel row ends with zeros up to a whole register.
-/// A thin convolution has only the dot products with weights, without such zeros.
+/// A pruned convolution has only the dot products with weights, without such zeros.
 /// Made only where [`is_available`] holds.
 #[derive(Debug)]
 pub(super) struct Packed {
     weights: Weights,
     groups: Vec<ChannelGroup>,
-    /// For each group of a thin convolution the places of its dot products.
+    /// For each group of a pruned convolution the places of its dot products.
     places: Option<Vec<Vec<Place>>>,
     requantization: Requantization,
     kernel_height: usize,
@@ -55,8 +55,8 @@ impl Packed {
     pub(super) fn new(parameters: &Parameters) -> Self {
         let mut groups = Vec::new();
         let mut weights = Vec::new();
-        let mut thin_groups = Vec::new();
-        let mut thin_weights = Vec::new();
+        let mut pruned_groups = Vec::new();
+        let mut pruned_weights = Vec::new();
         let mut places = Vec::new();
         for first_channel in (0..parameters.output_channels).step_by(CHANNEL_BLOCK) {
             let group = |weights_start| ChannelGroup {
@@ -68,23 +68,23 @@ impl Packed {
             };
             groups.push(group(weights.len()));
             pack_group(parameters, first_channel, &mut weights);
-            thin_groups.push(group(thin_weights.len()));
-            let kept = &mut thin_weights;
-            places.push(pack_thin_group(
+            pruned_groups.push(group(pruned_weights.len()));
+            let kept = &mut pruned_weights;
+            places.push(pack_pruned_group(
                 parameters,
                 first_channel,
                 CHANNEL_BLOCK,
                 kept,
             ));
         }
-        let thin = thin_weights.len() * THIN_DENOMINATOR <= weights.len() * THIN_NUMERATOR;
-        if thin {
-            (groups, weights) = (thin_groups, thin_weights);
+        let pruned = pruned_weights.len() * PRUNED_DENOMINATOR <= weights.len() * PRUNED_NUMERATOR;
+        if pruned {
+            (groups, weights) = (pruned_groups, pruned_weights);
         }
         Self {
             weights: Weights::new(&weights),
             groups,
-            places: thin.then_some(places),
+            places: pruned.then_some(places),
             requantization: Requantization::new(parameters),
             kernel_height: parameters.kernel_height,
             run_registers: read_length(parameters, REGISTER) / REGISTER,
@@ -144,7 +144,7 @@ impl Packed {
                     None => self.sums(tiles, first_pixel, [biases; PIXELS]),
                     Some(places) => {
                         let places = &places[group.number];
-                        self.thin_sums(places, tiles, first_pixel, [biases; PIXELS])
+                        self.pruned_sums(places, tiles, first_pixel, [biases; PIXELS])
                     }
                 }
             };
@@ -209,13 +209,13 @@ impl Packed {
         sums
     }
 
-    /// As [`Packed::sums`], of a thin convolution's group with dot products at these places.
+    /// As [`Packed::sums`], of a pruned convolution's group with dot products at these places.
     ///
     /// # Safety
     /// As there; the places are the group's.
     #[inline]
     #[target_feature(enable = "neon,dotprod")]
-    unsafe fn thin_sums<const PIXELS: usize>(
+    unsafe fn pruned_sums<const PIXELS: usize>(
         &self,
         places: &[Place],
         tiles: &Tiles<'_>,

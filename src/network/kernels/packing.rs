@@ -65,7 +65,7 @@ pub(super) fn pack_group(
 
 /// As [`pack_group`], without the dot products whose weights are all zero; says where the others'
 /// input values lie.
-pub(super) fn pack_thin_group(
+pub(super) fn pack_pruned_group(
     parameters: &Parameters,
     first_channel: usize,
     channels: usize,
