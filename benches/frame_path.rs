@@ -83,7 +83,7 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// The same picture as a camera would send it uncompressed: luma of each pixel, chroma of pairs.
+/// The same image as a camera would send it uncompressed: luma of each pixel, chroma of pairs.
 fn to_yuyv(frame: &Frame) -> Vec<u8> {
     let pairs = frame.rgb().chunks_exact(6);
     pairs
@@ -115,7 +115,7 @@ fn main() -> Result<()> {
         .map(|frame| camera_jpeg::encode(frame, QUALITY))
         .collect::<Result<_>>()?;
     let yuyvs: Vec<Vec<u8>> = frames.iter().map(to_yuyv).collect();
-    let pictures: Vec<image::RgbImage> = frames
+    let images: Vec<image::RgbImage> = frames
         .iter()
         .filter_map(|frame| image::RgbImage::from_raw(WIDTH_PX, HEIGHT_PX, frame.rgb().to_vec()))
         .collect();
@@ -173,9 +173,9 @@ fn main() -> Result<()> {
         }),
         Subject::new("scale and pack", "image, triangle, not packed", |field| {
             let filter = image::imageops::FilterType::Triangle;
-            let picture = &pictures[field];
+            let image = &images[field];
             black_box(image::imageops::resize(
-                picture,
+                image,
                 scaled_width_px,
                 scaled_height_px,
                 filter,

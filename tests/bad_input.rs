@@ -82,7 +82,7 @@ fn landscape() -> Frame {
     frame
 }
 
-/// A PNG whose header promises a picture of a hundred gigapixels.
+/// A PNG whose header promises an image of a hundred gigapixels.
 fn bomb() -> Vec<u8> {
     let mut png = rgb_png(&Frame::filled(4, 4, [200; 3]).unwrap());
     png[16..20].copy_from_slice(&400_000_u32.to_be_bytes());

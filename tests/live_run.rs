@@ -57,8 +57,8 @@ fn a_simulated_run_ends_with_a_screen_a_summary_and_the_truth() {
         for part in ["6 fields counted", "Truth of the simulated fields", NOTICE] {
             assert!(text.contains(part), "{part} missing in\n{text}");
         }
-        let picture = image::open(&screen).unwrap();
-        assert_eq!(format!("{}x{}", picture.width(), picture.height()), size);
+        let image = image::open(&screen).unwrap();
+        assert_eq!(format!("{}x{}", image.width(), image.height()), size);
     }
 }
 
@@ -86,7 +86,7 @@ fn a_run_is_the_same_every_time() {
 }
 
 #[test]
-fn fields_without_numbers_are_told_apart_by_the_picture() {
+fn fields_without_numbers_are_told_apart_by_the_image() {
     let folder = tempfile::tempdir().unwrap();
     let screen = format!("png:{}", folder.path().join("screen.png").display());
     let truth_of = |camera: &str| {
@@ -166,7 +166,7 @@ fn a_run_that_ends_early_says_that_its_numbers_are_no_result() {
 fn a_damaged_file_among_replayed_ones_is_lost_visibly() {
     let folder = tempfile::tempdir().unwrap();
     write_fields(folder.path(), 16, 3);
-    fs::write(folder.path().join("field-001b.png"), b"not a picture").unwrap();
+    fs::write(folder.path().join("field-001b.png"), b"not an image").unwrap();
     let output = hemoscope()
         .args(["run", "--um-per-px", &slide_um_per_px().to_string()])
         .args(["--camera", &format!("replay:{}", folder.path().display())])
@@ -274,10 +274,10 @@ fn expect_screen(
 ) {
     let file = folder.join("board.toml");
     fs::write(&file, board).unwrap();
-    let picture = folder.join("screen.png");
+    let image = folder.join("screen.png");
     let mut device = program()
         .args(["run", "--size", "480x320", "--panel"])
-        .arg(format!("png:{}", picture.display()))
+        .arg(format!("png:{}", image.display()))
         .arg("--board")
         .arg(&file)
         .stderr(std::process::Stdio::null())
@@ -287,7 +287,7 @@ fn expect_screen(
     let mut is_shown = false;
     while !is_shown && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(50));
-        let shown = image::open(&picture).map(|shown| shown.to_rgb8().into_raw());
+        let shown = image::open(&image).map(|shown| shown.to_rgb8().into_raw());
         let is_expected = |shown: Vec<u8>| {
             identities()
                 .into_iter()
@@ -298,7 +298,7 @@ fn expect_screen(
     let is_running = device.try_wait().unwrap().is_none();
     device.kill().unwrap();
     device.wait().unwrap();
-    assert!(is_shown, "see {}", picture.display());
+    assert!(is_shown, "see {}", image.display());
     assert!(is_running, "the device ended by itself");
 }
 

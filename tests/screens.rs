@@ -1,6 +1,6 @@
-//! Screens against golden pictures, and rules that every screen has to keep.
+//! Screens against golden images, and rules that every screen has to keep.
 //!
-//! `HEMOSCOPE_BLESS=1 cargo test --test screens` writes the golden pictures anew.
+//! `HEMOSCOPE_BLESS=1 cargo test --test screens` writes the golden images anew.
 
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
@@ -567,7 +567,7 @@ fn write_png(path: &Path, rgb: &[u8], (width_px, height_px): (u32, u32)) {
     image::save_buffer(path, rgb, width_px, height_px, kind).unwrap();
 }
 
-/// `None` where the picture equals the golden one, else what to look at.
+/// `None` where the image equals the golden one, else what to look at.
 fn difference_from_golden(name: &str, rgb: &[u8], size_px: (u32, u32)) -> Option<String> {
     let path = golden_folder().join(format!("{name}.png"));
     if std::env::var_os("HEMOSCOPE_BLESS").is_some() {
@@ -591,25 +591,25 @@ fn difference_from_golden(name: &str, rgb: &[u8], size_px: (u32, u32)) -> Option
 }
 
 #[test]
-fn annotated_frames_equal_their_golden_pictures() {
+fn annotated_frames_equal_their_golden_images() {
     let frame = &FIELD.frame;
     let mut cells = FIELD.cells.clone();
     cells[5].counted = false;
     let mut faults = Vec::new();
     for language in Language::ALL {
-        let picture = annotated(frame, &cells, language).unwrap();
+        let image = annotated(frame, &cells, language).unwrap();
         let name = format!("overlay-{language}");
         faults.extend(difference_from_golden(
             &name,
-            picture.rgb(),
-            (picture.width_px(), picture.height_px()),
+            image.rgb(),
+            (image.width_px(), image.height_px()),
         ));
     }
     assert_none(faults);
 }
 
 #[test]
-fn screens_equal_their_golden_pictures() {
+fn screens_equal_their_golden_images() {
     let mut faults = Vec::new();
     for_every_screen(|name, screen, size, language| {
         // The other languages are drawn by the same code; some screens show their letters.

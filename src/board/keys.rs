@@ -79,7 +79,7 @@ const TABLES: &[Table] = &[
                 "rotation_degrees",
                 Allowed::OneOf(&[0, 90, 180, 270]),
                 "degrees",
-                "Clockwise turn of the picture",
+                "Clockwise turn of the image",
             ),
             key(
                 "brightness_percent",

@@ -1,4 +1,4 @@
-//! Replays picture files as a camera: single files, or the pictures of a folder.
+//! Replays image files as a camera: single files, or the images of a folder.
 
 use super::{CameraError, CapturedFrame, FrameSource};
 use crate::decode::ImageReader;
@@ -7,10 +7,10 @@ use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
 
-/// The most pictures in one replay.
+/// The most images in one replay.
 pub const MAX_REPLAY_FILES: usize = 100_000;
 
-/// A camera whose frames are picture files.
+/// A camera whose frames are image files.
 ///
 /// Every file is a field of its own: [`CapturedFrame::field`] is the file's place in the list,
 /// from 0, and stays the same when the list is repeated.
@@ -32,7 +32,7 @@ impl ReplayCamera {
     /// # Errors
     ///
     /// [`CameraError::CannotOpen`] where a path cannot be read, a folder or the whole list holds
-    /// no picture, or there are more than [`MAX_REPLAY_FILES`].
+    /// no image, or there are more than [`MAX_REPLAY_FILES`].
     pub fn open(paths: &[PathBuf], repeats: bool) -> Result<Self, CameraError> {
         let name = match paths {
             [only] => format!("replay:{}", only.display()),
@@ -52,14 +52,14 @@ impl ReplayCamera {
             files.extend(listed);
             if files.len() > MAX_REPLAY_FILES {
                 return Err(unavailable(format!(
-                    "it holds more than {MAX_REPLAY_FILES} pictures; replay a part of them at a \
+                    "it holds more than {MAX_REPLAY_FILES} images; replay a part of them at a \
                      time"
                 )));
             }
         }
         if files.is_empty() {
             return Err(unavailable(
-                "no picture was named; name PNG or JPEG files, or a folder of them".to_owned(),
+                "no image was named; name PNG or JPEG files, or a folder of them".to_owned(),
             ));
         }
         Ok(Self {
@@ -100,7 +100,7 @@ impl FrameSource for ReplayCamera {
             return Err(CameraError::CannotOpen {
                 camera: self.name.clone(),
                 reason: format!(
-                    "none of its {count} files is a picture that can be used; see the messages \
+                    "none of its {count} files is an image that can be used; see the messages \
                      about each file"
                 ),
             });
@@ -137,10 +137,10 @@ mod tests {
     use super::*;
     use tempfile::TempDir;
 
-    fn put_picture(folder: &TempDir, name: &str, red: u8) -> PathBuf {
+    fn put_image(folder: &TempDir, name: &str, red: u8) -> PathBuf {
         let path = folder.path().join(name);
-        let picture = image::RgbImage::from_pixel(8, 6, image::Rgb([red, 20, 30]));
-        picture
+        let image = image::RgbImage::from_pixel(8, 6, image::Rgb([red, 20, 30]));
+        image
             .save_with_format(&path, image::ImageFormat::Png)
             .unwrap();
         path
@@ -153,10 +153,10 @@ mod tests {
     #[test]
     fn a_folder_is_replayed_in_the_order_of_its_names() {
         let folder = TempDir::new().unwrap();
-        put_picture(&folder, "b.png", 2);
-        put_picture(&folder, "a.PNG", 1);
-        put_picture(&folder, "._a.png", 9);
-        fs::write(folder.path().join("notes.txt"), "no picture").unwrap();
+        put_image(&folder, "b.png", 2);
+        put_image(&folder, "a.PNG", 1);
+        put_image(&folder, "._a.png", 9);
+        fs::write(folder.path().join("notes.txt"), "no image").unwrap();
         fs::create_dir(folder.path().join("c.png")).unwrap();
         let mut camera = ReplayCamera::open(&folder_path(&folder), false).unwrap();
         assert_eq!(camera.file_count(), 2);
@@ -175,8 +175,8 @@ mod tests {
     fn jpeg_files_are_decoded_into_the_frame_that_is_given() {
         let folder = TempDir::new().unwrap();
         for (name, red) in [("a.jpg", 90), ("b.jpg", 180)] {
-            let picture = image::RgbImage::from_pixel(64, 48, image::Rgb([red, 20, 30]));
-            picture.save(folder.path().join(name)).unwrap();
+            let image = image::RgbImage::from_pixel(64, 48, image::Rgb([red, 20, 30]));
+            image.save(folder.path().join(name)).unwrap();
         }
         let mut camera = ReplayCamera::open(&folder_path(&folder), false).unwrap();
         let mut captured = camera.next_frame().unwrap().unwrap();
@@ -191,7 +191,7 @@ mod tests {
     fn a_bad_file_is_dropped_and_the_next_one_given() {
         let folder = TempDir::new().unwrap();
         fs::write(folder.path().join("a.png"), b"cut off").unwrap();
-        put_picture(&folder, "b.png", 2);
+        put_image(&folder, "b.png", 2);
         let mut camera = ReplayCamera::open(&folder_path(&folder), false).unwrap();
         let error = camera.next_frame().unwrap_err();
         assert!(
@@ -207,8 +207,8 @@ mod tests {
     fn a_repeated_list_starts_again_with_the_same_fields() {
         let folder = TempDir::new().unwrap();
         let paths = [
-            put_picture(&folder, "b.png", 2),
-            put_picture(&folder, "a.png", 1),
+            put_image(&folder, "b.png", 2),
+            put_image(&folder, "a.png", 1),
         ];
         let mut camera = ReplayCamera::open(&paths, true).unwrap();
         assert_eq!(camera.name(), "replay of 2 paths");
@@ -236,10 +236,10 @@ mod tests {
     }
 
     #[test]
-    fn what_holds_no_picture_is_refused() {
+    fn what_holds_no_image_is_refused() {
         let empty = TempDir::new().unwrap();
         let other = TempDir::new().unwrap();
-        fs::write(other.path().join("notes.txt"), "no picture").unwrap();
+        fs::write(other.path().join("notes.txt"), "no image").unwrap();
         let cases = [
             ("an empty folder", folder_path(&empty), "no image"),
             ("other files", folder_path(&other), "no image"),
@@ -248,7 +248,7 @@ mod tests {
                 vec![empty.path().join("gone.png")],
                 "cannot be read",
             ),
-            ("no path", Vec::new(), "no picture was named"),
+            ("no path", Vec::new(), "no image was named"),
         ];
         for (name, paths, words) in cases {
             let error = ReplayCamera::open(&paths, false).unwrap_err();

@@ -25,7 +25,7 @@ pub enum InputError {
     },
 }
 
-/// Expands one argument: a folder becomes its pictures by name, anything else stays as given.
+/// Expands one argument: a folder becomes its images by name, anything else stays as given.
 ///
 /// # Errors
 /// As [`files::list`].

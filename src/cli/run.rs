@@ -25,7 +25,7 @@ pub struct RunArguments {
     #[arg(long, value_name = "FILE")]
     pub board: Option<PathBuf>,
     /// Where frames come from: `v4l2` or `v4l2:PATH` (see `hemoscope cameras`), `replay:PATH`, `simulated[:SEED]`, or `simulated:SEED:unnumbered`,
-    /// where only the picture tells fields apart.
+    /// where only the image tells fields apart.
     #[arg(long, value_name = "SOURCE")]
     pub camera: Option<String>,
     /// Where the screen is shown: `terminal`, `png:FILE`, `drm` for a display (or `drm:/dev/dri/card0`), `spi` for the board's small panel; may be given several times.

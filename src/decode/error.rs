@@ -1,4 +1,4 @@
-//! Why a picture file gave no frame, with the name of the file and before it is known.
+//! Why an image file gave no frame, with the name of the file and before it is known.
 
 use crate::image::frame::FrameError;
 use std::io;
@@ -8,7 +8,7 @@ use thiserror::Error;
 /// of a real smear is well below that.
 pub const MAX_FILE_BYTES: u64 = 64 << 20;
 
-/// Why a picture file gave no frame. Every message starts with the file's name.
+/// Why an image file gave no frame. Every message starts with the file's name.
 #[derive(Debug, Error)]
 pub enum DecodeError {
     /// The operating system refused.
@@ -20,7 +20,7 @@ pub enum DecodeError {
         cause: io::Error,
     },
     /// A folder, pipe, device or socket.
-    #[error("{name}: is {kind}, not a picture file; name a PNG or JPEG file")]
+    #[error("{name}: is {kind}, not an image file; name a PNG or JPEG file")]
     NotAFile {
         /// The path's name.
         name: String,
@@ -35,15 +35,21 @@ pub enum DecodeError {
     },
     /// Over [`MAX_FILE_BYTES`].
     #[error(
-        "{name}: the file is over the limit of {} MiB; save the picture as a JPEG or crop it",
+        "{name}: the file is over the limit of {} MiB; save the image as a JPEG or crop it",
         MAX_FILE_BYTES >> 20
     )]
     FileTooLarge {
         /// The file's name.
         name: String,
     },
+    /// Where only a JPEG can stand, as in what a camera sends, something else does.
+    #[error("{name}: does not begin as a JPEG image does; check what wrote it")]
+    NotJpeg {
+        /// The file's name.
+        name: String,
+    },
     /// Another kind of file, whatever its name ends in.
-    #[error("{name}: is {format}, not a PNG or JPEG picture; save it as PNG or JPEG")]
+    #[error("{name}: is {format}, not a PNG or JPEG image; save it as PNG or JPEG")]
     OtherFormat {
         /// The file's name.
         name: String,
@@ -66,7 +72,7 @@ pub enum DecodeError {
     },
     /// One channel only.
     #[error(
-        "{name}: is a greyscale picture; without colour, stained cells cannot be told apart by \
+        "{name}: is a greyscale image; without colour, stained cells cannot be told apart by \
          class; photograph the smear in colour"
     )]
     Grey {
@@ -75,14 +81,14 @@ pub enum DecodeError {
     },
     /// Four channels of ink.
     #[error(
-        "{name}: is a CMYK picture made for printing; convert it to RGB first \
+        "{name}: is a CMYK image made for printing; convert it to RGB first \
          (`magick in.jpg -colorspace sRGB out.png`)"
     )]
     Cmyk {
         /// The file's name.
         name: String,
     },
-    /// Some pixel shows what lies behind the picture.
+    /// Some pixel shows what lies behind the image.
     #[error("{name}: is partly transparent; flatten it onto its background and save it again")]
     Transparent {
         /// The file's name.
@@ -96,14 +102,14 @@ pub enum DecodeError {
         /// The coding that is not supported.
         coding: String,
     },
-    /// The file ends before its picture does.
-    #[error("{name}: the file is cut off before the end of its picture; copy it again")]
+    /// The file ends before its image does.
+    #[error("{name}: the file is cut off before the end of its image; copy it again")]
     Truncated {
         /// The file's name.
         name: String,
     },
     /// The data contradict themselves.
-    #[error("{name}: the picture data are damaged ({reason}); copy the file again")]
+    #[error("{name}: the image data are damaged ({reason}); copy the file again")]
     Damaged {
         /// The file's name.
         name: String,

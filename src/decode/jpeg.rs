@@ -1,10 +1,10 @@
 //! JPEG, strictly: a file must go on to its end and hold exactly the codes that its headers
 //! promise.
 //!
-//! Baseline and extended sequential pictures in one scan, which is what cameras send, are decoded
-//! here, codes checked and pixels made in one pass, with buffers that are kept from one picture to
-//! the next (see `docs/decisions/jpeg.md`). Progressive pictures and rare samplings go to
-//! zune-jpeg, after their markers, and in sequential pictures their codes, have been walked.
+//! Baseline and extended sequential images in one scan, which is what cameras send, are decoded
+//! here, codes checked and pixels made in one pass, with buffers that are kept from one image to
+//! the next (see `docs/decisions/jpeg.md`). Progressive images and rare samplings go to
+//! zune-jpeg, after their markers, and in sequential images their codes, have been walked.
 
 mod bits;
 mod colour;
@@ -12,14 +12,14 @@ mod header;
 mod huffman;
 mod kernels;
 mod marker;
-mod picture;
 mod scan;
+mod scan_decoder;
 
 use super::error::{DecodeError, Fault, MAX_FILE_BYTES};
 use crate::image::frame::Frame;
 use header::Header;
-use picture::Picture;
 use scan::{FoundScan, Scan, Tables};
+use scan_decoder::ScanDecoder;
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
@@ -27,17 +27,17 @@ use zune_core::options::DecoderOptions;
 /// The marker that every JPEG starts with, and the lead byte of the one that follows it.
 pub(super) const START_OF_IMAGE: &[u8] = &[0xFF, 0xD8, 0xFF];
 
-/// Decodes JPEG pictures one after another, a camera's for instance; keeps its tables and buffers,
-/// so that pictures of one size cost no allocation.
+/// Decodes JPEG images one after another, a camera's for instance; keeps its tables and buffers,
+/// so that images of one size cost no allocation.
 #[derive(Debug, Default)]
 pub struct JpegDecoder {
     tables: Tables,
-    picture: Picture,
+    scan_decoder: ScanDecoder,
 }
 
 impl JpegDecoder {
-    /// Decodes a whole picture into `frame`, which takes its size; `name` stands for the picture in
-    /// messages. After an error the frame holds no picture that means anything.
+    /// Decodes a whole image into `frame`, which takes its size; `name` stands for the image in
+    /// messages. After an error the frame holds no image that means anything.
     ///
     /// # Errors
     /// Anything that is not an undamaged colour JPEG within the limits of [`Frame::check_size`] and
@@ -56,25 +56,25 @@ impl JpegDecoder {
             return Err(DecodeError::FileTooLarge { name: name() });
         }
         if !bytes.starts_with(START_OF_IMAGE) {
-            return Err(DecodeError::OtherFormat {
-                name: name(),
-                format: "no JPEG",
-            });
+            return Err(DecodeError::NotJpeg { name: name() });
         }
         self.decode_into(bytes, frame)
             .map_err(|fault| fault.named(name()))
     }
 
     fn decode_into(&mut self, bytes: &[u8], frame: &mut Frame) -> Result<(), Fault> {
-        let Self { tables, picture } = self;
+        let Self {
+            tables,
+            scan_decoder,
+        } = self;
         let mut is_decoded = false;
         let header = walk_markers(bytes, tables, |found| {
             if is_decoded {
                 return Err(Fault::damaged("a second scan of the same channels"));
             }
-            if found.header.is_sequential() && picture.fits(found.header, &found.scan) {
+            if found.header.is_sequential() && scan_decoder.fits(found.header, &found.scan) {
                 is_decoded = true;
-                picture.decode(found, frame)
+                scan_decoder.decode(found, frame)
             } else {
                 found.check()
             }
@@ -140,10 +140,10 @@ fn walk_markers(
         let (marker, after) = marker::next_marker(bytes, at)?;
         at = after;
         match marker {
-            marker::END_OF_IMAGE if scans == 0 => return Err(Fault::damaged("it has no picture")),
+            marker::END_OF_IMAGE if scans == 0 => return Err(Fault::damaged("it has no image")),
             marker::END_OF_IMAGE => break,
             marker::START_OF_IMAGE => {
-                return Err(Fault::damaged("a second picture starts inside the first"));
+                return Err(Fault::damaged("a second image starts inside the first"));
             }
             marker::TEMPORARY => continue,
             marker::RESTART_FIRST..=marker::RESTART_LAST => {

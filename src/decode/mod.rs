@@ -1,4 +1,4 @@
-//! Picture files to frames, strictly: a file that is cut, damaged or of a kind that would make
+//! Image files to frames, strictly: a file that is cut, damaged or of a kind that would make
 //! the count untrustworthy is an error that names the file and the remedy.
 //!
 //! PNG and JPEG are told apart by their first bytes, never by the file's name. Sizes are checked
@@ -18,7 +18,7 @@ use crate::image::frame::Frame;
 use std::fs::{self, File};
 use std::path::Path;
 
-/// Reads one picture file.
+/// Reads one image file.
 ///
 /// # Errors
 /// Anything that is not an undamaged colour PNG or JPEG within the limits of
@@ -29,7 +29,7 @@ pub fn read_image(path: &Path) -> Result<Frame, DecodeError> {
     Ok(frame)
 }
 
-/// Reads picture files one after another; keeps its buffers, so that a JPEG as large as the one
+/// Reads image files one after another; keeps its buffers, so that a JPEG as large as the one
 /// before costs no memory of its own.
 #[derive(Debug, Default)]
 pub struct ImageReader {
@@ -38,8 +38,8 @@ pub struct ImageReader {
 }
 
 impl ImageReader {
-    /// Reads one picture file into `frame`, which takes its size. After an error the frame holds
-    /// no picture that means anything.
+    /// Reads one image file into `frame`, which takes its size. After an error the frame holds
+    /// no image that means anything.
     ///
     /// # Errors
     /// As [`read_image`].
@@ -56,7 +56,7 @@ impl ImageReader {
     }
 }
 
-/// Reads only the size of a picture file, as (width, height) in pixels.
+/// Reads only the size of an image file, as (width, height) in pixels.
 ///
 /// # Errors
 /// A file that cannot be read, or whose headers are not those of a whole PNG or JPEG.
@@ -94,7 +94,7 @@ fn read_file(path: &Path, name: &str, bytes: &mut Vec<u8>) -> Result<(), DecodeE
     })
 }
 
-/// Decodes one picture held in memory; `name` stands for it in messages.
+/// Decodes one image held in memory; `name` stands for it in messages.
 ///
 /// PNG: 8 or 16 bits a channel (16 are rounded to 8), RGB or palette, opaque. JPEG: baseline or
 /// progressive, 8 bits, three channels. The bytes come out the same on every processor.
@@ -138,7 +138,7 @@ impl Format {
         } else if at(0, b"GIF8") {
             Format::Other("a GIF")
         } else if at(0, b"RIFF") && at(8, b"WEBP") {
-            Format::Other("a WebP picture")
+            Format::Other("a WebP image")
         } else if at(0, b"II*\0") || at(0, b"MM\0*") || at(0, b"II+\0") || at(0, b"MM\0+") {
             Format::Other("a TIFF")
         } else if at(0, b"BM") {
@@ -146,9 +146,9 @@ impl Format {
         } else if at(4, b"ftyp") {
             Format::Other("a HEIC, AVIF or video file")
         } else if at(4, b"jP  \r\n") || at(0, b"\xFF\x4F\xFF\x51") {
-            Format::Other("a JPEG 2000 picture")
+            Format::Other("a JPEG 2000 image")
         } else if at(0, b"\0\0\0\x0CJXL ") || at(0, b"\xFF\x0A") {
-            Format::Other("a JPEG XL picture")
+            Format::Other("a JPEG XL image")
         } else if at(0, b"%PDF") {
             Format::Other("a PDF")
         } else if looks_like_text(bytes) {
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn good_pictures_keep_their_pixels() {
+    fn good_images_keep_their_pixels() {
         let rgb = pattern();
         let size = (SIDE_PX, SIDE_PX);
         let wide: Vec<u8> = rgb
@@ -337,7 +337,7 @@ mod tests {
                 "60000x60000",
                 "scale it down",
             ),
-            ("no picture in it", png_of_size(8, 8), "damaged", "copy"),
+            ("no image in it", png_of_size(8, 8), "damaged", "copy"),
             (
                 "cut JPEG",
                 vec![0xFF, 0xD8, 0xFF, 0xE0, 0, 16],
@@ -347,7 +347,7 @@ mod tests {
             (
                 "no JPEG inside",
                 vec![0xFF, 0xD8, 0xFF, 0xD9],
-                "no picture",
+                "no image",
                 "copy",
             ),
             (
@@ -425,7 +425,7 @@ mod tests {
             .flat_map(|at| [200, 120 + (at % 50) as u8, 90])
             .collect();
         let mut file = jpeg(&rgb, (50, 41));
-        // Cameras leave padding behind the end of the picture.
+        // Cameras leave padding behind the end of the image.
         file.extend([0; 100]);
         let frame = decode_image(&file, "x").unwrap();
         assert_eq!((frame.width_px(), frame.height_px()), (50, 41));
@@ -440,13 +440,13 @@ mod tests {
     #[test]
     fn a_jpeg_cut_anywhere_is_an_error_even_with_an_end_put_to_it() {
         let file = jpeg(&pattern(), (SIDE_PX, SIDE_PX));
-        let picture_end = file.len() - 2;
+        let image_end = file.len() - 2;
         let cut: Vec<usize> = (0..file.len())
             .filter(|&end| decode_image(&file[..end], "x").is_ok())
             .collect();
         assert!(cut.is_empty(), "accepted when cut at {cut:?}");
         // The last code's padding is no loss.
-        let ended: Vec<usize> = (start_of_data(&file)..picture_end - 1)
+        let ended: Vec<usize> = (start_of_data(&file)..image_end - 1)
             .filter(|&end| {
                 let patched = [&file[..end], &[0xFF, 0xD9]].concat();
                 decode_image(&patched, "x").is_ok()
@@ -464,7 +464,7 @@ mod tests {
         file
     }
 
-    /// Claims another sampling of the first channel: the same blocks then mean another picture.
+    /// Claims another sampling of the first channel: the same blocks then mean another image.
     fn with_sampling(mut file: Vec<u8>, sampling: u8) -> Vec<u8> {
         let header = file.windows(2).position(|pair| pair == [0xFF, 0xC0]);
         file[header.unwrap() + 11] = sampling;
@@ -553,7 +553,7 @@ mod tests {
         }
     }
 
-    /// A picture of flat blocks, by hand: each channel's blocks one after the other in each unit,
+    /// An image of flat blocks, by hand: each channel's blocks one after the other in each unit,
     /// all with the sampling that is named, a restart marker behind every `interval` units.
     fn flat_blocks(size: (u16, u16), sampling: (u8, u8), interval: u16, seed: u64) -> Vec<u8> {
         let whole = jpeg(&smooth((8, 8), 0), (8, 8));
@@ -715,7 +715,7 @@ mod tests {
         fs::write(&path, rgb_png()).unwrap();
         assert_eq!(read_image(&path).unwrap().width_px(), SIDE_PX);
         let message = |path: &Path| read_image(path).unwrap_err().to_string();
-        assert!(message(folder.path()).contains("is a folder, not a picture file"));
+        assert!(message(folder.path()).contains("is a folder, not an image file"));
         let missing = folder.path().join("none.png");
         assert!(message(&missing).contains("none.png: cannot be read"));
         let huge = folder.path().join("huge.png");

@@ -25,11 +25,11 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Frame, Fault> {
     if !decoder.color_type().has_color() {
         return Err(Fault::Grey);
     }
-    let picture = DynamicImage::from_decoder(decoder).map_err(describe)?;
-    if picture.color().has_alpha() && !is_opaque(&picture) {
+    let image = DynamicImage::from_decoder(decoder).map_err(describe)?;
+    if image.color().has_alpha() && !is_opaque(&image) {
         return Err(Fault::Transparent);
     }
-    Ok(Frame::new(width_px, height_px, to_rgb8(picture))?)
+    Ok(Frame::new(width_px, height_px, to_rgb8(image))?)
 }
 
 /// Width and height that the file's header gives, once its chunks have been walked.
@@ -74,8 +74,8 @@ fn describe(error: ImageError) -> Fault {
 }
 
 /// Whether every pixel hides what lies behind it.
-fn is_opaque(picture: &DynamicImage) -> bool {
-    match picture {
+fn is_opaque(image: &DynamicImage) -> bool {
+    match image {
         DynamicImage::ImageRgba8(pixels) => pixels.pixels().all(|pixel| pixel[3] == u8::MAX),
         DynamicImage::ImageRgba16(pixels) => pixels.pixels().all(|pixel| pixel[3] == u16::MAX),
         _ => false,
@@ -83,8 +83,8 @@ fn is_opaque(picture: &DynamicImage) -> bool {
 }
 
 /// Drops the alpha channel and rounds 16 bits to 8.
-fn to_rgb8(picture: DynamicImage) -> Vec<u8> {
-    match picture {
+fn to_rgb8(image: DynamicImage) -> Vec<u8> {
+    match image {
         DynamicImage::ImageRgb8(pixels) => pixels.into_raw(),
         DynamicImage::ImageRgb16(pixels) => pixels.iter().copied().map(round_to_8_bits).collect(),
         DynamicImage::ImageRgba16(pixels) => pixels

@@ -247,7 +247,7 @@ mod tests {
             ("empty", 0, (4, 4), 8, "cut off"),
             ("odd width", 64, (3, 4), 8, "3 pixels wide"),
             ("rows overlap", 64, (4, 4), 7, "rows of 7 bytes"),
-            ("no width", 64, (0, 4), 8, "no picture"),
+            ("no width", 64, (0, 4), 8, "no image"),
             ("an absurd stride", 64, (4, 4), usize::MAX, "cut off"),
         ];
         for (name, length, size_px, stride_bytes, words) in cases {

@@ -1,4 +1,4 @@
-//! A picture in memory that everything is drawn into before a panel shows it.
+//! An image in memory that everything is drawn into before a panel shows it.
 
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
@@ -12,7 +12,7 @@ pub const MAX_CANVAS_SIDE_PX: u32 = 8192;
 /// Why a canvas was refused.
 #[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
 #[error(
-    "a picture of {width_px}x{height_px} pixels cannot be drawn; \
+    "an image of {width_px}x{height_px} pixels cannot be drawn; \
      choose sides from 1 to {MAX_CANVAS_SIDE_PX} pixels"
 )]
 pub struct CanvasError {
@@ -22,7 +22,7 @@ pub struct CanvasError {
     pub height_px: u32,
 }
 
-/// An RGB picture, 8 bits a channel, rows from the top; drawing outside of it changes nothing.
+/// An RGB image, 8 bits a channel, rows from the top; drawing outside of it changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Canvas {
     width_px: u32,
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_land_in_place_inside_and_across_the_edge() {
+    fn images_land_in_place_inside_and_across_the_edge() {
         let mut canvas = Canvas::new(4, 3).unwrap();
         let colours = (1..=6).map(|level| Rgb888::new(level, 0, 0));
         for (left, expected) in [(1, [0, 1, 2, 0]), (3, [0, 1, 2, 1])] {

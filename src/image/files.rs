@@ -1,18 +1,18 @@
-//! The picture files that a path stands for: itself, or all below a folder, by name.
+//! The image files that a path stands for: itself, or all below a folder, by name.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-/// Pictures that one path may stand for at most.
-pub const MAX_PICTURES: usize = 10_000_000;
+/// Images that one path may stand for at most.
+pub const MAX_IMAGES: usize = 10_000_000;
 /// Folders within folders at most; a link that leads back to itself ends here.
 const MAX_DEPTH: usize = 32;
 /// What a file in a folder must be called to be taken for an image.
 const IMAGE_ENDINGS: [&str; 3] = ["png", "jpg", "jpeg"];
 
-/// Why a path stands for no picture.
+/// Why a path stands for no image.
 #[derive(Debug, Error)]
 pub enum ListError {
     /// A folder cannot be listed.
@@ -38,15 +38,15 @@ pub enum ListError {
         /// The folder that is too deep.
         path: PathBuf,
     },
-    /// More pictures than are listed at a time.
-    #[error("{path}: more than {MAX_PICTURES} pictures below it; name a part of them at a time", path = path.display())]
+    /// More images than are listed at a time.
+    #[error("{path}: more than {MAX_IMAGES} images below it; name a part of them at a time", path = path.display())]
     TooMany {
         /// The folder at which the limit was reached.
         path: PathBuf,
     },
 }
 
-/// A folder stands for the pictures in it and in the folders below, sorted by name; anything else
+/// A folder stands for the images in it and in the folders below, sorted by name; anything else
 /// stands for itself.
 ///
 /// # Errors
@@ -89,7 +89,7 @@ fn list_folder(folder: &Path, depth: usize, images: &mut Vec<PathBuf>) -> Result
         } else if has_image_ending(&path) {
             images.push(path);
         }
-        if images.len() > MAX_PICTURES {
+        if images.len() > MAX_IMAGES {
             return Err(ListError::TooMany {
                 path: folder.to_path_buf(),
             });
@@ -98,7 +98,7 @@ fn list_folder(folder: &Path, depth: usize, images: &mut Vec<PathBuf>) -> Result
     Ok(())
 }
 
-/// Names that other systems leave beside pictures on a card, such as `._slide.jpg`.
+/// Names that other systems leave beside images on a card, such as `._slide.jpg`.
 fn is_hidden(path: &Path) -> bool {
     path.file_name()
         .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))

@@ -1,4 +1,4 @@
-//! A colour frame in memory: the one picture type that every stage shares.
+//! A colour frame in memory: the one image type that every stage shares.
 
 use thiserror::Error;
 
@@ -11,7 +11,7 @@ pub const MAX_PIXELS: u64 = 24_000_000;
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum FrameError {
     /// A side is zero.
-    #[error("the frame is {width_px}x{height_px} pixels: it holds no picture; check its source")]
+    #[error("the frame is {width_px}x{height_px} pixels: it holds no image; check its source")]
     Empty {
         /// Width, in pixels.
         width_px: u32,
@@ -42,7 +42,7 @@ pub enum FrameError {
     },
 }
 
-/// An RGB picture: 8 bits a channel, interleaved, rows from the top, no padding.
+/// An RGB image: 8 bits a channel, interleaved, rows from the top, no padding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
     width_px: u32,
@@ -113,7 +113,7 @@ impl Frame {
         Self::new(width_px, height_px, colour.repeat(pixels))
     }
 
-    /// Takes another size, for a picture to be written over the old one: the buffer is kept, and
+    /// Takes another size, for an image to be written over the old one: the buffer is kept, and
     /// grows only where it was smaller. The bytes mean nothing until they are written.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Pictures scaled for the screen: averaged when they shrink, repeated when they grow.
+//! Images scaled for the screen: averaged when they shrink, repeated when they grow.
 
 use crate::image::frame::{Frame, FrameError, MAX_SIDE_PX};
 

@@ -38,7 +38,7 @@ pub enum ResizeError {
     },
 }
 
-/// Resizes RGB pictures of one size to another; keeps its tables and its rows of scratch.
+/// Resizes RGB images of one size to another; keeps its tables and its rows of scratch.
 #[derive(Debug, Clone)]
 pub struct Resizer {
     kernel: Kernel,
@@ -64,7 +64,7 @@ struct Scratch {
 }
 
 impl Resizer {
-    /// Prepares tables for pictures of `source` (width, height) pixels shown at `target` pixels.
+    /// Prepares tables for images of `source` (width, height) pixels shown at `target` pixels.
     ///
     /// # Errors
     /// A size outside [`Frame::check_size`].
@@ -437,7 +437,7 @@ mod tests {
         }
     }
 
-    fn picture() -> impl Strategy<Value = (Vec<u8>, (u32, u32))> {
+    fn image() -> impl Strategy<Value = (Vec<u8>, (u32, u32))> {
         (1_u32..24, 1_u32..24).prop_flat_map(|(width, height)| {
             let bytes = (width * height) as usize * CHANNELS;
             (
@@ -472,7 +472,7 @@ mod tests {
         }
 
         #[test]
-        fn the_same_size_changes_nothing((rgb, size) in picture()) {
+        fn the_same_size_changes_nothing((rgb, size) in image()) {
             prop_assert_eq!(resized(&rgb, size, size), rgb);
         }
 
@@ -499,7 +499,7 @@ mod tests {
         }
 
         #[test]
-        fn no_value_leaves_the_range_of_its_source((rgb, size) in picture(), target in (1_u32..40, 1_u32..40)) {
+        fn no_value_leaves_the_range_of_its_source((rgb, size) in image(), target in (1_u32..40, 1_u32..40)) {
             let out = resized(&rgb, size, target);
             for channel in 0..CHANNELS {
                 let values = || rgb.iter().skip(channel).step_by(CHANNELS);

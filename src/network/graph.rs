@@ -113,7 +113,7 @@ pub(super) fn program(model: &TypedModel) -> TractResult<Program> {
             .iter()
             .any(|input| input.node == node.id)
         {
-            sources.insert(node.id, Source::Picture);
+            sources.insert(node.id, Source::Image);
             continue;
         }
         let operator = node
@@ -123,11 +123,11 @@ pub(super) fn program(model: &TypedModel) -> TractResult<Program> {
             let input = node.inputs.get(place)?;
             sources.get(&input.node).copied()
         };
-        let input = source(0).with_context(|| format!("node {:?} has no picture", node.name))?;
+        let input = source(0).with_context(|| format!("node {:?} has no image", node.name))?;
         let residual = match source(1) {
             None => None,
             Some(Source::Step(step)) => Some(step),
-            Some(Source::Picture) => bail!("node {:?} adds the frame itself", node.name),
+            Some(Source::Image) => bail!("node {:?} adds the frame itself", node.name),
         };
         sources.insert(node.id, Source::Step(steps.len()));
         steps.push(Step {
@@ -314,9 +314,7 @@ fn check_node(graph: &GraphProto, node: &NodeProto, form: Form) -> Result<(), St
     };
     let empty = node.input.iter().any(String::is_empty);
     if node.input.is_empty() || empty || constant(0) || constant(4) {
-        return Err(format!(
-            "node {name:?} has no picture to convolve or to add"
-        ));
+        return Err(format!("node {name:?} has no image to convolve or to add"));
     }
     Ok(())
 }

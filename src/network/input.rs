@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_whole_seven_bit_pictures_are_taken() {
+    fn only_whole_seven_bit_images_are_taken() {
         let size = |width_px, height_px| InputError::Size {
             width_px,
             height_px,

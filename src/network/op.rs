@@ -1,6 +1,6 @@
 //! The fused quantized convolution as an operator of tract: one node of a device model.
 //!
-//! A node's inputs are the picture, the weight, bias and scale initializers, and an optional
+//! A node's inputs are the image, the weight, bias and scale initializers, and an optional
 //! residual. tract keeps the graph and the order of execution; the arithmetic is in
 //! [`super::kernels`].
 
@@ -19,7 +19,7 @@ use super::kernels::{
 pub(super) const OPERATOR: &str = "QuantizedConvolution";
 /// The domain of the operator in a model file.
 pub(super) const DOMAIN: &str = "hemoscope";
-/// Inputs of a node without a residual: picture, weight, bias, scale.
+/// Inputs of a node without a residual: image, weight, bias, scale.
 const PLAIN_INPUTS: usize = 4;
 
 /// Teaches tract the operator, run by the given kernel.
@@ -157,19 +157,15 @@ impl QuantizedConvolution {
         }
     }
 
-    /// The output's shape for shapes of the picture and the residual.
-    fn output_shape(
-        &self,
-        picture: &[usize],
-        residual: Option<&[usize]>,
-    ) -> TractResult<[usize; 4]> {
+    /// The output's shape for shapes of the image and the residual.
+    fn output_shape(&self, image: &[usize], residual: Option<&[usize]>) -> TractResult<[usize; 4]> {
         let parameters = self.parameters();
-        let &[1, height, width, channels] = picture else {
-            bail!("the picture's shape is {picture:?}, but must be [1, height, width, channels]");
+        let &[1, height, width, channels] = image else {
+            bail!("the image's shape is {image:?}, but must be [1, height, width, channels]");
         };
         ensure!(
             channels == parameters.input_channels,
-            "the picture has {channels} channels, but the weight is for {}",
+            "the image has {channels} channels, but the weight is for {}",
             parameters.input_channels
         );
         let output = parameters.output_size(Size { height, width })?;
@@ -207,15 +203,15 @@ impl EvalOp for QuantizedConvolution {
     op_out_of_plan!();
 
     fn eval(&self, _context: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
-        let picture = inputs.first().context("the picture is missing")?;
+        let image = inputs.first().context("the image is missing")?;
         let residual = inputs.get(1);
-        let shape = self.output_shape(picture.shape(), residual.map(|tensor| tensor.shape()))?;
+        let shape = self.output_shape(image.shape(), residual.map(|tensor| tensor.shape()))?;
         let input = Input {
             size: Size {
-                height: picture.shape()[1],
-                width: picture.shape()[2],
+                height: image.shape()[1],
+                width: image.shape()[2],
             },
-            activations: picture.try_as_plain_ram()?.as_slice::<u8>()?,
+            activations: image.try_as_plain_ram()?.as_slice::<u8>()?,
             residual: match residual {
                 Some(tensor) => Some(tensor.try_as_plain_ram()?.as_slice::<u8>()?),
                 None => None,
@@ -238,10 +234,10 @@ impl TypedOp for QuantizedConvolution {
     fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
         let concrete = |fact: &TypedFact| -> TractResult<TVec<usize>> {
             let shape = fact.shape.as_concrete();
-            Ok(shape.context("the picture's size is not known")?.into())
+            Ok(shape.context("the image's size is not known")?.into())
         };
-        let picture = inputs.first().context("the picture is missing")?;
-        self.check_type("picture", picture)?;
+        let image = inputs.first().context("the image is missing")?;
+        self.check_type("image", image)?;
         let residual = match inputs.get(1) {
             Some(fact) => {
                 self.check_type("residual", fact)?;
@@ -249,7 +245,7 @@ impl TypedOp for QuantizedConvolution {
             }
             None => None,
         };
-        let shape = self.output_shape(&concrete(picture)?, residual.as_deref())?;
+        let shape = self.output_shape(&concrete(image)?, residual.as_deref())?;
         Ok(tvec!(self.output_type().fact(shape)))
     }
 }
@@ -271,11 +267,11 @@ impl Expansion for QuantizedConvolution {
         solver.equals(&inputs[0].datum_type, u8::datum_type())?;
         solver.equals(&outputs[0].datum_type, self.output_type())?;
         solver.given(&inputs[0].shape, move |solver, shape| {
-            let picture = shape
+            let image = shape
                 .iter()
                 .map(|side| Ok(side.to_usize()?))
                 .collect::<TractResult<TVec<usize>>>()?;
-            let shape = self.output_shape(&picture, None)?;
+            let shape = self.output_shape(&image, None)?;
             let shape: TVec<TDim> = shape.iter().map(ToDim::to_dim).collect();
             solver.equals(&outputs[0].shape, shape)
         })
@@ -287,15 +283,15 @@ impl Expansion for QuantizedConvolution {
         model: &mut TypedModel,
         inputs: &[OutletId],
     ) -> TractResult<TVec<OutletId>> {
-        let picture = inputs[0];
-        let producer = model.node(picture.node).op_as::<Self>();
+        let image = inputs[0];
+        let producer = model.node(image.node).op_as::<Self>();
         let largest = producer.map_or(MAX_ACTIVATION, |op| op.parameters().output.maximum);
         ensure!(
             largest <= MAX_ACTIVATION,
-            "its picture holds values up to {largest}, but only values up to {MAX_ACTIVATION} \
+            "its image holds values up to {largest}, but only values up to {MAX_ACTIVATION} \
              can be convolved"
         );
-        let mut wired = tvec!(picture);
+        let mut wired = tvec!(image);
         wired.extend(inputs.get(PLAIN_INPUTS).copied());
         model.wire_node(prefix, self.clone(), &wired)
     }

@@ -154,7 +154,7 @@ impl Runner {
         let kept = self
             .streams
             .iter()
-            .position(|stream| stream.picture_size() == size);
+            .position(|stream| stream.image_size() == size);
         if let Some(kept) = kept {
             // The size seen last is the first to be found and the last to be dropped.
             self.streams.swap(0, kept);

@@ -134,7 +134,7 @@ fn the_stream_equals_tracts_own_run() {
 }
 
 #[test]
-fn the_heads_do_not_depend_on_where_the_picture_is_cut() {
+fn the_heads_do_not_depend_on_where_the_image_is_cut() {
     let folder = folder_of(whole_network());
     let network = Network::load(folder.path()).unwrap();
     let program = network.shared.program.clone().unwrap();
@@ -423,12 +423,12 @@ fn hostile_models_are_refused_with_what_is_wrong() {
         (
             "no inputs",
             |model| node(model, "first").input.clear(),
-            "no picture",
+            "no image",
         ),
         (
-            "a constant picture",
+            "a constant image",
             |model| node(model, "first").input[0] = "stem_weight".into(),
-            "no picture",
+            "no image",
         ),
         (
             "channels that do not fit",

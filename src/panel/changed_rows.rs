@@ -1,9 +1,9 @@
-//! Which rows of a picture a panel has not shown yet.
+//! Which rows of an image a panel has not shown yet.
 
 use crate::image::canvas::Canvas;
 use std::ops::Range;
 
-/// Keeps the picture that was presented last. Looking for changes allocates nothing.
+/// Keeps the image that was presented last. Looking for changes allocates nothing.
 #[derive(Debug)]
 pub struct ChangedRows {
     presented: Canvas,
@@ -12,7 +12,7 @@ pub struct ChangedRows {
 }
 
 impl ChangedRows {
-    /// Before the first picture; `canvas` is as large as all of them.
+    /// Before the first image; `canvas` is as large as all of them.
     pub fn new(canvas: Canvas) -> Self {
         Self {
             // Every second row at most starts a run.
@@ -22,7 +22,7 @@ impl ChangedRows {
         }
     }
 
-    /// Runs of rows that differ from the picture that was asked about before; all of the first
+    /// Runs of rows that differ from the image that was asked about before; all of the first
     /// one, or of one of another size.
     pub fn since_last(&mut self, canvas: &Canvas) -> &[Range<u32>] {
         self.runs.clear();
@@ -58,16 +58,16 @@ mod tests {
 
     #[test]
     fn changed_rows_come_in_runs() {
-        let mut picture = Canvas::new(3, 8).unwrap();
-        let mut changed = ChangedRows::new(picture.clone());
-        assert_eq!(changed.since_last(&picture), std::slice::from_ref(&(0..8)));
-        assert_eq!(changed.since_last(&picture), []);
+        let mut image = Canvas::new(3, 8).unwrap();
+        let mut changed = ChangedRows::new(image.clone());
+        assert_eq!(changed.since_last(&image), std::slice::from_ref(&(0..8)));
+        assert_eq!(changed.since_last(&image), []);
         for y in [1, 2, 5] {
             let pixel = Pixel(Point::new(2, y), Rgb888::BLUE);
-            let Ok(()) = picture.draw_iter([pixel]);
+            let Ok(()) = image.draw_iter([pixel]);
         }
-        assert_eq!(changed.since_last(&picture), [1..3, 5..6]);
-        assert_eq!(changed.since_last(&picture), []);
+        assert_eq!(changed.since_last(&image), [1..3, 5..6]);
+        assert_eq!(changed.since_last(&image), []);
         let other_size = Canvas::new(4, 6).unwrap();
         let all = changed.since_last(&other_size);
         assert_eq!(all, std::slice::from_ref(&(0..6)));

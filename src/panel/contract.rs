@@ -6,7 +6,7 @@ use crate::image::png::WriteError;
 use std::ops::Range;
 use thiserror::Error;
 
-/// Why a panel cannot show a picture.
+/// Why a panel cannot show an image.
 #[derive(Debug, Error)]
 pub enum PanelError {
     /// Standard output goes into a file or a pipe.
@@ -15,16 +15,16 @@ pub enum PanelError {
          run it in a terminal, or write the screen to a file with png:FILE"
     )]
     NotATerminal,
-    /// The terminal refused the picture.
+    /// The terminal refused the image.
     #[error(
-        "the terminal did not take the picture ({reason}); \
+        "the terminal did not take the image ({reason}); \
          write the screen to a file with png:FILE instead"
     )]
     Terminal {
         /// What the operating system reported.
         reason: String,
     },
-    /// The picture's file cannot be written.
+    /// The image's file cannot be written.
     #[error(transparent)]
     File(#[from] WriteError),
     /// The panel is not there at the moment; presented to again, it is tried anew.
@@ -62,17 +62,17 @@ pub enum PanelError {
     Rotation(#[from] UnknownRotation),
 }
 
-/// A place that shows pictures of one size.
+/// A place that shows images of one size.
 pub trait Panel: Send {
-    /// Width and height in pixels of the pictures that the panel wants.
+    /// Width and height in pixels of the images that the panel wants.
     fn size(&self) -> (u32, u32);
 
-    /// What kind of hardware shows the picture, as in [`PANEL_SPECS`](super::PANEL_SPECS); `None` where there is none.
+    /// What kind of hardware shows the image, as in [`PANEL_SPECS`](super::PANEL_SPECS); `None` where there is none.
     fn kind(&self) -> Option<&'static str> {
         None
     }
 
-    /// The hardware that shows the picture, for the log; `None` where there is none to name.
+    /// The hardware that shows the image, for the log; `None` where there is none to name.
     fn device(&self) -> Option<String> {
         None
     }
@@ -96,20 +96,20 @@ pub trait Panel: Send {
         })
     }
 
-    /// Whether the picture may be too coarse to read, so that a caption is wanted.
+    /// Whether the image may be too coarse to read, so that a caption is wanted.
     fn wants_caption(&self) -> bool {
         false
     }
 
-    /// Text that says the same as the next picture, to be shown below it; given where
+    /// Text that says the same as the next image, to be shown below it; given where
     /// [`Panel::wants_caption`].
     fn caption(&mut self, _lines: &[String]) {}
 
-    /// Shows a picture of which these rows differ from the one shown before, in runs from the
-    /// top; no run when nothing differs. The first picture differs in every row.
+    /// Shows an image of which these rows differ from the one shown before, in runs from the
+    /// top; no run when nothing differs. The first image differs in every row.
     ///
     /// # Errors
-    /// A panel that cannot show the picture. After [`PanelError::Unavailable`] it goes on to be presented
-    /// to, and shows whole pictures again as soon as it can.
+    /// A panel that cannot show the image. After [`PanelError::Unavailable`] it goes on to be presented
+    /// to, and shows whole images again as soon as it can.
     fn present(&mut self, canvas: &Canvas, changed_rows: &[Range<u32>]) -> Result<(), PanelError>;
 }

@@ -39,7 +39,7 @@ pub use terminal::TerminalPanel;
 pub use watched::WatchedPanel;
 
 impl PanelSpec {
-    /// Opens the panel for pictures of a size. How a board's own panel is mounted and wired is in
+    /// Opens the panel for images of a size. How a board's own panel is mounted and wired is in
     /// `settings`.
     ///
     /// # Errors
@@ -69,20 +69,16 @@ impl PanelSpec {
         }
     }
 
-    /// Width and height of the display that the panel would show pictures of at least `picture_px`
+    /// Width and height of the display that the panel would show images of at least `image_px`
     /// on, as the screen is read; `None` where it is not there, or shows a size of its own.
-    pub fn display_px(
-        &self,
-        settings: &PanelSettings,
-        picture_px: (u32, u32),
-    ) -> Option<(u32, u32)> {
+    pub fn display_px(&self, settings: &PanelSettings, image_px: (u32, u32)) -> Option<(u32, u32)> {
         match self {
             #[cfg(target_os = "linux")]
             PanelSpec::Drm { card } => drm::display_px(
                 card.as_deref(),
                 settings.connector(),
                 settings.rotation_degrees.try_into().ok()?,
-                picture_px,
+                image_px,
             ),
             _ => None,
         }

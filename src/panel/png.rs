@@ -7,8 +7,8 @@ use crate::panel::ScreenSize;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// Writes every new picture to a file. Readers of the file see the old picture or the new one,
-/// never a part: the picture is written beside it and then takes its name.
+/// Writes every new image to a file. Readers of the file see the old image or the new one,
+/// never a part: the image is written beside it and then takes its name.
 #[derive(Debug)]
 pub struct PngPanel {
     path: PathBuf,
@@ -47,19 +47,19 @@ mod tests {
 
     const ALL_ROWS: &[Range<u32>] = from_ref(&(0..240));
 
-    fn picture(colour: Rgb888) -> Canvas {
+    fn image(colour: Rgb888) -> Canvas {
         let mut canvas = ScreenSize::Small.canvas();
         let Ok(()) = canvas.clear(colour);
         canvas
     }
 
     #[test]
-    fn the_file_holds_the_last_picture_and_nothing_is_left_beside_it() {
+    fn the_file_holds_the_last_image_and_nothing_is_left_beside_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("screen.png");
         let mut panel = PngPanel::new(&path, ScreenSize::Small);
         for colour in [Rgb888::RED, Rgb888::BLUE, Rgb888::BLUE] {
-            let canvas = picture(colour);
+            let canvas = image(colour);
             panel.present(&canvas, ALL_ROWS).unwrap();
             let read = image::open(&path).unwrap().into_rgb8();
             assert_eq!(read.dimensions(), panel.size());
@@ -69,14 +69,14 @@ mod tests {
     }
 
     #[test]
-    fn an_unchanged_picture_is_not_written_again() {
+    fn an_unchanged_image_is_not_written_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("screen.png");
         let mut panel = PngPanel::new(&path, ScreenSize::Small);
-        panel.present(&picture(Rgb888::RED), &[]).unwrap();
+        panel.present(&image(Rgb888::RED), &[]).unwrap();
         assert!(!path.exists());
         panel
-            .present(&picture(Rgb888::GREEN), from_ref(&(7..8)))
+            .present(&image(Rgb888::GREEN), from_ref(&(7..8)))
             .unwrap();
         assert!(path.exists());
     }
@@ -88,7 +88,7 @@ mod tests {
         for path in [missing.as_path(), folder.path(), Path::new("..")] {
             let mut panel = PngPanel::new(path, ScreenSize::Small);
             let error = panel
-                .present(&picture(Rgb888::RED), ALL_ROWS)
+                .present(&image(Rgb888::RED), ALL_ROWS)
                 .unwrap_err()
                 .to_string();
             assert!(error.contains(&path.display().to_string()), "{error}");

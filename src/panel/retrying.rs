@@ -14,7 +14,7 @@ type Open = Box<dyn FnMut() -> Result<Box<dyn Panel>, PanelError> + Send>;
 /// Stands in for a panel that could not be opened, and tries again while it is presented to.
 pub struct RetryingPanel {
     name: String,
-    picture_px: (u32, u32),
+    image_px: (u32, u32),
     open: Open,
     panel: Option<Box<dyn Panel>>,
     /// Why it is not open.
@@ -25,15 +25,15 @@ pub struct RetryingPanel {
 }
 
 impl RetryingPanel {
-    /// Opens a panel for pictures of a size with `open`, now or later.
+    /// Opens a panel for images of a size with `open`, now or later.
     ///
     /// # Errors
     /// What waiting cannot change: anything but [`PanelError::CannotOpen`].
-    pub fn open(picture_px: (u32, u32), mut open: Open) -> Result<Box<dyn Panel>, PanelError> {
+    pub fn open(image_px: (u32, u32), mut open: Open) -> Result<Box<dyn Panel>, PanelError> {
         match open() {
             Err(PanelError::CannotOpen { panel, reason }) => Ok(Box::new(Self {
                 name: panel,
-                picture_px,
+                image_px,
                 open,
                 panel: None,
                 reason,
@@ -62,7 +62,7 @@ impl RetryingPanel {
                     {
                         log::error!("{error}");
                     }
-                    let all_rows = 0..self.picture_px.1;
+                    let all_rows = 0..self.image_px.1;
                     return self.panel.insert(panel).present(canvas, &[all_rows]);
                 }
                 Err(PanelError::CannotOpen { reason, .. }) => self.reason = reason,
@@ -78,7 +78,7 @@ impl RetryingPanel {
 
 impl Panel for RetryingPanel {
     fn size(&self) -> (u32, u32) {
-        self.picture_px
+        self.image_px
     }
 
     fn kind(&self) -> Option<&'static str> {
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_tried_each_second_and_gets_the_whole_picture_and_its_light() {
+    fn it_is_tried_each_second_and_gets_the_whole_image_and_its_light() {
         let asked = Arc::new(Mutex::new(Vec::new()));
         let tries = Arc::new(Mutex::new(0));
         let (noted, counted) = (asked.clone(), tries.clone());
@@ -170,7 +170,7 @@ mod tests {
         let size = ScreenSize::Small.pixels();
         let mut panel = RetryingPanel {
             name: "drm".to_owned(),
-            picture_px: size,
+            image_px: size,
             open,
             panel: None,
             reason: String::new(),

@@ -63,7 +63,7 @@ impl Rotation {
         Self::ALL[(self as usize + other as usize) % Self::ALL.len()]
     }
 
-    /// Width and height of a turned picture.
+    /// Width and height of a turned image.
     pub fn turned_size(self, (width_px, height_px): (u32, u32)) -> (u32, u32) {
         match self {
             Rotation::None | Rotation::Half => (width_px, height_px),
@@ -71,7 +71,7 @@ impl Rotation {
         }
     }
 
-    /// Where a pixel of a picture of a size lies in the turned picture.
+    /// Where a pixel of an image of a size lies in the turned image.
     pub fn turned(self, (x, y): (u32, u32), (width_px, height_px): (u32, u32)) -> (u32, u32) {
         match self {
             Rotation::None => (x, y),

@@ -1,4 +1,4 @@
-//! A panel that draws the picture in the terminal with half blocks.
+//! A panel that draws the image in the terminal with half blocks.
 
 use super::{Panel, PanelError};
 use crate::image::canvas::Canvas;
@@ -16,12 +16,12 @@ use std::ops::Range;
 
 /// Columns and rows of a terminal that does not tell its size.
 const DEFAULT_TERMINAL: (u16, u16) = (80, 24);
-/// The most lines of text under the picture, as a share of the terminal's rows: one in this many.
+/// The most lines of text under the image, as a share of the terminal's rows: one in this many.
 const CAPTION_SHARE: u16 = 3;
 /// The upper half of a character's place.
 const HALF_BLOCK: char = '\u{2580}';
 
-/// Draws at the top of the terminal, each picture over the one before, with its caption below.
+/// Draws at the top of the terminal, each image over the one before, with its caption below.
 #[derive(Debug)]
 pub struct TerminalPanel {
     size: ScreenSize,
@@ -36,37 +36,37 @@ struct Presented {
     place: Place,
 }
 
-/// Room for picture and caption in the terminal.
+/// Room for image and caption in the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Place {
     /// Columns of the terminal.
     columns: u16,
-    /// Columns of the picture.
-    picture_columns: u16,
-    /// Rows of the picture; each shows two rows of pixels.
-    picture_rows: u16,
+    /// Columns of the image.
+    image_columns: u16,
+    /// Rows of the image; each shows two rows of pixels.
+    image_rows: u16,
     /// Rows of text under it.
     caption_rows: u16,
 }
 
 impl Place {
-    /// The largest picture of a shape that fits, with a row left free at the bottom, since the
-    /// cursor ends under the picture and must not make the terminal scroll.
-    fn within((columns, rows): (u16, u16), picture_px: (u32, u32), caption_lines: usize) -> Self {
+    /// The largest image of a shape that fits, with a row left free at the bottom, since the
+    /// cursor ends under the image and must not make the terminal scroll.
+    fn within((columns, rows): (u16, u16), image_px: (u32, u32), caption_lines: usize) -> Self {
         let caption_room = rows / CAPTION_SHARE;
         let caption_rows =
             u16::try_from(caption_lines).map_or(caption_room, |lines| lines.min(caption_room));
-        let picture_room = rows.saturating_sub(1 + caption_rows).max(1);
+        let image_room = rows.saturating_sub(1 + caption_rows).max(1);
         let space = (
-            u32::from(columns.max(1)).min(picture_px.0),
-            (u32::from(picture_room) * 2).min(picture_px.1),
+            u32::from(columns.max(1)).min(image_px.0),
+            (u32::from(image_room) * 2).min(image_px.1),
         );
-        let (width, height) = fitted_size_px(picture_px.0, picture_px.1, space);
+        let (width, height) = fitted_size_px(image_px.0, image_px.1, space);
         // Both are within the terminal, whose sides are 16-bit numbers.
         Self {
             columns,
-            picture_columns: width as u16,
-            picture_rows: height.div_ceil(2) as u16,
+            image_columns: width as u16,
+            image_rows: height.div_ceil(2) as u16,
             caption_rows,
         }
     }
@@ -88,11 +88,11 @@ impl TerminalPanel {
         })
     }
 
-    fn draw_picture(canvas: &Canvas, place: Place) -> Result<(), PanelError> {
+    fn draw_image(canvas: &Canvas, place: Place) -> Result<(), PanelError> {
         let (width_px, height_px) = (canvas.width_px(), canvas.height_px());
         let frame = Frame::new(width_px, height_px, canvas.rgb().to_vec()).map_err(refused)?;
-        let columns = u32::from(place.picture_columns);
-        let rows = u32::from(place.picture_rows);
+        let columns = u32::from(place.image_columns);
+        let rows = u32::from(place.image_rows);
         let small = resized(&frame, columns, rows * 2).map_err(refused)?;
         draw_half_blocks(&small, Palette::of_terminal()).map_err(refused)
     }
@@ -100,7 +100,7 @@ impl TerminalPanel {
     fn draw_caption(&self, place: Place) -> io::Result<()> {
         let mut terminal = stdout().lock();
         let lines = self.caption.iter().take(usize::from(place.caption_rows));
-        for (row, line) in (place.picture_rows..).zip(lines) {
+        for (row, line) in (place.image_rows..).zip(lines) {
             let visible: String = line
                 .chars()
                 .filter(|c| !c.is_control())
@@ -150,13 +150,13 @@ impl Palette {
 
 /// Draws two rows of pixels in one row of characters: the upper one as the colour of a half block,
 /// the lower one as its ground.
-fn draw_half_blocks(picture: &Frame, palette: Palette) -> io::Result<()> {
+fn draw_half_blocks(image: &Frame, palette: Palette) -> io::Result<()> {
     let mut terminal = BufWriter::new(stdout().lock());
-    for row in 0..picture.height_px() / 2 {
+    for row in 0..image.height_px() / 2 {
         queue!(terminal, MoveTo(0, row as u16))?;
-        for column in 0..picture.width_px() {
+        for column in 0..image.width_px() {
             let [upper, lower] =
-                [2 * row, 2 * row + 1].map(|y_px| palette.colour(picture.pixel(column, y_px)));
+                [2 * row, 2 * row + 1].map(|y_px| palette.colour(image.pixel(column, y_px)));
             queue!(
                 terminal,
                 SetColors(Colors::new(upper, lower)),
@@ -192,8 +192,8 @@ impl Panel for TerminalPanel {
             .ok()
             .filter(|(columns, rows)| *columns > 0 && *rows > 0)
             .unwrap_or(DEFAULT_TERMINAL);
-        let picture_px = (canvas.width_px(), canvas.height_px());
-        let place = Place::within(terminal, picture_px, self.caption.len());
+        let image_px = (canvas.width_px(), canvas.height_px());
+        let place = Place::within(terminal, image_px, self.caption.len());
         let next = Presented {
             caption: self.caption.clone(),
             place,
@@ -204,9 +204,9 @@ impl Panel for TerminalPanel {
         if self.presented.as_ref().map(|shown| shown.place) != Some(place) {
             execute!(stdout(), Hide, Clear(ClearType::All)).map_err(refused)?;
         }
-        // Kept before drawing, so that the cursor comes back even after half a picture.
+        // Kept before drawing, so that the cursor comes back even after half an image.
         self.presented = Some(next);
-        Self::draw_picture(canvas, place)?;
+        Self::draw_image(canvas, place)?;
         self.draw_caption(place).map_err(refused)
     }
 }
@@ -216,7 +216,7 @@ impl Drop for TerminalPanel {
         let Some(shown) = &self.presented else {
             return;
         };
-        let row = shown.place.picture_rows + shown.place.caption_rows;
+        let row = shown.place.image_rows + shown.place.caption_rows;
         // Nobody is left to tell when the terminal has gone.
         let _ = execute!(stdout(), MoveTo(0, row), Show);
     }
@@ -227,9 +227,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_picture_fits_with_a_row_to_spare() {
+    fn the_image_fits_with_a_row_to_spare() {
         let cases = [
-            // terminal, picture, caption, expected columns, rows, caption rows
+            // terminal, image, caption, expected columns, rows, caption rows
             ((80, 24), (320, 240), 0, (61, 23, 0)),
             ((200, 60), (320, 240), 6, (141, 53, 6)),
             ((400, 200), (320, 240), 0, (320, 120, 0)),
@@ -244,17 +244,13 @@ mod tests {
             ),
         ];
         let mut faults = Vec::new();
-        for (terminal, picture, caption, expected) in cases {
-            let place = Place::within(terminal, picture, caption);
-            let got = (
-                place.picture_columns,
-                place.picture_rows,
-                place.caption_rows,
-            );
-            let fits = place.picture_columns <= terminal.0
-                && (terminal.1 == 1 || place.picture_rows + place.caption_rows < terminal.1);
+        for (terminal, image, caption, expected) in cases {
+            let place = Place::within(terminal, image, caption);
+            let got = (place.image_columns, place.image_rows, place.caption_rows);
+            let fits = place.image_columns <= terminal.0
+                && (terminal.1 == 1 || place.image_rows + place.caption_rows < terminal.1);
             if got != expected || !fits {
-                faults.push(format!("{terminal:?} {picture:?}: {got:?}"));
+                faults.push(format!("{terminal:?} {image:?}: {got:?}"));
             }
         }
         assert_eq!(faults, Vec::<String>::new());

@@ -183,15 +183,15 @@ fn pack(scaled: &Frame, rgbx: &mut [u8], row_bytes: usize) {
 /// looked at.
 const BACKGROUND_ROWS: usize = 64;
 
-/// Fills what lies at the right of the picture and below it with the background's colour. Halving
+/// Fills what lies at the right of the image and below it with the background's colour. Halving
 /// keeps the order of values, so the percentile of halves is the half of the percentile.
 fn pad(rgbx: &mut [u8], row_bytes: usize, (width_px, height_px): (u32, u32)) {
-    let picture_bytes = width_px as usize * INPUT_PIXEL_BYTES;
+    let image_bytes = width_px as usize * INPUT_PIXEL_BYTES;
     let mut channels = [const { Histogram::EMPTY }; 3];
     let step = (height_px as usize / BACKGROUND_ROWS).max(1);
     let rows = rgbx.chunks_exact(row_bytes).take(height_px as usize);
     for row in rows.step_by(step) {
-        for pixel in row[..picture_bytes].chunks_exact(INPUT_PIXEL_BYTES) {
+        for pixel in row[..image_bytes].chunks_exact(INPUT_PIXEL_BYTES) {
             for (channel, &value) in channels.iter_mut().zip(pixel) {
                 channel.add(value);
             }
@@ -199,12 +199,12 @@ fn pad(rgbx: &mut [u8], row_bytes: usize, (width_px, height_px): (u32, u32)) {
     }
     let [red, green, blue] = channels.map(|channel| channel.percentile(BACKGROUND_PERMILLE));
     for (y_px, row) in rgbx.chunks_exact_mut(row_bytes).enumerate() {
-        let picture_end = if y_px < height_px as usize {
-            picture_bytes
+        let image_end = if y_px < height_px as usize {
+            image_bytes
         } else {
             0
         };
-        row[picture_end..]
+        row[image_end..]
             .as_chunks_mut()
             .0
             .fill([red, green, blue, 0]);

@@ -147,7 +147,7 @@ mod tests {
         let cases = [
             ("one brightness", [90; 3], [90; 3], [90; 3], [90; 3]),
             (
-                "flat picture: the limit",
+                "flat image: the limit",
                 [150; 3],
                 [100; 3],
                 [235; 3],

@@ -24,7 +24,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub const FRAMES: usize = 3;
 /// Events that may wait for the main thread.
 pub const EVENTS_WAITING: usize = 4;
-/// Small pictures in a run: the events that wait, one being made by each thread, one in the
+/// Small images in a run: the events that wait, one being made by each thread, one in the
 /// preview's slot, one of a field that is not settled, and the one on the screen.
 const VIEWS: usize = EVENTS_WAITING + 6;
 /// Settled fields remembered. Frames of older ones no longer come.
@@ -174,7 +174,7 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Before the first frame, for a screen that has this room for a picture.
+    /// Before the first frame, for a screen that has this room for an image.
     pub fn new(room_px: (u32, u32)) -> Self {
         Self {
             views: ViewPool::new(VIEWS, room_px),

@@ -7,7 +7,7 @@ use crate::ui::model::Screen;
 use crate::ui::screen::LiveScreen;
 use std::time::Instant;
 
-/// One picture kept for good, and the panels that show it.
+/// One image kept for good, and the panels that show it.
 pub struct Display {
     screen: LiveScreen,
     changed: ChangedRows,

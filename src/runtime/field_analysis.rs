@@ -87,13 +87,13 @@ impl FieldAnalysis {
             return Ok(());
         }
         self.leave_other_field(Some(frame.field));
-        let picture = &frame.captured.frame;
+        let image = &frame.captured.frame;
         let quality = frame.quality;
         if let Verdict::Rejected(reason) = quality.verdict {
             self.tally.unusable += 1;
             self.drop_unsettled(views);
             self.unsettled = Some(Unsettled {
-                view: views.view(picture, Some(frame.field), quality),
+                view: views.view(image, Some(frame.field), quality),
                 field: frame.field,
                 reason,
             });
@@ -104,11 +104,11 @@ impl FieldAnalysis {
         match self.um_per_px {
             Some(um_per_px) => {
                 let truth = frame.captured.truth.as_ref();
-                self.count(picture, (frame.field, truth, quality), um_per_px, views)?;
+                self.count(image, (frame.field, truth, quality), um_per_px, views)?;
             }
             None => {
                 self.waiting.push(WaitingField {
-                    frame: picture.clone(),
+                    frame: image.clone(),
                     field: frame.field,
                     truth: frame.captured.truth.clone(),
                     quality,

@@ -4,7 +4,7 @@
 //! Three threads: `capture` owns the camera, `analysis` owns the network, and the main one owns
 //! the instrument and draws. The preview goes through a slot of one place that is overwritten;
 //! frames to be counted and events go through bounded channels that block, so that nothing counted
-//! is ever lost. Frames and pictures go round ([`channels`](crate::runtime::channels)): once the
+//! is ever lost. Frames and images go round ([`channels`](crate::runtime::channels)): once the
 //! run has warmed up, no thread takes memory.
 
 use crate::camera::{self, FrameSource, OpenPolicy};

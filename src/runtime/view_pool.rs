@@ -1,4 +1,4 @@
-//! The small pictures that the screen shows: taken once, filled again and again.
+//! The small images that the screen shows: taken once, filled again and again.
 
 use crate::detect::MAX_CELLS;
 use crate::image::frame::Frame;
@@ -7,28 +7,28 @@ use crate::quality::Quality;
 use crate::session::smear::FrameView;
 use std::sync::{Mutex, PoisonError};
 
-/// The small pictures that no thread has at present.
+/// The small images that no thread has at present.
 #[derive(Debug)]
 pub struct ViewPool {
     #[expect(clippy::vec_box, reason = "views are handed on in their boxes")]
     idle: Mutex<Vec<Box<FrameView>>>,
-    /// The room that the screen has for a picture.
+    /// The room that the screen has for an image.
     room_px: (u32, u32),
     /// How many there are.
     views: usize,
 }
 
 impl ViewPool {
-    /// Takes the memory of so many views, for a screen that has this room for a picture.
+    /// Takes the memory of so many views, for a screen that has this room for an image.
     ///
     /// # Panics
     /// Where the room is none for a frame; those of all screens are.
-    #[allow(clippy::expect_used, reason = "every screen has room for a picture")]
+    #[allow(clippy::expect_used, reason = "every screen has room for an image")]
     pub fn new(views: usize, room_px: (u32, u32)) -> Self {
         let view = || {
-            let picture = Frame::filled(room_px.0, room_px.1, [0; 3]).expect("room for a picture");
+            let image = Frame::filled(room_px.0, room_px.1, [0; 3]).expect("room for an image");
             Box::new(FrameView {
-                picture,
+                image,
                 cells: Vec::with_capacity(MAX_CELLS),
                 ..FrameView::default()
             })
@@ -47,9 +47,9 @@ impl ViewPool {
         let mut view = idle.pop().unwrap_or_default();
         drop(idle);
         let frame_px = (frame.width_px(), frame.height_px());
-        let picture_px = fitted_size_px(frame_px.0, frame_px.1, self.room_px);
+        let image_px = fitted_size_px(frame_px.0, frame_px.1, self.room_px);
         // A size within that of the screen is one that a frame can have.
-        let _ = resize_into(frame, picture_px, &mut view.picture);
+        let _ = resize_into(frame, image_px, &mut view.image);
         view.frame_px = frame_px;
         view.field = field;
         view.quality = quality;
@@ -77,12 +77,12 @@ mod tests {
         let frame = Frame::filled(1600, 1200, [9, 8, 7]).unwrap();
         let view = pool.view(&frame, Some(3), Quality::NOTHING_SEEN);
         assert_eq!(view.frame_px, (1600, 1200));
-        assert_eq!(view.picture, Frame::filled(160, 120, [9, 8, 7]).unwrap());
-        let place = view.picture.rgb().as_ptr();
+        assert_eq!(view.image, Frame::filled(160, 120, [9, 8, 7]).unwrap());
+        let place = view.image.rgb().as_ptr();
         pool.give_back(view);
         let square = Frame::filled(50, 50, [1; 3]).unwrap();
         let view = pool.view(&square, None, Quality::NOTHING_SEEN);
-        assert_eq!((view.picture.width_px(), view.field), (120, None));
-        assert_eq!(view.picture.rgb().as_ptr(), place);
+        assert_eq!((view.image.width_px(), view.field), (120, None));
+        assert_eq!(view.image.rgb().as_ptr(), place);
     }
 }

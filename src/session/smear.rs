@@ -43,12 +43,12 @@ pub enum RunState {
     Unfinished,
 }
 
-/// A frame as it is shown: a small picture, how it was judged, and its cells once counted. By
+/// A frame as it is shown: a small image, how it was judged, and its cells once counted. By
 /// default an empty one, to be filled.
 #[derive(Debug, Clone)]
 pub struct FrameView {
     /// The frame, as large as the screen shows it.
-    pub picture: Frame,
+    pub image: Frame,
     /// Width and height of the frame itself, in pixels.
     pub frame_px: (u32, u32),
     /// The field that it shows, where that is known.
@@ -62,7 +62,7 @@ pub struct FrameView {
 impl Default for FrameView {
     fn default() -> Self {
         Self {
-            picture: Frame::default(),
+            image: Frame::default(),
             frame_px: (1, 1),
             field: None,
             quality: Quality::NOTHING_SEEN,

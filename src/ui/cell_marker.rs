@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn boxes_land_where_the_picture_shows_them() {
+    fn boxes_land_where_the_image_shows_them() {
         let area = Rectangle::new(Point::new(10, 20), Size::new(160, 120));
         let bounds = |x0: i32, y0: i32, x1: i32, y1: i32| BoundingBox {
             x0_q4: x0 * 16,

@@ -132,7 +132,7 @@ fn missing_camera_of<'a>(
     })
 }
 
-/// Which sample a picture belongs to, and when it was.
+/// Which sample an image belongs to, and when it was.
 fn identity_of(settings: &ScreenSettings, context: ScreenContext) -> Identity<'_> {
     Identity {
         sample: Some(settings.sample_id.as_str()).filter(|id| !id.is_empty()),
@@ -164,7 +164,7 @@ pub fn counting_of<'a>(
         identity: identity_of(settings, context),
         run: smear.state(),
         preview: latest.map(|latest| Preview {
-            image: &latest.picture,
+            image: &latest.image,
             cells: &latest.cells,
             frame_width_px: latest.frame_px.0,
             frame_height_px: latest.frame_px.1,

@@ -155,7 +155,7 @@ impl<'a> Surface<'a> for Record {
         self.start(0, area, colour);
     }
 
-    fn image(&mut self, _area: Rectangle, _picture: &'a Frame) {}
+    fn image(&mut self, _area: Rectangle, _image: &'a Frame) {}
 
     fn cells(
         &mut self,

@@ -254,7 +254,7 @@ const USUAL: Cells = Cells {
 fn view(field: u64, quality: Quality, has_cells: bool) -> Box<FrameView> {
     let (width_px, height_px) = FIELD_SIZE;
     Box::new(FrameView {
-        picture: FIELD.frame.clone(),
+        image: FIELD.frame.clone(),
         frame_px: (width_px as u32, height_px as u32),
         field: Some(field),
         quality,
@@ -428,7 +428,7 @@ pub static UPDATES: LazyLock<Vec<(&'static str, State)>> = LazyLock::new(|| {
         percent: 100,
     };
     let not_genuine = Problem::new(ProblemKind::NotGenuine, "the signature does not match");
-    let no_picture = "the camera that was there before gave no picture within 180 s";
+    let no_image = "the camera that was there before gave no picture within 180 s";
     vec![
         (
             "update-copying",
@@ -451,7 +451,7 @@ pub static UPDATES: LazyLock<Vec<(&'static str, State)>> = LazyLock::new(|| {
         ("update-kept", updating(ended(Outcome::Confirmed, ""))),
         (
             "update-rolled-back",
-            updating(ended(Outcome::RolledBack, no_picture)),
+            updating(ended(Outcome::RolledBack, no_image)),
         ),
         ("update-recovery", updating(UpdateState::Recovery)),
     ]

@@ -75,7 +75,7 @@ impl SimulatedSlide {
         &self.settings
     }
 
-    /// The picture of a field and what is truly in it.
+    /// The image of a field and what is truly in it.
     pub fn field(&self, index: u64) -> (Frame, FieldTruth) {
         let field = self.lay_field(index);
         let mut frame = Frame::default();
@@ -83,7 +83,7 @@ impl SimulatedSlide {
         (frame, field.truth)
     }
 
-    /// What is truly in a field, without its picture.
+    /// What is truly in a field, without its image.
     pub fn truth(&self, index: u64) -> FieldTruth {
         FieldLayout::new(self.seed, index, &self.settings).truth(&self.settings)
     }

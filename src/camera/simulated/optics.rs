@@ -1,4 +1,4 @@
-//! From dye to picture: light through the slide, the lens, and the camera's noise.
+//! From dye to image: light through the slide, the lens, and the camera's noise.
 
 use super::canvas::Canvas;
 use super::random::{STEP, lattice_noise, mix};

@@ -74,7 +74,7 @@ fn truth_boxes_lie_in_the_frame_and_are_no_slivers() {
 }
 
 #[test]
-fn truth_boxes_stand_where_the_picture_is_dark() {
+fn truth_boxes_stand_where_the_image_is_dark() {
     let settings = SimulatedSlideSettings {
         debris_per_field: 0.0,
         platelets_per_field: 0.0,

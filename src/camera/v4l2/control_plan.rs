@@ -38,7 +38,7 @@ const PAIRS: [Pair; 4] = [
         value: Control::Focus,
     },
 ];
-/// Automatics that work on the picture afterwards, and have no value to be frozen at.
+/// Automatics that work on the image afterwards, and have no value to be frozen at.
 const OTHER_AUTOMATICS: [Control; 2] = [Control::BrightnessAuto, Control::HueAuto];
 
 /// What a camera's controls are to be, learned once and set again whenever it is opened.

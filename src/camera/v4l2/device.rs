@@ -382,8 +382,8 @@ fn set_format(descriptor: RawFd, choice: &Choice) -> io::Result<StreamFormat> {
         type_: CAPTURE,
         ..v4l2_format::zeroed()
     };
-    // SAFETY: for a camera the union holds the picture's format, in the request and the answer.
-    let picture = unsafe {
+    // SAFETY: for a camera the union holds the image's format, in the request and the answer.
+    let image = unsafe {
         format.fmt.pix.width = choice.size.width_px;
         format.fmt.pix.height = choice.size.height_px;
         format.fmt.pix.pixelformat = u32::from_le_bytes(choice.format.name().0);
@@ -391,10 +391,10 @@ fn set_format(descriptor: RawFd, choice: &Choice) -> io::Result<StreamFormat> {
         format.fmt.pix
     };
     Ok(StreamFormat {
-        name: FourCc(picture.pixelformat.to_le_bytes()),
-        width_px: picture.width,
-        height_px: picture.height,
-        row_bytes: picture.bytesperline as usize,
+        name: FourCc(image.pixelformat.to_le_bytes()),
+        width_px: image.width,
+        height_px: image.height,
+        row_bytes: image.bytesperline as usize,
     })
 }
 

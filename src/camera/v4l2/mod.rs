@@ -419,7 +419,7 @@ impl<D: Driver> FrameSource for V4l2Camera<D> {
     }
 }
 
-/// Why a camera's JPEG picture is dropped; what helps a file does not help here.
+/// Why a camera's JPEG image is dropped; what helps a file does not help here.
 fn explain_frame(error: &DecodeError) -> String {
     const ON_THE_WAY: &str = "plug the camera in directly, with a shorter cable";
     match error {
@@ -428,7 +428,7 @@ fn explain_frame(error: &DecodeError) -> String {
         DecodeError::Damaged { reason, .. } => {
             format!("it was damaged on its way ({reason}); {ON_THE_WAY}")
         }
-        DecodeError::OtherFormat { .. } => "it is no JPEG picture; restart the camera".to_owned(),
+        DecodeError::NotJpeg { .. } => "it is not a JPEG image; restart the camera".to_owned(),
         DecodeError::Grey { .. } => {
             "it has no colour, which cells are told apart by; set the camera to colour".to_owned()
         }

@@ -19,7 +19,7 @@ impl fmt::Display for FourCc {
 /// A pixel format that can be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PixelFormat {
-    /// One JPEG picture a frame.
+    /// One JPEG image a frame.
     Mjpg,
     /// Uncompressed, two bytes a pixel: Y0 U Y1 V.
     Yuyv,
@@ -72,7 +72,7 @@ impl fmt::Display for Refused {
         formatter.write_str(match self {
             Self::Grey => "has no colour, and without colour cells cannot be told apart by class",
             Self::Raw => "is the sensor's raw data, which this program does not develop",
-            Self::Video => "compresses over time, so that a frame is not a picture of its own",
+            Self::Video => "compresses over time, so that a frame is not an image of its own",
             Self::Unknown => "is not one that this program decodes",
             Self::Sizes => "comes in no size within the limits of a frame",
         })

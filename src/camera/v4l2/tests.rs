@@ -245,7 +245,7 @@ fn damaged_short_and_strange_frames_are_dropped_and_the_next_are_taken() {
     }
 }
 
-/// The picture without its Huffman tables, as the USB video class allows.
+/// The image without its Huffman tables, as the USB video class allows.
 fn without_huffman_tables(jpeg: &[u8]) -> Vec<u8> {
     const HUFFMAN: u8 = 0xC4;
     const SCAN: u8 = 0xDA;
@@ -267,7 +267,7 @@ fn without_huffman_tables(jpeg: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn pictures_are_taken_as_usb_cameras_send_them() {
+fn images_are_taken_as_usb_cameras_send_them() {
     let whole = jpeg(WIDTH_PX, HEIGHT_PX);
     let bare = without_huffman_tables(&whole);
     let padded = |bytes: &[u8], end: &[u8]| [bytes, end].concat();
@@ -289,7 +289,7 @@ fn pictures_are_taken_as_usb_cameras_send_them() {
 }
 
 #[test]
-fn a_picture_cut_off_anywhere_is_dropped() {
+fn an_image_cut_off_anywhere_is_dropped() {
     let bare = without_huffman_tables(&jpeg(WIDTH_PX, HEIGHT_PX));
     let happenings = (0..bare.len()).map(|end| good(bare[..end].to_vec()));
     let driver = driver(

@@ -1,10 +1,10 @@
-//! What the frame header of a picture says.
+//! What the frame header of an image says.
 
 use super::marker;
 use crate::decode::error::Fault;
 use crate::image::frame::Frame;
 
-/// Channels of a colour picture.
+/// Channels of a colour image.
 pub(super) const CHANNELS: usize = 3;
 
 /// How one component is sampled, and which quantization table is its own (T.81, B.2.2).

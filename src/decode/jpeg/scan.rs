@@ -14,8 +14,8 @@ use crate::decode::error::Fault;
 
 const PLACES: usize = 4;
 
-/// Tables of one kind, by their place. They are kept from one picture to the next, since a camera
-/// sends the same ones again, but only those that the picture defines are used.
+/// Tables of one kind, by their place. They are kept from one image to the next, since a camera
+/// sends the same ones again, but only those that the image defines are used.
 #[derive(Debug, Default)]
 struct Places<T> {
     tables: [T; PLACES],
@@ -65,7 +65,7 @@ impl Default for Tables {
 }
 
 impl Tables {
-    /// Starts a new picture.
+    /// Starts a new image.
     pub(super) fn forget(&mut self) {
         self.dc.is_defined = [false; PLACES];
         self.ac.is_defined = [false; PLACES];
@@ -120,8 +120,8 @@ impl Tables {
         Ok(())
     }
 
-    /// Puts the codes of T.81, annex K, where the picture has left out its own: cameras that send
-    /// a stream of pictures do (USB Video Class 1.5, Motion-JPEG payload).
+    /// Puts the codes of T.81, annex K, where the image has left out its own: cameras that send
+    /// a stream of images do (USB Video Class 1.5, Motion-JPEG payload).
     pub(super) fn complete(&mut self) -> Result<(), Fault> {
         let kinds = [(&mut self.dc, &STANDARD_DC), (&mut self.ac, &STANDARD_AC)];
         for (places, standard) in kinds {
@@ -343,9 +343,9 @@ impl<'a> BlockCoder<'a> {
         })
     }
 
-    /// Reads one block (T.81, F.2.2) into `coefficients`, all zero before; sizes of 8-bit pictures
+    /// Reads one block (T.81, F.2.2) into `coefficients`, all zero before; sizes of 8-bit images
     /// reach 11 bits for the first and 10 for the others (tables F.1, F.2), and no coefficient of
-    /// a picture leaves 16 bits. `prediction` is the first one of the component's block before.
+    /// an image leaves 16 bits. `prediction` is the first one of the component's block before.
     ///
     /// Returns the union of the bits of the places of all coefficients that are not zero.
     // Longer than 70 lines: the innermost loop of decoding, whose state stays in registers.

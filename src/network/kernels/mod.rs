@@ -200,7 +200,7 @@ impl Convolution {
         &self.parameters
     }
 
-    /// Convolves one picture. Copies it, to give it padding: a [`Stream`] does without.
+    /// Convolves one image. Copies it, to give it padding: a [`Stream`] does without.
     ///
     /// # Errors
     /// A size or a buffer does not fit the parameters. Nothing has been written then.
@@ -209,7 +209,7 @@ impl Convolution {
         let parameters = &self.parameters;
         let zero_point = parameters.input_zero_point as u8;
         let channels = parameters.input_channels;
-        let mut picture = padded(input.activations, input.size, channels, zero_point);
+        let mut image = padded(input.activations, input.size, channels, zero_point);
         let mut residual = match input.residual {
             Some(values) => {
                 let size = parameters.residual_size(output_size)?;
@@ -219,7 +219,7 @@ impl Convolution {
         };
         let mut rows = RowsMut::whole(output, output_size.width * parameters.output_channels);
         self.run_rows(
-            &picture.own_rows(),
+            &image.own_rows(),
             residual.as_mut().map(RowRing::own_rows).as_ref(),
             &mut rows,
             (0..output_size.height, output_size.width),
@@ -304,7 +304,7 @@ impl Convolution {
     }
 }
 
-/// A copy of a picture with padding.
+/// A copy of an image with padding.
 fn padded(values: &[u8], size: Size, channels: usize, zero_point: u8) -> RowRing {
     let layout = RowLayout {
         width: size.width,

@@ -6,11 +6,11 @@ use super::error::KernelError;
 pub const MAX_ACTIVATION: i32 = 127;
 /// The largest magnitude of a weight; -128 is left out, so that pairs of products fit 16 bits.
 pub const MAX_WEIGHT: i8 = 127;
-/// The most channels of a picture.
+/// The most channels of an image.
 pub const MAX_CHANNELS: usize = 1024;
 /// The longest side of a convolution's window.
 pub const MAX_KERNEL_SIDE: usize = 3;
-/// The longest side of a picture in pixels, so that no product of sizes overflows.
+/// The longest side of an image in pixels, so that no product of sizes overflows.
 pub const MAX_SIDE: usize = 16_384;
 /// The largest scale of a sum or a residual.
 pub const MAX_SCALE: f32 = 1024.0;

@@ -1,5 +1,5 @@
-//! How pictures lie in memory while the kernels work on them: rows with a pixel of padding on each
-//! side, so that a window at an edge reads like any other, and rings of rows, so that a picture of
+//! How images lie in memory while the kernels work on them: rows with a pixel of padding on each
+//! side, so that a window at an edge reads like any other, and rings of rows, so that an image of
 //! any height takes little memory.
 
 #![allow(unsafe_code, reason = "threads write disjoint rows of one buffer")]
@@ -48,9 +48,9 @@ impl RowLayout {
 pub(super) struct Rows<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) layout: RowLayout,
-    /// Rows in `bytes`; row `r` of the picture is number `r % ring`.
+    /// Rows in `bytes`; row `r` of the image is number `r % ring`.
     pub(super) ring: usize,
-    /// Rows of the picture; those outside are padding.
+    /// Rows of the image; those outside are padding.
     pub(super) height: usize,
     /// A row of nothing but padding.
     pub(super) padding: &'a [u8],
@@ -101,7 +101,7 @@ impl<'a> RowsMut<'a> {
         }
     }
 
-    /// The values of row `index` of the picture.
+    /// The values of row `index` of the image.
     pub(super) fn row(&mut self, index: usize) -> Output<'_> {
         // SAFETY: `index % ring` is a row of the buffer, whose rows are `pitch` bytes apart and
         // hold `values` values each, of a type that any bytes make up; rows of 16-bit values
@@ -141,7 +141,7 @@ pub(super) struct RowRing {
 unsafe impl Sync for RowRing {}
 
 impl RowRing {
-    /// `rows` rows of a picture of `height` rows, all of them, padding included, filled with
+    /// `rows` rows of an image of `height` rows, all of them, padding included, filled with
     /// `zero_point`.
     pub(super) fn new(
         layout: RowLayout,

@@ -16,7 +16,7 @@ fn round_to_even(value: f32) -> i32 {
     ((value + ROUNDING) - ROUNDING) as i32
 }
 
-/// Convolves rows of a picture whose buffers have been checked.
+/// Convolves rows of an image whose buffers have been checked.
 pub(super) fn convolve(
     parameters: &Parameters,
     input: &Rows<'_>,

@@ -1,7 +1,7 @@
-//! Runs a chain of convolutions on a picture that flows through it from top to bottom.
+//! Runs a chain of convolutions on an image that flows through it from top to bottom.
 //!
-//! Every step computes the rows that its inputs allow, a band of the picture at a time, and keeps
-//! only the rows that a later step still needs. So a picture of any height takes the same working
+//! Every step computes the rows that its inputs allow, a band of the image at a time, and keeps
+//! only the rows that a later step still needs. So an image of any height takes the same working
 //! memory, which stays in the processor's caches, and nothing is computed twice: there are no
 //! tiles to overlap, and the result does not depend on where the bands are cut.
 //!
@@ -25,17 +25,17 @@ pub const MAX_THREADS: usize = 4;
 const MAX_STEPS: usize = 256;
 /// Looks at a flag before a thread lets others run.
 const SPINS: u32 = 4_000;
-/// Looks for a new picture before a thread goes to sleep: about a tenth of a millisecond.
+/// Looks for a new image before a thread goes to sleep: about a tenth of a millisecond.
 const IDLE_SPINS: u32 = 20_000;
 
-/// Channels of the picture that hold something.
-const PICTURE_COLOURS: usize = 3;
+/// Channels of the image that hold something.
+const IMAGE_COLOURS: usize = 3;
 
 /// What a step reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// The picture.
-    Picture,
+    /// The image.
+    Image,
     /// The output of the step of that number.
     Step(usize),
 }
@@ -105,8 +105,8 @@ impl Program {
 
     fn source_channels(&self, index: usize, source: Source) -> Result<usize, KernelError> {
         match source {
-            Source::Picture => {
-                let first = self.steps.iter().find(|step| step.input == Source::Picture);
+            Source::Image => {
+                let first = self.steps.iter().find(|step| step.input == Source::Image);
                 Ok(first.map_or(0, |step| step.convolution.parameters().input_channels))
             }
             Source::Step(source) if source < index => {
@@ -144,18 +144,18 @@ impl Program {
         }
     }
 
-    /// Channels of the picture.
-    fn picture_channels(&self) -> usize {
-        self.source_channels(0, Source::Picture).unwrap_or(0)
+    /// Channels of the image.
+    fn image_channels(&self) -> usize {
+        self.source_channels(0, Source::Image).unwrap_or(0)
     }
 
-    /// The size of every step's output for a size of the picture.
-    fn sizes(&self, picture: Size) -> Result<Vec<Size>, KernelError> {
+    /// The size of every step's output for a size of the image.
+    fn sizes(&self, image: Size) -> Result<Vec<Size>, KernelError> {
         let mut sizes: Vec<Size> = Vec::with_capacity(self.steps.len());
         for step in &self.steps {
             let parameters = step.convolution.parameters();
             let input = match step.input {
-                Source::Picture => picture,
+                Source::Image => image,
                 Source::Step(source) => sizes[source],
             };
             let size = parameters.output_size(input)?;
@@ -176,17 +176,17 @@ impl Program {
         Ok(sizes)
     }
 
-    /// Multiply-accumulates of one run for a size of the picture. Those of weights that kernels
-    /// may leave out, and of the picture's fourth channel, which is always zero, are not counted.
+    /// Multiply-accumulates of one run for a size of the image. Those of weights that kernels
+    /// may leave out, and of the image's fourth channel, which is always zero, are not counted.
     ///
     /// # Errors
     /// The size does not fit the program.
-    pub fn multiply_accumulates(&self, picture: Size) -> Result<u64, KernelError> {
-        let sizes = self.sizes(picture)?;
+    pub fn multiply_accumulates(&self, image: Size) -> Result<u64, KernelError> {
+        let sizes = self.sizes(image)?;
         let of_step = |(step, size): (&Step, &Size)| {
             let parameters = step.convolution.parameters();
             let values = match step.input {
-                Source::Picture if parameters.input_channels == DOT => PICTURE_COLOURS,
+                Source::Image if parameters.input_channels == DOT => IMAGE_COLOURS,
                 _ => DOT,
             };
             (size.pixels() * kept_dots(parameters) * values) as u64
@@ -195,10 +195,10 @@ impl Program {
     }
 }
 
-/// The rows that one band of the picture lets every step compute.
+/// The rows that one band of the image lets every step compute.
 #[derive(Debug)]
 struct Band {
-    picture: Range<usize>,
+    image: Range<usize>,
     steps: Vec<Range<usize>>,
 }
 
@@ -206,34 +206,34 @@ struct Band {
 #[derive(Debug)]
 struct Schedule {
     bands: Vec<Band>,
-    picture_rows: usize,
+    image_rows: usize,
     step_rows: Vec<usize>,
 }
 
 impl Schedule {
-    fn new(program: &Program, picture: Size, sizes: &[Size], band_rows: usize) -> Self {
+    fn new(program: &Program, image: Size, sizes: &[Size], band_rows: usize) -> Self {
         let count = program.steps.len();
         let mut schedule = Self {
             bands: Vec::new(),
-            picture_rows: 0,
+            image_rows: 0,
             step_rows: vec![0; count],
         };
         // Rows computed so far.
         let mut done = vec![0; count];
-        let mut picture_done = 0;
-        while picture_done < picture.height {
-            let picture_end = picture.height.min(picture_done + band_rows);
-            let kept = picture_end - program.first_needed(Source::Picture, &done, picture_end);
-            schedule.picture_rows = schedule.picture_rows.max(kept);
+        let mut image_done = 0;
+        while image_done < image.height {
+            let image_end = image.height.min(image_done + band_rows);
+            let kept = image_end - program.first_needed(Source::Image, &done, image_end);
+            schedule.image_rows = schedule.image_rows.max(kept);
             let mut band = Band {
-                picture: picture_done..picture_end,
+                image: image_done..image_end,
                 steps: Vec::with_capacity(count),
             };
-            picture_done = picture_end;
+            image_done = image_end;
             for (index, step) in program.steps.iter().enumerate() {
                 let parameters = step.convolution.parameters();
                 let (input_done, input_height) = match step.input {
-                    Source::Picture => (picture_done, picture.height),
+                    Source::Image => (image_done, image.height),
                     Source::Step(source) => (done[source], sizes[source].height),
                 };
                 let mut end = sizes[index].height;
@@ -281,11 +281,11 @@ impl Program {
 struct Shared {
     program: Arc<Program>,
     schedule: Schedule,
-    picture: RowRing,
+    image: RowRing,
     rings: Vec<RowRing>,
     threads: usize,
     barrier: Barrier,
-    /// Pictures begun.
+    /// Images begun.
     begun: AtomicUsize,
     ended: AtomicBool,
     sleep: Mutex<()>,
@@ -345,18 +345,18 @@ impl Drop for BreaksOnFailure<'_> {
 }
 
 impl Shared {
-    /// Does one thread's share of a picture. Thread 0 brings the picture.
-    fn work(&self, thread: usize, picture: Option<&[u8]>) -> Result<(), KernelError> {
+    /// Does one thread's share of an image. Thread 0 brings the image.
+    fn work(&self, thread: usize, image: Option<&[u8]>) -> Result<(), KernelError> {
         let _guard = BreaksOnFailure(&self.barrier);
         for band in &self.schedule.bands {
-            if let Some(picture) = picture {
+            if let Some(image) = image {
                 // SAFETY: every other thread is at the barrier below, and only this one has the
-                // picture.
-                let mut rows = unsafe { self.picture.rows_mut() };
-                let row_bytes = self.picture.layout.row_bytes();
-                for row in band.picture.clone() {
+                // image.
+                let mut rows = unsafe { self.image.rows_mut() };
+                let row_bytes = self.image.layout.row_bytes();
+                for row in band.image.clone() {
                     if let Output::U8(values) = rows.row(row) {
-                        values.copy_from_slice(&picture[row * row_bytes..][..row_bytes]);
+                        values.copy_from_slice(&image[row * row_bytes..][..row_bytes]);
                     }
                 }
             }
@@ -367,14 +367,14 @@ impl Shared {
                 }
                 let step = &self.program.steps[index];
                 let input = match step.input {
-                    Source::Picture => &self.picture,
+                    Source::Image => &self.image,
                     Source::Step(source) => &self.rings[source],
                 };
                 let output = &self.rings[index];
                 let width = output.layout.width;
                 let part = part_of(rows, thread, self.threads);
                 // SAFETY: in this step, between two barriers, all threads write this step's ring
-                // only, each its own rows, and read rings of the picture and of earlier steps.
+                // only, each its own rows, and read rings of the image and of earlier steps.
                 unsafe {
                     step.convolution.run_rows(
                         &input.rows(),
@@ -389,7 +389,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Works on picture after picture until the stream ends.
+    /// Works on image after image until the stream ends.
     fn serve(&self, thread: usize) {
         let mut seen = 0;
         loop {
@@ -403,7 +403,7 @@ impl Shared {
         }
     }
 
-    /// Waits until another picture is begun; `None` at the end.
+    /// Waits until another image is begun; `None` at the end.
     fn next_after(&self, seen: usize) -> Option<usize> {
         let look = || {
             let begun = self.begun.load(Ordering::Acquire);
@@ -452,32 +452,32 @@ fn part_of(rows: &Range<usize>, thread: usize, threads: usize) -> Range<usize> {
     cut(thread)..cut(thread + 1)
 }
 
-/// A program ready to run on pictures of one size.
+/// A program ready to run on images of one size.
 #[derive(Debug)]
 pub struct Stream {
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,
-    picture: Size,
+    image: Size,
     result: Vec<i16>,
 }
 
 impl Stream {
-    /// Takes all memory for pictures of that size, and starts `threads` - 1 threads beside the
-    /// one that will call [`Stream::run`]. The picture is taken in bands of `band_rows` rows.
+    /// Takes all memory for images of that size, and starts `threads` - 1 threads beside the
+    /// one that will call [`Stream::run`]. The image is taken in bands of `band_rows` rows.
     ///
     /// # Errors
     /// The size does not fit the program; no or too many threads; no thread can be started.
     pub fn new(
         program: Arc<Program>,
-        picture: Size,
+        image: Size,
         band_rows: usize,
         threads: usize,
     ) -> Result<Self, KernelError> {
         if !(1..=MAX_THREADS).contains(&threads) {
             return Err(program.refuse("threads", threads, format!("1 to {MAX_THREADS}")));
         }
-        let sizes = program.sizes(picture)?;
-        let schedule = Schedule::new(&program, picture, &sizes, band_rows.max(1));
+        let sizes = program.sizes(image)?;
+        let schedule = Schedule::new(&program, image, &sizes, band_rows.max(1));
         let ring = |source, channels, kind: OutputKind, size: Size, rows| {
             let layout = RowLayout {
                 width: size.width,
@@ -486,9 +486,9 @@ impl Stream {
             let padding = program.padding_of(source)?;
             Ok(RowRing::new(layout, rows, size.height, kind, padding))
         };
-        let channels = program.picture_channels();
-        let rows = schedule.picture_rows;
-        let picture_ring = ring(Source::Picture, channels, OutputKind::U8, picture, rows)?;
+        let channels = program.image_channels();
+        let rows = schedule.image_rows;
+        let image_ring = ring(Source::Image, channels, OutputKind::U8, image, rows)?;
         let mut rings = Vec::with_capacity(sizes.len());
         for (index, (step, size)) in program.steps.iter().zip(&sizes).enumerate() {
             let parameters = step.convolution.parameters();
@@ -502,7 +502,7 @@ impl Stream {
         let shared = Arc::new(Shared {
             program,
             schedule,
-            picture: picture_ring,
+            image: image_ring,
             rings,
             threads,
             barrier: Barrier::default(),
@@ -514,7 +514,7 @@ impl Stream {
         let mut stream = Self {
             shared,
             workers: Vec::new(),
-            picture,
+            image,
             result: vec![0; last],
         };
         for thread in 1..threads {
@@ -528,9 +528,9 @@ impl Stream {
         Ok(stream)
     }
 
-    /// The size of the pictures.
-    pub fn picture_size(&self) -> Size {
-        self.picture
+    /// The size of the images.
+    pub fn image_size(&self) -> Size {
+        self.image
     }
 
     /// Threads that share the work.
@@ -538,30 +538,30 @@ impl Stream {
         self.shared.threads
     }
 
-    /// Bytes of memory held for pictures on their way.
+    /// Bytes of memory held for images on their way.
     pub fn bytes(&self) -> usize {
         let rings: usize = self.shared.rings.iter().map(RowRing::bytes).sum();
-        rings + self.shared.picture.bytes() + self.result.len() * OutputKind::I16.bytes()
+        rings + self.shared.image.bytes() + self.result.len() * OutputKind::I16.bytes()
     }
 
-    /// Runs the program on a picture: rows from the top, pixels, channels, each value at most
+    /// Runs the program on an image: rows from the top, pixels, channels, each value at most
     /// [`super::MAX_ACTIVATION`]. Gives the last step's values in the same order.
     ///
     /// # Errors
-    /// The picture has another size, or a thread has failed.
-    pub fn run(&mut self, picture: &[u8]) -> Result<&[i16], KernelError> {
-        let expected = self.picture.pixels() * self.shared.program.picture_channels();
-        if picture.len() != expected {
+    /// The image has another size, or a thread has failed.
+    pub fn run(&mut self, image: &[u8]) -> Result<&[i16], KernelError> {
+        let expected = self.image.pixels() * self.shared.program.image_channels();
+        if image.len() != expected {
             return Err(KernelError::Buffer {
-                name: "picture",
-                found: picture.len(),
+                name: "image",
+                found: image.len(),
                 expected,
             });
         }
         self.shared.signal(|| {
             self.shared.begun.fetch_add(1, Ordering::Release);
         });
-        self.shared.work(0, Some(picture))?;
+        self.shared.work(0, Some(image))?;
         if let Some(ring) = self.shared.rings.last() {
             // SAFETY: every thread has passed the last barrier and writes nothing more.
             let rows = unsafe { ring.rows() };

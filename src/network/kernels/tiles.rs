@@ -119,7 +119,7 @@ impl Requantization {
     }
 }
 
-/// Convolves rows of a picture whose buffers have been checked.
+/// Convolves rows of an image whose buffers have been checked.
 pub(super) fn convolve<K: TileKernel>(
     kernel: &K,
     parameters: &Parameters,

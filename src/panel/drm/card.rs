@@ -71,7 +71,7 @@ pub(super) trait Card: Send {
     /// The device refuses.
     fn copy(&mut self, areas: &[Area]) -> io::Result<()>;
 
-    /// Shows a buffer from the display's next picture on.
+    /// Shows a buffer from the display's next image on.
     ///
     /// # Errors
     /// The device refuses.

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 /// Time between two looks whether a display has been plugged in or out.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
-/// A flip that takes longer never comes: displays show sixty pictures a second, or thirty.
+/// A flip that takes longer never comes: displays show sixty images a second, or thirty.
 const MAX_FLIP: Duration = Duration::from_secs(1);
 /// Buffers of a display that is flipped.
 const BUFFERS: usize = 2;
@@ -32,7 +32,7 @@ pub struct DrmPanel {
 }
 
 impl DrmPanel {
-    /// Takes the displays of a card for pictures of a size. Without a path such as
+    /// Takes the displays of a card for images of a size. Without a path such as
     /// `/dev/dri/card0`, the first card with a connected display is taken; without a connector
     /// such as `HDMI-A-1`, the first connected display.
     ///
@@ -43,14 +43,14 @@ impl DrmPanel {
         path: Option<&Path>,
         connector: Option<&str>,
         rotation: Rotation,
-        picture_px: (u32, u32),
+        image_px: (u32, u32),
     ) -> Result<Self, PanelError> {
         let paths = path.map_or_else(card::cards, |path| vec![path.to_owned()]);
         let (path, card) = choose_card(&paths, connector)?;
         let request = ModeRequest {
             connector: connector.map(str::to_owned),
             rotation,
-            picture_px,
+            image_px,
         };
         let name = format!("drm:{}", path.display());
         let open = Box::new(move || KernelCard::open(&path));
@@ -62,26 +62,26 @@ impl DrmPanel {
 }
 
 /// Width and height, as the screen is read, of the mode in which the display of a card would show
-/// pictures of this size or larger; `None` where there is none. As for [`DrmPanel::open`].
+/// images of this size or larger; `None` where there is none. As for [`DrmPanel::open`].
 pub fn display_px(
     path: Option<&Path>,
     connector: Option<&str>,
     rotation: Rotation,
-    picture_px: (u32, u32),
+    image_px: (u32, u32),
 ) -> Option<(u32, u32)> {
     let paths = path.map_or_else(card::cards, |path| vec![path.to_owned()]);
     let (_, mut card) = choose_card(&paths, connector).ok()?;
-    shown_px(&mut card, connector, rotation, picture_px)
+    shown_px(&mut card, connector, rotation, image_px)
 }
 
 fn shown_px(
     card: &mut impl Card,
     connector: Option<&str>,
     rotation: Rotation,
-    picture_px: (u32, u32),
+    image_px: (u32, u32),
 ) -> Option<(u32, u32)> {
     let display = card.find(connector).ok()??;
-    let chosen = choose_mode(&display.modes, picture_px, rotation)?;
+    let chosen = choose_mode(&display.modes, image_px, rotation)?;
     // Turning back changes the sides as turning does.
     Some(rotation.turned_size(display.modes[chosen].size_px))
 }
@@ -119,7 +119,7 @@ fn choose_card(
 
 impl Panel for DrmPanel {
     fn size(&self) -> (u32, u32) {
-        self.scanout.request.picture_px
+        self.scanout.request.image_px
     }
 
     fn kind(&self) -> Option<&'static str> {
@@ -160,7 +160,7 @@ impl Panel for DrmPanel {
 struct ModeRequest {
     connector: Option<String>,
     rotation: Rotation,
-    picture_px: (u32, u32),
+    image_px: (u32, u32),
 }
 
 /// A display that is lit.
@@ -172,11 +172,11 @@ struct LitDisplay {
     /// The buffer that is on the display, or will be when the flip has happened.
     front: usize,
     flipping_since: Option<Instant>,
-    /// Rows of the picture that each buffer does not hold yet.
+    /// Rows of the image that each buffer does not hold yet.
     stale: [StaleRows; BUFFERS],
 }
 
-/// A picture on its way to a display, whatever becomes of the display.
+/// An image on its way to a display, whatever becomes of the display.
 struct Scanout<C> {
     name: String,
     request: ModeRequest,
@@ -201,7 +201,7 @@ impl<C: Card> Scanout<C> {
     ) -> Self {
         Self {
             name,
-            areas: Vec::with_capacity(request.picture_px.1 as usize / 2 + 1),
+            areas: Vec::with_capacity(request.image_px.1 as usize / 2 + 1),
             request,
             open,
             card: Some(card),
@@ -280,11 +280,11 @@ impl<C: Card> Scanout<C> {
                 "has no display{place}; check the display's power and cable"
             )));
         };
-        let (width_px, height_px) = request.rotation.turned_size(request.picture_px);
-        let chosen = choose_mode(&display.modes, request.picture_px, request.rotation);
+        let (width_px, height_px) = request.rotation.turned_size(request.image_px);
+        let chosen = choose_mode(&display.modes, request.image_px, request.rotation);
         let placed = chosen.and_then(|chosen| {
             let display_px = display.modes[chosen].size_px;
-            let placement = Placement::new(request.picture_px, request.rotation, display_px)?;
+            let placement = Placement::new(request.image_px, request.rotation, display_px)?;
             Some((chosen, display_px, placement))
         });
         let Some((chosen, display_px, placement)) = placed else {
@@ -295,7 +295,7 @@ impl<C: Card> Scanout<C> {
             )));
         };
         let showing = card.light(chosen)?;
-        let stale = StaleRows::all(request.picture_px.1);
+        let stale = StaleRows::all(request.image_px.1);
         Ok(Ok(LitDisplay {
             name: format!(
                 "{} with {}x{}, each pixel {} wide",
@@ -318,7 +318,7 @@ impl<C: Card> Scanout<C> {
 }
 
 impl LitDisplay {
-    /// Brings the picture to the display, unless it has not shown the one before yet: then the
+    /// Brings the image to the display, unless it has not shown the one before yet: then the
     /// next call does.
     fn draw(
         &mut self,

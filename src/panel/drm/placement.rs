@@ -27,10 +27,10 @@ pub(super) struct Area {
     pub(super) bottom_px: u32,
 }
 
-/// Where a picture lies on a display: turned, enlarged by a whole factor, in the middle.
+/// Where an image lies on a display: turned, enlarged by a whole factor, in the middle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Placement {
-    picture_px: (u32, u32),
+    image_px: (u32, u32),
     rotation: Rotation,
     pub(super) factor: u32,
     left_px: u32,
@@ -38,16 +38,16 @@ pub(super) struct Placement {
 }
 
 impl Placement {
-    /// `None` where the display is smaller than the picture.
+    /// `None` where the display is smaller than the image.
     pub(super) fn new(
-        picture_px: (u32, u32),
+        image_px: (u32, u32),
         rotation: Rotation,
         display_px: (u32, u32),
     ) -> Option<Self> {
-        let turned_px = rotation.turned_size(picture_px);
+        let turned_px = rotation.turned_size(image_px);
         let factor = (display_px.0 / turned_px.0).min(display_px.1 / turned_px.1);
         (factor > 0).then(|| Self {
-            picture_px,
+            image_px,
             rotation,
             factor,
             left_px: (display_px.0 - turned_px.0 * factor) / 2,
@@ -55,9 +55,9 @@ impl Placement {
         })
     }
 
-    /// The part of the turned picture, not enlarged, that rows of the picture cover.
+    /// The part of the turned image, not enlarged, that rows of the image cover.
     fn turned_area(&self, rows: &Range<u32>) -> Area {
-        let (width_px, height_px) = self.picture_px;
+        let (width_px, height_px) = self.image_px;
         let (left_px, top_px, right_px, bottom_px) = match self.rotation {
             Rotation::None => (0, rows.start, width_px, rows.end),
             Rotation::Quarter => (height_px - rows.end, 0, height_px - rows.start, width_px),
@@ -72,7 +72,7 @@ impl Placement {
         }
     }
 
-    /// The part of the display that rows of the picture cover.
+    /// The part of the display that rows of the image cover.
     pub(super) fn area(&self, rows: &Range<u32>) -> Area {
         let turned = self.turned_area(rows);
         Area {
@@ -83,10 +83,10 @@ impl Placement {
         }
     }
 
-    /// Where the first byte of the turned picture stands in the picture, and how far it is from
+    /// Where the first byte of the turned image stands in the image, and how far it is from
     /// there to the next pixel to the right and to the next below.
     fn walk(&self, stride: usize) -> (usize, isize, isize) {
-        let (width_px, height_px) = self.picture_px;
+        let (width_px, height_px) = self.image_px;
         let last_x = (width_px as usize - 1) * 3;
         let last_y = (height_px as usize - 1) * stride;
         let row = stride as isize;
@@ -98,7 +98,7 @@ impl Placement {
         }
     }
 
-    /// Writes rows of the picture into a display's memory, whose rows are `pitch` bytes apart.
+    /// Writes rows of the image into a display's memory, whose rows are `pitch` bytes apart.
     /// The memory is only written, never read, since reading it can be very slow.
     pub(super) fn write(
         &self,
@@ -132,14 +132,14 @@ impl Placement {
 }
 
 /// The mode to set, as its place among the modes: the display's preferred one, or, where that is
-/// too small for the picture or larger than a small processor can fill, the first that is neither,
+/// too small for the image or larger than a small processor can fill, the first that is neither,
 /// or else the first that is large enough.
 pub(super) fn choose_mode(
     modes: &[DisplayMode],
-    picture_px: (u32, u32),
+    image_px: (u32, u32),
     rotation: Rotation,
 ) -> Option<usize> {
-    let fits = |mode: &DisplayMode| Placement::new(picture_px, rotation, mode.size_px).is_some();
+    let fits = |mode: &DisplayMode| Placement::new(image_px, rotation, mode.size_px).is_some();
     let is_moderate = |mode: &DisplayMode| mode.size_px.0 * mode.size_px.1 <= MAX_WANTED_PIXELS;
     modes
         .iter()
@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_picture_is_enlarged_by_a_whole_factor_in_the_middle() {
+    fn an_image_is_enlarged_by_a_whole_factor_in_the_middle() {
         let (none, quarter) = (Rotation::None, Rotation::Quarter);
         let cases = [
             ("fits", (800, 480), none, (800, 480), Some((1, 0, 0))),
@@ -175,8 +175,8 @@ mod tests {
             ("too large turned", (320, 240), quarter, (320, 240), None),
             ("no display", (320, 240), none, (0, 0), None),
         ];
-        for (name, picture_px, rotation, display_px, expected) in cases {
-            let found = Placement::new(picture_px, rotation, display_px);
+        for (name, image_px, rotation, display_px, expected) in cases {
+            let found = Placement::new(image_px, rotation, display_px);
             let found = found.map(|one| (one.factor, one.left_px, one.top_px));
             assert_eq!(found, expected, "{name}");
         }
@@ -219,12 +219,12 @@ mod tests {
     #[test]
     fn rows_are_written_where_they_belong_and_nowhere_else() {
         const UNTOUCHED: u8 = 99;
-        let picture_px = (3, 2);
-        let canvas = canvas(picture_px.0, picture_px.1);
+        let image_px = (3, 2);
+        let canvas = canvas(image_px.0, image_px.1);
         let display_px = (8, 9);
         let pitch = 40;
         for rotation in Rotation::ALL {
-            let placement = Placement::new(picture_px, rotation, display_px).unwrap();
+            let placement = Placement::new(image_px, rotation, display_px).unwrap();
             let factor = placement.factor;
             assert!(factor > 1);
             for rows in [0..1, 1..2, 0..2, 1..1] {
@@ -232,10 +232,10 @@ mod tests {
                 placement.write(&canvas, &rows, &mut memory, pitch, &mut Vec::new());
                 let mut expected = vec![UNTOUCHED; memory.len()];
                 for y in rows.clone() {
-                    for x in 0..picture_px.0 {
-                        let at = (y * picture_px.0 + x) as usize * 3;
+                    for x in 0..image_px.0 {
+                        let at = (y * image_px.0 + x) as usize * 3;
                         let rgb = &canvas.rgb()[at..at + 3];
-                        let turned = rotation.turned((x, y), picture_px);
+                        let turned = rotation.turned((x, y), image_px);
                         for place in 0..factor * factor {
                             let left = placement.left_px + turned.0 * factor + place % factor;
                             let top = placement.top_px + turned.1 * factor + place / factor;

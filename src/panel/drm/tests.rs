@@ -6,7 +6,7 @@ use crate::panel::drm::card::FoundDisplay;
 use crate::panel::drm::placement::{DisplayMode, PIXEL_BYTES};
 use std::sync::{Arc, Mutex};
 
-const PICTURE_PX: (u32, u32) = (6, 4);
+const IMAGE_PX: (u32, u32) = (6, 4);
 const DISPLAY_PX: (u32, u32) = (14, 13);
 /// Rows are padded, as a real card's often are.
 const PITCH: usize = 64;
@@ -179,31 +179,31 @@ fn scanout(bench: &Arc<Mutex<Bench>>, rotation: Rotation) -> Scanout<FakeCard> {
     let request = ModeRequest {
         connector: None,
         rotation,
-        picture_px: PICTURE_PX,
+        image_px: IMAGE_PX,
     };
     let card = FakeCard(Arc::clone(bench));
     Scanout::new("drm:/dev/dri/card0".to_owned(), request, card, open)
 }
 
-/// A picture of which every pixel depends on a seed.
-fn picture(seed: u8) -> Canvas {
-    let mut canvas = Canvas::new(PICTURE_PX.0, PICTURE_PX.1).unwrap();
+/// An image of which every pixel depends on a seed.
+fn image(seed: u8) -> Canvas {
+    let mut canvas = Canvas::new(IMAGE_PX.0, IMAGE_PX.1).unwrap();
     for (at, byte) in canvas.rgb_mut().iter_mut().enumerate() {
         *byte = seed.wrapping_mul(31).wrapping_add(at as u8);
     }
     canvas
 }
 
-/// What a display of this size has to show of a picture: enlarged, in the middle, black around.
+/// What a display of this size has to show of an image: enlarged, in the middle, black around.
 fn expected(canvas: &Canvas, rotation: Rotation) -> Vec<u8> {
-    let turned_px = rotation.turned_size(PICTURE_PX);
+    let turned_px = rotation.turned_size(IMAGE_PX);
     let left = (DISPLAY_PX.0 - turned_px.0 * FACTOR) / 2;
     let top = (DISPLAY_PX.1 - turned_px.1 * FACTOR) / 2;
     let mut bytes = vec![0; PITCH * DISPLAY_PX.1 as usize];
-    for y in 0..PICTURE_PX.1 {
-        for x in 0..PICTURE_PX.0 {
-            let rgb = &canvas.rgb()[(y * PICTURE_PX.0 + x) as usize * 3..][..3];
-            let (turned_x, turned_y) = rotation.turned((x, y), PICTURE_PX);
+    for y in 0..IMAGE_PX.1 {
+        for x in 0..IMAGE_PX.0 {
+            let rgb = &canvas.rgb()[(y * IMAGE_PX.0 + x) as usize * 3..][..3];
+            let (turned_x, turned_y) = rotation.turned((x, y), IMAGE_PX);
             for (dx, dy) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
                 let column = left + turned_x * FACTOR + dx;
                 let row = top + turned_y * FACTOR + dy;
@@ -221,7 +221,7 @@ fn assert_shown(bench: &Arc<Mutex<Bench>>, canvas: &Canvas, rotation: Rotation) 
     assert_eq!(bench.shown(), Some(expected(canvas, rotation).as_slice()));
 }
 
-const ALL_ROWS: &[Range<u32>] = std::slice::from_ref(&(0..PICTURE_PX.1));
+const ALL_ROWS: &[Range<u32>] = std::slice::from_ref(&(0..IMAGE_PX.1));
 const MOMENT: Duration = Duration::from_millis(100);
 const SHOWINGS: [Showing; 3] = [Showing::Copied, Showing::Flipped, Showing::InPlace];
 
@@ -229,35 +229,35 @@ const SHOWINGS: [Showing; 3] = [Showing::Copied, Showing::Flipped, Showing::InPl
 fn the_display_that_would_be_lit_says_how_large_it_is() {
     let bench = Bench::new(Showing::InPlace);
     let (width_px, height_px) = DISPLAY_PX;
-    let shown = |connector, rotation, picture_px| {
+    let shown = |connector, rotation, image_px| {
         let mut card = FakeCard(Arc::clone(&bench));
-        shown_px(&mut card, connector, rotation, picture_px)
+        shown_px(&mut card, connector, rotation, image_px)
     };
-    let upright = shown(None, Rotation::None, PICTURE_PX);
+    let upright = shown(None, Rotation::None, IMAGE_PX);
     assert_eq!(upright, Some(DISPLAY_PX));
-    let turned = shown(None, Rotation::Quarter, PICTURE_PX);
+    let turned = shown(None, Rotation::Quarter, IMAGE_PX);
     assert_eq!(turned, Some((height_px, width_px)));
-    assert_eq!(shown(Some("DSI-1"), Rotation::None, PICTURE_PX), None);
+    assert_eq!(shown(Some("DSI-1"), Rotation::None, IMAGE_PX), None);
     assert_eq!(shown(None, Rotation::None, (width_px + 1, 1)), None);
     bench.lock().unwrap().is_plugged = false;
-    assert_eq!(shown(None, Rotation::None, PICTURE_PX), None);
+    assert_eq!(shown(None, Rotation::None, IMAGE_PX), None);
     bench.lock().unwrap().is_there = false;
-    assert_eq!(shown(None, Rotation::None, PICTURE_PX), None);
+    assert_eq!(shown(None, Rotation::None, IMAGE_PX), None);
     assert!(!bench.lock().unwrap().is_lit);
 }
 
 #[test]
-fn every_picture_is_shown_whole_though_only_changed_rows_are_sent() {
+fn every_image_is_shown_whole_though_only_changed_rows_are_sent() {
     for showing in SHOWINGS {
         for rotation in Rotation::ALL {
             let bench = Bench::new(showing);
             let mut scanout = scanout(&bench, rotation);
-            let mut canvas = picture(0);
+            let mut canvas = image(0);
             let mut now = Instant::now();
             scanout.present(now, &canvas, ALL_ROWS).unwrap();
             assert_shown(&bench, &canvas, rotation);
             for round in 1..9_u32 {
-                let row = round * 3 % PICTURE_PX.1;
+                let row = round * 3 % IMAGE_PX.1;
                 let stride = canvas.stride();
                 let bytes = &mut canvas.rgb_mut()[row as usize * stride..][..stride];
                 bytes.iter_mut().for_each(|byte| *byte ^= 0xa5);
@@ -272,14 +272,14 @@ fn every_picture_is_shown_whole_though_only_changed_rows_are_sent() {
 }
 
 #[test]
-fn one_changed_row_writes_one_row_of_the_picture() {
+fn one_changed_row_writes_one_row_of_the_image() {
     for showing in [Showing::Copied, Showing::InPlace] {
         let bench = Bench::new(showing);
         let mut scanout = scanout(&bench, Rotation::None);
         let now = Instant::now();
-        scanout.present(now, &picture(0), ALL_ROWS).unwrap();
+        scanout.present(now, &image(0), ALL_ROWS).unwrap();
         bench.lock().unwrap().rows_written = 0;
-        let other = picture(1);
+        let other = image(1);
         scanout
             .present(now, &other, std::slice::from_ref(&(2..3)))
             .unwrap();
@@ -295,10 +295,10 @@ fn a_display_that_is_unplugged_and_plugged_in_again_shows_the_whole_screen() {
         let bench = Bench::new(showing);
         let mut scanout = scanout(&bench, Rotation::None);
         let mut now = Instant::now();
-        scanout.present(now, &picture(0), ALL_ROWS).unwrap();
+        scanout.present(now, &image(0), ALL_ROWS).unwrap();
         bench.lock().unwrap().is_plugged = false;
         now += POLL_INTERVAL;
-        let error = scanout.present(now, &picture(0), &[]).unwrap_err();
+        let error = scanout.present(now, &image(0), &[]).unwrap_err();
         let message = error.to_string();
         for part in ["drm:/dev/dri/card0", "HDMI-A-1", "unplugged", "goes on"] {
             assert!(message.contains(part), "{part} missing in {message}");
@@ -307,10 +307,10 @@ fn a_display_that_is_unplugged_and_plugged_in_again_shows_the_whole_screen() {
         bench.lock().unwrap().is_plugged = true;
         // Looked at once a second, not more often.
         now += MOMENT;
-        assert!(scanout.present(now, &picture(1), ALL_ROWS).is_err());
+        assert!(scanout.present(now, &image(1), ALL_ROWS).is_err());
         now += POLL_INTERVAL;
-        scanout.present(now, &picture(1), &[]).unwrap();
-        assert_shown(&bench, &picture(1), Rotation::None);
+        scanout.present(now, &image(1), &[]).unwrap();
+        assert_shown(&bench, &image(1), Rotation::None);
     }
 }
 
@@ -321,15 +321,15 @@ fn a_run_may_start_without_a_display() {
     let mut scanout = scanout(&bench, Rotation::None);
     let now = Instant::now();
     let message = scanout
-        .present(now, &picture(0), ALL_ROWS)
+        .present(now, &image(0), ALL_ROWS)
         .unwrap_err()
         .to_string();
     assert!(message.contains("no display"), "{message}");
     bench.lock().unwrap().is_plugged = true;
     scanout
-        .present(now + POLL_INTERVAL, &picture(0), &[])
+        .present(now + POLL_INTERVAL, &image(0), &[])
         .unwrap();
-    assert_shown(&bench, &picture(0), Rotation::None);
+    assert_shown(&bench, &image(0), Rotation::None);
     let device = scanout.describe();
     assert!(device.contains("HDMI-A-1 with 14x13"), "{device}");
 }
@@ -339,7 +339,7 @@ fn a_display_that_is_too_small_is_named_with_a_remedy() {
     let bench = Bench::new(Showing::Copied);
     bench.lock().unwrap().display_px = (6, 3);
     let mut scanout = scanout(&bench, Rotation::None);
-    let error = scanout.present(Instant::now(), &picture(0), ALL_ROWS);
+    let error = scanout.present(Instant::now(), &image(0), ALL_ROWS);
     let message = error.unwrap_err().to_string();
     assert!(message.contains("--size"), "{message}");
     assert!(message.contains("6x4"), "{message}");
@@ -350,7 +350,7 @@ fn only_the_named_connector_is_taken() {
     let bench = Bench::new(Showing::Copied);
     let mut scanout = scanout(&bench, Rotation::None);
     scanout.request.connector = Some("DSI-1".to_owned());
-    let error = scanout.present(Instant::now(), &picture(0), ALL_ROWS);
+    let error = scanout.present(Instant::now(), &image(0), ALL_ROWS);
     let message = error.unwrap_err().to_string();
     assert!(message.contains("at DSI-1"), "{message}");
 }
@@ -366,36 +366,33 @@ fn a_card_that_goes_or_fails_is_opened_again() {
         let bench = Bench::new(Showing::Flipped);
         let mut scanout = scanout(&bench, Rotation::None);
         let mut now = Instant::now();
-        scanout.present(now, &picture(0), ALL_ROWS).unwrap();
+        scanout.present(now, &image(0), ALL_ROWS).unwrap();
         fault(&mut bench.lock().unwrap(), true);
         for _ in 0..3 {
             now += POLL_INTERVAL;
-            assert!(
-                scanout.present(now, &picture(1), ALL_ROWS).is_err(),
-                "{name}"
-            );
+            assert!(scanout.present(now, &image(1), ALL_ROWS).is_err(), "{name}");
         }
         fault(&mut bench.lock().unwrap(), false);
         bench.lock().unwrap().held_by_another = true;
         now += POLL_INTERVAL;
-        assert!(scanout.present(now, &picture(1), &[]).is_err(), "{name}");
+        assert!(scanout.present(now, &image(1), &[]).is_err(), "{name}");
         bench.lock().unwrap().held_by_another = false;
         now += POLL_INTERVAL;
-        scanout.present(now, &picture(1), &[]).unwrap();
-        assert_shown(&bench, &picture(1), Rotation::None);
+        scanout.present(now, &image(1), &[]).unwrap();
+        assert_shown(&bench, &image(1), Rotation::None);
         assert!(bench.lock().unwrap().opened > 0, "{name}");
     }
 }
 
 #[test]
-fn a_picture_that_comes_before_the_last_one_is_shown_waits_for_its_turn() {
+fn an_image_that_comes_before_the_last_one_is_shown_waits_for_its_turn() {
     let bench = Bench::new(Showing::Flipped);
     bench.lock().unwrap().flips_at_once = false;
     let mut scanout = scanout(&bench, Rotation::None);
     let now = Instant::now();
-    scanout.present(now, &picture(0), ALL_ROWS).unwrap();
+    scanout.present(now, &image(0), ALL_ROWS).unwrap();
     // Not shown yet: nothing may be written or flipped.
-    scanout.present(now, &picture(1), ALL_ROWS).unwrap();
+    scanout.present(now, &image(1), ALL_ROWS).unwrap();
     let finish = || {
         let mut bench = bench.lock().unwrap();
         if let Some(buffer) = bench.flipping.take() {
@@ -403,10 +400,10 @@ fn a_picture_that_comes_before_the_last_one_is_shown_waits_for_its_turn() {
         }
     };
     finish();
-    assert_shown(&bench, &picture(0), Rotation::None);
-    scanout.present(now + MOMENT, &picture(1), &[]).unwrap();
+    assert_shown(&bench, &image(0), Rotation::None);
+    scanout.present(now + MOMENT, &image(1), &[]).unwrap();
     finish();
-    assert_shown(&bench, &picture(1), Rotation::None);
+    assert_shown(&bench, &image(1), Rotation::None);
 }
 
 #[test]
@@ -415,19 +412,17 @@ fn flips_that_are_refused_or_never_come_are_done_without() {
     bench.lock().unwrap().refuses_flips = true;
     let mut refused = scanout(&bench, Rotation::None);
     refused
-        .present(Instant::now(), &picture(2), ALL_ROWS)
+        .present(Instant::now(), &image(2), ALL_ROWS)
         .unwrap();
-    assert_shown(&bench, &picture(2), Rotation::None);
+    assert_shown(&bench, &image(2), Rotation::None);
 
     let bench = Bench::new(Showing::Flipped);
     bench.lock().unwrap().flips_at_once = false;
     let mut silent = scanout(&bench, Rotation::None);
     let now = Instant::now();
-    silent.present(now, &picture(3), ALL_ROWS).unwrap();
+    silent.present(now, &image(3), ALL_ROWS).unwrap();
     // The buffer was changed, but the card never says so.
     bench.lock().unwrap().on_display = 1;
-    silent
-        .present(now + MAX_FLIP, &picture(4), ALL_ROWS)
-        .unwrap();
-    assert_shown(&bench, &picture(4), Rotation::None);
+    silent.present(now + MAX_FLIP, &image(4), ALL_ROWS).unwrap();
+    assert_shown(&bench, &image(4), Rotation::None);
 }

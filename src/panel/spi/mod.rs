@@ -45,15 +45,15 @@ impl SpiPanel {
     ///
     /// # Errors
     /// A board without such a panel, a screen of another size, or wires that cannot be opened.
-    pub fn open(settings: &PanelSettings, picture_px: (u32, u32)) -> Result<Self, PanelError> {
+    pub fn open(settings: &PanelSettings, image_px: (u32, u32)) -> Result<Self, PanelError> {
         let spi = settings.spi.clone().ok_or(PanelError::NoWiring)?;
         let rotation = settings.rotation_degrees.try_into()?;
         let name = format!("spi:{}", spi.device.display());
-        let turned = turned_on_memory(&spi, rotation, picture_px)
+        let turned = turned_on_memory(&spi, rotation, image_px)
             .map_err(|reason| unavailable(&name, reason))?;
         let controller = spi.controller;
         let connect = Box::new(move || connect(&spi));
-        let mut wired = Wired::new(name, (controller, turned), picture_px, connect, Delay);
+        let mut wired = Wired::new(name, (controller, turned), image_px, connect, Delay);
         match wired.switch_on() {
             Ok(()) => Ok(Self(wired)),
             Err(reason) => Err(unavailable(&wired.name, reason)),
@@ -73,15 +73,15 @@ fn unavailable(panel: &str, reason: String) -> PanelError {
 fn turned_on_memory(
     spi: &SpiSettings,
     rotation: Rotation,
-    picture_px: (u32, u32),
+    image_px: (u32, u32),
 ) -> Result<Rotation, String> {
     let panel_px = (u32::from(spi.width_px), u32::from(spi.height_px));
-    if rotation.turned_size(picture_px) != panel_px {
+    if rotation.turned_size(image_px) != panel_px {
         return Err(format!(
             "a screen of {}x{} turned by {} degrees does not fill a panel of {}x{}; correct \
              width_px, height_px and rotation_degrees, or choose another screen with --size",
-            picture_px.0,
-            picture_px.1,
+            image_px.0,
+            image_px.1,
             rotation.degrees(),
             panel_px.0,
             panel_px.1
@@ -142,7 +142,7 @@ fn connect(spi: &SpiSettings) -> Result<Wires<SpidevDevice, CdevPin>, String> {
 
 impl Panel for SpiPanel {
     fn size(&self) -> (u32, u32) {
-        self.0.picture_px
+        self.0.image_px
     }
 
     fn kind(&self) -> Option<&'static str> {
@@ -191,7 +191,7 @@ where
 
 type Connect<SPI, OUT> = Box<dyn FnMut() -> Result<Wires<SPI, OUT>, String> + Send>;
 
-/// A picture on its way to a panel, whatever becomes of its bus.
+/// An image on its way to a panel, whatever becomes of its bus.
 struct Wired<SPI, OUT, D>
 where
     SPI: SpiDevice<Error: Display>,
@@ -200,7 +200,7 @@ where
     name: String,
     controller: Controller,
     turned: Rotation,
-    picture_px: (u32, u32),
+    image_px: (u32, u32),
     connect: Connect<SPI, OUT>,
     delay: D,
     lit: Option<Lit<SPI, OUT>>,
@@ -221,7 +221,7 @@ where
     fn new(
         name: String,
         (controller, turned): (Controller, Rotation),
-        picture_px: (u32, u32),
+        image_px: (u32, u32),
         connect: Connect<SPI, OUT>,
         delay: D,
     ) -> Self {
@@ -229,11 +229,11 @@ where
             name,
             controller,
             turned,
-            picture_px,
+            image_px,
             connect,
             delay,
             lit: None,
-            stale: StaleRows::all(picture_px.1),
+            stale: StaleRows::all(image_px.1),
             is_bright: true,
             reason: String::new(),
             next_try: None,
@@ -313,7 +313,7 @@ where
             });
         }
         self.is_bright = percent > 0;
-        // Before the first picture, the light stays off.
+        // Before the first image, the light stays off.
         let is_shown = self.stale.is_empty();
         let Some(lit) = self.lit.as_mut().filter(|_| is_shown) else {
             return Ok(());
@@ -368,7 +368,7 @@ where
     OUT: OutputPin<Error: Display>,
 {
     fn drop(&mut self) {
-        // An old picture must not look like a live one. A line that fails now stays as it is.
+        // An old image must not look like a live one. A line that fails now stays as it is.
         if let Some(line) = &mut self.backlight {
             let _ = line.set_low();
         }

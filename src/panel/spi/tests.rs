@@ -1,11 +1,11 @@
-//! What goes over the wires, decoded back into the picture on the glass.
+//! What goes over the wires, decoded back into the image on the glass.
 
 use super::*;
 use embedded_hal::{digital, spi};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-const PICTURE_PX: (u32, u32) = (320, 240);
+const IMAGE_PX: (u32, u32) = (320, 240);
 const CASET: u8 = 0x2a;
 const RASET: u8 = 0x2b;
 const RAMWR: u8 = 0x2c;
@@ -255,7 +255,7 @@ fn panel(glass: &Arc<Mutex<Glass>>, controller: Controller, turned: Rotation) ->
         })
     });
     let name = "spi:/dev/spidev0.0".to_owned();
-    Wired::new(name, (controller, turned), PICTURE_PX, connect, NoDelay)
+    Wired::new(name, (controller, turned), IMAGE_PX, connect, NoDelay)
 }
 
 fn locked(glass: &Arc<Mutex<Glass>>) -> MutexGuard<'_, Glass> {
@@ -263,9 +263,9 @@ fn locked(glass: &Arc<Mutex<Glass>>) -> MutexGuard<'_, Glass> {
     glass.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A picture of which neighbours differ in every channel.
-fn picture(seed: u32) -> Canvas {
-    let mut canvas = Canvas::new(PICTURE_PX.0, PICTURE_PX.1).unwrap();
+/// An image of which neighbours differ in every channel.
+fn image(seed: u32) -> Canvas {
+    let mut canvas = Canvas::new(IMAGE_PX.0, IMAGE_PX.1).unwrap();
     for (at, byte) in (seed..).zip(canvas.rgb_mut()) {
         *byte = (at.wrapping_mul(2_654_435_761) >> 24) as u8;
     }
@@ -278,16 +278,16 @@ fn rgb565(rgb: &[u8]) -> u16 {
     level(rgb[0], 31) << 11 | level(rgb[1], 63) << 5 | level(rgb[2], 31)
 }
 
-const ALL_ROWS: &[Range<u32>] = std::slice::from_ref(&(0..PICTURE_PX.1));
+const ALL_ROWS: &[Range<u32>] = std::slice::from_ref(&(0..IMAGE_PX.1));
 
 #[track_caller]
 fn assert_seen(glass: &Glass, controller: Controller, turned: Rotation, canvas: &Canvas) {
     let mut wrong = Vec::new();
-    for y in 0..PICTURE_PX.1 {
-        for x in 0..PICTURE_PX.0 {
-            let at = (y * PICTURE_PX.0 + x) as usize * 3;
+    for y in 0..IMAGE_PX.1 {
+        for x in 0..IMAGE_PX.0 {
+            let at = (y * IMAGE_PX.0 + x) as usize * 3;
             let expected = rgb565(&canvas.rgb()[at..at + 3]);
-            let seen = glass.seen(controller, turned.turned((x, y), PICTURE_PX));
+            let seen = glass.seen(controller, turned.turned((x, y), IMAGE_PX));
             if seen != expected {
                 wrong.push((x, y, seen, expected));
             }
@@ -302,8 +302,8 @@ fn assert_seen(glass: &Glass, controller: Controller, turned: Rotation, canvas: 
 }
 
 #[test]
-fn the_glass_shows_the_picture_pixel_for_pixel() {
-    // How a panel is described, and how far the picture is turned on it.
+fn the_glass_shows_the_image_pixel_for_pixel() {
+    // How a panel is described, and how far the image is turned on it.
     let described = [
         ((320, 240), Rotation::None),
         ((240, 320), Rotation::Quarter),
@@ -313,14 +313,12 @@ fn the_glass_shows_the_picture_pixel_for_pixel() {
     for controller in [Controller::Ili9341, Controller::St7789] {
         for (panel_px, rotation) in described {
             let settings = settings(controller, panel_px);
-            let turned = turned_on_memory(&settings, rotation, PICTURE_PX).unwrap();
+            let turned = turned_on_memory(&settings, rotation, IMAGE_PX).unwrap();
             let glass = Glass::new();
             let mut panel = panel(&glass, controller, turned);
-            panel
-                .present(Instant::now(), &picture(1), ALL_ROWS)
-                .unwrap();
+            panel.present(Instant::now(), &image(1), ALL_ROWS).unwrap();
             let glass = locked(&glass);
-            assert_seen(&glass, controller, turned, &picture(1));
+            assert_seen(&glass, controller, turned, &image(1));
             assert!(glass.is_awake && glass.is_on && glass.bits_16);
             assert_eq!(glass.madctl & BGR != 0, controller == Controller::Ili9341);
             assert_eq!(glass.is_inverted, controller == Controller::St7789);
@@ -335,7 +333,7 @@ fn one_changed_row_sends_about_one_row() {
     let glass = Glass::new();
     let mut panel = panel(&glass, Controller::St7789, Rotation::Quarter);
     let now = Instant::now();
-    let mut canvas = picture(1);
+    let mut canvas = image(1);
     panel.present(now, &canvas, ALL_ROWS).unwrap();
     let stride = canvas.stride();
     canvas.rgb_mut()[77 * stride..78 * stride].fill(200);
@@ -343,7 +341,7 @@ fn one_changed_row_sends_about_one_row() {
     panel
         .present(now, &canvas, std::slice::from_ref(&(77..78)))
         .unwrap();
-    let row_bytes = PICTURE_PX.0 as usize * 2;
+    let row_bytes = IMAGE_PX.0 as usize * 2;
     // Window and command: 11 bytes.
     assert_eq!(locked(&glass).bytes, row_bytes + 11);
     assert_seen(
@@ -361,24 +359,20 @@ fn a_bus_that_fails_is_tried_again_ever_less_often_and_then_shows_all() {
     let glass = Glass::new();
     let mut panel = panel(&glass, Controller::Ili9341, Rotation::Quarter);
     let start = Instant::now();
-    panel.present(start, &picture(1), ALL_ROWS).unwrap();
+    panel.present(start, &image(1), ALL_ROWS).unwrap();
     locked(&glass).fails = true;
-    let error = panel.present(start, &picture(2), ALL_ROWS).unwrap_err();
+    let error = panel.present(start, &image(2), ALL_ROWS).unwrap_err();
     let message = error.to_string();
     for part in ["spi:/dev/spidev0.0", "no answer", "wires", "goes on"] {
         assert!(message.contains(part), "{part} missing in {message}");
     }
-    assert_eq!(
-        locked(&glass).light,
-        Some(false),
-        "an old picture is not lit"
-    );
+    assert_eq!(locked(&glass).light, Some(false), "an old image is not lit");
     locked(&glass).connections = 0;
     let mut tries = Vec::new();
     for second in 1..=100 {
         let before = locked(&glass).connections;
         let now = start + Duration::from_secs(second);
-        assert!(panel.present(now, &picture(2), &[]).is_err());
+        assert!(panel.present(now, &image(2), &[]).is_err());
         if locked(&glass).connections > before {
             tries.push(second);
         }
@@ -386,34 +380,34 @@ fn a_bus_that_fails_is_tried_again_ever_less_often_and_then_shows_all() {
     assert_eq!(tries, [1, 3, 7, 15, 31, 61, 91]);
     locked(&glass).fails = false;
     let now = start + Duration::from_secs(121);
-    panel.present(now, &picture(2), &[]).unwrap();
+    panel.present(now, &image(2), &[]).unwrap();
     assert_seen(
         &locked(&glass),
         Controller::Ili9341,
         Rotation::Quarter,
-        &picture(2),
+        &image(2),
     );
     assert_eq!(locked(&glass).light, Some(true));
 }
 
 #[test]
-fn the_light_goes_on_with_the_first_picture_and_off_when_told() {
+fn the_light_goes_on_with_the_first_image_and_off_when_told() {
     let glass = Glass::new();
     let mut panel = panel(&glass, Controller::St7789, Rotation::Quarter);
     panel.switch_on().unwrap();
     panel.set_brightness(80).unwrap();
     assert_eq!(locked(&glass).light, None, "nothing to see yet");
     let now = Instant::now();
-    panel.present(now, &picture(1), ALL_ROWS).unwrap();
+    panel.present(now, &image(1), ALL_ROWS).unwrap();
     for percent in [0, 100, 0] {
         panel.set_brightness(percent).unwrap();
         assert_eq!(locked(&glass).light, Some(percent > 0));
     }
-    panel.present(now, &picture(2), ALL_ROWS).unwrap();
+    panel.present(now, &image(2), ALL_ROWS).unwrap();
     assert_eq!(
         locked(&glass).light,
         Some(false),
-        "a picture does not light it"
+        "an image does not light it"
     );
     panel.set_brightness(100).unwrap();
     drop(panel);
@@ -423,8 +417,8 @@ fn the_light_goes_on_with_the_first_picture_and_off_when_told() {
 #[test]
 fn panels_that_the_screen_does_not_fill_are_refused() {
     let cases = [
-        ((320, 240), Rotation::Quarter, PICTURE_PX, "does not fill"),
-        ((480, 320), Rotation::None, PICTURE_PX, "--size"),
+        ((320, 240), Rotation::Quarter, IMAGE_PX, "does not fill"),
+        ((480, 320), Rotation::None, IMAGE_PX, "--size"),
         (
             (480, 320),
             Rotation::None,
@@ -432,9 +426,9 @@ fn panels_that_the_screen_does_not_fill_are_refused() {
             "240x320 pixels, not 480x320",
         ),
     ];
-    for (panel_px, rotation, picture_px, says) in cases {
+    for (panel_px, rotation, image_px, says) in cases {
         let settings = settings(Controller::St7789, panel_px);
-        let error = turned_on_memory(&settings, rotation, picture_px).unwrap_err();
+        let error = turned_on_memory(&settings, rotation, image_px).unwrap_err();
         assert!(error.contains(says), "{error}");
     }
 }
@@ -448,9 +442,9 @@ fn wires_that_are_not_there_are_named_with_a_remedy() {
         }),
         ..PanelSettings::default()
     };
-    let error = SpiPanel::open(&settings, PICTURE_PX).err().unwrap();
+    let error = SpiPanel::open(&settings, IMAGE_PX).err().unwrap();
     assert!(error.to_string().contains("/dev/no-spidev"), "{error}");
     settings.spi = None;
-    let error = SpiPanel::open(&settings, PICTURE_PX).err().unwrap();
+    let error = SpiPanel::open(&settings, IMAGE_PX).err().unwrap();
     assert!(matches!(error, PanelError::NoWiring), "{error}");
 }

@@ -60,8 +60,8 @@ const BUTTONS: [(&str, Action); 5] = [
 fn shows(phase: Phase) -> &'static str {
     match phase {
         Phase::Starting => "that the device starts, and its version",
-        Phase::Empty => "the live picture and what to do; no figures yet",
-        Phase::Counting => "the live picture, figures, and what to do",
+        Phase::Empty => "the live image and what to do; no figures yet",
+        Phase::Counting => "the live image, figures, and what to do",
         Phase::Result => "the figures of the finished smear",
         Phase::UpdateProgress => "how far an update has come",
         Phase::UpdateQuestion => "a question about an update, and what each button answers",

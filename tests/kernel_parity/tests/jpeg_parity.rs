@@ -15,7 +15,7 @@ use kernel_parity::setting;
 const RANDOM_CASES: u64 = 20_000;
 const MOST_STEPS: usize = 8;
 
-/// A block and the places of its coefficients: one value, a few small ones as in pictures, or a
+/// A block and the places of its coefficients: one value, a few small ones as in images, or a
 /// part full of any values, the extremes among them.
 fn block(random: &mut Random) -> ([i16; BLOCK], usize) {
     let mut coefficients = [0; BLOCK];

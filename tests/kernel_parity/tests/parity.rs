@@ -279,7 +279,7 @@ fn kernels_agree_on_the_largest_sums() -> Vec<String> {
 }
 
 fn kernels_agree_on_the_shapes_of_the_network() -> Vec<String> {
-    // (input channels, output channels, kernel side, stride, upsample), on a small picture.
+    // (input channels, output channels, kernel side, stride, upsample), on a small image.
     let layers = [
         (4, 16, 3, 2, None),
         (16, 32, 3, 2, None),
@@ -334,7 +334,7 @@ fn kernels_agree_on_the_shapes_of_the_network() -> Vec<String> {
 type Layer = (Source, usize, usize, usize, usize, Option<(usize, usize)>);
 
 const NETWORK: [Layer; 9] = [
-    (Source::Picture, 4, 16, 3, 2, None),
+    (Source::Image, 4, 16, 3, 2, None),
     (Source::Step(0), 16, 32, 1, 2, None),
     (Source::Step(0), 16, 32, 3, 2, None),
     (Source::Step(2), 32, 32, 3, 1, Some((1, 1))),
@@ -368,7 +368,7 @@ fn network(kernel: Kernel) -> Arc<Program> {
             upsample: None,
         };
         let mut parameters = case(&mut Random::new(index as u64), shape, Values::Uniform).parameters;
-        parameters.input_zero_point = if input == Source::Picture { 64 } else { 0 };
+        parameters.input_zero_point = if input == Source::Image { 64 } else { 0 };
         parameters.residual = residual.map(|(_, upsample)| Residual {
             zero_point: 3,
             scale: 0.75,
@@ -390,20 +390,20 @@ fn network(kernel: Kernel) -> Arc<Program> {
     Arc::new(Program::new(NETWORK.iter().enumerate().map(step).collect()).expect("a program"))
 }
 
-fn streams_agree_wherever_the_picture_is_cut() -> Vec<String> {
+fn streams_agree_wherever_the_image_is_cut() -> Vec<String> {
     let threads = setting("KERNEL_PARITY_THREADS", 1) as usize;
     let mut failures = Vec::new();
     for (height, width) in [(8, 8), (48, 72), (104, 16)] {
         let size = Size { height, width };
         let mut random = Random::new(height as u64);
-        let picture: Vec<u8> = (0..size.pixels() * 4)
+        let image: Vec<u8> = (0..size.pixels() * 4)
             .map(|_| random.within(0, 127) as u8)
             .collect();
         let run = |kernel, band_rows, threads| {
             let stream = Stream::new(network(kernel), size, band_rows, threads);
             let mut stream = stream.expect("a stream");
-            let first = stream.run(&picture).expect("a picture").to_vec();
-            assert_eq!(stream.run(&picture).expect("a picture"), first);
+            let first = stream.run(&image).expect("an image").to_vec();
+            assert_eq!(stream.run(&image).expect("an image"), first);
             first
         };
         let expected = run(Kernel::Scalar, height, 1);
@@ -484,7 +484,7 @@ fn main() -> ExitCode {
             kernels_agree_on_the_shapes_of_the_network,
         ),
         ("random convolutions", kernels_agree_on_random_convolutions),
-        ("streams", streams_agree_wherever_the_picture_is_cut),
+        ("streams", streams_agree_wherever_the_image_is_cut),
     ];
     let mut code = ExitCode::SUCCESS;
     for (name, check) in checks {

@@ -1,4 +1,4 @@
-//! What every sample and every pixel of a picture passes through, for each processor: the inverse
+//! What every sample and every pixel of an image passes through, for each processor: the inverse
 //! cosine transform, and colours. All kernels give the same bytes.
 //!
 //! The folder depends on the standard library only, so that the parity tests can build it for any

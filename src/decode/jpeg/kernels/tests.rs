@@ -2,7 +2,7 @@ use super::block::PIXEL_BYTES;
 use super::*;
 use proptest::prelude::*;
 
-/// Coefficients: a few small ones, as in pictures, or many of any size, with the extremes.
+/// Coefficients: a few small ones, as in images, or many of any size, with the extremes.
 fn coefficients() -> impl Strategy<Value = [i16; BLOCK]> {
     let extreme = prop_oneof![Just(i16::MIN), Just(i16::MAX), Just(0), any::<i16>()];
     let sparse = prop::collection::vec((0..BLOCK, -2047_i16..=2047), 0..10);

@@ -112,7 +112,7 @@ fn mix_row<const COLUMNS: usize>(row: &[i16; COLUMNS]) -> [u8; SIDE] {
     samples
 }
 
-/// Coefficients of a picture stay far within 16 bits; those of damaged data end at the border.
+/// Coefficients of an image stay far within 16 bits; those of damaged data end at the border.
 #[inline(always)]
 fn saturated(value: i32) -> i16 {
     value.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16

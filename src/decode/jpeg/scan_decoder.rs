@@ -9,7 +9,7 @@ use crate::image::frame::Frame;
 
 /// Buffers for one row of units.
 #[derive(Debug, Default)]
-pub(super) struct Picture {
+pub(super) struct ScanDecoder {
     kernel: Kernel,
     planes: [Plane; CHANNELS],
     rows: RowWriter,
@@ -81,8 +81,8 @@ impl Coarseness {
     }
 }
 
-impl Picture {
-    /// Whether this is a scan that [`Picture::decode`] takes: all of YCbCr, chroma as fine as luma
+impl ScanDecoder {
+    /// Whether this is a scan that [`Image::decode`] takes: all of YCbCr, chroma as fine as luma
     /// or half as fine in either direction.
     pub(super) fn fits(&self, header: &Header, scan: &Scan) -> bool {
         let has_rgb_names = header.components.map(|component| component.id) == *b"RGB";
