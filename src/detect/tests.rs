@@ -4,8 +4,8 @@ use super::*;
 use crate::preprocess::scale::RBC_DIAMETER_UM;
 use proptest::prelude::*;
 
-/// Three heats, two offsets, two sizes.
-const OUTPUT_CHANNELS: usize = 7;
+/// A heat for each class, two offsets, two sizes.
+const OUTPUT_CHANNELS: usize = HEAD_CHANNELS;
 const ROWS: usize = 40;
 const COLUMNS: usize = 60;
 /// The frame is shown at its own size, so network pixels are frame pixels.
@@ -41,7 +41,8 @@ struct Drawn(Vec<i16>);
 
 impl Drawn {
     fn empty() -> Self {
-        let place = [-2000, -2000, -2000, 0, 0, 0, 0];
+        let mut place = [0; OUTPUT_CHANNELS];
+        place[..CellClass::COUNT].fill(-2000);
         Self(place.repeat(ROWS * COLUMNS))
     }
 
@@ -50,8 +51,8 @@ impl Drawn {
         let at = (place.0 * COLUMNS + place.1) * OUTPUT_CHANNELS;
         self.0[at + class.index()] = logit;
         let log_size = (256.0 * (side_px / 4.0).ln()).round() as i16;
-        self.0[at + 5] = log_size;
-        self.0[at + 6] = log_size;
+        self.0[at + WIDTH_CHANNEL] = log_size;
+        self.0[at + HEIGHT_CHANNEL] = log_size;
         self
     }
 
@@ -184,7 +185,7 @@ fn plausible_output() -> impl Strategy<Value = NetworkOutput> {
         1 => Just(300_i16),
     ];
     let place = (
-        [logit.clone(), logit.clone(), logit],
+        std::array::from_fn::<_, { CellClass::COUNT }, _>(|_| logit.clone()),
         [-300_i16..300, -300_i16..300],
         [-300_i16..1100, -300_i16..1100],
     );
@@ -231,7 +232,7 @@ fn only_the_strongest_of_too_many_candidates_are_kept() {
         for column in (0..columns).step_by(2) {
             let at = (row * columns + column) * OUTPUT_CHANNELS;
             values[at] = ((row * 7919 + column * 104_729) % 2000) as i16 - 400;
-            values[at + 3..at + 7].copy_from_slice(&[0, 0, -100, -100]);
+            values[at + OFFSET_X_CHANNEL..][..4].copy_from_slice(&[0, 0, -100, -100]);
         }
     }
     let output = NetworkOutput::from_values(rows, columns, values).unwrap();

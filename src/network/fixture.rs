@@ -10,15 +10,27 @@ use tract_onnx::pb::{
     ValueInfoProto,
 };
 
-use super::sha256_hex;
+use super::{HEAD_CHANNELS, sha256_hex};
+use crate::cell::CellClass;
 use crate::random::Random;
 
-/// A manifest whose hashes stand for the files that [`write_folder`] writes.
-pub(crate) const MANIFEST: &str = r#"
+/// A manifest whose hashes stand for the files that [`write_folder`] writes. The last class has
+/// settings of its own.
+pub(crate) fn manifest() -> String {
+    let names = CellClass::ALL.map(CellClass::name);
+    let last = CellClass::COUNT - 1;
+    let listed = names.map(|name| format!("{name:?}")).join(", ");
+    let usual = names[..last]
+        .iter()
+        .map(|name| class_table(name, (5000, 2500), (256, 0)));
+    let of_last = class_table(names[last], (4500, 2000), (250, -12));
+    let classes: String = usual.chain([of_last]).collect();
+    format!(
+        r#"
 format = 1
 name = "test"
 version = "1.0.0"
-classes = ["RBC", "WBC", "PLT"]
+classes = [{listed}]
 opset = 13
 license_note = "random numbers"
 
@@ -35,28 +47,7 @@ rbc_diameter_px = 52.0
 side_multiple_px = 16
 stride_px = 4
 zero_point = 64
-
-[[class]]
-name = "RBC"
-certain_permyriad = 5000
-candidate_permyriad = 2500
-calibration_slope_q8 = 256
-calibration_intercept_q8 = 0
-
-[[class]]
-name = "WBC"
-certain_permyriad = 5000
-candidate_permyriad = 2500
-calibration_slope_q8 = 256
-calibration_intercept_q8 = 0
-
-[[class]]
-name = "PLT"
-certain_permyriad = 4500
-candidate_permyriad = 2000
-calibration_slope_q8 = 250
-calibration_intercept_q8 = -12
-
+{classes}
 [quantization]
 scheme = "u7s8"
 calibration = "none"
@@ -72,7 +63,25 @@ mmac_320x240 = 0.0
 
 [metrics]
 map50 = 0.9
-"#;
+"#
+    )
+}
+
+/// A class's thresholds (certain, candidate), and its calibration (slope, intercept).
+fn class_table(name: &str, thresholds_e4: (u16, u16), calibration_q8: (i32, i32)) -> String {
+    let (certain, candidate) = thresholds_e4;
+    let (slope, intercept) = calibration_q8;
+    format!(
+        r#"
+[[class]]
+name = "{name}"
+certain_permyriad = {certain}
+candidate_permyriad = {candidate}
+calibration_slope_q8 = {slope}
+calibration_intercept_q8 = {intercept}
+"#
+    )
+}
 
 /// What a layer's output is for.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -145,7 +154,7 @@ pub(crate) fn small_network() -> Vec<Layer> {
         layer("third", "second", (32, 48), (3, 2), Relu),
         layer("coarse", "third", (48, 32), (1, 1), Branch),
         layer("merged", "second", (32, 32), (1, 1), Relu).plus("coarse", 2),
-        layer("heads", "merged", (32, 7), (1, 1), Heads),
+        layer("heads", "merged", (32, HEAD_CHANNELS), (1, 1), Heads),
     ]
 }
 
@@ -166,7 +175,7 @@ pub(crate) fn whole_network() -> Vec<Layer> {
         layer("h", "a", (32, 32), (1, 1), Relu).plus("g_up", 2),
         layer("i", "h", (32, 32), (3, 1), Relu),
         layer("j", "i", (32, 32), (3, 1), Relu),
-        layer("heads", "j", (32, 7), (1, 1), Heads),
+        layer("heads", "j", (32, HEAD_CHANNELS), (1, 1), Heads),
     ]);
     layers
 }
@@ -402,7 +411,7 @@ pub(crate) fn write_folder(folder: &Path, device: &ModelProto, plain: &ModelProt
 
 /// Writes a folder with any bytes for its two models.
 pub(crate) fn write_bytes(folder: &Path, device: &[u8], plain: &[u8]) {
-    let manifest = MANIFEST
+    let manifest = manifest()
         .replace(&"0".repeat(64), &sha256_hex(device))
         .replace(&"1".repeat(64), &sha256_hex(plain));
     std::fs::write(folder.join("manifest.toml"), manifest).unwrap();

@@ -357,7 +357,9 @@ fn require(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::fixture::MANIFEST;
+    use crate::network::fixture;
+
+    const LAST_CLASS: CellClass = CellClass::ALL[CellClass::COUNT - 1];
 
     fn refusal(text: &str) -> String {
         match Manifest::parse(Path::new("m/manifest.toml"), text) {
@@ -368,17 +370,25 @@ mod tests {
 
     #[test]
     fn a_whole_manifest_is_read() {
-        let manifest = Manifest::parse(Path::new("manifest.toml"), MANIFEST).unwrap();
+        let manifest = Manifest::parse(Path::new("manifest.toml"), &fixture::manifest()).unwrap();
         assert_eq!(manifest.input.rbc_diameter_px, 52.0);
-        assert_eq!(
-            manifest.class_settings()[CellClass::Plt].accept_threshold_e4,
-            4500
-        );
+        let thresholds = manifest
+            .class_settings()
+            .map(|class| class.accept_threshold_e4);
+        let mut expected = PerClass::from_fn(|_| 5000);
+        expected[LAST_CLASS] = 4500;
+        assert_eq!(thresholds, expected);
         assert_eq!(manifest.metrics["map50"], 0.9);
     }
 
     #[test]
     fn unusable_manifests_are_refused_with_what_is_wrong() {
+        let [first, second, ..] = CellClass::ALL;
+        let in_order = format!("[\"{first}\", \"{second}\"");
+        let out_of_order = format!("[\"{second}\", \"{first}\"");
+        let told_out_of_order = format!("classes is {second}, {first}");
+        let last = format!("\nname = \"{LAST_CLASS}\"");
+        let first_again = format!("\nname = \"{first}\"");
         let cases = [
             ("format = 1", "format = 2", "format 2"),
             ("format = 1\n", "", "format none"),
@@ -402,11 +412,11 @@ mod tests {
             ),
             ("stride_px", "stride_pixels", "unknown field"),
             (
-                "[\"RBC\", \"WBC\"",
-                "[\"WBC\", \"RBC\"",
-                "classes is WBC, RBC, PLT",
+                in_order.as_str(),
+                out_of_order.as_str(),
+                told_out_of_order.as_str(),
             ),
-            ("name = \"PLT\"", "name = \"RBC\"", "[[class]] names"),
+            (last.as_str(), first_again.as_str(), "[[class]] names"),
             (
                 "certain_permyriad = 4500",
                 "certain_permyriad = 10001",
@@ -423,9 +433,10 @@ mod tests {
             ("map50 = 0.9", "map50 = inf", "metrics.map50 is inf"),
         ];
         let mut failures = Vec::new();
+        let manifest = fixture::manifest();
         for (from, to, expected) in cases {
-            assert!(MANIFEST.contains(from), "{from} is not in the manifest");
-            let message = refusal(&MANIFEST.replace(from, to));
+            assert!(manifest.contains(from), "{from} is not in the manifest");
+            let message = refusal(&manifest.replace(from, to));
             if !message.contains(expected) {
                 failures.push(format!("{from} -> {to}: {message}"));
             }
@@ -436,7 +447,7 @@ mod tests {
     #[test]
     fn a_hash_is_64_digits() {
         let digits = "0".repeat(64);
-        let message = refusal(&MANIFEST.replacen(&digits, &"0".repeat(63), 1));
+        let message = refusal(&fixture::manifest().replacen(&digits, &"0".repeat(63), 1));
         assert!(message.contains("64 hexadecimal digits"), "{message}");
     }
 

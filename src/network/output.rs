@@ -52,9 +52,9 @@ impl NetworkOutput {
         STRIDE_PX
     }
 
-    /// One value in 1/256: channels 0 to 2 are the logits of red cell, white cell and platelet; 3
-    /// and 4 the centre's offset x and y in grid cells; 5 and 6 the natural logarithms of width
-    /// and height over the stride.
+    /// One value in 1/256: first the logits of the classes, in the order of [`CellClass::ALL`];
+    /// then the centre's offset x and y in grid cells, and the natural logarithms of width and
+    /// height over the stride.
     ///
     /// The place must lie inside the grid, and the channel below [`HEAD_CHANNELS`].
     pub fn value(&self, row: usize, column: usize, channel: usize) -> i16 {

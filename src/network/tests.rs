@@ -559,7 +559,7 @@ fn golden_outputs_are_compared_to_the_bit() {
     assert!(!report.is_equal());
     let result = GoldenCaseResult {
         name: "noise".into(),
-        values: 8 * 4 * 7,
+        values: 8 * 4 * HEAD_CHANNELS,
         different_values: 1,
         largest_difference: 2,
     };
@@ -571,12 +571,9 @@ fn unusable_golden_files_are_refused() {
     let folder = small_folder();
     let network = Network::load(folder.path()).unwrap();
     let whole = golden_case(&heads(&network, 32, 16, 3));
+    let too_short = format!("holds 3 values where {} belong", 8 * 4 * HEAD_CHANNELS);
     let cases = [
-        (
-            "short",
-            golden_case(&[1, 2, 3]),
-            "holds 3 values where 224 belong",
-        ),
+        ("short", golden_case(&[1, 2, 3]), too_short.as_str()),
         ("none", String::new(), "0 cases"),
         ("odd size", whole.replace("32", "33"), "33x16"),
         ("unknown key", whole.replace("seed", "sead"), "sead"),

@@ -131,13 +131,29 @@ fn a_line_is_json_and_says_everything() {
     assert_eq!(line["crc32"].as_str().map(str::len), Some(8));
 }
 
+/// Counts as they stand in a line, each followed by a comma. How a class is written is tested where
+/// classes are.
+fn counts_in_line(counts: PerClass<u32>) -> String {
+    let counts = counts.iter();
+    counts
+        .map(|(class, count)| format!(r#""{}":{count},"#, class.key()))
+        .collect()
+}
+
 #[test]
-fn lines_of_format_1_stay_as_they_are() {
+fn lines_stay_as_they_are() {
+    let counts = |rbc, wbc| {
+        counts_in_line(PerClass::from([
+            (CellClass::Rbc, rbc),
+            (CellClass::Wbc, wbc),
+        ]))
+    };
     let events = [
         (
             Event::Field(field(1)),
-            r#"{"field":{"field":1,"outcome":"counted","rbc":41,"wbc":1,"plt":0,"uncertain":1,"#
-                .to_owned()
+            r#"{"field":{"field":1,"outcome":"counted","#.to_owned()
+                + &counts(41, 1)
+                + r#""uncertain":1,"#
                 + r#""area_q8":70000000,"um_per_px":0.0725,"um_per_px_estimated":false,"#
                 + r#""focus_score":80,"background_level":210,"lost_before":0}}"#,
         ),
@@ -148,7 +164,8 @@ fn lines_of_format_1_stay_as_they_are() {
             },
             r#"{"smear_ended":{"ending":"finished","totals":{"fields":3,"rejected":1,"lost":0,"#
                 .to_owned()
-                + r#""rbc":126,"wbc":3,"plt":0,"uncertain":3}}}"#,
+                + &counts(126, 3)
+                + r#""uncertain":3}}}"#,
         ),
     ];
     for (event, expected) in events {

@@ -210,6 +210,7 @@ fn placed(bounds: &BoundingBox, frame_size_px: (u32, u32), area: Rectangle) -> R
 mod tests {
     use super::*;
     use crate::image::canvas::Canvas;
+    use std::iter;
 
     fn outline(class: Option<CellClass>, area: Rectangle) -> Vec<Point> {
         let mut points = Vec::new();
@@ -221,14 +222,14 @@ mod tests {
         Rectangle::new(Point::new(3, 2), Size::new_equal(side_px))
     }
 
+    /// Uncertain cells and every class.
+    fn marked() -> impl Iterator<Item = Option<CellClass>> {
+        iter::once(None).chain(CellClass::ALL.map(Some))
+    }
+
     #[test]
     fn outlines_stay_inside_and_touch_every_side() {
-        for class in [
-            None,
-            Some(CellClass::Rbc),
-            Some(CellClass::Wbc),
-            Some(CellClass::Plt),
-        ] {
+        for class in marked() {
             for side_px in [1, 2, 7, 20, 41] {
                 let area = square(side_px);
                 let points = outline(class, area);
@@ -281,22 +282,18 @@ mod tests {
 
     #[test]
     fn shapes_differ_without_colour() {
-        let classes = [
-            None,
-            Some(CellClass::Rbc),
-            Some(CellClass::Wbc),
-            Some(CellClass::Plt),
-        ];
-        let drawn = classes.map(|class| {
-            let mut canvas = Canvas::new(20, 20).unwrap();
-            let stroke = Stroke {
-                width_px: 1,
-                dashed: false,
-            };
-            let mut window = canvas.window(square(20));
-            draw_outline(class, square(9), Rgb888::WHITE, stroke, &mut window);
-            canvas
-        });
+        let drawn: Vec<Canvas> = marked()
+            .map(|class| {
+                let mut canvas = Canvas::new(20, 20).unwrap();
+                let stroke = Stroke {
+                    width_px: 1,
+                    dashed: false,
+                };
+                let mut window = canvas.window(square(20));
+                draw_outline(class, square(9), Rgb888::WHITE, stroke, &mut window);
+                canvas
+            })
+            .collect();
         for (i, a) in drawn.iter().enumerate() {
             for b in &drawn[i + 1..] {
                 let differing = a.rgb().iter().zip(b.rgb()).filter(|(a, b)| a != b).count();

@@ -15,8 +15,10 @@ use thiserror::Error;
 /// Images narrower than this are put on a wider ground, so that the legend can be read.
 pub const MIN_WIDTH_PX: u32 = 320;
 
-/// Width of each legend entry in hundredths: red, white, platelets, and the longer word.
-const LEGEND_SHARES: [u32; 4] = [22, 22, 22, 34];
+/// Width of the legend's entry for uncertain cells, in hundredths: its word is the longest.
+const UNCERTAIN_SHARE: u32 = 34;
+/// Width of the legend's entry for each class, in hundredths.
+const CLASS_SHARE: u32 = (100 - UNCERTAIN_SHARE) / CellClass::COUNT as u32;
 
 /// Why a frame cannot be annotated.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
@@ -105,10 +107,11 @@ fn legend(
         colour::CARD,
     );
 
-    let classes = CellClass::ALL.into_iter().map(Some).chain([None]);
+    let classes = CellClass::ALL.map(|class| (Some(class), CLASS_SHARE));
+    let entries = classes.into_iter().chain([(None, UNCERTAIN_SHARE)]);
     let row_top = top + margin_px as i32;
     let mut left_px = margin_px;
-    for (class, share) in classes.zip(LEGEND_SHARES) {
+    for (class, share) in entries {
         let slot_px = (width_px - 2 * margin_px) * share / 100;
         let slot = Rectangle::new(
             Point::new(left_px as i32, row_top),

@@ -50,9 +50,9 @@ fn field() -> Field {
         let colour_at = |share: i32| match class {
             CellClass::Rbc if share < 22 => [236, 190, 184],
             CellClass::Rbc => [214, 142, 140],
-            CellClass::Wbc if share < 58 => [104, 70, 150],
-            CellClass::Wbc => [196, 188, 222],
             CellClass::Plt => [148, 112, 170],
+            _ if share < 58 => [104, 70, 150],
+            _ => [196, 188, 222],
         };
         paint_disc(&mut frame, (x, y), diameter, colour_at);
     }

@@ -223,7 +223,7 @@ impl State {
 const SAMPLE: &str = "HS-0042-K";
 const CAMERA: &str = "v4l2:/dev/video0";
 
-/// Cells of a whole smear.
+/// Cells of a whole smear; of every kind of white cells as many.
 #[derive(Debug, Clone, Copy)]
 struct Cells {
     rbc: u32,
@@ -236,8 +236,8 @@ impl Cells {
     fn certain(&self, class: CellClass) -> u32 {
         match class {
             CellClass::Rbc => self.rbc,
-            CellClass::Wbc => self.wbc,
             CellClass::Plt => self.plt,
+            _ => self.wbc,
         }
     }
 }

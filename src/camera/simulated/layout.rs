@@ -268,9 +268,10 @@ impl Builder<'_> {
             return true;
         };
         let diameter_px = 2.0 * cell.outline().mean_um() / self.settings.um_per_px;
-        let least_share = match cell.class() {
-            CellClass::Plt => MIN_VISIBLE_PLATELET_SHARE,
-            CellClass::Rbc | CellClass::Wbc => MIN_VISIBLE_SHARE,
+        let least_share = if cell.class() == CellClass::Plt {
+            MIN_VISIBLE_PLATELET_SHARE
+        } else {
+            MIN_VISIBLE_SHARE
         };
         let least_px = f64::from(MIN_VISIBLE_PX).max(least_share * diameter_px);
         let shortest_q4 = visible.width_q4().min(visible.height_q4());

@@ -52,13 +52,13 @@ pub(super) fn starting(starting: &Starting, size: ScreenSize, surface: &mut dyn 
     research_line(research, language, surface);
 }
 
-/// The three marks in a row: what the device counts.
+/// The marks of all classes in a row: what the device counts.
 fn emblem(place: Rectangle, metrics: Metrics, surface: &mut dyn Surface<'_>) {
     let side_px = place.size.height.max(MIN_MARK_SIDE_PX);
-    let step_px = side_px + side_px / 2;
-    let first_x = place.center().x - step_px as i32;
+    let step_px = (side_px + side_px / 2) as i32;
+    let first_x = place.center().x - step_px * (CellClass::COUNT as i32 - 1) / 2;
     for (at, class) in CellClass::ALL.into_iter().enumerate() {
-        let centre = Point::new(first_x + at as i32 * step_px as i32, place.center().y);
+        let centre = Point::new(first_x + at as i32 * step_px, place.center().y);
         let area = Rectangle::with_center(centre, Size::new_equal(side_px));
         surface.mark(area, Some(class), metrics.line + 2);
     }
