@@ -69,7 +69,7 @@ pub fn analyse(
 fn returned(frame: FieldFrame, analysis: &FieldAnalysis) -> ReturnedFrame {
     ReturnedFrame {
         is_settled: analysis.is_settled(frame.field),
-        is_counted: analysis.has_counted(frame.field),
+        is_analysed: analysis.has_analysed(frame.field),
         rbc_diameter_px: analysis.rbc_diameter_px(),
         field: frame.field,
         captured: frame.captured,

@@ -42,7 +42,7 @@ pub struct Capture<'a> {
     /// Frames that analysis has.
     in_flight: usize,
     settled: SettledFields,
-    /// The field that is on the screen with its cells.
+    /// The field that is on the screen with what was found in it.
     shown: Option<u64>,
     /// As analysis has told it last.
     rbc_diameter_px: Option<u32>,
@@ -181,7 +181,7 @@ impl<'a> Capture<'a> {
         if returned.is_settled {
             self.settled.insert(returned.field);
         }
-        if returned.is_counted {
+        if returned.is_analysed {
             self.shown = Some(returned.field);
         }
         self.spare.push(returned.captured);
@@ -302,7 +302,7 @@ impl<'a> Capture<'a> {
     }
 
     /// Whether a preview would be shown: the last one was taken, and the field is not on the screen
-    /// with its cells.
+    /// with what was found in it.
     fn wants_preview(&self, field: Option<u64>) -> bool {
         let is_shown = field.is_some() && field == self.shown;
         !is_shown && self.shared.wants_preview()

@@ -63,8 +63,8 @@ pub struct ReturnedFrame {
     pub field: u64,
     /// The field needs no more frames.
     pub is_settled: bool,
-    /// The field goes to the screen with its cells.
-    pub is_counted: bool,
+    /// The field goes to the screen with what was found in it.
+    pub is_analysed: bool,
     /// Diameter of a red cell in pixels, where the scale is known by now.
     pub rbc_diameter_px: Option<u32>,
 }

@@ -153,10 +153,14 @@ impl FieldAnalysis {
         self.settled.contains(field)
     }
 
-    /// Whether an event is waiting that shows the field with its cells.
-    pub fn has_counted(&self, field: u64) -> bool {
-        let is_it = |event: &SmearEvent| matches!(event, SmearEvent::Counted { view, .. } if view.field == Some(field));
-        self.events.iter().any(is_it)
+    /// Whether an event is waiting that shows the field with what was found in it.
+    pub fn has_analysed(&self, field: u64) -> bool {
+        self.events.iter().any(|event| match event {
+            SmearEvent::Counted { view, .. } | SmearEvent::NoCells(view) => {
+                view.field == Some(field)
+            }
+            _ => false,
+        })
     }
 
     /// Diameter of a red cell in pixels, where the scale is known.
@@ -224,6 +228,7 @@ impl FieldAnalysis {
             .analyse_into(frame, um_per_px, &mut self.found)?;
         self.tally.counted += 1;
         let mut view = views.view(frame, Some(field), quality);
+        view.is_analysed = true;
         if self.found.cells.is_empty() {
             self.events.push(SmearEvent::NoCells(view));
             return Ok(());

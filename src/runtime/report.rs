@@ -71,6 +71,12 @@ fn notes(machine: &Machine, self_report: &str) -> Vec<String> {
     if rejected.without_cells > 0 {
         notes.push(format!("{} fields without a cell", rejected.without_cells));
     }
+    if rejected.unscaled > 0 {
+        notes.push(format!(
+            "{} fields whose scale could not be estimated",
+            rejected.unscaled
+        ));
+    }
     if let Some(reason) = &rejected.last_lost {
         notes.push(format!(
             "{} frames lost, the last: {reason}",

@@ -53,6 +53,7 @@ impl ViewPool {
         view.frame_px = frame_px;
         view.field = field;
         view.quality = quality;
+        view.is_analysed = false;
         view.cells.clear();
         view
     }
@@ -75,7 +76,8 @@ mod tests {
     fn views_are_filled_again_in_their_own_memory() {
         let pool = ViewPool::new(1, (160, 120));
         let frame = Frame::filled(1600, 1200, [9, 8, 7]).unwrap();
-        let view = pool.view(&frame, Some(3), Quality::NOTHING_SEEN);
+        let mut view = pool.view(&frame, Some(3), Quality::NOTHING_SEEN);
+        view.is_analysed = true;
         assert_eq!(view.frame_px, (1600, 1200));
         assert_eq!(view.image, Frame::filled(160, 120, [9, 8, 7]).unwrap());
         let place = view.image.rgb().as_ptr();
@@ -83,6 +85,7 @@ mod tests {
         let square = Frame::filled(50, 50, [1; 3]).unwrap();
         let view = pool.view(&square, None, Quality::NOTHING_SEEN);
         assert_eq!((view.image.width_px(), view.field), (120, None));
+        assert_eq!(view.cells_found(), None);
         assert_eq!(view.image.rgb().as_ptr(), place);
     }
 }

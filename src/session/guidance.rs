@@ -13,6 +13,8 @@ pub enum Instruction {
     HoldStill,
     /// This field is done.
     NextField,
+    /// This field was looked at and holds no cell.
+    LeaveEmptyField,
     /// The frame is blurred.
     Focus,
     /// The frame is too dark.
@@ -37,10 +39,11 @@ pub enum Instruction {
 
 impl Instruction {
     /// Every instruction.
-    pub const ALL: [Instruction; 13] = [
+    pub const ALL: [Instruction; 14] = [
         Instruction::Wait,
         Instruction::HoldStill,
         Instruction::NextField,
+        Instruction::LeaveEmptyField,
         Instruction::Focus,
         Instruction::IncreaseIllumination,
         Instruction::ReduceIllumination,
@@ -53,22 +56,24 @@ impl Instruction {
         Instruction::StartAgain,
     ];
 
-    /// What to do about the frame that is shown. `has_cells` once cells were found in it.
+    /// What to do about the frame that is shown. `cells_found` is how many cells the network found
+    /// in it; `None` before it has looked.
     ///
     /// Illumination comes first, since a frame that is too dark or too bright often fails
     /// otherwise too; then why the frame was rejected, then where to move.
-    pub fn for_frame(quality: &Quality, has_cells: bool) -> Self {
+    pub fn for_frame(quality: &Quality, cells_found: Option<usize>) -> Self {
         match (quality.brightness, quality.verdict, quality.density) {
             (Brightness::Dark, ..) => Instruction::IncreaseIllumination,
             (Brightness::Bright, ..) => Instruction::ReduceIllumination,
             (Brightness::Good, Verdict::Rejected(reason), _) => Self::for_rejected(reason),
             (Brightness::Good, Verdict::Usable, Density::Empty) => Instruction::FindCells,
             (Brightness::Good, Verdict::Usable, Density::Crowded) => Instruction::FindThinnerArea,
-            (Brightness::Good, Verdict::Usable, Density::Sparse | Density::Good) if has_cells => {
-                Instruction::NextField
-            }
             (Brightness::Good, Verdict::Usable, Density::Sparse | Density::Good) => {
-                Instruction::HoldStill
+                match cells_found {
+                    None => Instruction::HoldStill,
+                    Some(0) => Instruction::LeaveEmptyField,
+                    Some(_) => Instruction::NextField,
+                }
             }
         }
     }
@@ -164,7 +169,7 @@ mod tests {
                 verdict: Verdict::Rejected(reason),
                 ..GOOD
             };
-            (reason, Instruction::for_frame(&quality, false))
+            (reason, Instruction::for_frame(&quality, None))
         });
         let expected = [
             (
@@ -193,24 +198,34 @@ mod tests {
         let cases = [
             (
                 lit(Brightness::Dark),
-                true,
+                Some(9),
                 Instruction::IncreaseIllumination,
             ),
             (
                 lit(Brightness::Bright),
-                true,
+                Some(9),
                 Instruction::ReduceIllumination,
             ),
-            (dense(Density::Empty), true, Instruction::FindCells),
-            (dense(Density::Crowded), true, Instruction::FindThinnerArea),
-            (dense(Density::Sparse), true, Instruction::NextField),
-            (dense(Density::Sparse), false, Instruction::HoldStill),
-            (GOOD, true, Instruction::NextField),
-            (GOOD, false, Instruction::HoldStill),
+            (dense(Density::Empty), Some(9), Instruction::FindCells),
+            (
+                dense(Density::Crowded),
+                Some(9),
+                Instruction::FindThinnerArea,
+            ),
+            (dense(Density::Sparse), Some(1), Instruction::NextField),
+            (
+                dense(Density::Sparse),
+                Some(0),
+                Instruction::LeaveEmptyField,
+            ),
+            (dense(Density::Sparse), None, Instruction::HoldStill),
+            (GOOD, Some(9), Instruction::NextField),
+            (GOOD, Some(0), Instruction::LeaveEmptyField),
+            (GOOD, None, Instruction::HoldStill),
         ];
-        for (quality, has_cells, expected) in cases {
-            let told = Instruction::for_frame(&quality, has_cells);
-            assert_eq!(told, expected, "{quality:?} {has_cells}");
+        for (quality, cells_found, expected) in cases {
+            let told = Instruction::for_frame(&quality, cells_found);
+            assert_eq!(told, expected, "{quality:?} {cells_found:?}");
         }
     }
 }

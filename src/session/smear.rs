@@ -55,8 +55,17 @@ pub struct FrameView {
     pub field: Option<u64>,
     /// How the frame was assessed.
     pub quality: Quality,
-    /// In pixels of the frame itself; none before it was counted.
+    /// Whether the network has looked for cells in it.
+    pub is_analysed: bool,
+    /// In pixels of the frame itself; none before it was analysed.
     pub cells: Vec<Cell>,
+}
+
+impl FrameView {
+    /// How many cells the network found; `None` before it has looked.
+    pub fn cells_found(&self) -> Option<usize> {
+        self.is_analysed.then_some(self.cells.len())
+    }
 }
 
 impl Default for FrameView {
@@ -66,6 +75,7 @@ impl Default for FrameView {
             frame_px: (1, 1),
             field: None,
             quality: Quality::NOTHING_SEEN,
+            is_analysed: false,
             cells: Vec::new(),
         }
     }
@@ -318,7 +328,7 @@ impl Smear {
         }
     }
 
-    /// The operator, the system or a failure breaks the smear off.
+    /// The operator, the system or a failure interrupts the smear.
     pub fn stop(&mut self) {
         if self.state == RunState::Live {
             self.end(false);
@@ -330,12 +340,12 @@ impl Smear {
         self.latest.replace(view)
     }
 
-    /// A field that has been counted stays on the screen with its cells while the stage rests.
+    /// A field that has been analysed stays on the screen with what was found while the stage rests.
     fn preview(&mut self, view: Box<FrameView>) -> Option<Box<FrameView>> {
-        let is_counted = |latest: &FrameView| {
-            latest.field.is_some() && latest.field == view.field && !latest.cells.is_empty()
+        let is_analysed = |latest: &FrameView| {
+            latest.field.is_some() && latest.field == view.field && latest.is_analysed
         };
-        if self.latest.as_deref().is_some_and(is_counted) {
+        if self.latest.as_deref().is_some_and(is_analysed) {
             return Some(view);
         }
         self.show(view)
@@ -360,7 +370,7 @@ impl Smear {
         let old = self.show(view);
         if self
             .target_fields
-            .is_some_and(|wanted| self.tally.fields() >= wanted)
+            .is_some_and(|target| self.tally.fields() >= target)
         {
             self.end(true);
         }
@@ -505,6 +515,7 @@ mod tests {
             counted: true,
         };
         let mut view = view(rbc.into());
+        view.is_analysed = true;
         view.cells.push(cell);
         SmearEvent::Counted {
             view,
@@ -674,6 +685,21 @@ mod tests {
         assert!(smear.step(SmearEvent::Preview(moving)).view.is_some());
         assert_ne!(smear.view_number(), number);
         assert_eq!(smear.latest().map(|view| view.cells.len()), Some(0));
+    }
+
+    #[test]
+    fn a_field_without_cells_is_not_taken_for_one_that_is_being_counted() {
+        let mut smear = smear(None);
+        let cells_found = |smear: &Smear| smear.latest().and_then(FrameView::cells_found);
+        smear.step(SmearEvent::Preview(view(5)));
+        assert_eq!(cells_found(&smear), None);
+        let mut empty = view(5);
+        empty.is_analysed = true;
+        smear.step(SmearEvent::NoCells(empty));
+        smear.step(SmearEvent::Preview(view(5)));
+        assert_eq!(cells_found(&smear), Some(0), "while the stage rests");
+        smear.step(SmearEvent::Preview(view(6)));
+        assert_eq!(cells_found(&smear), None);
     }
 
     #[test]

@@ -235,19 +235,22 @@ pub enum Rejection {
     Quality(RejectReason),
     /// The frame was good enough and held no cell.
     NoCells,
+    /// The frame was good enough, but no pixel size could be estimated for it.
+    Unscaled,
     /// The camera delivered a damaged frame.
     LostFrame,
 }
 
 impl Rejection {
     /// Every reason.
-    pub const ALL: [Rejection; 7] = [
+    pub const ALL: [Rejection; 8] = [
         Rejection::Quality(RejectReason::Blurred),
         Rejection::Quality(RejectReason::Underexposed),
         Rejection::Quality(RejectReason::Overexposed),
         Rejection::Quality(RejectReason::NoContrast),
         Rejection::NoCells,
         Rejection::Quality(RejectReason::NotASmear),
+        Rejection::Unscaled,
         Rejection::LostFrame,
     ];
 
@@ -260,6 +263,7 @@ impl Rejection {
                 TextId::RejectedEmpty
             }
             Rejection::Quality(RejectReason::NotASmear) => TextId::RejectedNotASmear,
+            Rejection::Unscaled => TextId::RejectedUnscaled,
             Rejection::LostFrame => TextId::RejectedDamaged,
         }
     }

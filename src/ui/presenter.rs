@@ -195,6 +195,7 @@ fn rejections_of(smear: &Smear) -> RejectedCounts {
         .map(|(reason, number)| (Rejection::Quality(*reason), *number))
         .chain([
             (Rejection::NoCells, rejected.without_cells),
+            (Rejection::Unscaled, rejected.unscaled),
             (Rejection::LostFrame, rejected.lost_frames),
         ])
         .collect()
@@ -238,7 +239,7 @@ fn instruction_of(machine: &Machine) -> Instruction {
         return Instruction::SetScale;
     }
     smear.latest().map_or(Instruction::Wait, |latest| {
-        Instruction::for_frame(&latest.quality, !latest.cells.is_empty())
+        Instruction::for_frame(&latest.quality, latest.cells_found())
     })
 }
 

@@ -147,6 +147,7 @@ impl From<Instruction> for TextId {
             Instruction::Wait => TextId::InstructionWait,
             Instruction::HoldStill => TextId::InstructionHoldStill,
             Instruction::NextField => TextId::InstructionNextField,
+            Instruction::LeaveEmptyField => TextId::InstructionLeaveEmptyField,
             Instruction::Focus => TextId::InstructionFocus,
             Instruction::IncreaseIllumination => TextId::InstructionIncreaseIllumination,
             Instruction::ReduceIllumination => TextId::InstructionReduceIllumination,

@@ -258,6 +258,7 @@ fn view(field: u64, quality: Quality, has_cells: bool) -> Box<FrameView> {
         frame_px: (width_px as u32, height_px as u32),
         field: Some(field),
         quality,
+        is_analysed: has_cells,
         cells: if has_cells {
             FIELD.cells.clone()
         } else {

@@ -190,6 +190,7 @@ pub fn counted(rbc: u32) -> SmearEvent {
     };
     let view = Box::new(FrameView {
         field: Some(rbc.into()),
+        is_analysed: true,
         cells: vec![cell],
         ..FrameView::default()
     });

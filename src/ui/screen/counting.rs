@@ -564,6 +564,7 @@ fn instruction_icon(instruction: Instruction) -> StatusIcon {
         | Instruction::ReduceIllumination
         | Instruction::FindThinnerArea
         | Instruction::FindCells
+        | Instruction::LeaveEmptyField
         | Instruction::CheckStain
         | Instruction::SetScale
         | Instruction::CheckCamera
