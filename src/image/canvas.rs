@@ -1,93 +1,69 @@
 //! An image in memory that everything is drawn into before a panel shows it.
 
+use super::frame::{Frame, FrameError};
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 use std::convert::Infallible;
-use thiserror::Error;
 
-/// The longest side of a canvas, in pixels.
-pub const MAX_CANVAS_SIDE_PX: u32 = 8192;
-
-/// Why a canvas was refused.
-#[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
-#[error(
-    "an image of {width_px}x{height_px} pixels cannot be drawn; \
-     choose sides from 1 to {MAX_CANVAS_SIDE_PX} pixels"
-)]
-pub struct CanvasError {
-    /// The refused width, in pixels.
-    pub width_px: u32,
-    /// The refused height, in pixels.
-    pub height_px: u32,
-}
-
-/// An RGB image, 8 bits a channel, rows from the top; drawing outside of it changes nothing.
+/// A frame to draw on; drawing outside of it changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Canvas {
-    width_px: u32,
-    height_px: u32,
-    rgb: Vec<u8>,
-}
+pub struct Canvas(Frame);
 
 impl Canvas {
     /// A black canvas.
     ///
     /// # Errors
-    /// A side is zero or above [`MAX_CANVAS_SIDE_PX`].
-    pub fn new(width_px: u32, height_px: u32) -> Result<Self, CanvasError> {
-        let sides = 1..=MAX_CANVAS_SIDE_PX;
-        if !sides.contains(&width_px) || !sides.contains(&height_px) {
-            return Err(CanvasError {
-                width_px,
-                height_px,
-            });
-        }
-        Ok(Self::black(width_px, height_px))
+    /// A size outside [`Frame::check_size`].
+    pub fn new(width_px: u32, height_px: u32) -> Result<Self, FrameError> {
+        Frame::filled(width_px, height_px, [0; 3]).map(Self)
     }
 
     /// A black canvas of a size that is known to be within the limits.
     pub(crate) fn black(width_px: u32, height_px: u32) -> Self {
-        Self {
-            width_px,
-            height_px,
-            rgb: vec![0; width_px as usize * height_px as usize * 3],
-        }
+        Self(Frame::black(width_px, height_px))
+    }
+
+    /// What has been drawn.
+    pub fn frame(&self) -> &Frame {
+        &self.0
+    }
+
+    /// What has been drawn, taken out.
+    pub fn into_frame(self) -> Frame {
+        self.0
     }
 
     /// Width in pixels, at least 1.
     pub fn width_px(&self) -> u32 {
-        self.width_px
+        self.0.width_px()
     }
 
     /// Height in pixels, at least 1.
     pub fn height_px(&self) -> u32 {
-        self.height_px
+        self.0.height_px()
     }
 
     /// The bytes: rows of red, green, blue triples without padding.
     pub fn rgb(&self) -> &[u8] {
-        &self.rgb
+        self.0.rgb()
     }
 
     /// The bytes of [`Canvas::rgb`], to change in place.
     pub fn rgb_mut(&mut self) -> &mut [u8] {
-        &mut self.rgb
+        self.0.rgb_mut()
     }
 
-    /// The bytes of [`Canvas::rgb`], taken out.
-    pub fn into_rgb(self) -> Vec<u8> {
-        self.rgb
+    /// Bytes of a row.
+    pub fn stride(&self) -> usize {
+        self.0.stride()
     }
 
     /// The colour at a place, or `None` outside.
     pub fn pixel(&self, point: Point) -> Option<Rgb888> {
-        let at = self.offset(point)?;
-        Some(Rgb888::new(
-            self.rgb[at],
-            self.rgb[at + 1],
-            self.rgb[at + 2],
-        ))
+        let (x_px, y_px) = self.inside(point)?;
+        let [red, green, blue] = self.0.pixel(x_px, y_px);
+        Some(Rgb888::new(red, green, blue))
     }
 
     /// The part of the canvas that lies in an area, to be drawn on.
@@ -95,7 +71,7 @@ impl Canvas {
         Window {
             inside: area.intersection(&self.bounding_box()),
             stride: self.stride(),
-            rgb: &mut self.rgb,
+            rgb: self.0.rgb_mut(),
         }
     }
 
@@ -106,23 +82,22 @@ impl Canvas {
         let Some(start) = self.offset(first) else {
             return;
         };
-        let room_px = (self.width_px as i32 - first.x) as usize;
+        let room_px = (self.width_px() as i32 - first.x) as usize;
         let pixels = &pixels[clipped.min(pixels.len())..];
         let bytes = pixels[..room_px.min(pixels.len())].as_flattened();
-        self.rgb[start..start + bytes.len()].copy_from_slice(bytes);
+        self.rgb_mut()[start..start + bytes.len()].copy_from_slice(bytes);
     }
 
-    /// Bytes of a row.
-    pub fn stride(&self) -> usize {
-        self.width_px as usize * 3
+    /// Column and row of a point, or `None` outside.
+    fn inside(&self, point: Point) -> Option<(u32, u32)> {
+        let x_px = u32::try_from(point.x).ok()?;
+        let y_px = u32::try_from(point.y).ok()?;
+        (x_px < self.width_px() && y_px < self.height_px()).then_some((x_px, y_px))
     }
 
     fn offset(&self, point: Point) -> Option<usize> {
-        let x = u32::try_from(point.x).ok().filter(|x| *x < self.width_px)?;
-        let y = u32::try_from(point.y)
-            .ok()
-            .filter(|y| *y < self.height_px)?;
-        Some((y as usize * self.width_px as usize + x as usize) * 3)
+        let (x_px, y_px) = self.inside(point)?;
+        Some(self.0.offset(x_px, y_px))
     }
 }
 
@@ -157,7 +132,7 @@ impl Window<'_> {
 
 impl OriginDimensions for Canvas {
     fn size(&self) -> Size {
-        Size::new(self.width_px, self.height_px)
+        Size::new(self.width_px(), self.height_px())
     }
 }
 
@@ -171,7 +146,7 @@ impl DrawTarget for Canvas {
     {
         for Pixel(point, colour) in pixels {
             if let Some(at) = self.offset(point) {
-                self.rgb[at..at + 3].copy_from_slice(&[colour.r(), colour.g(), colour.b()]);
+                self.rgb_mut()[at..at + 3].copy_from_slice(&[colour.r(), colour.g(), colour.b()]);
             }
         }
         Ok(())
@@ -190,7 +165,7 @@ impl DrawTarget for Canvas {
             let Some(start) = self.offset(Point::new(area.top_left.x, y)) else {
                 continue;
             };
-            let row = &mut self.rgb[start..][..area.size.width as usize * 3];
+            let row = &mut self.rgb_mut()[start..][..area.size.width as usize * 3];
             for (pixel, colour) in row.chunks_exact_mut(3).zip(&mut colours) {
                 pixel.copy_from_slice(&[colour.r(), colour.g(), colour.b()]);
             }
@@ -205,7 +180,7 @@ impl DrawTarget for Canvas {
         };
         let pixel = [colour.r(), colour.g(), colour.b()];
         let (stride, row_bytes) = (self.stride(), inside.size.width as usize * 3);
-        for row in self.rgb[start..]
+        for row in self.rgb_mut()[start..]
             .chunks_mut(stride)
             .take(inside.size.height as usize)
         {
@@ -218,23 +193,6 @@ impl DrawTarget for Canvas {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_outside_the_limits_are_refused() {
-        let cases = [
-            (0, 1, false),
-            (1, 0, false),
-            (1, 1, true),
-            (MAX_CANVAS_SIDE_PX + 1, 1, false),
-        ];
-        for (width_px, height_px, accepted) in cases {
-            assert_eq!(
-                Canvas::new(width_px, height_px).is_ok(),
-                accepted,
-                "{width_px}x{height_px}"
-            );
-        }
-    }
 
     #[test]
     fn images_land_in_place_inside_and_across_the_edge() {

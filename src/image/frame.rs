@@ -53,11 +53,7 @@ pub struct Frame {
 impl Default for Frame {
     /// One black pixel, to be replaced.
     fn default() -> Self {
-        Self {
-            width_px: 1,
-            height_px: 1,
-            rgb: vec![0; 3],
-        }
+        Self::black(1, 1)
     }
 }
 
@@ -113,6 +109,15 @@ impl Frame {
         Self::new(width_px, height_px, colour.repeat(pixels))
     }
 
+    /// A black frame of a size that is known to be within the limits.
+    pub(super) fn black(width_px: u32, height_px: u32) -> Self {
+        Self {
+            width_px,
+            height_px,
+            rgb: vec![0; width_px as usize * height_px as usize * 3],
+        }
+    }
+
     /// Takes another size, for an image to be written over the old one: the buffer is kept, and
     /// grows only where it was smaller. The bytes mean nothing until they are written.
     ///
@@ -147,17 +152,25 @@ impl Frame {
         &mut self.rgb
     }
 
+    /// Bytes of a row.
+    pub fn stride(&self) -> usize {
+        self.width_px as usize * 3
+    }
+
     /// The bytes of row `y_px`, which must be below the height.
     pub fn row(&self, y_px: u32) -> &[u8] {
-        let stride = self.width_px as usize * 3;
-        &self.rgb[y_px as usize * stride..][..stride]
+        &self.rgb[self.offset(0, y_px)..][..self.stride()]
     }
 
     /// The colour at a place inside the frame.
     pub fn pixel(&self, x_px: u32, y_px: u32) -> [u8; 3] {
-        let at = x_px as usize * 3;
-        let row = self.row(y_px);
-        [row[at], row[at + 1], row[at + 2]]
+        let at = self.offset(x_px, y_px);
+        [self.rgb[at], self.rgb[at + 1], self.rgb[at + 2]]
+    }
+
+    /// Where the bytes of a place inside the frame start.
+    pub(super) fn offset(&self, x_px: u32, y_px: u32) -> usize {
+        y_px as usize * self.stride() + x_px as usize * 3
     }
 }
 

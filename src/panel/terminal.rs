@@ -89,11 +89,9 @@ impl TerminalPanel {
     }
 
     fn draw_image(canvas: &Canvas, place: Place) -> Result<(), PanelError> {
-        let (width_px, height_px) = (canvas.width_px(), canvas.height_px());
-        let frame = Frame::new(width_px, height_px, canvas.rgb().to_vec()).map_err(refused)?;
         let columns = u32::from(place.image_columns);
         let rows = u32::from(place.image_rows);
-        let small = resized(&frame, columns, rows * 2).map_err(refused)?;
+        let small = resized(canvas.frame(), columns, rows * 2).map_err(refused)?;
         draw_half_blocks(&small, Palette::of_terminal()).map_err(refused)
     }
 

@@ -5,7 +5,7 @@ use super::font::{Role, TypeScale};
 use super::scene::Scene;
 use super::surface::{Align, Surface, TextStyle};
 use crate::cell::{Cell, CellClass};
-use crate::image::canvas::{Canvas, CanvasError};
+use crate::image::canvas::Canvas;
 use crate::image::frame::{Frame, FrameError};
 use crate::language::{Language, TextId};
 use embedded_graphics::prelude::*;
@@ -20,16 +20,10 @@ const UNCERTAIN_SHARE: u32 = 34;
 /// Width of the legend's entry for each class, in hundredths.
 const CLASS_SHARE: u32 = (100 - UNCERTAIN_SHARE) / CellClass::COUNT as u32;
 
-/// Why a frame cannot be annotated.
+/// Why a frame cannot be annotated: it exceeds the limits of a frame together with its legend.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
-pub enum OverlayError {
-    /// Frame and legend together are too large for a canvas.
-    #[error("the annotated image cannot be drawn: {0}")]
-    Canvas(CanvasError),
-    /// Frame and legend together exceed the limits of a frame.
-    #[error("the annotated image cannot be kept: {0}")]
-    Frame(FrameError),
-}
+#[error("the annotated image cannot be drawn: {0}")]
+pub struct OverlayError(FrameError);
 
 /// A copy of the frame with a mark on every cell, over a legend that counts them.
 ///
@@ -54,10 +48,9 @@ pub fn annotated(frame: &Frame, cells: &[Cell], language: Language) -> Result<Fr
     let legend_height_px = legend(cells, language, style, image, width_px, &mut scene);
 
     let canvas = Canvas::new(width_px, frame.height_px() + legend_height_px);
-    let mut canvas = canvas.map_err(OverlayError::Canvas)?;
+    let mut canvas = canvas.map_err(OverlayError)?;
     scene.draw(&mut canvas);
-    let height_px = canvas.height_px();
-    Frame::new(width_px, height_px, canvas.into_rgb()).map_err(OverlayError::Frame)
+    Ok(canvas.into_frame())
 }
 
 /// Sizes of type and lines that suit an image's width.
