@@ -132,6 +132,21 @@ impl Frame {
         Ok(())
     }
 
+    /// The middle of the frame, at most `side_px` wide and high; at least one pixel.
+    pub fn centre(&self, side_px: u32) -> Self {
+        let side_px = side_px.max(1);
+        let (width_px, height_px) = (self.width_px.min(side_px), self.height_px.min(side_px));
+        let left = (self.width_px - width_px) as usize / 2;
+        let top = (self.height_px - height_px) / 2;
+        let columns = 3 * left..3 * (left + width_px as usize);
+        let rows = (top..top + height_px).flat_map(|y_px| &self.row(y_px)[columns.clone()]);
+        Self {
+            rgb: rows.copied().collect(),
+            width_px,
+            height_px,
+        }
+    }
+
     /// Width in pixels, at least 1.
     pub fn width_px(&self) -> u32 {
         self.width_px
@@ -177,6 +192,23 @@ impl Frame {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_middle_of_a_frame_is_cut_out() {
+        let rgb: Vec<u8> = (0..5 * 4).flat_map(|pixel| [pixel; 3]).collect();
+        let frame = Frame::new(5, 4, rgb).unwrap();
+        let reds = |frame: &Frame| frame.rgb().chunks_exact(3).map(|pixel| pixel[0]).collect();
+        let cases: [(u32, Vec<u8>); 4] = [
+            (9, (0..20).collect()),
+            (4, (0..20).filter(|pixel| pixel % 5 != 4).collect()),
+            (2, vec![6, 7, 11, 12]),
+            (0, vec![7]),
+        ];
+        for (side_px, expected) in cases {
+            let found: Vec<u8> = reds(&frame.centre(side_px));
+            assert_eq!(found, expected, "{side_px}");
+        }
+    }
 
     #[test]
     fn sizes_outside_the_limits_are_refused() {
