@@ -33,6 +33,9 @@ const SLIVER_PART: i32 = 4;
 /// How much surer a sliver must be: half of what the network finds there is not annotated by
 /// people either, see docs/accuracy.md.
 const SLIVER_MARGIN_E4: u16 = 1_900;
+/// A white cell narrower than this, in percent of a red cell's diameter, is uncertain: the smallest
+/// lymphocytes are wider, while red cells that look unusual and large platelets are not.
+const MIN_WHITE_DIAMETER_PERCENT: i64 = 110;
 /// Boxes of cut cells may end this short of the frame's edge, in sixteenths of a pixel.
 const TOUCH_TOLERANCE_Q4: i32 = 2 * SUBPIXELS;
 /// Logarithm of size beyond which a box is nonsense (e^5 output cells), in output steps.
@@ -70,19 +73,40 @@ impl DetectSettings {
         let runner_up = candidate.runner_up_e4;
         let is_clear = runner_up == 0
             || runner_up.saturating_add(RUNNER_UP_MARGIN_E4) <= candidate.confidence_e4;
-        self.all_cells || (candidate.confidence_e4 >= wanted && is_clear)
+        let is_sure = candidate.confidence_e4 >= wanted && is_clear;
+        self.all_cells || (is_sure && !self.is_too_small_for_white(candidate, plan))
+    }
+
+    /// Whether a cell called white is as small as a red cell, though the frame does not cut it.
+    fn is_too_small_for_white(&self, candidate: &Candidate, plan: &ScalePlan) -> bool {
+        let bounds = &candidate.bounds;
+        let (touches_x, touches_y) = touches_edges(&clip(bounds, plan.frame_px()), plan);
+        if candidate.class != CellClass::Wbc || touches_x || touches_y {
+            return false;
+        }
+        let diameter_q4 = self.network_rbc_diameter_px as i32 * SUBPIXELS;
+        let red_q8 =
+            i64::from(plan.to_frame_x_q4(diameter_q4)) * i64::from(plan.to_frame_y_q4(diameter_q4));
+        let least_q8 = red_q8 * MIN_WHITE_DIAMETER_PERCENT * MIN_WHITE_DIAMETER_PERCENT;
+        bounds.area_q8() * 100 * 100 < least_q8
     }
 
     /// Whether the frame's edge leaves too little of a cell to be as sure as usual.
     fn is_sliver(&self, seen: &BoundingBox, plan: &ScalePlan) -> bool {
-        let (width_px, height_px) = plan.frame_px();
-        let end_q4 = |side_px: u32| side_px as i32 * SUBPIXELS - TOUCH_TOLERANCE_Q4;
-        let touches_x = seen.x0_q4 <= TOUCH_TOLERANCE_Q4 || seen.x1_q4 >= end_q4(width_px);
-        let touches_y = seen.y0_q4 <= TOUCH_TOLERANCE_Q4 || seen.y1_q4 >= end_q4(height_px);
+        let (touches_x, touches_y) = touches_edges(seen, plan);
         let diameter_q4 = self.network_rbc_diameter_px as i32 * SUBPIXELS;
         (touches_x && seen.width_q4() * SLIVER_PART < plan.to_frame_x_q4(diameter_q4))
             || (touches_y && seen.height_q4() * SLIVER_PART < plan.to_frame_y_q4(diameter_q4))
     }
+}
+
+/// Whether the frame's edge cuts a box across, and whether it cuts it upright.
+fn touches_edges(seen: &BoundingBox, plan: &ScalePlan) -> (bool, bool) {
+    let (width_px, height_px) = plan.frame_px();
+    let end_q4 = |side_px: u32| side_px as i32 * SUBPIXELS - TOUCH_TOLERANCE_Q4;
+    let touches_x = seen.x0_q4 <= TOUCH_TOLERANCE_Q4 || seen.x1_q4 >= end_q4(width_px);
+    let touches_y = seen.y0_q4 <= TOUCH_TOLERANCE_Q4 || seen.y1_q4 >= end_q4(height_px);
+    (touches_x, touches_y)
 }
 
 /// A peak of one class's heat map, in the frame's pixels.

@@ -251,3 +251,23 @@ fn only_the_strongest_of_too_many_candidates_are_kept() {
         assert_eq!(cell.bounds, candidate.bounds);
     }
 }
+
+#[test]
+fn a_white_cell_as_small_as_a_red_one_is_uncertain() {
+    // A red cell is 52 px wide here, so the limit is at 57.2 px.
+    for (class, side_px, is_certain) in [
+        (CellClass::Wbc, 52.0, false),
+        (CellClass::Wbc, 56.0, false),
+        (CellClass::Wbc, 59.0, true),
+        (CellClass::Wbc, 90.0, true),
+        (CellClass::Rbc, 40.0, true),
+        (CellClass::Plt, 20.0, true),
+    ] {
+        let drawn = Drawn::empty().cell(class, (20, 30), 900, side_px);
+        let cells = drawn.detect(false);
+        assert_eq!(cells[0].certain, is_certain, "{class} of {side_px} px");
+    }
+    // What the frame cuts may be larger than what it shows.
+    let cut = Drawn::empty().cell(CellClass::Wbc, (20, 2), 900, 52.0);
+    assert!(cut.detect(false)[0].certain);
+}
