@@ -29,6 +29,16 @@ pub fn read_image(path: &Path) -> Result<Frame, DecodeError> {
     Ok(frame)
 }
 
+/// Reads the bytes of one image file, for [`decode_image`].
+///
+/// # Errors
+/// A file that is none, cannot be read, or exceeds [`MAX_FILE_BYTES`].
+pub fn read_bytes(path: &Path) -> Result<Vec<u8>, DecodeError> {
+    let mut bytes = Vec::new();
+    read_file(path, &path.display().to_string(), &mut bytes)?;
+    Ok(bytes)
+}
+
 /// Reads image files one after another; keeps its buffers, so that a JPEG as large as the one
 /// before costs no memory of its own.
 #[derive(Debug, Default)]

@@ -30,6 +30,25 @@ pub fn write_frame(path: &Path, frame: &Frame) -> Result<(), WriteError> {
     write_rgb(path, frame.rgb(), (frame.width_px(), frame.height_px()))
 }
 
+/// As [`write_frame`], with a remark that says what the picture is; [`remark`] finds it again.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn write_frame_with_remark(
+    path: &Path,
+    frame: &Frame,
+    keyword: &str,
+    text: &str,
+) -> Result<(), WriteError> {
+    let size_px = (frame.width_px(), frame.height_px());
+    encoded(frame.rgb(), size_px)
+        .and_then(|bytes| files::replace(path, &insert_remark(&bytes, keyword, text)))
+        .map_err(|reason| WriteError {
+            path: path.to_owned(),
+            reason,
+        })
+}
+
 /// Writes rows of red, green and blue bytes as a PNG file of this width and height, whole or not at
 /// all: the image is written beside the file and then takes its name.
 ///
@@ -42,6 +61,50 @@ pub fn write_rgb(path: &Path, rgb: &[u8], size_px: (u32, u32)) -> Result<(), Wri
     })
 }
 
+const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
+/// Length of a PNG's signature with the header chunk, which comes first (ISO/IEC 15948, 5.2).
+const HEADER_END: usize = SIGNATURE.len() + CHUNK_FRAME + 13;
+/// Length, type and check of a chunk, without its data.
+const CHUNK_FRAME: usize = 12;
+const REMARK_TYPE: &[u8; 4] = b"tEXt";
+
+/// The PNG with one textual chunk behind its header (ISO/IEC 15948, 11.3.4.3).
+fn insert_remark(png: &[u8], keyword: &str, text: &str) -> Vec<u8> {
+    let body = [keyword.as_bytes(), &[0], text.as_bytes()].concat();
+    let typed = [REMARK_TYPE.as_slice(), &body].concat();
+    let (header, rest) = png.split_at(HEADER_END.min(png.len()));
+    [
+        header,
+        &(body.len() as u32).to_be_bytes(),
+        &typed,
+        &crc32fast::hash(&typed).to_be_bytes(),
+        rest,
+    ]
+    .concat()
+}
+
+/// The text that [`write_frame_with_remark`] put under `keyword` into a PNG file's bytes, where it
+/// stands before the pixels; `None` in any other bytes.
+pub fn remark<'a>(png: &'a [u8], keyword: &str) -> Option<&'a str> {
+    png.starts_with(SIGNATURE).then_some(())?;
+    let mut at = SIGNATURE.len();
+    loop {
+        let length = u32::from_be_bytes(png.get(at..at + 4)?.try_into().ok()?) as usize;
+        let kind = png.get(at + 4..at + 8)?;
+        let data = png.get(at + 8..(at + 8).checked_add(length)?)?;
+        if kind == b"IDAT" || kind == b"IEND" {
+            return None;
+        }
+        if kind == REMARK_TYPE
+            && let Some(rest) = data.strip_prefix(keyword.as_bytes())
+            && let Some(text) = rest.strip_prefix(&[0])
+        {
+            return std::str::from_utf8(text).ok();
+        }
+        at += length + CHUNK_FRAME;
+    }
+}
+
 fn replace_file(path: &Path, rgb: &[u8], size_px: (u32, u32)) -> io::Result<()> {
     files::replace(path, &encoded(rgb, size_px)?)
 }
@@ -52,4 +115,32 @@ fn encoded(rgb: &[u8], size_px: (u32, u32)) -> io::Result<Vec<u8>> {
         .write_image(rgb, size_px.0, size_px.1, ExtendedColorType::Rgb8)
         .map_err(io::Error::other)?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::decode_image;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_remark_is_found_again_and_the_pixels_stay() {
+        let rgb: Vec<u8> = (0..24 * 16 * 3).map(|value| value as u8).collect();
+        let plain = encoded(&rgb, (24, 16)).unwrap();
+        let marked = insert_remark(&plain, "hemoscope", "overlay");
+        assert_eq!(remark(&marked, "hemoscope"), Some("overlay"));
+        assert_eq!(remark(&marked, "hemo"), None);
+        assert_eq!(remark(&plain, "hemoscope"), None);
+        assert_eq!(decode_image(&marked, "marked").unwrap().rgb(), rgb);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_searched_without_a_panic(start in 0usize..40, mut bytes in prop::collection::vec(any::<u8>(), 0..120)) {
+            let png = insert_remark(&encoded(&[0; 3], (1, 1)).unwrap(), "hemoscope", "overlay");
+            let mut whole = png[..start.min(png.len())].to_vec();
+            whole.append(&mut bytes);
+            let _ = remark(&whole, "hemoscope");
+        }
+    }
 }
