@@ -12,6 +12,7 @@
 )]
 
 pub mod analysis;
+pub mod assessment;
 pub mod board;
 pub mod camera;
 pub mod cell;

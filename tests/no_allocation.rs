@@ -9,7 +9,7 @@ use hemoscope::analysis::settings::AnalysisSettings;
 use hemoscope::camera::CapturedFrame;
 use hemoscope::camera::simulated::{SimulatedSlide, SimulatedSlideSettings};
 use hemoscope::camera::stage_watch::{StageState, StageWatch};
-use hemoscope::count::{CountRules, FieldTally};
+use hemoscope::count::FieldTally;
 use hemoscope::image::frame::Frame;
 use hemoscope::panel::MemoryPanel;
 use hemoscope::panel::ScreenSize;
@@ -19,7 +19,7 @@ use hemoscope::runtime::channels::{FieldFrame, Shared};
 use hemoscope::runtime::display::Display;
 use hemoscope::runtime::field_analysis::FieldAnalysis;
 use hemoscope::session::guidance::Notice;
-use hemoscope::session::smear::{FrameTally, FrameView};
+use hemoscope::session::smear::{FrameTally, FrameView, SmearRules};
 use hemoscope::session::{Effect, Event, KnownScale, Machine, MachineSettings, SmearEvent};
 use hemoscope::ui::model::Screen;
 use hemoscope::ui::presenter::{ScreenSettings, counting_of, screen_context_of};
@@ -159,7 +159,7 @@ impl Loop {
         let mut analysis = FieldAnalysis::new(settings, scale).unwrap();
         analysis.set_threads(threads);
         let mut machine = Machine::new(MachineSettings {
-            rules: CountRules::default(),
+            rules: SmearRules::default(),
             target_fields: None,
             is_on_board: true,
         });

@@ -1,6 +1,6 @@
 //! One frame to cells: preprocessing, network, detection and border rule in one place.
 
-use crate::cell::Cell;
+use crate::cell::{Cell, SUBPIXELS};
 use crate::count::{Border, BorderError, BorderRule};
 use crate::detect::{DetectSettings, Detector};
 use crate::image::frame::Frame;
@@ -158,6 +158,13 @@ impl Analyser {
     /// Red cell diameter that the network expects in its input, in pixels.
     pub fn network_rbc_diameter_px(&self) -> f64 {
         self.network.network().manifest().input.rbc_diameter_px
+    }
+
+    /// Diameter of a red cell in 1/16 px of a frame whose pixels are `um_per_px` micrometres wide;
+    /// at least 1.
+    pub fn rbc_diameter_q4(&self, um_per_px: f64) -> u32 {
+        let diameter_q4 = f64::from(SUBPIXELS) * self.rbc_diameter_um / um_per_px;
+        (libm::round(diameter_q4) as u32).max(1)
     }
 
     /// Mean diameter of a red cell, in micrometres.

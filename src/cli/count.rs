@@ -4,28 +4,34 @@ use crate::RESEARCH_USE_NOTICE;
 use crate::analysis::analyser::{Analyser, FieldCells};
 use crate::analysis::scale::{self, ScaleEstimate};
 use crate::analysis::settings::AnalysisSettings;
+use crate::assessment::{self, Assessment, AssessmentLimits, Counts, SmearFacts, assess};
+use crate::cell::Cell;
 use crate::cli::input_paths::{self, InputError, PathLines};
 use crate::cli::ordered_workers::in_order;
 use crate::cli::output::Output;
 use crate::cli::settings::{analysis_settings, load_config};
 use crate::cli::shared_arguments::SharedArguments;
 use crate::count::{CountRules, FieldTally, SmearTally};
-use crate::decode::{read_image, read_size};
-use crate::export::summary_table;
+use crate::decode::{decode_image, read_bytes, read_image, read_size};
+use crate::export::{SummaryLine, SummaryRecord, summary_table};
 use crate::image::frame::Frame;
-use crate::image::png::write_frame;
+use crate::image::png::{remark, write_frame_with_remark};
 use crate::language::Language;
-use crate::quality::{self, Verdict};
-use crate::record::{CellRecord, CountsRecord, FrameRecord};
+use crate::quality::{self, Quality, Verdict};
+use crate::record::{CellRecord, CounterRecord, CountsRecord, FrameRecord, QualityRecord};
 use crate::ui::overlay;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use std::collections::BTreeMap;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::fs;
 use std::io::{self, BufReader, Stdout};
 use std::iter;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 /// `hemoscope count`.
@@ -40,6 +46,9 @@ pub struct CountArguments {
     /// Writes one line of JSON for each frame, in the order of the input, instead of a table.
     #[arg(long)]
     pub json: bool,
+    /// With --json: ends with one more line, {"summary": ...}, with totals, verdict and findings.
+    #[arg(long, requires = "json")]
+    pub summary: bool,
     /// Keeps every candidate from a heat of 0.01 on under its best class, for scoring.
     #[arg(long)]
     pub all_cells: bool,
@@ -73,10 +82,25 @@ enum Scales {
 struct Counted {
     record: FrameRecord,
     tally: FieldTally,
+    cells: Vec<Cell>,
+    /// Diameter of a red cell at the frame's scale, in 1/16 px.
+    rbc_diameter_q4: u32,
+    content: ContentHash,
+}
+
+/// Why an input adds nothing.
+enum NotCounted {
+    /// It could not be counted.
+    Failed(String),
+    /// It need not be counted: the same picture came before, or it is this program's own overlay.
+    LeftOut(String),
 }
 
 /// What became of one input.
-type Outcome = Result<Counted, String>;
+type Outcome = Result<Counted, NotCounted>;
+
+/// SHA-256 of a frame's size and pixels: copies have the same, whatever file holds them.
+type ContentHash = [u8; 32];
 
 /// Runs the command; `Ok(false)` when something was not counted.
 ///
@@ -94,12 +118,13 @@ pub fn run(arguments: &CountArguments) -> Result<bool> {
     }
     let mut workers = make_workers(arguments, &settings)?;
     let self_report = workers.first().map(Analyser::self_report);
-    let mut report = Report::new(arguments.json, self_report.into_iter().collect());
+    let mut report = Report::new(arguments, self_report.into_iter().collect());
     let counter = |scales| Counter {
         settings: &settings,
         scales,
         overlay: arguments.overlay.as_deref(),
         language: config.display.language,
+        seen: Mutex::default(),
     };
     if let Some(um_per_px) = settings.um_per_px {
         let counter = counter(Scales::Given(um_per_px));
@@ -112,7 +137,7 @@ pub fn run(arguments: &CountArguments) -> Result<bool> {
         let counter = counter(Scales::Estimated(scales));
         counter.count_all(workers, inputs.into_iter(), &mut report);
     }
-    report.finish(&config.count.rules())
+    report.finish(&config.count.rules(), &config.count.assessment_limits())
 }
 
 fn make_workers(arguments: &CountArguments, settings: &AnalysisSettings) -> Result<Vec<Analyser>> {
@@ -185,6 +210,8 @@ struct Counter<'a> {
     scales: Scales,
     overlay: Option<&'a Path>,
     language: Language,
+    /// The first input with each content so far, to spare the network what is left out anyway.
+    seen: Mutex<BTreeMap<ContentHash, usize>>,
 }
 
 impl Counter<'_> {
@@ -203,34 +230,86 @@ impl Counter<'_> {
     }
 
     fn count(&self, analyser: &mut Analyser, index: usize, input: Input) -> Outcome {
-        let path = input.map_err(|error| error.to_string())?;
-        let frame = read_image(&path).map_err(|error| error.to_string())?;
-        let name = path.display();
-        let (um_per_px, estimated) = self
-            .scales
-            .for_size((frame.width_px(), frame.height_px()))
-            .map_err(|reason| format!("{name}: not counted: {reason}"))?;
-        let rbc_diameter_px = self.settings.analyser.rbc_diameter_px(um_per_px);
-        let quality = quality::assess(&frame, Some(rbc_diameter_px), &self.settings.quality);
-        if let Verdict::Rejected(reason) = quality.verdict {
-            return Err(format!("{name}: not counted: {reason}"));
+        let failed = |message: String| NotCounted::Failed(message);
+        let path = input.map_err(|error| failed(error.to_string()))?;
+        let name = path.display().to_string();
+        let bytes = read_bytes(&path).map_err(|error| failed(error.to_string()))?;
+        if remark(&bytes, overlay::REMARK_KEYWORD).is_some() {
+            return Err(NotCounted::LeftOut(format!(
+                "{name}: left out: it is an overlay that this program has drawn"
+            )));
         }
+        let frame = decode_image(&bytes, &name).map_err(|error| failed(error.to_string()))?;
+        drop(bytes);
+        let content = content_hash(&frame);
+        if self.came_before(index, content) {
+            return Err(left_out_as_copy(&name));
+        }
+        let not_counted = |reason: &dyn Display| failed(format!("{name}: not counted: {reason}"));
+        let scale = self.scales.for_size((frame.width_px(), frame.height_px()));
+        let known_px = scale
+            .as_ref()
+            .ok()
+            .map(|&(um_per_px, _)| self.settings.analyser.rbc_diameter_px(um_per_px));
+        // Without a scale the frame's own fault, where it has one, says more than the scale's.
+        let quality = quality::assess(&frame, known_px, &self.settings.quality);
+        if let Verdict::Rejected(reason) = quality.verdict {
+            return Err(not_counted(&reason));
+        }
+        let (um_per_px, estimated) = scale.map_err(|reason| not_counted(&reason))?;
         let field = analyser
             .analyse(&frame, um_per_px)
-            .map_err(|error| format!("{name}: not counted: {error}"))?;
+            .map_err(|error| not_counted(&error))?;
         if field.cells.is_empty() {
-            return Err(format!(
-                "{name}: not counted: no cell was found; check that it shows stained cells, \
-                 and the pixel size ({um_per_px} um_per_px)"
-            ));
+            return Err(not_counted(&format!(
+                "no cell was found; check that it shows stained cells, and the pixel size \
+                 ({um_per_px} um_per_px)"
+            )));
         }
         if let Some(folder) = self.overlay {
-            self.write_overlay(folder, index, &path, &frame, &field)?;
+            self.write_overlay(folder, index, &path, &frame, &field)
+                .map_err(failed)?;
         }
         Ok(Counted {
             tally: FieldTally::from_cells(&field.cells, field.border.counted_area_q8()),
-            record: record(&path, &frame, &field, estimated),
+            record: self.record(analyser, &name, &frame, &field, (estimated, quality)),
+            rbc_diameter_q4: analyser.rbc_diameter_q4(um_per_px),
+            cells: field.cells,
+            content,
         })
+    }
+
+    /// Whether an earlier input has the same content. Workers run side by side, so a later one may
+    /// be asked about first: the report has the last word.
+    fn came_before(&self, index: usize, content: ContentHash) -> bool {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = seen.entry(content).or_insert(index);
+        *first = index.min(*first);
+        *first < index
+    }
+
+    fn record(
+        &self,
+        analyser: &Analyser,
+        name: &str,
+        frame: &Frame,
+        field: &FieldCells,
+        (estimated, quality): (bool, Quality),
+    ) -> FrameRecord {
+        let area_px = field.border.counted_area_q8() as f64 / 256.0;
+        FrameRecord {
+            image: name.to_owned(),
+            width: frame.width_px(),
+            height: frame.height_px(),
+            um_per_px: field.um_per_px,
+            um_per_px_estimated: estimated,
+            counted_by: counted_by(analyser),
+            quality: QualityRecord::from(&quality),
+            counted_area_um2: area_px * field.um_per_px * field.um_per_px,
+            counts: CountsRecord::from_cells(&field.cells),
+            cells: field.cells.iter().map(CellRecord::from).collect(),
+            notice: RESEARCH_USE_NOTICE,
+        }
     }
 }
 
@@ -248,7 +327,8 @@ impl Counter<'_> {
         let file = folder.join(format!("{:06}-{stem}.png", index + 1));
         let annotated = overlay::annotated(frame, &field.cells, self.language)
             .map_err(|error| format!("{}: {error}", path.display()))?;
-        write_frame(&file, &annotated).map_err(|error| error.to_string())
+        write_frame_with_remark(&file, &annotated, overlay::REMARK_KEYWORD, "overlay")
+            .map_err(|error| error.to_string())
     }
 }
 
@@ -270,44 +350,65 @@ impl Scales {
     }
 }
 
-fn record(path: &Path, frame: &Frame, field: &FieldCells, estimated: bool) -> FrameRecord {
-    FrameRecord {
-        image: path.to_string_lossy().into_owned(),
-        width: frame.width_px(),
-        height: frame.height_px(),
-        um_per_px: field.um_per_px,
-        um_per_px_estimated: estimated,
-        counts: CountsRecord::from_cells(&field.cells),
-        cells: field.cells.iter().map(CellRecord::from).collect(),
-        notice: RESEARCH_USE_NOTICE,
+fn left_out_as_copy(name: &str) -> NotCounted {
+    NotCounted::LeftOut(format!(
+        "{name}: left out: the same picture was given before, and is counted once"
+    ))
+}
+
+fn content_hash(frame: &Frame) -> ContentHash {
+    let mut hash = Sha256::new();
+    hash.update(frame.width_px().to_le_bytes());
+    hash.update(frame.rgb());
+    hash.finalize().into()
+}
+
+fn counted_by(analyser: &Analyser) -> CounterRecord {
+    let manifest = analyser.network().network().manifest();
+    CounterRecord {
+        program: env!("CARGO_PKG_VERSION"),
+        model: manifest.name.clone(),
+        model_version: manifest.version.clone(),
+        model_sha256: manifest.device.sha256.clone(),
     }
 }
 
 /// Collects the outcomes, in order, and says them.
 struct Report {
     json: bool,
+    summary_line: bool,
+    /// Counts for scoring are no result, and are not assessed as one.
+    is_for_scoring: bool,
     output: Output<Stdout>,
     progress: ProgressBar,
     smear: SmearTally,
+    facts: SmearFacts,
+    contents: BTreeSet<ContentHash>,
     notes: Vec<String>,
     not_counted: u64,
+    left_out: u64,
     broken_output: Option<anyhow::Error>,
 }
 
 impl Report {
-    fn new(json: bool, notes: Vec<String>) -> Self {
+    fn new(arguments: &CountArguments, notes: Vec<String>) -> Self {
         let progress = ProgressBar::no_length();
         let style = "{spinner} {pos} frames, {per_sec}, {elapsed} {msg}";
         if let Ok(style) = ProgressStyle::with_template(style) {
             progress.set_style(style);
         }
         Self {
-            json,
+            json: arguments.json,
+            summary_line: arguments.summary,
+            is_for_scoring: arguments.all_cells,
             output: Output::standard(),
             progress,
             smear: SmearTally::default(),
+            facts: SmearFacts::default(),
+            contents: BTreeSet::new(),
             notes,
             not_counted: 0,
+            left_out: 0,
             broken_output: None,
         }
     }
@@ -331,21 +432,43 @@ impl Report {
     /// Says one outcome; `false` when nobody listens any more.
     fn take(&mut self, outcome: Outcome) -> bool {
         self.progress.inc(1);
-        let counted = match outcome {
-            Ok(counted) => counted,
-            Err(message) => {
-                self.report_error(&message);
-                return true;
+        match outcome.and_then(|counted| self.add(counted)) {
+            Ok(record) => !self.json || self.write_line(&record),
+            Err(NotCounted::Failed(message)) => {
+                self.not_counted += 1;
+                self.progress.suspend(|| log::error!("{message}"));
+                true
             }
-        };
-        if let Err(error) = self.smear.add(&counted.tally) {
-            self.report_error(&format!("{}: not counted: {error}", counted.record.image));
-            return true;
+            Err(NotCounted::LeftOut(message)) => {
+                self.left_out += 1;
+                self.progress.suspend(|| log::warn!("{message}"));
+                true
+            }
         }
-        if !self.json {
-            return true;
+    }
+
+    fn add(&mut self, counted: Counted) -> Result<FrameRecord, NotCounted> {
+        let Counted { record, tally, .. } = counted;
+        if !self.contents.insert(counted.content) {
+            return Err(left_out_as_copy(&record.image));
         }
-        match self.write_line(&counted.record) {
+        if let Err(error) = self.smear.add(&tally) {
+            let message = format!("{}: not counted: {error}", record.image);
+            return Err(NotCounted::Failed(message));
+        }
+        self.facts.add(&assessment::FieldEvidence {
+            cells: &counted.cells,
+            frame_px: (record.width, record.height),
+            rbc_diameter_q4: counted.rbc_diameter_q4,
+            coverage_permille: record.quality.coverage_permille,
+        });
+        Ok(record)
+    }
+
+    /// Writes one line; `false` when nobody listens any more.
+    fn write_line(&mut self, record: &impl Serialize) -> bool {
+        let line = serde_json::to_string(record).map_err(anyhow::Error::from);
+        match line.and_then(|line| self.output.print(&(line + "\n"))) {
             Ok(()) => !self.output.is_closed(),
             Err(error) => {
                 self.broken_output = Some(error);
@@ -354,35 +477,48 @@ impl Report {
         }
     }
 
-    fn write_line(&mut self, record: &FrameRecord) -> Result<()> {
-        self.output.print(&(serde_json::to_string(record)? + "\n"))
-    }
-
-    fn report_error(&mut self, message: &str) {
-        self.not_counted += 1;
-        self.progress.suspend(|| log::error!("{message}"));
-    }
-
-    fn finish(mut self, rules: &CountRules) -> Result<bool> {
+    fn finish(mut self, rules: &CountRules, limits: &AssessmentLimits) -> Result<bool> {
         self.progress.finish_and_clear();
-        if let Some(error) = self.broken_output {
-            let fields = self.smear.fields();
-            return Err(error.context(format!(
-                "after {fields} frames counting was given up, and what follows was not counted"
-            )));
-        }
+        self.check_output()?;
         if self.output.is_closed() {
             return Ok(false);
         }
         if self.smear.fields() == 0 {
             bail!("nothing was counted; the messages above say why");
         }
+        let summary = self.smear.summary(rules);
+        let assessment = if self.is_for_scoring {
+            Assessment::default()
+        } else {
+            assess(&Counts::of(&summary), &self.facts, limits)
+        };
         if !self.json {
-            let summary = self.smear.summary(rules);
-            let text = summary_table(&summary, &self.notes, self.not_counted);
+            let left_out = [self.not_counted, self.left_out];
+            let text = summary_table(&summary, &assessment, &self.notes, left_out);
             self.output.print(&text)?;
+        } else {
+            for finding in assessment.findings() {
+                log::warn!("{finding}");
+            }
+            if self.summary_line {
+                let record = SummaryRecord::new(&summary, &assessment, &self.notes)
+                    .with_inputs(self.not_counted, self.left_out);
+                self.write_line(&SummaryLine { summary: record });
+                self.check_output()?;
+            }
         }
-        Ok(self.not_counted == 0)
+        Ok(self.not_counted == 0 && assessment.verdict() != assessment::Verdict::Withheld)
+    }
+
+    /// # Errors
+    /// Standard output has failed.
+    fn check_output(&mut self) -> Result<()> {
+        let fields = self.smear.fields();
+        self.broken_output.take().map_or(Ok(()), |error| {
+            Err(error.context(format!(
+                "after {fields} frames counting was given up, and what follows was not counted"
+            )))
+        })
     }
 }
 

@@ -1,8 +1,10 @@
 //! `hemoscope records`: what runs have written down, read back.
 
+use crate::assessment::{AssessmentLimits, Counts, SmearFacts, assess};
 use crate::cell::{CellClass, PerClass};
 use crate::cli::output::Output;
 use crate::cli::settings::load_config;
+use crate::count::CountRules;
 use crate::export::summary_table;
 use crate::record::archive::{self, SmearRecords};
 use crate::record::{check_format, records_folder};
@@ -45,7 +47,8 @@ pub enum RecordsAction {
 /// # Errors
 /// No records there, or none of that number.
 pub fn run(arguments: &RecordsArguments) -> Result<bool> {
-    let rules = load_config(arguments.config.as_deref())?.count.rules();
+    let count = load_config(arguments.config.as_deref())?.count;
+    let (rules, limits) = (count.rules(), count.assessment_limits());
     check_format(&arguments.data)?;
     let folder = records_folder(&arguments.data);
     let mut smears = archive::list(&folder)?;
@@ -70,7 +73,7 @@ pub fn run(arguments: &RecordsArguments) -> Result<bool> {
         let text = match arguments.action {
             RecordsAction::List => row(&smear),
             RecordsAction::Verify => verdict(&smear),
-            RecordsAction::Total => total(&smear, &rules),
+            RecordsAction::Total => total(&smear, &rules, &limits),
         };
         output.print(&text)?;
     }
@@ -142,7 +145,7 @@ fn push_faults(text: &mut String, smear: &SmearRecords) {
     }
 }
 
-fn total(smear: &SmearRecords, rules: &crate::count::CountRules) -> String {
+fn total(smear: &SmearRecords, rules: &CountRules, limits: &AssessmentLimits) -> String {
     let mut notes: Vec<String> = Vec::new();
     if let Some(started) = &smear.started {
         notes.push(started.counted_by.clone());
@@ -158,6 +161,8 @@ fn total(smear: &SmearRecords, rules: &crate::count::CountRules) -> String {
     }
     notes.extend(smear.faults.iter().map(ToString::to_string));
     let summary = smear.tally.summary(rules);
-    let table = summary_table(&summary, &notes, smear.totals.rejected);
+    // The cells themselves are not kept: only the rules about their numbers can be applied again.
+    let assessment = assess(&Counts::of(&summary), &SmearFacts::default(), limits);
+    let table = summary_table(&summary, &assessment, &notes, [smear.totals.rejected, 0]);
     format!("Smear {}, {}\n{table}\n", smear.number, smear.state)
 }

@@ -9,6 +9,7 @@ use crate::panel::PanelSpec;
 use crate::panel::ScreenSize;
 use crate::runtime;
 use crate::runtime::settings::RunSettings;
+use crate::session::smear::SmearRules;
 use crate::ui::presenter::ScreenSettings;
 use anyhow::Result;
 use clap::Args;
@@ -123,7 +124,10 @@ fn run_settings(
         data: devices.data,
         target_fields: arguments.fields,
         threads: config.run.threads,
-        count_rules: config.count.rules(),
+        rules: SmearRules {
+            counts: config.count.rules(),
+            limits: config.count.assessment_limits(),
+        },
         screen: ScreenSettings {
             language: config.display.language,
             sample_id: config.sample.id.clone(),

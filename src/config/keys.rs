@@ -74,9 +74,12 @@ settings! {
         wbc_per_rbc_limit: f64 = CountRules::default().wbc_per_rbc_limit,
             number(0.001, 1.0), unit "white cells per red cell",
             "A smear with more is not believed; normal blood has about 0.0014";
+        plt_per_rbc_limit: f64 = 0.6,
+            number(0.01, 10.0), unit "platelets per red cell",
+            "A smear with more is not believed; normal blood has about 0.05";
         uncertain_share_limit: f64 = CountRules::default().uncertain_share_limit,
             number(0.01, 1.0), unit "share of all cells",
-            "More uncertain cells raise a warning";
+            "A smear with more uncertain cells is not believed";
         target_precision: f64 = CountRules::default().target_precision,
             number(0.01, 0.5), unit "part of the count",
             "Half width of the interval to count towards; 0.2 takes 97 cells at 0.95";

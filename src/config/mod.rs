@@ -21,6 +21,7 @@ pub use keys::{
     QualityConfig, RunConfig, SampleConfig, ScaleConfig, SiteConfig,
 };
 
+use crate::assessment::AssessmentLimits;
 use crate::count::CountRules;
 use crate::device::files::{self, ReadError};
 use std::path::Path;
@@ -35,6 +36,20 @@ impl CountConfig {
             wbc_per_rbc_limit: self.wbc_per_rbc_limit,
             uncertain_share_limit: self.uncertain_share_limit,
             target_precision: self.target_precision,
+        }
+    }
+}
+
+impl CountConfig {
+    /// The limits for [`assess`](crate::assessment::assess).
+    pub fn assessment_limits(&self) -> AssessmentLimits {
+        // The configuration has checked that these are shares and ratios.
+        let per_1000 = |ratio: f64| libm::round(1000.0 * ratio) as u32;
+        AssessmentLimits {
+            wbc_withhold_per_1000: per_1000(self.wbc_per_rbc_limit),
+            plt_withhold_per_1000: per_1000(self.plt_per_rbc_limit),
+            uncertain_withhold_percent: libm::round(100.0 * self.uncertain_share_limit) as u32,
+            ..AssessmentLimits::default()
         }
     }
 }

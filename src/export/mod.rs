@@ -1,5 +1,8 @@
-//! What leaves the device as a result, made from counts alone. So far the summary table of a smear.
+//! What leaves the device as a result, made from counts alone. So far the summary of a smear, as a table
+//! and as a line of JSON.
 
+mod summary_record;
 mod summary_table;
 
+pub use summary_record::{ClassRecord, FigureRecord, FindingRecord, SummaryLine, SummaryRecord};
 pub use summary_table::summary_table;

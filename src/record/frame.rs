@@ -1,6 +1,7 @@
 //! One frame's result as a line of JSON, for batch engines and for scoring.
 
 use crate::cell::{Cell, PerClass, by_name};
+use crate::quality::{Brightness, Density, Quality};
 use serde::Serialize;
 
 /// Parts of a confidence's whole.
@@ -19,12 +20,70 @@ pub struct FrameRecord {
     pub um_per_px: f64,
     /// Whether that scale was estimated from the red cells rather than given.
     pub um_per_px_estimated: bool,
+    /// What counted it.
+    pub counted_by: CounterRecord,
+    /// How the frame was assessed before it was counted.
+    pub quality: QualityRecord,
+    /// The area that the counted cells stand for, in square micrometres.
+    pub counted_area_um2: f64,
     /// The frame's counts.
     pub counts: CountsRecord,
     /// Every cell found, most confident first.
     pub cells: Vec<CellRecord>,
     /// What the result may be used for.
     pub notice: &'static str,
+}
+
+/// Program and model, so that a line can be computed again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CounterRecord {
+    /// The program's version.
+    pub program: &'static str,
+    /// The model's name.
+    pub model: String,
+    /// The model's version.
+    pub model_version: String,
+    /// SHA-256 of the model's device form, as 64 hexadecimal digits.
+    pub model_sha256: String,
+}
+
+/// A frame's [`Quality`] in numbers and words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct QualityRecord {
+    /// 0 to 100.
+    pub focus_score: u8,
+    /// Level of the empty background in green, 0 to 255.
+    pub background_level: u8,
+    /// Fully white pixels, in thousandths.
+    pub clipped_permille: u16,
+    /// Area darker than the background, in thousandths.
+    pub coverage_permille: u16,
+    /// `dark`, `good` or `bright`.
+    pub brightness: &'static str,
+    /// `empty`, `sparse`, `good` or `crowded`.
+    pub density: &'static str,
+}
+
+impl From<&Quality> for QualityRecord {
+    fn from(quality: &Quality) -> Self {
+        Self {
+            focus_score: quality.focus_score,
+            background_level: quality.background_level,
+            clipped_permille: quality.clipped_permille,
+            coverage_permille: quality.coverage_permille,
+            brightness: match quality.brightness {
+                Brightness::Dark => "dark",
+                Brightness::Good => "good",
+                Brightness::Bright => "bright",
+            },
+            density: match quality.density {
+                Density::Empty => "empty",
+                Density::Sparse => "sparse",
+                Density::Good => "good",
+                Density::Crowded => "crowded",
+            },
+        }
+    }
 }
 
 /// Cells that the border rule lets count.

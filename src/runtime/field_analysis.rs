@@ -234,6 +234,7 @@ impl FieldAnalysis {
             return Ok(());
         }
         view.cells.extend_from_slice(&self.found.cells);
+        view.rbc_diameter_q4 = self.analyser.rbc_diameter_q4(um_per_px);
         let border = &self.found.border;
         self.events.push(SmearEvent::Counted {
             view,

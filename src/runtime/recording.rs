@@ -90,7 +90,7 @@ mod tests {
     use crate::input::Action;
     use crate::quality::RejectReason;
     use crate::record::archive;
-    use crate::session::smear::FrameView;
+    use crate::session::smear::{FrameView, SmearRules};
     use crate::session::{Effect, KnownScale, Machine, MachineSettings, SmearEvent};
     use std::time::Instant;
 
@@ -111,7 +111,7 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let mut recorder = RunRecorder::start(Some(data.path()));
         let mut machine = Machine::new(MachineSettings {
-            rules: CountRules::default(),
+            rules: SmearRules::default(),
             target_fields: Some(2),
             is_on_board: false,
         });

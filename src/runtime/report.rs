@@ -14,7 +14,12 @@ pub(super) fn result_text(machine: &Machine, self_report: &str, more: Option<Str
     let rejected = smear.rejected();
     let mut notes = notes(machine, self_report);
     notes.extend(more);
-    let mut text = summary_table(summary, &notes, u64::from(rejected.fields()));
+    let mut text = summary_table(
+        summary,
+        smear.assessment(),
+        &notes,
+        [u64::from(rejected.fields()), 0],
+    );
     if let Some(truth) = smear.truth() {
         text.push_str("\nTruth of the simulated fields, by the same border rule:");
         for class in CellClass::ALL {

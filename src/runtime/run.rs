@@ -82,7 +82,7 @@ where
     let screen_and_buttons = (display, actions);
     let mut console = Console::new(settings, screen_and_buttons, (stop, recorder), files, out);
     let mut machine = Machine::new(MachineSettings {
-        rules: settings.count_rules,
+        rules: settings.rules,
         target_fields: settings.target_fields,
         is_on_board: settings.is_on_board,
     });
@@ -309,7 +309,7 @@ mod tests {
             data: None,
             target_fields: None,
             threads: Default::default(),
-            count_rules: Default::default(),
+            rules: Default::default(),
             screen: Default::default(),
             analysis: AnalysisSettings {
                 model: ModelLocation::Named(model.into()),
@@ -352,7 +352,7 @@ mod tests {
         let (files, mut out) = (IpcFiles::of_system(), std::io::sink());
         let mut console = Console::new(&settings, (display, actions), kept, files, &mut out);
         let mut machine = Machine::new(MachineSettings {
-            rules: settings.count_rules,
+            rules: settings.rules,
             target_fields: None,
             is_on_board: false,
         });

@@ -2,11 +2,11 @@
 
 use crate::analysis::settings::AnalysisSettings;
 use crate::camera::ControlSettings;
-use crate::count::CountRules;
 use crate::device::thermal::ThreadsWanted;
 use crate::input::InputSettings;
 use crate::panel::ScreenSize;
 use crate::panel::{PanelSettings, PanelSpec};
+use crate::session::smear::SmearRules;
 use crate::ui::presenter::ScreenSettings;
 use std::path::PathBuf;
 
@@ -34,8 +34,8 @@ pub struct RunSettings {
     pub target_fields: Option<u32>,
     /// Threads of the network.
     pub threads: ThreadsWanted,
-    /// When figures may be shown.
-    pub count_rules: CountRules,
+    /// When figures may be shown, and what is believed of them.
+    pub rules: SmearRules,
     /// Language, sample and time zone of the screen.
     pub screen: ScreenSettings,
     /// How frames are analysed.

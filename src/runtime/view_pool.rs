@@ -55,6 +55,7 @@ impl ViewPool {
         view.quality = quality;
         view.is_analysed = false;
         view.cells.clear();
+        view.rbc_diameter_q4 = 0;
         view
     }
 

@@ -5,11 +5,10 @@
 
 use super::guidance::Notice;
 use super::phase::{ButtonRole, Phase, button_role};
-use super::smear::{FrameView, KnownScale, RunState, Smear, SmearEvent};
+use super::smear::{FrameView, KnownScale, RunState, Smear, SmearEvent, SmearRules};
 use super::update_page::UpdatePage;
 use super::update_prompt::{PageKind, SmearStage, UpdatePrompt};
 use crate::camera::Unavailable;
-use crate::count::CountRules;
 use crate::input::Action;
 use crate::record::{EndReason, FieldRecord};
 use crate::update::{Answer, UpdateState};
@@ -125,7 +124,7 @@ impl IntoIterator for Effects {
 #[derive(Debug, Clone, Copy)]
 pub struct MachineSettings {
     /// When figures may be shown.
-    pub rules: CountRules,
+    pub rules: SmearRules,
     /// Fields of the only smear; `None` leaves it to the operator, and smears follow one another.
     pub target_fields: Option<u32>,
     /// On a board there is no desk to return to: Cancel ends nothing.

@@ -1,6 +1,7 @@
 //! One slide being counted: from what became of its fields to its figures so far.
 
 use crate::analysis::scale::ScaleEstimate;
+use crate::assessment::{Assessment, AssessmentLimits, Counts, FieldEvidence, SmearFacts, assess};
 use crate::cell::{Cell, PerClass};
 use crate::count::{CountRules, FieldTally, SmearTally, Summary, TallyError};
 use crate::image::frame::Frame;
@@ -59,6 +60,18 @@ pub struct FrameView {
     pub is_analysed: bool,
     /// In pixels of the frame itself; none before it was analysed.
     pub cells: Vec<Cell>,
+    /// Diameter of a red cell at the scale that it was counted at, in 1/16 px of the frame itself;
+    /// 0 before.
+    pub rbc_diameter_q4: u32,
+}
+
+/// What makes figures of a smear's fields, and what is believed of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct SmearRules {
+    /// When a figure may be shown.
+    pub counts: CountRules,
+    /// Where the assessment draws its lines.
+    pub limits: AssessmentLimits,
 }
 
 impl FrameView {
@@ -77,6 +90,7 @@ impl Default for FrameView {
             quality: Quality::NOTHING_SEEN,
             is_analysed: false,
             cells: Vec::new(),
+            rbc_diameter_q4: 0,
         }
     }
 }
@@ -227,12 +241,13 @@ impl RejectedFields {
 #[derive(Debug)]
 pub struct Smear {
     number: u32,
-    rules: CountRules,
+    rules: SmearRules,
     target_fields: Option<u32>,
     state: RunState,
     scale: KnownScale,
     scale_not_found: bool,
     tally: SmearTally,
+    facts: SmearFacts,
     truth: Option<SmearTally>,
     rejected: RejectedFields,
     frames: FrameTally,
@@ -241,12 +256,13 @@ pub struct Smear {
     view_number: u64,
     /// Of the smear so far: it changes only with a field, and takes some time to compute.
     summary: Summary,
+    assessment: Assessment,
     full: Option<TallyError>,
 }
 
 impl Smear {
     /// An empty smear; it is finished after `target_fields`, or when the source ends.
-    pub fn new(rules: CountRules, target_fields: Option<u32>, scale: KnownScale) -> Self {
+    pub fn new(rules: SmearRules, target_fields: Option<u32>, scale: KnownScale) -> Self {
         Self {
             number: 0,
             rules,
@@ -255,12 +271,14 @@ impl Smear {
             scale,
             scale_not_found: false,
             tally: SmearTally::default(),
+            facts: SmearFacts::default(),
             truth: None,
             rejected: RejectedFields::default(),
             frames: FrameTally::default(),
             latest: None,
             view_number: 0,
-            summary: SmearTally::default().summary(&rules),
+            summary: SmearTally::default().summary(&rules.counts),
+            assessment: Assessment::default(),
             full: None,
         }
     }
@@ -362,7 +380,16 @@ impl Smear {
             self.end(false);
             return Some(view);
         }
-        self.summary = self.tally.summary(&self.rules);
+        if view.rbc_diameter_q4 > 0 {
+            self.facts.add(&FieldEvidence {
+                cells: &view.cells,
+                frame_px: view.frame_px,
+                rbc_diameter_q4: view.rbc_diameter_q4,
+                coverage_permille: view.quality.coverage_permille,
+            });
+        }
+        self.summary = self.tally.summary(&self.rules.counts);
+        self.assessment = assess(&Counts::of(&self.summary), &self.facts, &self.rules.limits);
         if let Some(truth) = truth {
             // The truth's own limits are those of the smear, which has just taken its twin.
             let _ = self.truth.get_or_insert_default().add(&truth);
@@ -424,6 +451,11 @@ impl Smear {
     /// What may be said about the smear so far.
     pub fn summary(&self) -> &Summary {
         &self.summary
+    }
+
+    /// What the figures so far are worth.
+    pub fn assessment(&self) -> &Assessment {
+        &self.assessment
     }
 
     /// True cells of the counted fields, where the source knows them.
@@ -532,7 +564,7 @@ mod tests {
     }
 
     fn smear(target_fields: Option<u32>) -> Smear {
-        Smear::new(CountRules::default(), target_fields, KnownScale::Unknown)
+        Smear::new(SmearRules::default(), target_fields, KnownScale::Unknown)
     }
 
     #[test]

@@ -5,12 +5,12 @@ use crate::field::{FIELD, FIELD_SIZE};
 use hemoscope::analysis::scale::ScaleEstimate;
 use hemoscope::camera::Unavailable;
 use hemoscope::cell::{CellClass, PerClass};
-use hemoscope::count::{CountRules, FieldTally};
+use hemoscope::count::FieldTally;
 use hemoscope::input::Action;
 use hemoscope::language::{Language, TextId};
 use hemoscope::quality::{Brightness, Density, Quality, RejectReason, Verdict};
 use hemoscope::record::Timestamp;
-use hemoscope::session::smear::{FrameTally, FrameView};
+use hemoscope::session::smear::{FrameTally, FrameView, SmearRules};
 use hemoscope::session::{Effect, Event, KnownScale, Machine, MachineSettings, SmearEvent};
 use hemoscope::ui::model::{Counting, Screen, Starting};
 use hemoscope::ui::presenter::{
@@ -75,7 +75,7 @@ impl State {
     fn new(target_fields: Option<u32>, sample_id: &str, clock: LocalClock) -> Self {
         Self {
             machine: Machine::new(MachineSettings {
-                rules: CountRules::default(),
+                rules: SmearRules::default(),
                 target_fields,
                 is_on_board: true,
             }),
@@ -259,6 +259,7 @@ fn view(field: u64, quality: Quality, has_cells: bool) -> Box<FrameView> {
         field: Some(field),
         quality,
         is_analysed: has_cells,
+        rbc_diameter_q4: 0,
         cells: if has_cells {
             FIELD.cells.clone()
         } else {

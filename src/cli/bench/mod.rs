@@ -17,6 +17,7 @@ use crate::panel::ScreenSize;
 use crate::quality::{FrameAssessor, Quality};
 use crate::runtime::channels::Shared;
 use crate::runtime::display::Display;
+use crate::session::smear::SmearRules;
 use crate::session::{Effect, Event, KnownScale, Machine, MachineSettings, SmearEvent};
 use crate::ui::model::Screen;
 use crate::ui::presenter::{ScreenContext, ScreenSettings, counting_of};
@@ -217,7 +218,10 @@ impl Bench {
         let settings = analysis_settings(config, &arguments.shared);
         let (image, um_per_px) = image(arguments, settings.um_per_px)?;
         let mut machine = Machine::new(MachineSettings {
-            rules: config.count.rules(),
+            rules: SmearRules {
+                counts: config.count.rules(),
+                limits: config.count.assessment_limits(),
+            },
             target_fields: None,
             is_on_board: false,
         });
@@ -270,6 +274,7 @@ impl Bench {
             let area_q8 = self.found.border.counted_area_q8();
             let mut view = self.shared.views.view(&self.frame, None, self.quality);
             view.cells.extend_from_slice(&self.found.cells);
+            view.rbc_diameter_q4 = self.analyser.rbc_diameter_q4(self.um_per_px);
             let event = SmearEvent::Counted {
                 view,
                 tally: FieldTally::from_cells(&self.found.cells, area_q8),

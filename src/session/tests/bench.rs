@@ -2,10 +2,10 @@
 
 use super::super::*;
 use crate::cell::{BoundingBox, Cell, CellClass, PerClass};
-use crate::count::{CountRules, FieldTally};
+use crate::count::FieldTally;
 use crate::input::Action;
 use crate::record::EndReason;
-use crate::session::smear::FrameView;
+use crate::session::smear::{FrameView, SmearRules};
 use crate::session::update_page::UpdatePage;
 use crate::update::{
     Answer, Notes, Offer, Outcome, Problem, ProblemKind, UpdateResult, UpdateState,
@@ -42,7 +42,7 @@ impl Bench {
     pub fn new(target_fields: Option<u32>, is_on_board: bool) -> Self {
         Self {
             machine: Machine::new(MachineSettings {
-                rules: CountRules::default(),
+                rules: SmearRules::default(),
                 target_fields,
                 is_on_board,
             }),

@@ -1,0 +1,238 @@
+//! What a rule found, with the figures behind it and what to do.
+
+use crate::cell::CellClass;
+use std::fmt;
+
+/// What a finding does to a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// The figures stand, and the remark stands beside them.
+    Remark,
+    /// The figures are not shown as a result.
+    Withhold,
+}
+
+/// Something that puts a smear's figures in doubt. Shares are in percent or thousandths, sizes in
+/// percent of the red cell's diameter that the scale gives.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Finding {
+    /// More white cells by red cells than blood holds.
+    WhiteCellsBeyondBlood {
+        /// White cells counted.
+        wbc: u32,
+        /// Red cells counted.
+        rbc: u32,
+        /// The limit that the interval's low end lies above, white cells per 1000 red cells.
+        limit_per_1000: u32,
+        /// Whether even extreme leukaemia does not explain it.
+        effect: Effect,
+    },
+    /// What is called white is hardly larger than red cells are.
+    WhiteCellsOfRedSize {
+        /// Median diameter of the white cells, in percent of that of the red cells.
+        percent: u32,
+        /// White cells measured.
+        cells: u32,
+    },
+    /// More platelets by red cells than blood holds.
+    PlateletsBeyondBlood {
+        /// Platelets counted.
+        plt: u32,
+        /// Red cells counted.
+        rbc: u32,
+        /// The limit that the interval's low end lies above, platelets per 1000 red cells.
+        limit_per_1000: u32,
+        /// Whether even extreme thrombocytosis does not explain it.
+        effect: Effect,
+    },
+    /// Too large a share of the cells is uncertain.
+    ManyUncertain {
+        /// Uncertain cells counted.
+        uncertain: u32,
+        /// All cells counted.
+        cells: u32,
+        /// The limit that the interval's low end lies above.
+        limit_percent: u32,
+        /// Whether the share is so large that the other counts mean little.
+        effect: Effect,
+    },
+    /// Red cells are larger or smaller than the pixel size says.
+    CellsOfWrongSize {
+        /// Their median diameter in percent of the expected one.
+        percent: u32,
+        /// Red cells measured.
+        cells: u32,
+    },
+    /// Red cells of some fields are of another size than those of the others.
+    TwoScales {
+        /// Fields that differ.
+        fields: u32,
+        /// Fields whose red cells could be measured.
+        of_fields: u32,
+    },
+    /// The network is unsure of what it calls red cells.
+    UnsureRedCells {
+        /// Median confidence of the red cells, in percent.
+        confidence_percent: u32,
+        /// Whether it is so low that counts mean little.
+        effect: Effect,
+    },
+    /// The network is unsure of what it calls white cells.
+    UnsureWhiteCells {
+        /// Median confidence of the white cells, in percent.
+        confidence_percent: u32,
+        /// White cells found.
+        cells: u32,
+        /// Whether it is so low that counts mean little.
+        effect: Effect,
+    },
+    /// So much is covered that red cells lie over one another.
+    Crowded {
+        /// Median share of a field that is covered, in percent.
+        covered_percent: u32,
+        /// Whether counts of such a smear mean nothing.
+        effect: Effect,
+    },
+    /// Small objects lie at the same place of most fields.
+    FixedMarks {
+        /// Platelets and candidates for platelets that lie there.
+        marks: u32,
+        /// Platelets counted.
+        plt: u32,
+        /// Whether they make up much of the platelets.
+        effect: Effect,
+    },
+    /// Cells of a class lie unevenly over the fields.
+    Overdispersed {
+        /// The class.
+        class: CellClass,
+        /// Index of dispersion, variance by mean: about 1 for cells that lie at random.
+        index: f64,
+    },
+}
+
+impl Finding {
+    /// Its name in records and JSON lines.
+    pub fn id(&self) -> &'static str {
+        match self {
+            Finding::WhiteCellsBeyondBlood { .. } => "white_cells_beyond_blood",
+            Finding::WhiteCellsOfRedSize { .. } => "white_cells_of_red_size",
+            Finding::PlateletsBeyondBlood { .. } => "platelets_beyond_blood",
+            Finding::ManyUncertain { .. } => "many_uncertain",
+            Finding::CellsOfWrongSize { .. } => "cells_of_wrong_size",
+            Finding::TwoScales { .. } => "two_scales",
+            Finding::UnsureRedCells { .. } => "unsure_red_cells",
+            Finding::UnsureWhiteCells { .. } => "unsure_white_cells",
+            Finding::Crowded { .. } => "crowded",
+            Finding::FixedMarks { .. } => "fixed_marks",
+            Finding::Overdispersed { .. } => "overdispersed",
+        }
+    }
+
+    /// What it does to the result.
+    pub fn effect(&self) -> Effect {
+        match *self {
+            Finding::WhiteCellsBeyondBlood { effect, .. }
+            | Finding::PlateletsBeyondBlood { effect, .. }
+            | Finding::ManyUncertain { effect, .. }
+            | Finding::UnsureRedCells { effect, .. }
+            | Finding::UnsureWhiteCells { effect, .. }
+            | Finding::Crowded { effect, .. }
+            | Finding::FixedMarks { effect, .. } => effect,
+            Finding::WhiteCellsOfRedSize { .. }
+            | Finding::CellsOfWrongSize { .. }
+            | Finding::TwoScales { .. } => Effect::Withhold,
+            Finding::Overdispersed { .. } => Effect::Remark,
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Finding::WhiteCellsBeyondBlood {
+                wbc,
+                rbc,
+                limit_per_1000,
+                ..
+            } => write!(
+                formatter,
+                "{wbc} white to {rbc} red cells is more than {limit_per_1000} per 1000, which \
+                 blood seldom holds: fields were chosen around white cells, or the model does not \
+                 know this stain; look at the white cells yourself"
+            ),
+            Finding::WhiteCellsOfRedSize { percent, cells } => write!(
+                formatter,
+                "the {cells} white cells measured are only {percent} % as wide as the red cells: \
+                 they may be nucleated red cells, parasitised red cells or precipitate; look at \
+                 them yourself"
+            ),
+            Finding::PlateletsBeyondBlood {
+                plt,
+                rbc,
+                limit_per_1000,
+                ..
+            } => write!(
+                formatter,
+                "{plt} platelets to {rbc} red cells is more than {limit_per_1000} per 1000: stain \
+                 precipitate or dust may be taken for platelets; clean the slide and the optics, \
+                 and look at the platelets yourself"
+            ),
+            Finding::ManyUncertain {
+                uncertain,
+                cells,
+                limit_percent,
+                ..
+            } => write!(
+                formatter,
+                "{uncertain} of {cells} cells are uncertain, over the limit of {limit_percent} %: \
+                 check focus, light and stain, and look at the uncertain cells"
+            ),
+            Finding::CellsOfWrongSize { percent, cells } => write!(
+                formatter,
+                "the {cells} red cells measured are {percent} % as wide as the pixel size says: \
+                 check which objective is in, and um_per_px"
+            ),
+            Finding::TwoScales { fields, of_fields } => write!(
+                formatter,
+                "the red cells of {fields} of {of_fields} fields are of another size than those of \
+                 the others: count fields of one objective and one smear together"
+            ),
+            Finding::UnsureRedCells {
+                confidence_percent, ..
+            } => write!(
+                formatter,
+                "half of the red cells have a confidence below {confidence_percent} %: the frames \
+                 are blurred or shaken, too thick, or of a stain that the model does not know; \
+                 look at the cells yourself"
+            ),
+            Finding::UnsureWhiteCells {
+                confidence_percent,
+                cells,
+                ..
+            } => write!(
+                formatter,
+                "half of the {cells} white cells have a confidence below {confidence_percent} %: \
+                 many may be none; look at them yourself"
+            ),
+            Finding::Crowded {
+                covered_percent, ..
+            } => write!(
+                formatter,
+                "{covered_percent} % of a field is covered: cells are missed where they lie over \
+                 one another; take fields towards the feathered edge"
+            ),
+            Finding::FixedMarks { marks, plt, .. } => write!(
+                formatter,
+                "{marks} small objects lie at the same places of most fields, where {plt} \
+                 platelets were counted: dust on the sensor or in the optics; clean them and \
+                 count again"
+            ),
+            Finding::Overdispersed { class, index } => write!(
+                formatter,
+                "{class} lie unevenly over the fields (variance {index:.1} times the mean): the \
+                 intervals are widened; count more fields, spread over the monolayer"
+            ),
+        }
+    }
+}
