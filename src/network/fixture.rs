@@ -61,6 +61,11 @@ seed = 1
 parameters = 0
 mmac_320x240 = 0.0
 
+[count_scatter]
+rbc = 0.02
+wbc = 0.0
+plt = 0.05
+
 [metrics]
 map50 = 0.9
 "#

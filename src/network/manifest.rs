@@ -55,6 +55,10 @@ pub struct Manifest {
     pub quantization: QuantizationManifest,
     /// How the model was trained.
     pub training: TrainingManifest,
+    /// By class: the standard deviation of the natural logarithm of counted by true cells, between
+    /// sets of frames and beyond chance, 0..=1; 0 where it was not measured.
+    #[serde(default)]
+    pub count_scatter: PerClass<f64>,
     /// Measured figures by name.
     #[serde(default)]
     pub metrics: BTreeMap<String, f64>,
@@ -192,6 +196,11 @@ impl Manifest {
         self.check_classes(path)?;
         for (key, model) in [("device", &self.device), ("plain", &self.plain)] {
             model.check(path, key)?;
+        }
+        for (class, scatter) in self.count_scatter.iter() {
+            let key = format!("count_scatter of {class}");
+            let usable = (0.0..=1.0).contains(scatter);
+            require(path, &key, scatter, usable, "within 0..=1")?;
         }
         for (name, value) in &self.metrics {
             let key = format!("metrics.{name}");
@@ -379,6 +388,18 @@ mod tests {
         expected[LAST_CLASS] = 4500;
         assert_eq!(thresholds, expected);
         assert_eq!(manifest.metrics["map50"], 0.9);
+        let scatter = CellClass::ALL.map(|class| manifest.count_scatter[class]);
+        assert_eq!(scatter, [0.02, 0.0, 0.05]);
+    }
+
+    #[test]
+    fn a_manifest_without_a_scatter_claims_none() {
+        let table = "[count_scatter]\nrbc = 0.02\nwbc = 0.0\nplt = 0.05\n";
+        let manifest = fixture::manifest();
+        let without = manifest.replace(table, "");
+        assert_ne!(without, manifest);
+        let manifest = Manifest::parse(Path::new("manifest.toml"), &without).unwrap();
+        assert_eq!(manifest.count_scatter, PerClass::default());
     }
 
     #[test]
@@ -430,6 +451,12 @@ mod tests {
             ("slope_q8 = 250", "slope_q8 = 0", "within 1..=4096"),
             ("\"model.onnx\"", "\"../model.onnx\"", "without a folder"),
             ("\"model.onnx\"", "\"\"", "without a folder"),
+            (
+                "plt = 0.05",
+                "plt = -0.05",
+                "count_scatter of PLT is -0.05, but must be within 0..=1",
+            ),
+            ("plt = 0.05", "platelets = 0.05", "unknown field"),
             ("map50 = 0.9", "map50 = inf", "metrics.map50 is inf"),
         ];
         let mut failures = Vec::new();

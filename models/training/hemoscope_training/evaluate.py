@@ -39,6 +39,7 @@ from hemoscope_training.report import (
     write_csv,
     write_report,
 )
+from hemoscope_training.scatter import count_scatter, manifest_entries, scatter_text
 from hemoscope_training.scoring import Scores
 from hemoscope_training.tuning import Calibration, ClassTuning, logit, sigmoid, tune
 
@@ -125,10 +126,13 @@ def run_command(arguments: argparse.Namespace) -> int:
         main = scores["int8"]
         reached = targets(main, scores.get("float"), scores.get("estimated"))
     report = write_report(list(runs.values()), reached, arguments.out)
+    scatter = count_scatter(next(iter(runs.values())).pairs)
+    report += scatter_text(scatter)
     if arguments.write_metrics:
         path = arguments.model / "manifest.toml"
         manifest = tomllib.loads(path.read_text())
-        write_manifest(path, {**manifest, "metrics": metrics(main, runs)})
+        figures = {"count_scatter": manifest_entries(scatter), "metrics": metrics(main, runs)}
+        write_manifest(path, {**manifest, **figures})
     return _finish(reached, report, arguments.strict)
 
 

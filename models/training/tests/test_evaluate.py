@@ -84,8 +84,10 @@ def test_a_perfect_program_reaches_every_figure(workshop, capsys):
     assert "FAIL" not in printed
     report = json.loads((workshop / "out" / "report.json").read_text())
     assert report["runs"]["int8, given scale"]["all"]["map50"] == pytest.approx(1.0)
-    metrics = tomllib.loads((workshop / "model" / "manifest.toml").read_text())["metrics"]
-    assert metrics["dev_f1_rbc"] == 1.0
+    manifest = tomllib.loads((workshop / "model" / "manifest.toml").read_text())
+    assert manifest["metrics"]["dev_f1_rbc"] == 1.0
+    assert set(manifest["count_scatter"].values()) == {0.0}
+    assert "scatter of counts between sources" in printed
     for name in ("counts", "confusion", "precision_recall", "reliability", "sources"):
         assert (workshop / "out" / f"{name}.png").stat().st_size > 5000, name
         assert len((workshop / "out" / f"{name}.csv").read_text().splitlines()) > 1, name
