@@ -37,8 +37,8 @@ fn a_folder_gives_a_table_with_intervals_and_the_notice() {
         .collect();
     assert!(missing.is_empty(), "{missing:?} missing in\n{text}");
     assert!(
-        text.contains("too few WBC"),
-        "six fields hold few white cells:\n{text}"
+        text.contains("too few fields: 6 of 10"),
+        "six fields give no figure:\n{text}"
     );
 }
 

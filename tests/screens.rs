@@ -6,17 +6,18 @@ use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 use hemoscope::analysis::scale::ScaleEstimate;
 use hemoscope::camera::Unavailable;
-use hemoscope::cell::{BoundingBox, PerClass};
-use hemoscope::count::{Figure, Interval};
+use hemoscope::cell::{BoundingBox, CellClass, PerClass};
+use hemoscope::count::{Figure, Interval, Progress};
 use hemoscope::image::frame::Frame;
 use hemoscope::language::{Language, TextId};
 use hemoscope::panel::ScreenSize;
 use hemoscope::quality::{Brightness, Density, Quality, RejectReason, Sharpness, Verdict};
-use hemoscope::session::guidance::{Instruction, Notice, Warning};
+use hemoscope::session::guidance::{Instruction, Notice, Outlook, Warning};
 use hemoscope::session::smear::{KnownScale, RunState};
 use hemoscope::session::update_page::UpdatePage;
 use hemoscope::ui::colour::contrast;
 use hemoscope::ui::describe;
+use hemoscope::ui::font::Role;
 use hemoscope::ui::model::*;
 use hemoscope::ui::overlay::annotated;
 use hemoscope::ui::scene::{Element, Scene, TextLine};
@@ -188,6 +189,7 @@ fn every_instruction_and_warning_fits_in_every_language() {
     let unavailable = unavailable();
     let warnings = [
         Warning::TooManyWhiteCells,
+        Warning::PlateletsClump,
         Warning::ManyUncertain,
         Warning::ScaleOutOfRange,
         Warning::NotSaved,
@@ -252,6 +254,7 @@ fn every_notice_fits_in_every_language() {
             let words = hemoscope::ui::wording::notice(notice, language);
             let model = Counting {
                 notice: Some(notice),
+                outlook: None,
                 ..normal(language)
             };
             let told = describe::of_counting(&model);
@@ -377,26 +380,103 @@ fn the_research_sentence_stands_on_every_screen() {
     assert_none(faults);
 }
 
+/// The texts of a counting screen, and those of them in the largest type.
+fn words_of(state: &str, size: ScreenSize) -> (Vec<String>, Vec<String>) {
+    let scene = compose(&Screen::Counting(counting(state, Language::English)), size);
+    let lines = texts(&scene).into_iter();
+    let is_number = |line: &&TextLine| line.style.role == Role::Number;
+    let numbers = lines.clone().filter(is_number);
+    (
+        lines.map(|line| line.text.clone()).collect(),
+        numbers.map(|line| line.text.clone()).collect(),
+    )
+}
+
 #[test]
-fn too_few_cells_show_words_and_no_number() {
+fn what_is_too_few_is_said_in_words_and_no_number_stands() {
     for size in ScreenSize::ALL {
-        let screen = Screen::Counting(counting("empty", Language::English));
-        let scene = compose(&screen, size);
-        let shown: Vec<&str> = texts(&scene)
+        let (shown, numbers) = words_of("empty", size);
+        let reasons = shown
             .iter()
-            .map(|line| line.text.as_str())
-            .collect();
-        let reasons = shown.iter().filter(|text| **text == "too few cells");
-        // Three counts and two ratios.
-        assert_eq!(reasons.count(), 5, "{size}: {shown:?}");
-        let number = hemoscope::ui::font::Role::Number;
-        let numbers: Vec<&str> = texts(&scene)
-            .iter()
-            .filter(|line| line.style.role == number)
-            .map(|line| line.text.as_str())
-            .collect();
-        assert_eq!(numbers, ["--"; 3], "{size}");
+            .filter(|text| *text == "too few fields: 0 of 10");
+        assert_eq!(reasons.count(), 2, "{size}: {shown:?}");
+        assert_eq!(numbers, ["--"; 2], "{size}");
+        // Of platelets that clump there are at least so many.
+        let (shown, numbers) = words_of("clumps", size);
+        for part in ["too few WBC: 9 of 10", "n 9 cells", "at least"] {
+            assert!(
+                shown.iter().any(|text| text == part),
+                "{size}: {part} in {shown:?}"
+            );
+        }
+        assert_eq!(numbers, ["31", "--"], "{size}");
     }
+}
+
+#[test]
+fn ratios_are_the_largest_numbers_and_no_count_stands_bare() {
+    for size in ScreenSize::ALL {
+        let (shown, numbers) = words_of("normal", size);
+        assert_eq!(numbers, ["36", "6.2"], "{size}");
+        let levels = shown.iter().filter(|text| *text == "per 1000 RBC");
+        assert_eq!(levels.count(), 2, "{size}: {shown:?}");
+        for part in [
+            "n 181 cells",
+            "n 5012 cells",
+            "n 14 cells",
+            "done",
+            "of 100",
+        ] {
+            assert!(
+                shown.iter().any(|text| text == part),
+                "{size}: {part} in {shown:?}"
+            );
+        }
+        let bare = shown.iter().filter(|text| text.parse::<u64>().is_ok());
+        assert_eq!(bare.collect::<Vec<_>>(), ["36"], "{size}");
+    }
+}
+
+#[test]
+fn every_outlook_fits_in_every_language_and_goes_before_the_hint() {
+    let classes = [CellClass::Plt, CellClass::Wbc];
+    let lefts = classes.into_iter().flat_map(|class| {
+        let done = classes.into_iter().find(|other| *other != class);
+        [Some(388), None].map(|fields| Outlook::FieldsLeft {
+            done,
+            class,
+            fields,
+        })
+    });
+    let not_reached = Outlook::NotReached {
+        class: CellClass::Rbc,
+        progress: Progress {
+            have: 9_999,
+            need: 10_000,
+            fields_left: Some(1),
+        },
+    };
+    let others = [Outlook::AtMagnification { fields: 2_535 }, not_reached];
+    let mut faults = Vec::new();
+    for outlook in lefts.chain(others) {
+        for language in Language::ALL {
+            let words = hemoscope::ui::wording::outlook(outlook, language);
+            let model = Counting {
+                outlook: Some(outlook),
+                notice: Some(Notice::HoldToSwitchOff),
+                ..normal(language)
+            };
+            let told = describe::of_counting(&model);
+            let is_told = told.iter().any(|line| **line == *words);
+            for size in ScreenSize::ALL {
+                let scene = compose(&Screen::Counting(model.clone()), size);
+                if !is_told || !texts(&scene).iter().any(|line| *line.text == *words) {
+                    faults.push(format!("{} is cut in {language} at {size}", &*words));
+                }
+            }
+        }
+    }
+    assert_none(faults);
 }
 
 #[test]
@@ -422,7 +502,7 @@ fn hostile_content_is_drawn_without_panic() {
         low: f64::NAN,
         high: f64::INFINITY,
     };
-    let huge = Figure::of_ratio(f64::MAX, endless, u32::MAX);
+    let huge = Figure::per_1000_rbc(f64::MAX, endless, u32::MAX);
     let mut cells = FIELD.cells.clone();
     cells[0].bounds = BoundingBox {
         x0_q4: i32::MAX,
@@ -454,8 +534,8 @@ fn hostile_content_is_drawn_without_panic() {
             cells: usize::MAX,
             frames: usize::MAX,
         }),
-        counts: PerClass::from_fn(|_| Ok(huge)),
-        uncertain: u64::MAX,
+        cells: PerClass::from_fn(|_| u32::MAX),
+        uncertain: u32::MAX,
         per_1000_rbc: PerClass::from_fn(|_| Some(Ok(huge))),
         fields: Fields {
             counted: u32::MAX,
@@ -613,7 +693,7 @@ fn screens_equal_their_golden_images() {
     let mut faults = Vec::new();
     for_every_screen(|name, screen, size, language| {
         // The other languages are drawn by the same code; some screens show their letters.
-        let is_shown_in_all = ["warning", "update-older", "update-refused"];
+        let is_shown_in_all = ["warning", "clumps", "update-older", "update-refused"];
         let shown = language == Language::English
             || is_shown_in_all.iter().any(|start| name.starts_with(start));
         if shown {

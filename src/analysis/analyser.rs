@@ -1,6 +1,6 @@
 //! One frame to cells: preprocessing, network, detection and border rule in one place.
 
-use crate::cell::{Cell, SUBPIXELS};
+use crate::cell::{Cell, PerClass, SUBPIXELS};
 use crate::count::{Border, BorderError, BorderRule};
 use crate::detect::{DetectSettings, Detector};
 use crate::image::frame::Frame;
@@ -143,6 +143,11 @@ impl Analyser {
             manifest.name,
             manifest.version
         )
+    }
+
+    /// How far the network's own errors scatter, by class, as its manifest says.
+    pub fn count_scatter(&self) -> PerClass<f64> {
+        self.network.network().manifest().count_scatter
     }
 
     /// The network with the memory that it runs in.

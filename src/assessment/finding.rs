@@ -102,6 +102,11 @@ pub enum Finding {
         /// Whether they make up much of the platelets.
         effect: Effect,
     },
+    /// Platelets stick together: there are more than were counted.
+    PlateletsClump {
+        /// Fields that show a clump.
+        fields: u32,
+    },
     /// Cells of a class lie unevenly over the fields.
     Overdispersed {
         /// The class.
@@ -125,6 +130,7 @@ impl Finding {
             Finding::UnsureWhiteCells { .. } => "unsure_white_cells",
             Finding::Crowded { .. } => "crowded",
             Finding::FixedMarks { .. } => "fixed_marks",
+            Finding::PlateletsClump { .. } => "platelets_clump",
             Finding::Overdispersed { .. } => "overdispersed",
         }
     }
@@ -141,7 +147,8 @@ impl Finding {
             | Finding::FixedMarks { effect, .. } => effect,
             Finding::WhiteCellsOfRedSize { .. }
             | Finding::CellsOfWrongSize { .. }
-            | Finding::TwoScales { .. } => Effect::Withhold,
+            | Finding::TwoScales { .. }
+            | Finding::PlateletsClump { .. } => Effect::Withhold,
             Finding::Overdispersed { .. } => Effect::Remark,
         }
     }
@@ -227,6 +234,11 @@ impl fmt::Display for Finding {
                 "{marks} small objects lie at the same places of most fields, where {plt} \
                  platelets were counted: dust on the sensor or in the optics; clean them and \
                  count again"
+            ),
+            Finding::PlateletsClump { fields } => write!(
+                formatter,
+                "platelets lie in clumps in {fields} fields: there are more than were counted; \
+                 make a new film"
             ),
             Finding::Overdispersed { class, index } => write!(
                 formatter,

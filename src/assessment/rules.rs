@@ -4,7 +4,7 @@ use super::facts::{PARTS, SmearFacts};
 use super::finding::{Effect, Finding};
 use super::{Assessment, MAX_FINDINGS};
 use crate::cell::{CellClass, PerClass};
-use crate::count::{Confidence, Summary, proportion_interval, ratio_interval};
+use crate::count::{CLUMP_FIELDS, Confidence, Summary, proportion_interval, ratio_interval};
 
 /// Where the rules draw their lines. The defaults are explained in `docs/trust.md`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,6 +56,8 @@ pub struct Counts {
     pub uncertain: u32,
     /// Index of dispersion of each class, where its fields differ by more than chance.
     pub overdispersed: PerClass<Option<f64>>,
+    /// Fields with platelets in a clump.
+    pub fields_with_clumps: u32,
 }
 
 impl Counts {
@@ -68,6 +70,7 @@ impl Counts {
                 let dispersion = summary.class(class).dispersion?;
                 dispersion.is_overdispersed().then_some(dispersion.index)
             }),
+            fields_with_clumps: summary.fields_with_clumps,
         }
     }
 }
@@ -108,6 +111,7 @@ pub fn assess(counts: &Counts, facts: &SmearFacts, limits: &AssessmentLimits) ->
         unsure_red_cells(facts),
         unsure_white_cells(facts),
         fixed_marks(counts, facts),
+        clumps(counts),
     ];
     Assessment::collect(found.into_iter().chain(overdispersed).flatten())
 }
@@ -275,6 +279,11 @@ fn fixed_marks(counts: &Counts, facts: &SmearFacts) -> Option<Finding> {
             Effect::Remark
         },
     })
+}
+
+fn clumps(counts: &Counts) -> Option<Finding> {
+    let fields = counts.fields_with_clumps;
+    (fields >= CLUMP_FIELDS).then_some(Finding::PlateletsClump { fields })
 }
 
 /// `part` in percent of `whole`, rounded down; 0 for nothing.

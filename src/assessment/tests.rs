@@ -59,6 +59,7 @@ fn counts(rbc: u32, wbc: u32, plt: u32, uncertain: u32) -> Counts {
         ]),
         uncertain,
         overdispersed: PerClass::default(),
+        fields_with_clumps: 0,
     }
 }
 
@@ -294,5 +295,25 @@ proptest! {
         let assessment = assess(&counts, &facts, &AssessmentLimits::default());
         let effects: Vec<bool> = assessment.findings().map(|one| one.effect() == Effect::Remark).collect();
         prop_assert!(effects.is_sorted());
+    }
+}
+
+#[test]
+fn platelets_that_clump_in_two_fields_are_withheld() {
+    for (fields, verdict) in [
+        (0, Verdict::Result),
+        (1, Verdict::Result),
+        (2, Verdict::Withheld),
+    ] {
+        let counts = Counts {
+            fields_with_clumps: fields,
+            ..counts(5_000, 7, 250, 0)
+        };
+        let assessment = assess(
+            &counts,
+            &SmearFacts::default(),
+            &AssessmentLimits::default(),
+        );
+        assert_eq!(assessment.verdict(), verdict, "{fields}");
     }
 }

@@ -11,7 +11,7 @@ use crate::cli::ordered_workers::in_order;
 use crate::cli::output::Output;
 use crate::cli::settings::{analysis_settings, load_config};
 use crate::cli::shared_arguments::SharedArguments;
-use crate::count::{CountRules, FieldTally, SmearTally};
+use crate::count::{CountRules, FieldTally, SmearTally, has_platelet_clump};
 use crate::decode::{decode_image, read_bytes, read_image, read_size};
 use crate::export::{SummaryLine, SummaryRecord, summary_table};
 use crate::image::frame::Frame;
@@ -117,6 +117,10 @@ pub fn run(arguments: &CountArguments) -> Result<bool> {
         })?;
     }
     let mut workers = make_workers(arguments, &settings)?;
+    let rules = CountRules {
+        count_scatter: workers[0].count_scatter(),
+        ..config.count_rules()
+    };
     let self_report = workers.first().map(Analyser::self_report);
     let mut report = Report::new(arguments, self_report.into_iter().collect());
     let counter = |scales| Counter {
@@ -137,7 +141,7 @@ pub fn run(arguments: &CountArguments) -> Result<bool> {
         let counter = counter(Scales::Estimated(scales));
         counter.count_all(workers, inputs.into_iter(), &mut report);
     }
-    report.finish(&config.count.rules(), &config.count.assessment_limits())
+    report.finish(&rules, &config.count.assessment_limits())
 }
 
 fn make_workers(arguments: &CountArguments, settings: &AnalysisSettings) -> Result<Vec<Analyser>> {
@@ -271,7 +275,8 @@ impl Counter<'_> {
                 .map_err(failed)?;
         }
         Ok(Counted {
-            tally: FieldTally::from_cells(&field.cells, field.border.counted_area_q8()),
+            tally: FieldTally::from_cells(&field.cells, field.border.counted_area_q8())
+                .with_clump(has_platelet_clump(&field.cells, um_per_px)),
             record: self.record(analyser, &name, &frame, &field, (estimated, quality)),
             rbc_diameter_q4: analyser.rbc_diameter_q4(um_per_px),
             cells: field.cells,

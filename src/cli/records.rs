@@ -47,8 +47,8 @@ pub enum RecordsAction {
 /// # Errors
 /// No records there, or none of that number.
 pub fn run(arguments: &RecordsArguments) -> Result<bool> {
-    let count = load_config(arguments.config.as_deref())?.count;
-    let (rules, limits) = (count.rules(), count.assessment_limits());
+    let config = load_config(arguments.config.as_deref())?;
+    let (rules, limits) = (config.count_rules(), config.count.assessment_limits());
     check_format(&arguments.data)?;
     let folder = records_folder(&arguments.data);
     let mut smears = archive::list(&folder)?;
@@ -147,7 +147,9 @@ fn push_faults(text: &mut String, smear: &SmearRecords) {
 
 fn total(smear: &SmearRecords, rules: &CountRules, limits: &AssessmentLimits) -> String {
     let mut notes: Vec<String> = Vec::new();
+    let mut rules = *rules;
     if let Some(started) = &smear.started {
+        rules.count_scatter = started.count_scatter;
         notes.push(started.counted_by.clone());
         if !started.sample.is_empty() {
             notes.push(format!("sample {}", started.sample));
@@ -160,7 +162,7 @@ fn total(smear: &SmearRecords, rules: &CountRules, limits: &AssessmentLimits) ->
         ));
     }
     notes.extend(smear.faults.iter().map(ToString::to_string));
-    let summary = smear.tally.summary(rules);
+    let summary = smear.tally.summary(&rules);
     // The cells themselves are not kept: only the rules about their numbers can be applied again.
     let assessment = assess(&Counts::of(&summary), &SmearFacts::default(), limits);
     let table = summary_table(&summary, &assessment, &notes, [smear.totals.rejected, 0]);

@@ -125,8 +125,9 @@ fn run_settings(
         target_fields: arguments.fields,
         threads: config.run.threads,
         rules: SmearRules {
-            counts: config.count.rules(),
+            counts: config.count_rules(),
             limits: config.count.assessment_limits(),
+            length: config.smear_limits(),
         },
         screen: ScreenSettings {
             language: config.display.language,

@@ -7,7 +7,8 @@ use super::schema::{
     Key, NAME, SWITCH, Schema, Table, choice, integer, key, number, text, word_or_integer,
 };
 use super::threads;
-use crate::count::{BorderRule, Confidence, CountRules};
+use crate::cell::CellClass;
+use crate::count::{BorderRule, Confidence, CountRules, SmearLimits};
 use crate::device::thermal::ThreadsWanted;
 use crate::language::Language;
 use crate::panel::PanelSpec;
@@ -80,9 +81,23 @@ settings! {
         uncertain_share_limit: f64 = CountRules::default().uncertain_share_limit,
             number(0.01, 1.0), unit "share of all cells",
             "A smear with more uncertain cells is not believed";
-        target_precision: f64 = CountRules::default().target_precision,
-            number(0.01, 0.5), unit "part of the count",
-            "Half width of the interval to count towards; 0.2 takes 97 cells at 0.95";
+    }
+
+    /// See [`CountRules::targets`] and [`SmearLimits`].
+    targets: TargetsConfig, "How much of a smear to count" {
+        plt: u32 = CountRules::default().targets[CellClass::Plt],
+            integer(1, 1_000_000), unit "cells",
+            "Platelets to count towards, where they lie at random; 100 are for about ±20 %";
+        wbc: u32 = CountRules::default().targets[CellClass::Wbc],
+            integer(1, 1_000_000), unit "cells",
+            "White cells to count towards, in the same way";
+        rbc: u32 = CountRules::default().targets[CellClass::Rbc],
+            integer(1, 10_000_000), unit "cells",
+            "Red cells to count towards, which the others are taken against";
+        max_fields: u32 = SmearLimits::default().fields, integer(10, 1_000_000), unit "fields",
+            "Fields after which the operator is told to finish, whatever was reached";
+        max_minutes: u32 = SmearLimits::default().minutes, integer(1, 1_440), unit "minutes",
+            "Minutes after the first field of a smear at which the operator is told to finish";
     }
 
     preprocess: PreprocessConfig, "Steps between the camera and the network" {

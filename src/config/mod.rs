@@ -18,27 +18,14 @@ mod threads;
 pub use error::{ConfigError, MAX_FILE_BYTES};
 pub use keys::{
     CameraConfig, Config, CountConfig, DisplayConfig, ModelConfig, PanelConfig, PreprocessConfig,
-    QualityConfig, RunConfig, SampleConfig, ScaleConfig, SiteConfig,
+    QualityConfig, RunConfig, SampleConfig, ScaleConfig, SiteConfig, TargetsConfig,
 };
 
 use crate::assessment::AssessmentLimits;
-use crate::count::CountRules;
+use crate::cell::{CellClass, PerClass};
+use crate::count::{CountRules, SmearLimits};
 use crate::device::files::{self, ReadError};
 use std::path::Path;
-
-impl CountConfig {
-    /// The rules for [`SmearTally::summary`](crate::count::SmearTally::summary).
-    pub fn rules(&self) -> CountRules {
-        CountRules {
-            confidence: self.confidence,
-            minimum_cells: self.minimum_cells,
-            minimum_reference_cells: self.minimum_reference_cells,
-            wbc_per_rbc_limit: self.wbc_per_rbc_limit,
-            uncertain_share_limit: self.uncertain_share_limit,
-            target_precision: self.target_precision,
-        }
-    }
-}
 
 impl CountConfig {
     /// The limits for [`assess`](crate::assessment::assess).
@@ -55,6 +42,33 @@ impl CountConfig {
 }
 
 impl Config {
+    /// The rules for [`SmearTally::summary`](crate::count::SmearTally::summary), for a network
+    /// whose own scatter is not known.
+    pub fn count_rules(&self) -> CountRules {
+        let TargetsConfig { plt, wbc, rbc, .. } = self.targets;
+        CountRules {
+            confidence: self.count.confidence,
+            minimum_cells: self.count.minimum_cells,
+            minimum_reference_cells: self.count.minimum_reference_cells,
+            wbc_per_rbc_limit: self.count.wbc_per_rbc_limit,
+            uncertain_share_limit: self.count.uncertain_share_limit,
+            count_scatter: PerClass::default(),
+            targets: PerClass::from([
+                (CellClass::Rbc, rbc),
+                (CellClass::Wbc, wbc),
+                (CellClass::Plt, plt),
+            ]),
+        }
+    }
+
+    /// When the operator is told to finish a smear.
+    pub fn smear_limits(&self) -> SmearLimits {
+        SmearLimits {
+            fields: self.targets.max_fields,
+            minutes: self.targets.max_minutes,
+        }
+    }
+
     /// Reads settings from TOML; `name` stands for the file in messages. Keys that are not given
     /// keep their default.
     ///

@@ -143,8 +143,8 @@ fn given_keys_change_and_the_others_stay() {
     expected.run.threads = ThreadsWanted::Fixed(2);
     expected.site.utc_offset_minutes = -270;
     assert_eq!(config, expected);
-    assert_eq!(config.count.rules().confidence.value(), 0.9);
-    assert_eq!(Config::default().count.rules(), CountRules::default());
+    assert_eq!(config.count_rules().confidence.value(), 0.9);
+    assert_eq!(Config::default().count_rules(), CountRules::default());
 }
 
 #[test]

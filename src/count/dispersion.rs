@@ -1,18 +1,14 @@
-//! Whether cells lie more unevenly over the fields than chance would lay them.
+//! How unevenly cells lie over the fields, compared with chance.
 //!
 //! A Poisson count assumes cells at random. Clumps and a smear of changing thickness make the
 //! counts of fields differ more than that, and an interval that ignores it is too narrow.
 
 use super::distribution::chi_square_upper_tail;
 
-/// Fewer fields than this cannot show unevenness: the test would have no power.
-const MIN_FIELDS: u32 = 8;
-/// Fewer cells than this in all: the chi-square distribution does not describe the statistic.
-const MIN_CELLS: u32 = 10;
-/// Below this p-value the counts are taken to be overdispersed.
+/// Below this p-value a remark says that the fields differ by more than chance.
 const OVERDISPERSED_BELOW_P: f64 = 0.01;
 
-/// The result of a test for unevenness between fields.
+/// How unevenly cells lie over the fields.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Dispersion {
     /// Variance by mean over the fields: 1 for cells at random, above 1 for uneven fields.
@@ -34,41 +30,39 @@ impl Dispersion {
         }
     }
 
-    /// Whether the fields differ by more than chance (p below 0.01).
+    /// Whether the fields differ by more than chance (p below 0.01): worth a remark. No interval
+    /// hangs on it.
     pub fn is_overdispersed(&self) -> bool {
         self.p_value < OVERDISPERSED_BELOW_P
     }
 
     /// The factor by which the variance of the count is taken to exceed a Poisson count's: the
-    /// index where the fields are uneven, else 1 (quasi-Poisson; P. McCullagh and J. Nelder,
-    /// "Generalized Linear Models", 1989, section 6.2.3).
+    /// index, at least 1 (quasi-Poisson; P. McCullagh and J. Nelder, "Generalized Linear Models",
+    /// 1989, section 6.2.3). It is never made to depend on a test: one that misses a moderate
+    /// unevenness would leave the interval too narrow.
     pub fn variance_inflation(&self) -> f64 {
-        if self.is_overdispersed() {
-            self.index
-        } else {
-            1.0
-        }
+        self.index.max(1.0)
     }
 }
 
-/// Tests the counts of one class over fields: Σ (n - e)² / e against chi-square, with e the count
-/// expected from the field's part of the area. With equal areas it is variance / mean x
-/// (fields - 1), the index of dispersion (R. Fisher, "Statistical Methods for Research Workers",
-/// 1925, section 16).
+/// The dispersion of the counts of one class over fields: Σ (n - e)² / e by its degrees of
+/// freedom, with e the count expected from the field's part of the area. With equal areas it is
+/// the index of dispersion, variance by mean (R. Fisher, "Statistical Methods for Research
+/// Workers", 1925, section 16).
 ///
 /// * `fields`: number of fields
 /// * `cells`: sum of the counts n
 /// * `area`: sum of the fields' areas A, any unit
 /// * `squares_by_area`: Σ n² / A, same unit
 ///
-/// `None` below 8 fields or 10 cells, where the test says nothing.
+/// `None` below two fields, or without a cell.
 pub fn count_dispersion(
     fields: u32,
     cells: u32,
     area: f64,
     squares_by_area: f64,
 ) -> Option<Dispersion> {
-    if fields < MIN_FIELDS || cells < MIN_CELLS {
+    if fields < 2 || cells == 0 {
         return None;
     }
     let cells = f64::from(cells);
@@ -76,8 +70,8 @@ pub fn count_dispersion(
     Some(Dispersion::from_statistic(statistic.max(0.0), fields - 1))
 }
 
-/// Tests whether the ratio of two classes is the same in every field: the chi-square test of
-/// equal proportions, Σ (a - m p)² / (m p (1-p)) with m = a + b (W. Cochran, "Some methods for
+/// The dispersion of the ratio of two classes over fields, from the chi-square test of equal
+/// proportions, Σ (a - m p)² / (m p (1-p)) with m = a + b (W. Cochran, "Some methods for
 /// strengthening the common χ² tests", Biometrics 10, 1954). A smear that is thicker in some
 /// fields has more of both classes there, and the ratio is none the worse for it.
 ///
@@ -85,9 +79,9 @@ pub fn count_dispersion(
 /// * `a`, `b`: sums of the two classes
 /// * `squares_by_pair`: Σ a² / (a + b) over those fields
 ///
-/// `None` below 8 fields or 10 cells of either class.
+/// `None` below two fields, or without a cell of either class.
 pub fn ratio_dispersion(fields: u32, a: u32, b: u32, squares_by_pair: f64) -> Option<Dispersion> {
-    if fields < MIN_FIELDS || a < MIN_CELLS || b < MIN_CELLS {
+    if fields < 2 || a == 0 || b == 0 {
         return None;
     }
     let (a, b) = (f64::from(a), f64::from(b));
@@ -119,7 +113,9 @@ mod tests {
         let dispersion = over_equal_areas(&counts).unwrap();
         assert!((dispersion.index - 1.6).abs() < 1e-12, "{dispersion:?}");
         assert_eq!(dispersion.degrees_of_freedom, 7);
-        assert_eq!(dispersion.variance_inflation(), 1.0);
+        // Chance alone gives such an index often, and yet it widens.
+        assert!(!dispersion.is_overdispersed());
+        assert_eq!(dispersion.variance_inflation(), dispersion.index);
     }
 
     #[test]
@@ -137,7 +133,7 @@ mod tests {
                 uneven,
                 "{name}: {dispersion:?}"
             );
-            assert_eq!(dispersion.variance_inflation() > 1.0, uneven, "{name}");
+            assert!(dispersion.variance_inflation() >= 1.0, "{name}");
         }
     }
 
@@ -156,12 +152,13 @@ mod tests {
     }
 
     #[test]
-    fn too_little_to_test_gives_no_result() {
-        assert_eq!(over_equal_areas(&[50, 1, 50, 1, 50, 1, 50]), None);
-        assert_eq!(over_equal_areas(&[9, 0, 0, 0, 0, 0, 0, 0]), None);
-        assert_eq!(ratio_dispersion(7, 50, 50, 40.0), None);
-        assert_eq!(ratio_dispersion(8, 9, 50, 4.0), None);
-        assert_eq!(ratio_dispersion(8, 50, 9, 40.0), None);
+    fn one_field_or_no_cell_shows_no_dispersion() {
+        assert_eq!(over_equal_areas(&[50]), None);
+        assert_eq!(over_equal_areas(&[0; 8]), None);
+        assert_eq!(ratio_dispersion(1, 50, 50, 25.0), None);
+        assert_eq!(ratio_dispersion(8, 0, 50, 0.0), None);
+        assert_eq!(ratio_dispersion(8, 50, 0, 50.0), None);
+        assert!(over_equal_areas(&[1, 0]).is_some());
     }
 
     #[test]

@@ -5,9 +5,30 @@ use crate::cell::CellClass;
 use std::fmt;
 use thiserror::Error;
 
-/// A number that may stand, with its interval and the cells that it rests on.
+/// What a figure is of. A smear gives several numbers of one class, which are never mixed: each is
+/// shown with its level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// Cells counted on these fields: it says how much was looked at, and nothing of the blood.
+    Counted,
+    /// Cells to 1000 red cells, which does not depend on how much was looked at.
+    Per1000Rbc,
+}
+
+impl Level {
+    /// The words beside the number, in English.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Level::Counted => "cells counted",
+            Level::Per1000Rbc => "per 1000 RBC",
+        }
+    }
+}
+
+/// A number that may stand, with its level, its interval and the cells that it rests on.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Figure {
+    level: Level,
     value: f64,
     interval: Interval,
     n: u32,
@@ -20,18 +41,34 @@ pub struct Figure {
 pub struct FigureFlags {
     /// The fields differ by more than chance explains; the interval allows for it.
     pub is_overdispersed: bool,
+    /// Some cells cannot be told apart: the truth lies above the interval's low end, and nothing
+    /// is known of how far.
+    pub is_at_least: bool,
 }
 
-/// Why there is no figure: too few cells of a class, or of all classes together (`None`).
+/// Why there is no figure.
 #[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
-#[error("too few {}: {counted} of {needed}", class.map_or("cells", CellClass::name))]
-pub struct TooFewCells {
-    /// The class that lacks cells; `None` for all classes together.
-    pub class: Option<CellClass>,
-    /// Cells counted so far.
-    pub counted: u32,
-    /// Cells that a figure takes.
-    pub needed: u32,
+pub enum TooFew {
+    /// Too few fields were counted: how much they differ, and how wide an interval is, cannot be
+    /// known yet.
+    #[error("too few fields: {counted} of {needed}")]
+    Fields {
+        /// Fields counted so far.
+        counted: u32,
+        /// Fields that a figure takes.
+        needed: u32,
+    },
+    /// Too few cells of a class: of the figure's own, or of the red cells that it is taken
+    /// against.
+    #[error("too few {class}: {counted} of {needed}")]
+    Cells {
+        /// The class that lacks cells.
+        class: CellClass,
+        /// Cells counted so far.
+        counted: u32,
+        /// Cells that a figure takes.
+        needed: u32,
+    },
 }
 
 impl Figure {
@@ -42,6 +79,7 @@ impl Figure {
     /// cells.
     pub fn of_count(count: u32, interval: Interval) -> Self {
         Self {
+            level: Level::Counted,
             value: f64::from(count),
             interval,
             n: count,
@@ -50,12 +88,13 @@ impl Figure {
         }
     }
 
-    /// A ratio or share that rests on `n` cells. Value and interval are shown with the fewest
+    /// Cells to 1000 red cells, from `n` cells of the class. Value and interval are shown with the fewest
     /// decimals at which the interval is ten units of the last digit wide, within
     /// [`Figure::MAX_DECIMALS`]. Rounding then moves an end by a twentieth of the width at most;
     /// one decimal more would be noise.
-    pub fn of_ratio(value: f64, interval: Interval, n: u32) -> Self {
+    pub fn per_1000_rbc(value: f64, interval: Interval, n: u32) -> Self {
         Self {
+            level: Level::Per1000Rbc,
             value,
             interval,
             n,
@@ -67,6 +106,11 @@ impl Figure {
     /// The same figure with these flags.
     pub fn with_flags(self, flags: FigureFlags) -> Self {
         Self { flags, ..self }
+    }
+
+    /// What it is of.
+    pub fn level(&self) -> Level {
+        self.level
     }
 
     /// The number itself, unrounded.
@@ -94,6 +138,15 @@ impl Figure {
         self.flags
     }
 
+    /// The number to show: the value, or what there is at least of.
+    pub fn shown(&self) -> f64 {
+        if self.flags.is_at_least {
+            self.interval.low
+        } else {
+            self.value
+        }
+    }
+
     /// The interval alone, such as `1.09-1.81`.
     pub fn interval_text(&self) -> String {
         let Interval { low, high } = self.interval;
@@ -113,12 +166,14 @@ fn decimals_of(interval: Interval) -> u8 {
 }
 
 impl fmt::Display for Figure {
-    /// `1.42 (1.09-1.81), n 64`.
+    /// `1.42 (1.09-1.81), n 64`, or `at least 1.09, n 64`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            value, n, decimals, ..
-        } = self;
-        let decimals = usize::from(*decimals);
+        let Self { n, .. } = self;
+        let decimals = usize::from(self.decimals);
+        let value = self.shown();
+        if self.flags.is_at_least {
+            return formatter.pad(&format!("at least {value:.decimals$}, n {n}"));
+        }
         let interval = self.interval_text();
         formatter.pad(&format!("{value:.decimals$} ({interval}), n {n}"))
     }
@@ -142,7 +197,7 @@ mod tests {
             (1.0, 0.5, f64::INFINITY, "1 (0-inf), n 64"),
         ];
         for (value, low, high, expected) in cases {
-            let figure = Figure::of_ratio(value, Interval { low, high }, 64);
+            let figure = Figure::per_1000_rbc(value, Interval { low, high }, 64);
             assert_eq!(figure.to_string(), expected);
         }
     }
@@ -159,16 +214,31 @@ mod tests {
     }
 
     #[test]
-    fn too_few_cells_are_named() {
-        let few = |class| TooFewCells {
-            class,
+    fn a_figure_that_is_only_a_least_shows_no_upper_end() {
+        let interval = Interval {
+            low: 31.2,
+            high: 41.7,
+        };
+        let flags = FigureFlags {
+            is_at_least: true,
+            ..FigureFlags::default()
+        };
+        let figure = Figure::per_1000_rbc(36.1, interval, 181).with_flags(flags);
+        assert_eq!(figure.to_string(), "at least 31, n 181");
+    }
+
+    #[test]
+    fn what_is_too_few_is_named() {
+        let cells = TooFew::Cells {
+            class: CellClass::Wbc,
             counted: 3,
             needed: 10,
         };
-        assert_eq!(
-            few(Some(CellClass::Wbc)).to_string(),
-            "too few WBC: 3 of 10"
-        );
-        assert_eq!(few(None).to_string(), "too few cells: 3 of 10");
+        assert_eq!(cells.to_string(), "too few WBC: 3 of 10");
+        let fields = TooFew::Fields {
+            counted: 3,
+            needed: 10,
+        };
+        assert_eq!(fields.to_string(), "too few fields: 3 of 10");
     }
 }

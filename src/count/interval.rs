@@ -49,6 +49,12 @@ impl Confidence {
     fn one_tail(self) -> f64 {
         (1.0 - self.0) / 2.0
     }
+
+    /// How many standard deviations of a normal distribution it reaches to each side: 1.96 at
+    /// 0.95.
+    pub(super) fn normal_deviations(self) -> f64 {
+        normal_upper_quantile(self.one_tail())
+    }
 }
 
 impl Default for Confidence {
@@ -88,6 +94,23 @@ impl Interval {
             high: self.high * factor,
         }
     }
+
+    /// The interval of `value`, inside this one, once a further error is allowed for: one that
+    /// multiplies the value, and whose logarithm has the standard deviation `scatter`. Both errors
+    /// are independent, so they add in quadrature on the logarithm, each side for itself. An end at
+    /// 0 stays there.
+    #[must_use]
+    pub fn with_scatter(self, value: f64, scatter: f64, confidence: Confidence) -> Self {
+        if scatter <= 0.0 {
+            return self;
+        }
+        let more = confidence.normal_deviations() * scatter;
+        let reach = |end: f64| libm::exp(libm::hypot(libm::log(end / value), more));
+        Self {
+            low: value / reach(self.low),
+            high: value * reach(self.high),
+        }
+    }
 }
 
 /// The interval for the expected count when `count` cells were counted: exact Poisson.
@@ -95,8 +118,9 @@ impl Interval {
 /// `variance_inflation` is 1 for cells that lie at random; above 1 it is the factor by which the
 /// count's variance exceeds a Poisson count's
 /// ([`Dispersion::variance_inflation`](super::Dispersion::variance_inflation)): the count then
-/// weighs as much as `count / variance_inflation` independent cells (quasi-Poisson). Values below
-/// 1 are taken as 1.
+/// weighs as much as `count / variance_inflation` independent cells (quasi-Poisson), and
+/// [`student_inflation`](super::student_inflation) goes into it as well. Values below 1 are taken
+/// as 1.
 ///
 /// Source: F. Garwood, "Fiducial limits for the Poisson distribution", Biometrika 28 (1936), by
 /// quantiles of the gamma distribution.
@@ -160,22 +184,6 @@ pub fn ratio_interval(
         low: odds(share.low),
         high: odds(share.high),
     }
-}
-
-/// The cells to count so that the interval reaches about `relative_half_width` of the count to
-/// each side (0.1 means ±10 %; above 0): (z / relative half width)² times `variance_inflation`,
-/// rounded up.
-///
-/// This is the usual normal approximation of the Poisson interval; at 95 % it gives 385 cells for
-/// ±10 %, where the exact interval reaches from -9.7 % to +10.5 %.
-pub fn cells_for_relative_half_width(
-    relative_half_width: f64,
-    variance_inflation: f64,
-    confidence: Confidence,
-) -> u32 {
-    let z = normal_upper_quantile(confidence.one_tail());
-    let root = z / relative_half_width;
-    libm::ceil(root * root * variance_inflation.max(1.0)) as u32
 }
 
 #[cfg(test)]
@@ -290,21 +298,23 @@ mod tests {
     }
 
     #[test]
-    fn a_precision_takes_so_many_cells() {
-        let table = [
-            (0.25, 62),
-            (0.20, 97),
-            (0.15, 171),
-            (0.10, 385),
-            (0.05, 1537),
-            (0.04, 2401),
-        ];
-        for (half_width, cells) in table {
-            let actual = cells_for_relative_half_width(half_width, 1.0, Confidence::default());
-            assert_eq!(actual, cells, "±{half_width}");
+    fn a_scatter_adds_in_quadrature_on_the_logarithm() {
+        let interval = Interval {
+            low: 10.0 * (-0.3f64).exp(),
+            high: 10.0 * 0.4f64.exp(),
+        };
+        let scatter = 0.3 / 1.959963984540054;
+        let wide = interval.with_scatter(10.0, scatter, Confidence::default());
+        let expected = [(-0.18f64.sqrt()).exp() * 10.0, 0.5f64.exp() * 10.0];
+        for (end, expected) in [wide.low, wide.high].into_iter().zip(expected) {
+            assert!((end / expected - 1.0).abs() < 1e-12, "{wide:?}");
         }
-        let inflated = cells_for_relative_half_width(0.2, 2.0, Confidence::default());
-        assert_eq!(inflated, 193);
+        assert_eq!(
+            interval.with_scatter(10.0, 0.0, Confidence::default()),
+            interval
+        );
+        let none = poisson_interval(0, 1.0, Confidence::default());
+        assert_eq!(none.with_scatter(1.0, 0.1, Confidence::default()).low, 0.0);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::RESEARCH_USE_NOTICE;
 use crate::assessment::{Assessment, Effect, Finding, Verdict};
 use crate::cell::{PerClass, by_name};
-use crate::count::{ClassSummary, Figure, Summary, TooFewCells};
+use crate::count::{ClassSummary, Figure, Summary, TooFew};
 use serde::Serialize;
 
 /// The line itself: `{"summary": ...}`, so that it is told from the lines of frames.
@@ -111,7 +111,7 @@ impl ClassRecord {
             Some(Err(few)) => Some(few.to_string()),
             Some(Ok(_)) | None => None,
         };
-        let shown = figure.and_then(Result::<Figure, TooFewCells>::ok);
+        let shown = figure.and_then(Result::<Figure, TooFew>::ok);
         Self {
             n: class.counted,
             per_1000_rbc: shown.filter(|_| !is_withheld).map(|figure| FigureRecord {

@@ -60,7 +60,7 @@ pub enum Event {
 }
 
 /// What counts, and how many fields are the target.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SmearStarted {
     /// The record format's number.
     pub format: u32,
@@ -71,6 +71,14 @@ pub struct SmearStarted {
     /// Fields to count; `None` for as many as the source gives.
     #[serde(rename = "wanted_fields")]
     pub target_fields: Option<u32>,
+    /// How far the network's own errors scatter, by class, so that its intervals can be computed
+    /// again; left out where none was known.
+    #[serde(default, skip_serializing_if = "is_unknown")]
+    pub count_scatter: PerClass<f64>,
+}
+
+fn is_unknown(scatter: &PerClass<f64>) -> bool {
+    *scatter == PerClass::default()
 }
 
 /// How a smear ended.
@@ -133,6 +141,10 @@ pub struct FieldRecord {
     pub uncertain: u32,
     /// The area that they stand for, in 1/256 of a square pixel.
     pub area_q8: u64,
+    /// Whether platelets lie in a clump; written only where they do, so that a version that does
+    /// not look reads the line as well.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_clump: bool,
     /// Width of a pixel on the slide, in micrometres, where it is known.
     pub um_per_px: Option<f64>,
     /// Whether the scale was estimated from the red cells rather than given.
@@ -153,6 +165,7 @@ impl FieldRecord {
             certain: self.certain,
             uncertain: self.uncertain,
             area_q8: self.area_q8,
+            has_clump: self.has_clump,
         })
     }
 }

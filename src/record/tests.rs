@@ -28,6 +28,7 @@ fn started() -> SmearStarted {
         counted_by: "hemoscope 0.1.0, model x 1.0.0, kernel scalar".to_owned(),
         sample: "S \"1\"".to_owned(),
         target_fields: Some(40),
+        count_scatter: PerClass::default(),
     }
 }
 
@@ -47,6 +48,7 @@ fn field(number: u32) -> FieldRecord {
         },
         uncertain: if is_counted { number % 3 } else { 0 },
         area_q8: 70_000_000,
+        has_clump: false,
         um_per_px: Some(0.0725),
         um_per_px_estimated: false,
         focus_score: 80,
@@ -519,6 +521,7 @@ proptest! {
             certain: PerClass::from_fn(|class| counts[class.index()]),
             uncertain,
             area_q8,
+            has_clump: uncertain % 2 == 1,
             um_per_px: um_per_px_thousandths.map(|thousandths| f64::from(thousandths) / 1000.0),
             um_per_px_estimated: true,
             focus_score: 9,

@@ -2,6 +2,7 @@
 //! are written.
 
 use crate::board::BoardError;
+use crate::cell::PerClass;
 use crate::config::ConfigError;
 use crate::device::clock::Clock;
 use crate::device::power;
@@ -44,6 +45,8 @@ pub(super) struct Console<'a, A> {
     pub(super) settings: &'a RunSettings,
     /// Which program and model count.
     pub(super) self_report: String,
+    /// How far its own errors scatter, by class.
+    pub(super) count_scatter: PerClass<f64>,
     out: &'a mut dyn Write,
     /// Results that could not be written yet, since the screen is on the terminal.
     results: String,
@@ -73,6 +76,7 @@ impl<'a, A: FnMut(&Machine) -> Option<Action>> Console<'a, A> {
             is_card_repaired: settings.is_on_board && is_card_repaired(Path::new(REPAIRED_MARK)),
             settings,
             self_report: String::new(),
+            count_scatter: PerClass::default(),
             out,
             results: String::new(),
             switches_off: false,
@@ -150,8 +154,9 @@ impl<'a, A: FnMut(&Machine) -> Option<Action>> Console<'a, A> {
     /// Writes down that a smear begins.
     pub(super) fn record_start(&self) {
         let sample = &self.settings.screen.sample_id;
+        let counted_by = (self.self_report.as_str(), self.count_scatter);
         self.recorder
-            .begin(&self.self_report, sample, self.settings.target_fields);
+            .begin(counted_by, sample, self.settings.target_fields);
     }
 
     /// A smear is done, and the run goes on.

@@ -4,8 +4,8 @@ use crate::analysis::analyser::{Analyser, FieldCells};
 use crate::analysis::scale::{self, ScaleEstimateError};
 use crate::analysis::settings::AnalysisSettings;
 use crate::camera::FieldTruth;
-use crate::cell::{Cell, CellClass};
-use crate::count::{Border, FieldTally};
+use crate::cell::{Cell, CellClass, PerClass};
+use crate::count::{Border, FieldTally, has_platelet_clump};
 use crate::image::frame::Frame;
 use crate::quality::{Quality, RejectReason, Verdict};
 use crate::runtime::channels::{FieldFrame, SettledFields};
@@ -70,6 +70,11 @@ impl FieldAnalysis {
     /// What counts, as [`Analyser::self_report`] says it.
     pub fn self_report(&self) -> String {
         self.analyser.self_report()
+    }
+
+    /// How far the network's own errors scatter, by class, as its manifest says.
+    pub fn count_scatter(&self) -> PerClass<f64> {
+        self.analyser.count_scatter()
     }
 
     /// Threads that the network may use from the next frame on.
@@ -238,7 +243,8 @@ impl FieldAnalysis {
         let border = &self.found.border;
         self.events.push(SmearEvent::Counted {
             view,
-            tally: FieldTally::from_cells(&self.found.cells, border.counted_area_q8()),
+            tally: FieldTally::from_cells(&self.found.cells, border.counted_area_q8())
+                .with_clump(has_platelet_clump(&self.found.cells, um_per_px)),
             truth: truth.map(|truth| true_tally(truth, border)),
         });
         Ok(())

@@ -1,5 +1,6 @@
 //! What of a run is written down.
 
+use crate::cell::PerClass;
 use crate::record::{
     EndReason, FieldRecord, RECORDS_FORMAT, RecordSummary, Recorder, SmearStarted, records_folder,
 };
@@ -33,14 +34,20 @@ impl RunRecorder {
         }
     }
 
-    /// A smear begins.
-    pub fn begin(&self, counted_by: &str, sample: &str, target_fields: Option<u32>) {
+    /// A smear begins, counted by this program, model and kernel with this scatter.
+    pub fn begin(
+        &self,
+        (counted_by, count_scatter): (&str, PerClass<f64>),
+        sample: &str,
+        target_fields: Option<u32>,
+    ) {
         if let Some((recorder, _)) = &self.kept {
             recorder.begin(SmearStarted {
                 format: RECORDS_FORMAT,
                 counted_by: counted_by.to_owned(),
                 sample: sample.to_owned(),
                 target_fields,
+                count_scatter,
             });
         }
     }
@@ -85,7 +92,7 @@ impl RunRecorder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cell::{CellClass, PerClass};
+    use crate::cell::CellClass;
     use crate::count::{CountRules, FieldTally};
     use crate::input::Action;
     use crate::quality::RejectReason;
@@ -94,11 +101,15 @@ mod tests {
     use crate::session::{Effect, KnownScale, Machine, MachineSettings, SmearEvent};
     use std::time::Instant;
 
+    fn scatter() -> PerClass<f64> {
+        PerClass::from([(CellClass::Rbc, 0.0259), (CellClass::Plt, 0.0571)])
+    }
+
     /// Has the machine take an event in, and writes down what it asks for.
     fn step(machine: &mut Machine, recorder: &RunRecorder, event: Event) {
         for effect in machine.step(event, Instant::now()) {
             match effect {
-                Effect::RecordStart => recorder.begin("a test", "S1", Some(2)),
+                Effect::RecordStart => recorder.begin(("a test", scatter()), "S1", Some(2)),
                 Effect::RecordField(record) => recorder.field(record),
                 Effect::RecordEnd(reason) => recorder.end(reason),
                 _ => {}
@@ -126,6 +137,7 @@ mod tests {
                 ]),
                 uncertain: 3,
                 area_q8: 1 << 20,
+                has_clump: false,
             },
             truth: None,
         };
@@ -157,6 +169,8 @@ mod tests {
         assert_eq!(smear.faults, []);
         let ended = archive::SmearState::Ended(EndReason::Finished);
         assert_eq!(smear.state, ended);
+        let started = smear.started.unwrap();
+        assert_eq!(started.count_scatter, scatter());
         let totals = smear.totals;
         assert_eq!((totals.fields, totals.rejected), (2, 3));
         let read = smear.tally.summary(&CountRules::default());
@@ -176,7 +190,7 @@ mod tests {
     #[test]
     fn a_run_without_a_data_folder_keeps_nothing() {
         let mut recorder = RunRecorder::start(None);
-        recorder.begin("a test", "", None);
+        recorder.begin(("a test", PerClass::default()), "", None);
         assert!(recorder.poll_failure().is_none());
         assert!(recorder.close().is_none());
     }

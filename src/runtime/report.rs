@@ -24,7 +24,7 @@ pub(super) fn result_text(machine: &Machine, self_report: &str, more: Option<Str
         text.push_str("\nTruth of the simulated fields, by the same border rule:");
         for class in CellClass::ALL {
             let (true_count, counted) = (truth.class(class), summary.class(class).counted);
-            text.push_str(&format!(" {class} {true_count} (counted {counted})"));
+            text.push_str(&format!(" {class} n {true_count} (counted {counted})"));
         }
         text.push('\n');
     }

@@ -213,6 +213,8 @@ fn count_smears<A: FnMut(&Machine) -> Option<Action>>(
     };
     let analysis = FieldAnalysis::new(&settings.analysis, scale)?;
     console.self_report = analysis.self_report();
+    console.count_scatter = analysis.count_scatter();
+    machine.set_count_scatter(console.count_scatter);
     // Before the first frame, so that no field is counted behind a question.
     look_around(machine, console, threads)?;
     carry_out(machine, console, threads, Event::Opened(scale))?;

@@ -2,6 +2,8 @@
 //! there is to know besides. Values only; the screen has the words.
 
 use crate::camera::Unavailable;
+use crate::cell::CellClass;
+use crate::count::{Progress, Summary};
 use crate::quality::{Brightness, Density, Quality, RejectReason, Verdict};
 
 /// The one thing to do next.
@@ -31,6 +33,10 @@ pub enum Instruction {
     SetScale,
     /// The camera gives no frames.
     CheckCamera,
+    /// Every class has cells enough: the operator finishes the smear.
+    FinishAtTargets,
+    /// The smear has taken its time: the operator finishes it.
+    FinishAtLimit,
     /// Enough was counted.
     Complete,
     /// The smear was interrupted.
@@ -39,7 +45,7 @@ pub enum Instruction {
 
 impl Instruction {
     /// Every instruction.
-    pub const ALL: [Instruction; 14] = [
+    pub const ALL: [Instruction; 16] = [
         Instruction::Wait,
         Instruction::HoldStill,
         Instruction::NextField,
@@ -52,6 +58,8 @@ impl Instruction {
         Instruction::CheckStain,
         Instruction::SetScale,
         Instruction::CheckCamera,
+        Instruction::FinishAtTargets,
+        Instruction::FinishAtLimit,
         Instruction::Complete,
         Instruction::StartAgain,
     ];
@@ -94,6 +102,8 @@ impl Instruction {
 pub enum Warning<'a> {
     /// More white cells than a smear can hold.
     TooManyWhiteCells,
+    /// Platelets lie in clumps: there are more than were counted.
+    PlateletsClump,
     /// Many cells stay uncertain.
     ManyUncertain,
     /// The size of a pixel is unknown or outside of what the network was tested on.
@@ -148,9 +158,86 @@ impl Notice {
     ];
 }
 
+/// How far counting is from its targets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outlook {
+    /// Before the fields tell: so many fields of normal blood hold ten white cells.
+    AtMagnification {
+        /// About so many.
+        fields: u32,
+    },
+    /// A class has cells enough or not, at this smear's own rate.
+    FieldsLeft {
+        /// A class that is done, where the other is not.
+        done: Option<CellClass>,
+        /// The class that takes longest.
+        class: CellClass,
+        /// About how many more fields it takes; `None` before its first cell.
+        fields: Option<u32>,
+    },
+    /// The smear has ended before the target of a class.
+    NotReached {
+        /// The first such class.
+        class: CellClass,
+        /// How far it came.
+        progress: Progress,
+    },
+}
+
+/// Red cells in a field of a monolayer of [`FIELD_UM`], the usual one of an oil lens.
+const RBC_PER_FIELD: f64 = 200.0;
+/// Diameter of that field, in micrometres.
+const FIELD_UM: f64 = 200.0;
+/// Red cells to one white cell in normal blood, from the middle of adults' ranges.
+const RBC_PER_WBC: f64 = 714.0;
+/// White cells that a figure takes.
+const WBC_FOR_FIGURE: f64 = 10.0;
+
+impl Outlook {
+    /// What to expect of fields that stand for `area_um2` square micrometres each.
+    pub fn at_magnification(area_um2: f64) -> Self {
+        let field_um2 = std::f64::consts::PI * FIELD_UM * FIELD_UM / 4.0;
+        let rbc = RBC_PER_FIELD * area_um2 / field_um2;
+        let fields = libm::ceil(WBC_FOR_FIGURE * RBC_PER_WBC / rbc);
+        Self::AtMagnification {
+            // Saturates where the area is next to nothing.
+            fields: fields as u32,
+        }
+    }
+
+    /// What the fields so far tell, unless platelets and white cells are done.
+    pub fn of_live(summary: &Summary) -> Option<Self> {
+        let classes = || {
+            let classes = CellClass::ALL.into_iter().rev();
+            classes.filter(|class| *class != CellClass::Rbc)
+        };
+        let progress = |class: CellClass| summary.class(class).progress;
+        let done = classes().find(|class| progress(*class).is_done());
+        let others = classes().filter(|class| !progress(*class).is_done());
+        let fields = |class: &CellClass| progress(*class).fields_left.unwrap_or(u32::MAX);
+        let class = others.max_by_key(fields)?;
+        Some(Self::FieldsLeft {
+            done,
+            class,
+            fields: progress(class).fields_left,
+        })
+    }
+
+    /// What the fields of a smear that has ended did not reach, if anything.
+    pub fn of_ended(summary: &Summary) -> Option<Self> {
+        let first = summary.not_reached().next()?;
+        Some(Self::NotReached {
+            class: first.class,
+            progress: first.progress,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cell::PerClass;
+    use crate::count::{CountRules, FieldTally, SmearTally};
 
     const GOOD: Quality = Quality {
         background_level: 220,
@@ -227,5 +314,56 @@ mod tests {
             let told = Instruction::for_frame(&quality, cells_found);
             assert_eq!(told, expected, "{quality:?} {cells_found:?}");
         }
+    }
+
+    #[test]
+    fn a_magnification_takes_as_many_fields_as_a_monolayer_says() {
+        // 640x480 pixels of so many micrometres.
+        for (um_per_px, expected) in [(0.12, 254), (0.30, 41)] {
+            let area_um2 = 640.0 * 480.0 * um_per_px * um_per_px;
+            let fields = Outlook::AtMagnification { fields: expected };
+            assert_eq!(Outlook::at_magnification(area_um2), fields, "{um_per_px}");
+        }
+        let endless = Outlook::AtMagnification { fields: u32::MAX };
+        assert_eq!(Outlook::at_magnification(0.0), endless);
+    }
+
+    #[test]
+    fn the_outlook_follows_the_class_that_takes_longest() {
+        let outlook = |fields: u32, wbc: u32, plt: u32| {
+            let mut smear = SmearTally::default();
+            for _ in 0..fields {
+                let field = FieldTally {
+                    certain: PerClass::from([
+                        (CellClass::Rbc, 200),
+                        (CellClass::Wbc, wbc),
+                        (CellClass::Plt, plt),
+                    ]),
+                    uncertain: 0,
+                    area_q8: 1 << 20,
+                    has_clump: false,
+                };
+                smear.add(&field).unwrap();
+            }
+            let summary = smear.summary(&CountRules::default());
+            (Outlook::of_live(&summary), Outlook::of_ended(&summary))
+        };
+        let left = |done, class, fields| {
+            Some(Outlook::FieldsLeft {
+                done,
+                class,
+                fields,
+            })
+        };
+        let (live, ended) = outlook(20, 1, 10);
+        assert_eq!(live, left(Some(CellClass::Plt), CellClass::Wbc, Some(80)));
+        assert!(matches!(
+            ended,
+            Some(Outlook::NotReached { class: CellClass::Wbc, progress }) if progress.have == 20
+        ));
+        assert_eq!(outlook(20, 2, 1).0, left(None, CellClass::Plt, Some(80)));
+        let none_seen = left(Some(CellClass::Plt), CellClass::Wbc, None);
+        assert_eq!(outlook(20, 0, 10).0, none_seen);
+        assert_eq!(outlook(20, 6, 10), (None, None));
     }
 }

@@ -9,6 +9,7 @@ use super::smear::{FrameView, KnownScale, RunState, Smear, SmearEvent, SmearRule
 use super::update_page::UpdatePage;
 use super::update_prompt::{PageKind, SmearStage, UpdatePrompt};
 use crate::camera::Unavailable;
+use crate::cell::PerClass;
 use crate::input::Action;
 use crate::record::{EndReason, FieldRecord};
 use crate::update::{Answer, UpdateState};
@@ -153,6 +154,9 @@ pub struct Machine {
     settings: MachineSettings,
     stage: Stage,
     smear: Smear,
+    /// When the smear's first field was counted.
+    smear_since: Option<Instant>,
+    is_time_up: bool,
     prompt: UpdatePrompt,
     has_camera_started: bool,
     camera_unavailable: Option<Unavailable>,
@@ -168,6 +172,8 @@ impl Machine {
             stage: Stage::Starting,
             smear: Smear::new(settings.rules, settings.target_fields, KnownScale::Unknown),
             settings,
+            smear_since: None,
+            is_time_up: false,
             prompt: UpdatePrompt::default(),
             has_camera_started: false,
             camera_unavailable: None,
@@ -175,6 +181,12 @@ impl Machine {
             not_saved: None,
             is_published: false,
         }
+    }
+
+    /// How far the network's own errors scatter, by class, as its manifest says. To be told before
+    /// [`Event::Opened`], with which the first smear begins.
+    pub fn set_count_scatter(&mut self, scatter: PerClass<f64>) {
+        self.settings.rules.counts.count_scatter = scatter;
     }
 
     /// Takes one event in; gives what is to be done, in that order. Events that do not fit the
@@ -185,7 +197,12 @@ impl Machine {
         match event {
             Event::Opened(scale) => self.open(scale, &mut effects),
             Event::Failed => self.fail(&mut effects),
-            Event::OfSmear { smear, event } => self.take_of_smear(smear, event, &mut effects),
+            Event::OfSmear { smear, event } => {
+                self.take_of_smear(smear, event, &mut effects);
+                if self.smear.fields() > 0 {
+                    self.smear_since.get_or_insert(now);
+                }
+            }
             Event::CameraStarted => self.has_camera_started = true,
             Event::CameraUnavailable(why) => self.camera_unavailable = Some(why),
             Event::CameraBack => self.camera_unavailable = None,
@@ -298,12 +315,18 @@ impl Machine {
             effects.push(Effect::Discard(view));
         }
         self.stage = Stage::Smear;
+        self.smear_since = None;
+        self.is_time_up = false;
         self.is_published = false;
         effects.push(Effect::StartSmear(self.smear.number()));
         effects.push(Effect::RecordStart);
     }
 
     fn tick(&mut self, now: Instant) {
+        let limit = Duration::from_secs(60 * u64::from(self.settings.rules.length.minutes));
+        self.is_time_up = self
+            .smear_since
+            .is_some_and(|since| now.saturating_duration_since(since) >= limit);
         let stage = self.smear_stage();
         self.prompt.tick(stage, now);
         let is_page_open = self.prompt.open_page().is_some();
@@ -386,6 +409,11 @@ impl Machine {
     /// The smear on the stage, or the one whose result is on the screen.
     pub fn smear(&self) -> &Smear {
         &self.smear
+    }
+
+    /// Whether the smear has reached a limit, so that the operator should finish it.
+    pub fn is_at_limit(&self) -> bool {
+        self.is_time_up || self.smear.fields() >= self.settings.rules.length.fields
     }
 
     /// The page about an update that has the screen.

@@ -4,7 +4,8 @@
 use super::model::{Counting, Failure, NoCamera, Screen, Starting, Update};
 use super::update_page::{Block, buttons, content, title};
 use super::{number, wording};
-use crate::count::{Figure, Interval, TooFewCells};
+use crate::cell::CellClass;
+use crate::count::{Figure, Interval, TooFew};
 use crate::language::{Language, TextId};
 use crate::session::guidance::Notice;
 
@@ -85,22 +86,19 @@ pub fn of_counting(counting: &Counting<'_>) -> Vec<String> {
             .warning
             .map(|warning| words(warning.into()).to_owned()),
     );
-    lines.extend(of_notice(counting.notice, language));
-    let counts = counting.counts.iter();
-    lines.extend(counts.map(|(class, count)| format!("{class}  {}", of_figure(*count, language))));
-    let ratios = counting.per_1000_rbc.iter();
-    lines.extend(ratios.filter_map(|(class, ratio)| {
-        let number = of_figure((*ratio)?, language);
-        Some(format!(
-            "{class} {}  {number}",
-            words(TextId::CountsPer1000Rbc)
-        ))
-    }));
+    lines.extend(wording::message(counting).map(|words| words.to_string()));
+    for class in CellClass::ALL.into_iter().rev() {
+        let n = cells_text(counting.cells[class], language);
+        lines.push(match counting.per_1000_rbc[class] {
+            Some(ratio) => format!("{class}  {}", of_figure(ratio, &n, language)),
+            None => format!("{class}  {n}"),
+        });
+    }
     let fields = &counting.fields;
     lines.push(format!(
         "{} {}  {} {}  {} {}",
         words(TextId::CountsUncertain),
-        counting.uncertain,
+        cells_text(counting.uncertain, language),
         words(TextId::Fields),
         fields.counted,
         words(TextId::Rejected),
@@ -123,50 +121,70 @@ pub fn of_counting(counting: &Counting<'_>) -> Vec<String> {
     lines
 }
 
-fn of_figure(figure: Result<Figure, TooFewCells>, language: Language) -> String {
-    match figure {
-        Ok(figure) => {
-            let Interval { low, high } = figure.interval();
-            let decimal = |number| number::decimal(number, figure.decimals(), language);
-            format!(
-                "{}  ({} {}-{}, n {})",
-                decimal(figure.value()),
-                TextId::CountsInterval.text_in(language),
-                decimal(low),
-                decimal(high),
-                figure.n()
-            )
-        }
-        Err(few) => {
-            let words = TextId::CountsTooFewCells.text_in(language);
-            format!("{words}  (n {})", few.counted)
-        }
+/// Cells counted, marked as such: a bare number could be read as the blood's.
+fn cells_text(cells: u32, language: Language) -> String {
+    format!("n {cells} {}", TextId::CountsCells.text_in(language))
+}
+
+/// A figure with its level, or why there is none; `n` is the text of the cells behind it.
+fn of_figure(figure: Result<Figure, TooFew>, n: &str, language: Language) -> String {
+    let figure = match figure {
+        Ok(figure) => figure,
+        Err(few) => return format!("{}  ({n})", &*wording::too_few(few, language)),
+    };
+    let words = |id: TextId| id.text_in(language);
+    let decimal = |number| number::decimal(number, figure.decimals(), language);
+    let (shown, level) = (decimal(figure.shown()), words(figure.level().into()));
+    if figure.flags().is_at_least {
+        return format!("{} {shown} {level}  ({n})", words(TextId::CountsAtLeast));
     }
+    let Interval { low, high } = figure.interval();
+    format!(
+        "{shown} {level}  ({} {}-{}, {n})",
+        words(TextId::CountsInterval),
+        decimal(low),
+        decimal(high),
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::count::FigureFlags;
 
     #[test]
-    fn a_number_never_stands_without_interval_and_n() {
+    fn a_number_never_stands_without_level_interval_and_n() {
         let interval = Interval {
             low: 1.094,
             high: 1.812,
         };
-        let ratio = Figure::of_ratio(1.423, interval, 64);
+        let ratio = Figure::per_1000_rbc(1.423, interval, 64);
+        let told = |figure| of_figure(figure, "n 64 cells", Language::English);
         assert_eq!(
-            of_figure(Ok(ratio), Language::English),
-            "1.42  (95 % interval 1.09-1.81, n 64)"
+            told(Ok(ratio)),
+            "1.42 per 1000 RBC  (95 % interval 1.09-1.81, n 64 cells)"
         );
-        let few = TooFewCells {
-            class: None,
-            counted: 2,
+        let at_least = ratio.with_flags(FigureFlags {
+            is_at_least: true,
+            ..FigureFlags::default()
+        });
+        assert_eq!(
+            told(Ok(at_least)),
+            "at least 1.09 per 1000 RBC  (n 64 cells)"
+        );
+        let few_cells = TooFew::Cells {
+            class: CellClass::Rbc,
+            counted: 85,
+            needed: 100,
+        };
+        assert_eq!(told(Err(few_cells)), "too few RBC: 85 of 100  (n 64 cells)");
+        let few_fields = TooFew::Fields {
+            counted: 9,
             needed: 10,
         };
         assert_eq!(
-            of_figure(Err(few), Language::English),
-            "too few cells  (n 2)"
+            told(Err(few_fields)),
+            "too few fields: 9 of 10  (n 64 cells)"
         );
     }
 }

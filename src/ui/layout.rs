@@ -1,7 +1,7 @@
 //! Where everything stands on the counting screen, for each size of screen.
 
 use super::font::TypeScale;
-use crate::cell::{CellClass, PerClass};
+use crate::cell::CellClass;
 use crate::panel::ScreenSize;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
@@ -72,7 +72,7 @@ pub(super) struct Metrics {
     pub preview: (u32, u32),
     /// Height of a row of small text.
     pub row: u32,
-    /// Height of the row that holds a class's number.
+    /// Height of the row that holds a class's ratio.
     pub class_number: u32,
     /// Height of the row under it, with the interval.
     pub class_interval: u32,
@@ -174,28 +174,35 @@ impl Area {
     }
 }
 
-/// The row of a class's count.
+/// The rows of a class whose ratio to the red cells is shown.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct ClassPlace {
+pub(super) struct RatioPlace {
     pub rule: Rectangle,
     pub mark: Rectangle,
     pub name: Rectangle,
+    /// For the words before a number that is only a least.
+    pub bound: Rectangle,
+    /// The number to read.
     pub number: Rectangle,
-    pub n: Rectangle,
+    /// What the number is of.
+    pub level: Rectangle,
     pub interval: Rectangle,
+    /// In the place of level and interval: why there is no number.
+    pub reason: Rectangle,
+    /// Cells counted.
+    pub n: Rectangle,
+    /// Whether they suffice.
+    pub target: Rectangle,
 }
 
-/// The row of a ratio.
+/// The row of cells that have no ratio.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct RatioPlace {
+pub(super) struct CellsPlace {
+    pub rule: Rectangle,
+    pub mark: Rectangle,
     pub name: Rectangle,
-    pub value: Rectangle,
-    pub interval: Rectangle,
+    /// Cells counted.
     pub n: Rectangle,
-    /// In the place of all numbers: the reason why there are none.
-    pub reason: Rectangle,
-    /// The small number of cells behind that reason.
-    pub few_n: Rectangle,
 }
 
 /// The row of a state: its label, its icon, its word, and a bar where the state has a score.
@@ -238,15 +245,10 @@ pub(super) struct CountingLayout {
     pub card: Rectangle,
     pub counts_title: Rectangle,
     pub interval_title: Rectangle,
-    pub classes: PerClass<ClassPlace>,
-    pub uncertain_rule: Rectangle,
-    pub uncertain_mark: Rectangle,
-    pub uncertain_name: Rectangle,
-    pub uncertain_number: Rectangle,
-    pub ratio_rule: Rectangle,
-    pub ratio_title: Rectangle,
     /// For every class but the red cells.
     pub ratios: [RatioPlace; CellClass::COUNT - 1],
+    pub red_cells: CellsPlace,
+    pub uncertain: CellsPlace,
     pub dispersion_icon: Rectangle,
     pub dispersion: Vec<Rectangle>,
     pub fields_row: Rectangle,
@@ -297,17 +299,9 @@ impl CountingLayout {
         column.cut_top(2);
         let mut title = column.cut_top(metrics.row + 1);
         let interval_title = title.cut_right(title.hundredths(48)).rectangle();
-        let classes = PerClass::from_fn(|_| class_place(&mut column, metrics));
-
-        let uncertain_rule = column.cut_top(metrics.line).rectangle();
-        let mut uncertain = column.cut_top(metrics.row + 1);
-        let uncertain_mark = uncertain.square_at_left(metrics.icon);
-        uncertain.cut_left(metrics.icon + margin);
-        let uncertain_number = uncertain.cut_right(uncertain.hundredths(40)).rectangle();
-
-        let ratio_rule = column.cut_top(metrics.line).rectangle();
-        let ratio_title = column.cut_top(metrics.row + 1).rectangle();
-        let ratios = std::array::from_fn(|_| ratio_place(column.cut_top(metrics.row), metrics));
+        let ratios = std::array::from_fn(|_| ratio_place(&mut column, metrics));
+        let red_cells = cells_place(&mut column, metrics);
+        let uncertain = cells_place(&mut column, metrics);
 
         column.cut_top(1);
         let mut first_line = column;
@@ -333,14 +327,9 @@ impl CountingLayout {
             card,
             counts_title: title.rectangle(),
             interval_title,
-            classes,
-            uncertain_rule,
-            uncertain_mark,
-            uncertain_name: uncertain.rectangle(),
-            uncertain_number,
-            ratio_rule,
-            ratio_title,
             ratios,
+            red_cells,
+            uncertain,
             dispersion_icon,
             dispersion,
             fields_row: whole_fields_row.rectangle(),
@@ -422,40 +411,45 @@ fn middle_bar(row: Area, metrics: Metrics) -> Rectangle {
     )
 }
 
-fn class_place(column: &mut Area, metrics: Metrics) -> ClassPlace {
+fn ratio_place(column: &mut Area, metrics: Metrics) -> RatioPlace {
     let rule = column.cut_top(metrics.line).rectangle();
     let mut upper = column.cut_top(metrics.class_number);
-    let mut lower = column.cut_top(metrics.class_interval);
+    // A decimal comma reaches below the number.
+    column.cut_top(1);
+    let mut middle = column.cut_top(metrics.class_interval);
+    let mut lower = column.cut_top(metrics.row);
     let mark = upper.square_at_left(metrics.icon + 2);
     upper.cut_left(metrics.icon + 2 + metrics.margin);
     let name = upper.cut_left(upper.hundredths(26)).rectangle();
-    let n = lower.cut_left(lower.hundredths(34)).rectangle();
-    ClassPlace {
+    let bound = upper.cut_left(upper.hundredths(44)).rectangle();
+    let reason = middle.rectangle();
+    let interval = middle.cut_right(middle.hundredths(46)).rectangle();
+    let target = lower.cut_right(lower.hundredths(42)).rectangle();
+    RatioPlace {
         rule,
         mark,
         name,
+        bound,
         number: upper.rectangle(),
-        n,
-        interval: lower.rectangle(),
+        level: middle.rectangle(),
+        interval,
+        reason,
+        n: lower.rectangle(),
+        target,
     }
 }
 
-fn ratio_place(row: Area, metrics: Metrics) -> RatioPlace {
-    let mut known = row;
-    let mut n = known.cut_right(known.hundredths(28));
-    n.cut_left(metrics.margin.min(4));
-    let interval = known.cut_right(known.hundredths(51));
-    let value = known.cut_right(known.hundredths(46));
-    let mut reason = row;
-    reason.cut_left(known.rectangle().size.width);
-    let few_n = reason.cut_right(reason.hundredths(24));
-    RatioPlace {
-        name: known.rectangle(),
-        value: value.rectangle(),
-        interval: interval.rectangle(),
-        n: n.rectangle(),
-        reason: reason.rectangle(),
-        few_n: few_n.rectangle(),
+fn cells_place(column: &mut Area, metrics: Metrics) -> CellsPlace {
+    let rule = column.cut_top(metrics.line).rectangle();
+    let mut row = column.cut_top(metrics.row + 1);
+    let mark = row.square_at_left(metrics.icon);
+    row.cut_left(metrics.icon + metrics.margin);
+    let n = row.cut_right(row.hundredths(58)).rectangle();
+    CellsPlace {
+        rule,
+        mark,
+        name: row.rectangle(),
+        n,
     }
 }
 
@@ -474,12 +468,6 @@ mod tests {
                 ("preview", self.preview),
                 ("counts title", self.counts_title),
                 ("interval title", self.interval_title),
-                ("uncertain rule", self.uncertain_rule),
-                ("uncertain mark", self.uncertain_mark),
-                ("uncertain name", self.uncertain_name),
-                ("uncertain number", self.uncertain_number),
-                ("ratio rule", self.ratio_rule),
-                ("ratio title", self.ratio_title),
                 ("dispersion icon", self.dispersion_icon),
                 ("fields", self.fields),
                 ("progress", self.progress),
@@ -503,16 +491,14 @@ mod tests {
                     places.push((format!("state {at} {part}"), area));
                 }
             }
-            for (class, place) in self.classes.iter() {
+            for (name, place) in [("red cells", self.red_cells), ("uncertain", self.uncertain)] {
                 for (part, area) in [
                     ("rule", place.rule),
                     ("mark", place.mark),
                     ("name", place.name),
-                    ("number", place.number),
                     ("n", place.n),
-                    ("interval", place.interval),
                 ] {
-                    places.push((format!("{class} {part}"), area));
+                    places.push((format!("{name} {part}"), area));
                 }
             }
             for (at, area) in self.dispersion.iter().enumerate() {
@@ -520,10 +506,15 @@ mod tests {
             }
             for (at, place) in self.ratios.into_iter().enumerate() {
                 for (part, area) in [
+                    ("rule", place.rule),
+                    ("mark", place.mark),
                     ("name", place.name),
-                    ("value", place.value),
+                    ("bound", place.bound),
+                    ("number", place.number),
+                    ("level", place.level),
                     ("interval", place.interval),
                     ("n", place.n),
+                    ("target", place.target),
                 ] {
                     places.push((format!("ratio {at} {part}"), area));
                 }

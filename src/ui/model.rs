@@ -5,12 +5,12 @@
 
 use crate::camera::Unavailable;
 use crate::cell::{Cell, PerClass};
-use crate::count::{Figure, TooFewCells};
+use crate::count::{Figure, Progress, TooFew};
 use crate::device::calendar::CivilTime;
 use crate::image::frame::Frame;
 use crate::language::{Language, TextId};
 use crate::quality::{Quality, RejectReason};
-use crate::session::guidance::{Instruction, Notice, Warning};
+use crate::session::guidance::{Instruction, Notice, Outlook, Warning};
 use crate::session::smear::{KnownScale, RunState};
 use crate::session::update_page::UpdatePage;
 use std::cmp::Reverse;
@@ -123,12 +123,15 @@ pub struct Counting<'a> {
     pub quality: Option<Quality>,
     /// The pixel size, and where it is from.
     pub scale: KnownScale,
-    /// Cells counted; an error where they are too few for a figure.
-    pub counts: PerClass<Result<Figure, TooFewCells>>,
+    /// Certain cells counted, whether or not they suffice for a figure.
+    pub cells: PerClass<u32>,
     /// Cells that no class was certain for.
-    pub uncertain: u64,
-    /// Cells to 1000 red cells; `None` where it does not apply, as for red cells themselves.
-    pub per_1000_rbc: PerClass<Option<Result<Figure, TooFewCells>>>,
+    pub uncertain: u32,
+    /// Cells to 1000 red cells, the numbers to read; `None` where it does not apply, as for red
+    /// cells themselves.
+    pub per_1000_rbc: PerClass<Option<Result<Figure, TooFew>>>,
+    /// How far each class is from its target.
+    pub progress: PerClass<Progress>,
     /// Fields counted and rejected so far.
     pub fields: Fields,
     /// Counts vary between fields more than chance explains.
@@ -137,6 +140,8 @@ pub struct Counting<'a> {
     pub warning: Option<Warning<'a>>,
     /// Stands in the warning's place where there is none.
     pub notice: Option<Notice>,
+    /// Stands in their place where there is neither, or no more than how to switch off.
+    pub outlook: Option<Outlook>,
     /// The one thing to do next.
     pub instruction: Instruction,
 }

@@ -18,7 +18,7 @@ pub const REMARK_KEYWORD: &str = "hemoscope";
 pub const MIN_WIDTH_PX: u32 = 320;
 
 /// Width of the legend's entry for uncertain cells, in hundredths: its word is the longest.
-const UNCERTAIN_SHARE: u32 = 34;
+const UNCERTAIN_SHARE: u32 = 31;
 /// Width of the legend's entry for each class, in hundredths.
 const CLASS_SHARE: u32 = (100 - UNCERTAIN_SHARE) / CellClass::COUNT as u32;
 
@@ -151,9 +151,13 @@ fn legend_entry(
         slot.top_left + Point::new(indent_px as i32, 0),
         Size::new(slot.size.width.saturating_sub(indent_px), style.row_px),
     );
-    let name = class.map_or(TextId::CountsUncertain.text_in(language), CellClass::name);
+    // Beside a class, a bare number could be read as the blood's.
+    let text = match class {
+        Some(class) => format!("{class} n {count}"),
+        None => format!("{} {count}", TextId::CountsUncertain.text_in(language)),
+    };
     let style = TextStyle::new(Role::SmallBold, colour::TEXT, colour::CARD);
-    scene.text(words, &format!("{name} {count}"), style);
+    scene.text(words, &text, style);
 }
 
 #[cfg(test)]

@@ -5,11 +5,11 @@ use super::model::{
     Clock, Counting, Failure, Fields, Identity, NoCamera, Preview, RejectedCounts, Rejection,
     Screen, Starting, Update,
 };
-use crate::count::{self, Summary};
+use crate::count::{self, MIN_FIELDS, Summary};
 use crate::device::calendar::CivilTime;
 use crate::language::{Language, TextId};
 use crate::record::Timestamp;
-use crate::session::guidance::{Instruction, Notice, Warning};
+use crate::session::guidance::{Instruction, Notice, Outlook, Warning};
 use crate::session::{Machine, Phase, RunState, Smear};
 
 /// What every screen of a run takes from the settings. By default English, no sample, and UTC.
@@ -172,9 +172,10 @@ pub fn counting_of<'a>(
         }),
         quality: latest.map(|latest| latest.quality),
         scale: smear.scale(),
-        counts: classes.map(|class| class.count),
-        uncertain: u64::from(summary.uncertain),
+        cells: classes.map(|class| class.counted),
+        uncertain: summary.uncertain,
         per_1000_rbc: classes.map(|class| class.per_1000_rbc),
+        progress: classes.map(|class| class.progress),
         fields: Fields {
             counted: smear.fields(),
             target: smear.target_fields(),
@@ -184,6 +185,7 @@ pub fn counting_of<'a>(
         is_overdispersed: is_overdispersed(summary),
         warning: warning_of(machine, summary).filter(|_| !context.shows_notice),
         notice: context.notice,
+        outlook: outlook_of(smear),
         instruction: instruction_of(machine),
     }
 }
@@ -220,9 +222,27 @@ fn warning_of<'a>(machine: &'a Machine, summary: &Summary) -> Option<Warning<'a>
     }
     summary.warnings.iter().find_map(|warning| match warning {
         count::Warning::TooManyWhiteCells { .. } => Some(Warning::TooManyWhiteCells),
+        count::Warning::PlateletsClump { .. } => Some(Warning::PlateletsClump),
         count::Warning::ManyUncertain { .. } => Some(Warning::ManyUncertain),
         count::Warning::Overdispersed { .. } => None,
     })
+}
+
+/// Before as many fields as a figure takes, the magnification says more than their few cells.
+fn outlook_of(smear: &Smear) -> Option<Outlook> {
+    let summary = smear.summary();
+    if smear.state() != RunState::Live {
+        return Outlook::of_ended(summary);
+    }
+    if smear.fields() >= MIN_FIELDS {
+        return Outlook::of_live(summary);
+    }
+    let um_per_px = smear.scale().um_per_px()?;
+    let (width_px, height_px) = smear.latest()?.frame_px;
+    let side_um = |px: u32| f64::from(px) * um_per_px;
+    Some(Outlook::at_magnification(
+        side_um(width_px) * side_um(height_px),
+    ))
 }
 
 fn instruction_of(machine: &Machine) -> Instruction {
@@ -237,6 +257,14 @@ fn instruction_of(machine: &Machine) -> Instruction {
     }
     if smear.scale_not_found() {
         return Instruction::SetScale;
+    }
+    if smear.can_finish() {
+        if smear.summary().is_done() {
+            return Instruction::FinishAtTargets;
+        }
+        if machine.is_at_limit() {
+            return Instruction::FinishAtLimit;
+        }
     }
     smear.latest().map_or(Instruction::Wait, |latest| {
         Instruction::for_frame(&latest.quality, latest.cells_found())

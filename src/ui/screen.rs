@@ -3,6 +3,7 @@
 mod counting;
 mod live;
 mod notice;
+mod numbers;
 mod parts;
 mod update;
 

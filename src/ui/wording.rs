@@ -1,11 +1,12 @@
 //! The words of what the screen shows: which text stands for a state, a warning or a notice.
 
 use super::fixed_string::{FixedString, fixed_format};
-use super::model::Clock;
+use super::model::{Clock, Counting};
 use crate::camera::Unavailable;
+use crate::count::{Level, Progress, TooFew};
 use crate::language::{Language, TextId};
 use crate::quality::{Brightness, Density, Sharpness};
-use crate::session::guidance::{Instruction, Notice, Warning};
+use crate::session::guidance::{Instruction, Notice, Outlook, Warning};
 use crate::session::smear::RunState;
 use crate::update::ProblemKind;
 
@@ -15,6 +16,16 @@ impl From<RunState> for TextId {
             RunState::Live => TextId::RunLive,
             RunState::Finished => TextId::RunFinished,
             RunState::Unfinished => TextId::RunUnfinished,
+        }
+    }
+}
+
+/// What a number is of.
+impl From<Level> for TextId {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Counted => TextId::CountsCells,
+            Level::Per1000Rbc => TextId::CountsPer1000Rbc,
         }
     }
 }
@@ -54,6 +65,7 @@ impl From<Warning<'_>> for TextId {
     fn from(warning: Warning<'_>) -> Self {
         match warning {
             Warning::TooManyWhiteCells => TextId::WarningTooManyWbc,
+            Warning::PlateletsClump => TextId::WarningClumps,
             Warning::ManyUncertain => TextId::WarningManyUncertain,
             Warning::ScaleOutOfRange => TextId::WarningScale,
             Warning::CameraUnavailable(unavailable) => unavailable.into(),
@@ -89,6 +101,25 @@ impl From<ProblemKind> for TextId {
             ProblemKind::LowBattery => TextId::ProblemLowBattery,
             ProblemKind::CardPulled => TextId::ProblemCardPulled,
             ProblemKind::InstallFailed => TextId::ProblemInstallFailed,
+        }
+    }
+}
+
+/// Why there is no figure: `too few WBC: 9 of 10`.
+pub fn too_few(few: TooFew, language: Language) -> FixedString {
+    let of = TextId::CountsOf.text_in(language);
+    match few {
+        TooFew::Fields { counted, needed } => {
+            let words = TextId::CountsTooFewFields.text_in(language);
+            fixed_format!("{words}: {counted} {of} {needed}")
+        }
+        TooFew::Cells {
+            class,
+            counted,
+            needed,
+        } => {
+            let words = TextId::CountsTooFewCells.text_in(language);
+            fixed_format!("{words} {class}: {counted} {of} {needed}")
         }
     }
 }
@@ -129,6 +160,55 @@ pub fn notice(notice: Notice, language: Language) -> FixedString {
     }
 }
 
+/// What stands above the instruction where nothing warns: the notice, or the outlook, which goes
+/// before how to switch off.
+pub fn message(counting: &Counting<'_>) -> Option<FixedString> {
+    let language = counting.language;
+    match (counting.notice, counting.outlook) {
+        (None | Some(Notice::HoldToSwitchOff), Some(told)) => Some(outlook(told, language)),
+        (told, _) => told.map(|told| notice(told, language)),
+    }
+}
+
+/// How far counting is from its targets.
+pub fn outlook(outlook: Outlook, language: Language) -> FixedString {
+    let words = |id: TextId| id.text_in(language);
+    match outlook {
+        Outlook::AtMagnification { fields } => {
+            with_number(words(TextId::OutlookAtMagnification), fields)
+        }
+        Outlook::FieldsLeft {
+            done,
+            class,
+            fields,
+        } => {
+            let done = done.map_or_else(FixedString::new, |done| {
+                fixed_format!("{done} {}. ", words(TextId::CountsDone))
+            });
+            let left = match fields {
+                Some(fields) => with_number(words(TextId::OutlookFieldsLeft), fields),
+                None => words(TextId::OutlookNoneSeen).into(),
+            };
+            fixed_format!("{}{class}: {}", &*done, &*left)
+        }
+        Outlook::NotReached {
+            class,
+            progress: Progress { have, need, .. },
+        } => {
+            let (not_reached, of) = (words(TextId::OutlookNotReached), words(TextId::CountsOf));
+            fixed_format!("{class} {not_reached} ({have} {of} {need})")
+        }
+    }
+}
+
+/// A text with a number in the place of `{number}`.
+fn with_number(words: &str, number: u32) -> FixedString {
+    match words.split_once("{number}") {
+        Some((before, after)) => fixed_format!("{before}{number}{after}"),
+        None => words.into(),
+    }
+}
+
 /// What to do about a camera.
 pub fn camera_help(unavailable: &Unavailable) -> TextId {
     match unavailable {
@@ -156,6 +236,8 @@ impl From<Instruction> for TextId {
             Instruction::CheckStain => TextId::InstructionCheckStain,
             Instruction::SetScale => TextId::InstructionSetScale,
             Instruction::CheckCamera => TextId::InstructionCheckCamera,
+            Instruction::FinishAtTargets => TextId::InstructionFinishAtTargets,
+            Instruction::FinishAtLimit => TextId::InstructionFinishAtLimit,
             Instruction::Complete => TextId::InstructionComplete,
             Instruction::StartAgain => TextId::InstructionStartAgain,
         }

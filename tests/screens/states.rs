@@ -129,6 +129,7 @@ impl State {
                 certain: PerClass::from_fn(|class| part(cells.certain(class))),
                 uncertain: part(cells.uncertain),
                 area_q8: (FIELD_SIZE.0 * FIELD_SIZE.1) as u64 * 256,
+                has_clump: cells.has_clump,
             };
             let view = if before + weight == all {
                 view(number, quality, true)
@@ -230,6 +231,8 @@ struct Cells {
     wbc: u32,
     plt: u32,
     uncertain: u32,
+    /// Platelets lie in clumps in every field.
+    has_clump: bool,
 }
 
 impl Cells {
@@ -248,6 +251,7 @@ const USUAL: Cells = Cells {
     wbc: 31,
     plt: 181,
     uncertain: 14,
+    has_clump: false,
 };
 
 /// The drawn field as a run shows it.
@@ -295,6 +299,7 @@ fn too_few() -> State {
         wbc: 1,
         plt: 4,
         uncertain: 2,
+        has_clump: false,
     };
     let scale = KnownScale::Given { um_per_px: 0.098 };
     State::counting(Some(40), scale, UTC)
@@ -332,6 +337,7 @@ fn warning() -> State {
         wbc: 14_312,
         plt: 4_488,
         uncertain: 8_214,
+        has_clump: false,
     };
     let thin_and_thick = [9, 11].repeat(206);
     State::counting(Some(600), estimated(), NOT_SET)
@@ -340,6 +346,18 @@ fn warning() -> State {
         .after_fields(&thin_and_thick, cells, quality)
         .after_frames()
         .after(Event::Button(Action::Stop))
+}
+
+/// Platelets that clump, and one white cell too few for a figure.
+fn clumps() -> State {
+    let cells = Cells {
+        wbc: 9,
+        has_clump: true,
+        ..USUAL
+    };
+    State::counting(Some(40), estimated(), NOT_SET)
+        .after_fields(&[1; 26], cells, USABLE)
+        .after_frames()
 }
 
 fn finished() -> State {
@@ -382,6 +400,7 @@ pub static STATES: LazyLock<Vec<(&'static str, State)>> = LazyLock::new(|| {
         ("too-few", too_few()),
         ("blurred", blurred()),
         ("warning", warning()),
+        ("clumps", clumps()),
         ("finished", finished()),
         ("empty", empty()),
         ("starting", State::new(None, "", NOT_SET)),

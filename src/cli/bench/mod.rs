@@ -219,8 +219,9 @@ impl Bench {
         let (image, um_per_px) = image(arguments, settings.um_per_px)?;
         let mut machine = Machine::new(MachineSettings {
             rules: SmearRules {
-                counts: config.count.rules(),
+                counts: config.count_rules(),
                 limits: config.count.assessment_limits(),
+                length: config.smear_limits(),
             },
             target_fields: None,
             is_on_board: false,

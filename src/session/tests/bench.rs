@@ -200,6 +200,7 @@ pub fn counted(rbc: u32) -> SmearEvent {
             certain: PerClass::from([(CellClass::Rbc, rbc)]),
             uncertain: 0,
             area_q8: 1_000_000,
+            has_clump: false,
         },
         truth: None,
     }

@@ -1,8 +1,7 @@
 //! The counting screen: preview and states at the left, numbers at the right, what to do below.
 
-use super::parts::{BarState, research_line, score_bar, top_bar};
-use crate::cell::CellClass;
-use crate::count::{Figure, Interval, TooFewCells};
+use super::numbers::{numbers, overdispersion};
+use super::parts::{BarState, LABEL_ON_CARD, NO_VALUE, research_line, score_bar, top_bar};
 use crate::image::preview::fitted_size_px;
 use crate::language::{Language, TextId};
 use crate::panel::ScreenSize;
@@ -13,22 +12,15 @@ use crate::ui::colour;
 use crate::ui::fixed_string::{FixedString, fixed_format};
 use crate::ui::font::Role;
 use crate::ui::icon::StatusIcon;
-use crate::ui::layout::{ClassPlace, CountingLayout, Metrics, RatioPlace, StatePlace};
+use crate::ui::layout::{CountingLayout, Metrics, StatePlace};
 use crate::ui::model::{Counting, Fields, Preview, RejectedCounts};
 use crate::ui::surface::{Align, Surface, TextStyle};
 use crate::ui::{number, wording};
-use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 
-/// Stands where there is no value.
-const NO_VALUE: &str = "--";
-
 const LABEL_ON_GROUND: TextStyle = TextStyle::new(Role::Small, colour::LABEL, colour::GROUND);
 const TEXT_ON_GROUND: TextStyle = TextStyle::new(Role::Small, colour::TEXT, colour::GROUND);
-const LABEL_ON_CARD: TextStyle = TextStyle::new(Role::Small, colour::LABEL, colour::CARD);
-const TEXT_ON_CARD: TextStyle = TextStyle::new(Role::Small, colour::TEXT, colour::CARD);
-const NAME_ON_CARD: TextStyle = TextStyle::new(Role::SmallBold, colour::TEXT, colour::CARD);
 
 /// The regions of the screen that change on their own. None draws outside of its area.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,8 +62,7 @@ impl Region {
             Self::States => states(counting, layout, surface),
             Self::Counts => {
                 surface.fill(layout.card, colour::CARD);
-                counts(counting, layout, metrics, surface);
-                ratios(counting, layout, surface);
+                numbers(counting, layout, metrics, surface);
                 if counting.is_overdispersed {
                     overdispersion(language, layout, surface);
                 }
@@ -86,29 +77,29 @@ impl Region {
     }
 }
 
-/// The line above the instruction: a warning, or else a notice.
+/// The line above the instruction: a warning, a notice, or how far counting is from its targets.
 fn draw_message(counting: &Counting<'_>, layout: &CountingLayout, surface: &mut dyn Surface<'_>) {
     let language = counting.language;
-    let Some(warning) = counting.warning else {
-        surface.fill(layout.warning_ground, colour::GROUND);
-        if let Some(notice) = counting.notice {
-            if notice != Notice::HoldToSwitchOff {
-                surface.icon(
-                    layout.warning_icon,
-                    StatusIcon::GoOn,
-                    StatusIcon::GoOn.colour(),
-                );
-            }
-            let words = wording::notice(notice, language);
-            surface.text(layout.warning, &words, LABEL_ON_GROUND);
-        }
+    if let Some(warning) = counting.warning {
+        surface.fill(layout.warning_ground, colour::WARNING_GROUND);
+        surface.icon(layout.warning_icon, StatusIcon::Attention, colour::YELLOW);
+        let style = TextStyle::new(Role::Small, colour::YELLOW, colour::WARNING_GROUND);
+        let words = TextId::from(warning).text_in(language);
+        surface.text(layout.warning, words, style);
+        return;
+    }
+    surface.fill(layout.warning_ground, colour::GROUND);
+    let Some(words) = wording::message(counting) else {
         return;
     };
-    surface.fill(layout.warning_ground, colour::WARNING_GROUND);
-    surface.icon(layout.warning_icon, StatusIcon::Attention, colour::YELLOW);
-    let style = TextStyle::new(Role::Small, colour::YELLOW, colour::WARNING_GROUND);
-    let words = TextId::from(warning).text_in(language);
-    surface.text(layout.warning, words, style);
+    if counting
+        .notice
+        .is_some_and(|notice| notice != Notice::HoldToSwitchOff)
+    {
+        let icon = StatusIcon::GoOn;
+        surface.icon(layout.warning_icon, icon, icon.colour());
+    }
+    surface.text(layout.warning, &words, LABEL_ON_GROUND);
 }
 
 fn bar_state(run: RunState) -> BarState {
@@ -275,198 +266,6 @@ fn state_row(
     surface.text(word, &state.word, TEXT_ON_GROUND);
 }
 
-fn counts(
-    counting: &Counting<'_>,
-    layout: &CountingLayout,
-    metrics: Metrics,
-    surface: &mut dyn Surface<'_>,
-) {
-    let language = counting.language;
-    let (title, title_colour) = match counting.run {
-        RunState::Live => (TextId::CountsSoFar, colour::TEXT),
-        RunState::Finished => (TextId::CountsResult, colour::TEXT),
-        RunState::Unfinished => (TextId::CountsNoResult, colour::ORANGE),
-    };
-    let title_style = TextStyle::new(Role::SmallBold, title_colour, colour::CARD);
-    surface.text(layout.counts_title, title.text_in(language), title_style);
-    surface.text(
-        layout.interval_title,
-        TextId::CountsInterval.text_in(language),
-        LABEL_ON_CARD.aligned(Align::Right),
-    );
-
-    for (class, count) in counting.counts.iter() {
-        let place = layout.classes[class];
-        class_row(class, place, *count, language, metrics, surface);
-    }
-
-    surface.fill(layout.uncertain_rule, colour::RULE);
-    surface.mark(layout.uncertain_mark, None, metrics.line);
-    let words = TextId::CountsUncertain.text_in(language);
-    surface.text(layout.uncertain_name, words, TEXT_ON_CARD);
-    let style = NAME_ON_CARD.aligned(Align::Right);
-    number(layout.uncertain_number, style, surface, |form| {
-        form.whole(counting.uncertain, language)
-    });
-}
-
-fn class_row(
-    class: CellClass,
-    place: ClassPlace,
-    count: Result<Figure, TooFewCells>,
-    language: Language,
-    metrics: Metrics,
-    surface: &mut dyn Surface<'_>,
-) {
-    surface.fill(place.rule, colour::RULE);
-    surface.mark(place.mark, Some(class), metrics.line + 1);
-    surface.text(place.name, class.name(), NAME_ON_CARD);
-    let n = count.map_or_else(|few| few.counted, |figure| figure.n());
-    number(place.n, LABEL_ON_CARD, surface, |form| form.n(n, language));
-    let number_style = |text_colour: Rgb888| {
-        TextStyle::new(Role::Number, text_colour, colour::CARD).aligned(Align::Right)
-    };
-    match count {
-        Ok(figure) => {
-            let style = number_style(colour::TEXT);
-            number(place.number, style, surface, |form| {
-                form.value(&figure, language)
-            });
-            let style = LABEL_ON_CARD.aligned(Align::Right);
-            number(place.interval, style, surface, |form| {
-                form.interval(&figure, language)
-            });
-        }
-        Err(_) => {
-            surface.text(place.number, NO_VALUE, number_style(colour::LABEL));
-            let words = TextId::CountsTooFewCells.text_in(language);
-            let style = TextStyle::new(Role::Small, colour::YELLOW, colour::CARD);
-            surface.text(place.interval, words, style.aligned(Align::Right));
-        }
-    }
-}
-
-/// How a number is written.
-#[derive(Debug, Clone, Copy)]
-enum Form {
-    /// With every digit.
-    Full,
-    /// With three digits and a prefix such as `k`.
-    Compact,
-}
-
-impl Form {
-    fn decimal(self, number: f64, decimals: u8, language: Language) -> FixedString {
-        match self {
-            Form::Full => number::decimal(number, decimals, language),
-            Form::Compact => number::compact(number, decimals, language),
-        }
-    }
-
-    fn whole(self, number: u64, language: Language) -> FixedString {
-        self.decimal(number as f64, 0, language)
-    }
-
-    fn value(self, figure: &Figure, language: Language) -> FixedString {
-        self.decimal(figure.value(), figure.decimals(), language)
-    }
-
-    fn interval(self, figure: &Figure, language: Language) -> FixedString {
-        let Interval { low, high } = figure.interval();
-        let [low, high] = [low, high].map(|end| self.decimal(end, figure.decimals(), language));
-        fixed_format!("{low}-{high}")
-    }
-
-    fn n(self, n: u32, language: Language) -> FixedString {
-        fixed_format!("n {}", self.whole(n.into(), language))
-    }
-}
-
-/// Adds a number, compact where it would be cut otherwise: a cut number reads as another one.
-fn number(
-    place: Rectangle,
-    style: TextStyle,
-    surface: &mut dyn Surface<'_>,
-    written: impl Fn(Form) -> FixedString,
-) {
-    let full = written(Form::Full);
-    let fits = surface.type_scale().width_px(style.role, &full) <= place.size.width;
-    let shown = if fits { full } else { written(Form::Compact) };
-    surface.text(place, &shown, style);
-}
-
-fn ratios(counting: &Counting<'_>, layout: &CountingLayout, surface: &mut dyn Surface<'_>) {
-    let language = counting.language;
-    let ratios = counting.per_1000_rbc.iter();
-    let mut ratios = ratios
-        .filter_map(|(class, ratio)| Some((class, (*ratio)?)))
-        .peekable();
-    if ratios.peek().is_none() {
-        return;
-    }
-    surface.fill(layout.ratio_rule, colour::RULE);
-    let title = TextId::CountsPer1000Rbc.text_in(language);
-    surface.text(layout.ratio_title, title, LABEL_ON_CARD);
-    for ((class, ratio), place) in ratios.zip(layout.ratios) {
-        ratio_row(class, place, ratio, language, surface);
-    }
-}
-
-fn ratio_row(
-    class: CellClass,
-    place: RatioPlace,
-    ratio: Result<Figure, TooFewCells>,
-    language: Language,
-    surface: &mut dyn Surface<'_>,
-) {
-    surface.text(place.name, class.name(), TEXT_ON_CARD);
-    let n_style = LABEL_ON_CARD.aligned(Align::Right);
-    match ratio {
-        Ok(figure) => {
-            let value_style = NAME_ON_CARD.aligned(Align::Right);
-            number(place.value, value_style, surface, |form| {
-                form.value(&figure, language)
-            });
-            number(place.interval, n_style, surface, |form| {
-                form.interval(&figure, language)
-            });
-            number(place.n, n_style, surface, |form| {
-                form.n(figure.n(), language)
-            });
-        }
-        Err(few) => {
-            number(place.few_n, n_style, surface, |form| {
-                form.n(few.counted, language)
-            });
-            let words = TextId::CountsTooFewCells.text_in(language);
-            let style = TextStyle::new(Role::Small, colour::YELLOW, colour::CARD);
-            surface.text(place.reason, words, style.aligned(Align::Right));
-        }
-    }
-}
-
-fn overdispersion(language: Language, layout: &CountingLayout, surface: &mut dyn Surface<'_>) {
-    surface.icon(
-        layout.dispersion_icon,
-        StatusIcon::Attention,
-        colour::YELLOW,
-    );
-    let style = TextStyle::new(Role::Small, colour::YELLOW, colour::CARD);
-    let words = TextId::CountsOverdispersed.text_in(language);
-    let width_px = layout
-        .dispersion
-        .first()
-        .map_or(0, |place| place.size.width);
-    let mut places = layout.dispersion.iter();
-    let max_lines = layout.dispersion.len();
-    let scale = surface.type_scale();
-    scale.for_each_line(Role::Small, words, width_px, max_lines, |line| {
-        if let Some(place) = places.next() {
-            surface.text(*place, line, style);
-        }
-    });
-}
-
 fn fields(
     fields: &Fields,
     language: Language,
@@ -557,7 +356,9 @@ fn instruction(
 fn instruction_icon(instruction: Instruction) -> StatusIcon {
     match instruction {
         Instruction::Wait | Instruction::HoldStill => StatusIcon::Running,
-        Instruction::NextField => StatusIcon::GoOn,
+        Instruction::NextField | Instruction::FinishAtTargets | Instruction::FinishAtLimit => {
+            StatusIcon::GoOn
+        }
         Instruction::Complete => StatusIcon::Good,
         Instruction::Focus
         | Instruction::IncreaseIllumination

@@ -12,6 +12,11 @@ use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 
+/// Stands where there is no value.
+pub(super) const NO_VALUE: &str = "--";
+pub(super) const LABEL_ON_CARD: TextStyle =
+    TextStyle::new(Role::Small, colour::LABEL, colour::CARD);
+
 /// The sentence that stands on every screen.
 pub(super) fn research_line(place: Rectangle, language: Language, surface: &mut dyn Surface<'_>) {
     let style = TextStyle::new(Role::Small, colour::LABEL, colour::GROUND);
