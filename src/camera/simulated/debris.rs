@@ -62,9 +62,10 @@ impl Debris {
         }
     }
 
-    pub fn paint(&self, look: &SlideLook, canvas: &mut Canvas) {
+    /// Paints it on a canvas whose corner lies at `corner`.
+    pub fn paint(&self, corner: Point, look: &SlideLook, canvas: &mut Canvas) {
         let reach_um = self.reach_um();
-        canvas.add_around(self.centre, reach_um, |dx_um, dy_um| {
+        canvas.add_around(self.centre.seen_from(corner), reach_um, |dx_um, dy_um| {
             self.density(dx_um, dy_um, look)
         });
     }

@@ -2,7 +2,8 @@
 
 use super::canvas::Canvas;
 use super::debris::Debris;
-use super::outline::{Outline, Point};
+use super::outline::Point;
+use super::placed_cell::{Body, MAX_RED_OVERLAP, MAX_TOUCH, PLACE_TRIES, PlacedCell};
 use super::platelet::Platelet;
 use super::random::{Random, derive};
 use super::red_cell::RedCell;
@@ -12,16 +13,6 @@ use super::white_cell::WhiteCell;
 use crate::camera::FieldTruth;
 use crate::cell::{BoundingBox, CellClass, SUBPIXELS};
 
-/// The greatest share of a red cell that another one may cover.
-pub(super) const MAX_RED_OVERLAP: f64 = 0.30;
-/// The greatest share of a red cell that lies under others in all.
-const MAX_TOTAL_OVERLAP: f64 = 0.40;
-/// The greatest share of a red cell that a white cell may cover, and the other way round.
-const MAX_WHITE_OVERLAP: f64 = 0.04;
-/// Cells that lie apart may touch this much.
-const MAX_TOUCH: f64 = 0.02;
-/// How often a cell looks for a place before it is left out.
-const PLACE_TRIES: usize = 60;
 /// A red or white cell on the border shows at least this share of its diameter, or it is not there
 /// at all.
 const MIN_VISIBLE_SHARE: f64 = 0.25;
@@ -31,64 +22,6 @@ const MIN_VISIBLE_PLATELET_SHARE: f64 = 0.5;
 pub(super) const MIN_VISIBLE_PX: i32 = 6;
 /// Cells are laid out this far beyond the frame: the largest cell's radius, with room.
 const MARGIN_UM: f64 = 10.0;
-
-#[derive(Debug, Clone)]
-enum Body {
-    Red(RedCell),
-    White(WhiteCell),
-    Platelet(Platelet),
-}
-
-/// A cell in its place.
-#[derive(Debug, Clone)]
-pub(super) struct PlacedCell {
-    pub centre: Point,
-    body: Body,
-}
-
-impl PlacedCell {
-    pub fn class(&self) -> CellClass {
-        match self.body {
-            Body::Red(_) => CellClass::Rbc,
-            Body::White(_) => CellClass::Wbc,
-            Body::Platelet(_) => CellClass::Plt,
-        }
-    }
-
-    pub fn outline(&self) -> &Outline {
-        match &self.body {
-            Body::Red(cell) => &cell.outline,
-            Body::White(cell) => &cell.outline,
-            Body::Platelet(cell) => &cell.outline,
-        }
-    }
-
-    fn paint(&self, look: &SlideLook, canvas: &mut Canvas) {
-        match &self.body {
-            Body::Red(cell) => cell.paint(self.centre, canvas),
-            Body::White(cell) => cell.paint(self.centre, look, canvas),
-            Body::Platelet(cell) => cell.paint(self.centre, look, canvas),
-        }
-    }
-
-    /// The larger of the shares by which two cells cover each other.
-    pub fn overlap(&self, other: &Self) -> f64 {
-        let covered = |cell: &Self, by: &Self| {
-            cell.outline()
-                .covered_share(cell.centre, by.outline(), by.centre)
-        };
-        covered(self, other).max(covered(other, self))
-    }
-
-    fn visible_box(&self, settings: &SimulatedSlideSettings) -> Option<BoundingBox> {
-        self.outline().visible_box(
-            self.centre,
-            settings.um_per_px,
-            settings.width_px,
-            settings.height_px,
-        )
-    }
-}
 
 /// Everything on one field.
 #[derive(Debug, Clone)]
@@ -117,7 +50,7 @@ impl FieldLayout {
 
     /// The cells that show, each with the box around its visible part.
     pub fn truth(&self, settings: &SimulatedSlideSettings) -> FieldTruth {
-        let visible = |cell: &PlacedCell| Some((cell.class(), cell.visible_box(settings)?));
+        let visible = |cell: &PlacedCell| Some((cell.class(), visible_box(cell, settings)?));
         FieldTruth {
             cells: self.cells.iter().filter_map(visible).collect(),
         }
@@ -125,10 +58,10 @@ impl FieldLayout {
 
     pub fn paint(&self, look: &SlideLook, canvas: &mut Canvas) {
         for cell in &self.cells {
-            cell.paint(look, canvas);
+            cell.paint(Point::ORIGIN, look, canvas);
         }
         for debris in &self.debris {
-            debris.paint(look, canvas);
+            debris.paint(Point::ORIGIN, look, canvas);
         }
     }
 }
@@ -244,27 +177,11 @@ impl Builder<'_> {
 
     /// Whether a cell may lie where it is: enough of it shows, or nothing, and it hides no other.
     fn fits(&self, cell: &PlacedCell, most_red_overlap: f64) -> bool {
-        if !self.shows_enough(cell) {
-            return false;
-        }
-        let mut total = 0.0;
-        for other in &self.cells {
-            let overlap = cell.overlap(other);
-            let most = match (cell.class(), other.class()) {
-                (CellClass::Rbc, CellClass::Rbc) => most_red_overlap,
-                (CellClass::Rbc, CellClass::Wbc) => MAX_WHITE_OVERLAP,
-                _ => 0.0,
-            };
-            total += overlap;
-            if overlap > most || total > MAX_TOTAL_OVERLAP {
-                return false;
-            }
-        }
-        true
+        self.shows_enough(cell) && cell.lies_free(&self.cells, most_red_overlap)
     }
 
     fn shows_enough(&self, cell: &PlacedCell) -> bool {
-        let Some(visible) = cell.visible_box(self.settings) else {
+        let Some(visible) = visible_box(cell, self.settings) else {
             return true;
         };
         let diameter_px = 2.0 * cell.outline().mean_um() / self.settings.um_per_px;
@@ -277,4 +194,10 @@ impl Builder<'_> {
         let shortest_q4 = visible.width_q4().min(visible.height_q4());
         f64::from(shortest_q4) >= least_px * f64::from(SUBPIXELS)
     }
+}
+
+/// The box around what a frame of these settings shows of a cell.
+fn visible_box(cell: &PlacedCell, settings: &SimulatedSlideSettings) -> Option<BoundingBox> {
+    let frame_px = (settings.width_px, settings.height_px);
+    cell.visible_box(Point::ORIGIN, settings.um_per_px, frame_px)
 }

@@ -9,29 +9,34 @@
 //! frame. On the border, no red or white cell shows less than a quarter of its diameter, no platelet
 //! less than half, nothing less than 6 pixels: the slide puts none there, so that no truth is too
 //! thin for a human to name. No red cell is covered by more
-//! than 30 % by another. Debris (precipitate, fibres, bubbles, smudges) is no cell and has no box.
+//! than 30 % by another. (A [`SimulatedSmear`] is one continuous area instead: any view of it may
+//! be asked for, and its border cuts cells anywhere.) Debris (precipitate, fibres, bubbles, smudges) is no cell and has no box.
 
 mod canvas;
 mod debris;
 mod layout;
 mod optics;
 mod outline;
+mod placed_cell;
 mod platelet;
 mod random;
 mod red_cell;
 mod settings;
+mod smear;
 mod stage;
 mod stain;
 mod white_cell;
 
 pub use settings::{SimulatedSlideSettings, SlideSettingsError};
+pub use smear::{SimulatedSmear, SmearCell, SmearSettings, View};
 pub use stage::{SimulatedCamera, StageMotion};
 
 use crate::camera::FieldTruth;
 use crate::image::frame::Frame;
 use canvas::Canvas;
 use layout::FieldLayout;
-use optics::Light;
+use optics::{Light, Plasma};
+use outline::Point;
 use random::{Random, derive};
 use stain::SlideLook;
 
@@ -94,10 +99,13 @@ impl SimulatedSlide {
         let layout = FieldLayout::new(self.seed, index, settings);
         let mut canvas = Canvas::new(settings.width_px, settings.height_px, settings.um_per_px);
         layout.paint(&self.look, &mut canvas);
-        let texture = derive(self.seed, index);
+        let plasma = Plasma {
+            texture: derive(self.seed, index),
+            middle: Point::ORIGIN,
+        };
         Field {
             index,
-            light: optics::transmit(&canvas, &self.look, settings, texture),
+            light: optics::transmit(&canvas, &self.look, settings, plasma),
             truth: layout.truth(settings),
         }
     }

@@ -1,6 +1,7 @@
 //! From dye to image: light through the slide, the lens, and the camera's noise.
 
 use super::canvas::Canvas;
+use super::outline::Point;
 use super::random::{STEP, lattice_noise, mix};
 use super::settings::SimulatedSlideSettings;
 use super::stain::SlideLook;
@@ -28,12 +29,21 @@ pub(super) struct Light {
     pub levels: Vec<f32>,
 }
 
+/// Dried plasma between the cells.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Plasma {
+    /// The seed of its texture.
+    pub texture: u64,
+    /// The place of the texture in the middle of the frame.
+    pub middle: Point,
+}
+
 /// Light that comes through the stained field, by Beer-Lambert, before the lens.
 pub(super) fn transmit(
     canvas: &Canvas,
     look: &SlideLook,
     settings: &SimulatedSlideSettings,
-    texture: u64,
+    plasma: Plasma,
 ) -> Light {
     let (width_px, height_px) = (canvas.width_px, canvas.height_px);
     let (half_width, half_height) = (0.5 * width_px as f64, 0.5 * height_px as f64);
@@ -46,9 +56,10 @@ pub(super) fn transmit(
         let lean = (x * lean_x + y * lean_y) / sqrt(corner);
         let fall = settings.vignetting * (x * x + y * y) / corner;
         let light = 1.0 - fall + 0.5 * settings.uneven_light * lean;
-        let (x_um, y_um) = (x * canvas.um_per_px, y * canvas.um_per_px);
-        let plasma = PLASMA_TEXTURE * lattice_noise(texture, x_um / 7.0, y_um / 7.0);
-        let light = (light * (1.0 - plasma)) as f32;
+        let x_um = x * canvas.um_per_px + plasma.middle.x_um;
+        let y_um = y * canvas.um_per_px + plasma.middle.y_um;
+        let cloud = PLASMA_TEXTURE * lattice_noise(plasma.texture, x_um / 7.0, y_um / 7.0);
+        let light = (light * (1.0 - cloud)) as f32;
         levels.extend(
             [0, 1, 2]
                 .map(|channel| look.background[channel] as f32 * light * expf(-density[channel])),

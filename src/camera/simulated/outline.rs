@@ -18,6 +18,11 @@ pub(super) struct Point {
 }
 
 impl Point {
+    pub const ORIGIN: Self = Self {
+        x_um: 0.0,
+        y_um: 0.0,
+    };
+
     pub fn new(x_um: f64, y_um: f64) -> Self {
         Self { x_um, y_um }
     }
@@ -28,6 +33,11 @@ impl Point {
             self.x_um + distance_um * cos(angle),
             self.y_um + distance_um * sin(angle),
         )
+    }
+
+    /// The shift that leads here from `corner`.
+    pub fn seen_from(self, corner: Self) -> Self {
+        Self::new(self.x_um - corner.x_um, self.y_um - corner.y_um)
     }
 
     pub fn distance_um(self, other: Self) -> f64 {

@@ -1,7 +1,7 @@
 //! Distributions and textures of the simulated slide, the same on every machine.
 
 pub(super) use crate::random::{Random, STEP, derive, mix};
-use libm::{cos, exp, log, sqrt};
+use libm::{cos, exp, log, pow, sqrt};
 use std::f64::consts::TAU;
 
 impl Random {
@@ -32,6 +32,28 @@ impl Random {
             left -= portion;
         }
         count
+    }
+
+    /// Gamma with this shape and a scale of one (Marsaglia and Tsang 2000).
+    pub(super) fn gamma(&mut self, shape: f64) -> f64 {
+        if shape < 1.0 {
+            let boost = pow(self.unit(), 1.0 / shape);
+            return boost * self.gamma(shape + 1.0);
+        }
+        let third = shape - 1.0 / 3.0;
+        let width = 1.0 / sqrt(9.0 * third);
+        loop {
+            let normal = sqrt(-2.0 * log(1.0 - self.unit())) * cos(self.angle());
+            let cube = 1.0 + width * normal;
+            if cube <= 0.0 {
+                continue;
+            }
+            let volume = cube * cube * cube;
+            let most = 0.5 * normal * normal + third * (1.0 - volume + log(volume));
+            if log(1.0 - self.unit()) < most {
+                return third * volume;
+            }
+        }
     }
 
     fn small_poisson(&mut self, mean: f64) -> usize {
@@ -104,6 +126,20 @@ mod tests {
             assert!(
                 off.abs() < 4.0 * sqrt(mean / f64::from(draws)),
                 "Poisson {mean}: off by {off}"
+            );
+        }
+        for shape in [0.05, 0.7, 6.0] {
+            let values: Vec<f64> = (0..draws).map(|_| random.gamma(shape)).collect();
+            let mean = values.iter().sum::<f64>() / f64::from(draws);
+            let variance = values
+                .iter()
+                .map(|value| (value - mean) * (value - mean) / f64::from(draws))
+                .sum::<f64>();
+            // Mean and variance are both the shape.
+            assert!((mean / shape - 1.0).abs() < 0.3, "gamma {shape}: {mean}");
+            assert!(
+                (variance / shape - 1.0).abs() < 0.4,
+                "gamma {shape}: {variance}"
             );
         }
         let total: f64 = (0..draws).map(|_| random.normal(5.0, 2.0)).sum();

@@ -165,7 +165,7 @@ impl SimulatedSlideSettings {
     }
 }
 
-fn in_range(
+pub(super) fn in_range(
     name: &'static str,
     value: f64,
     lowest: f64,

@@ -1,4 +1,5 @@
-use super::layout::{FieldLayout, MAX_RED_OVERLAP, MIN_VISIBLE_PX};
+use super::layout::{FieldLayout, MIN_VISIBLE_PX};
+use super::placed_cell::MAX_RED_OVERLAP;
 use super::*;
 use crate::camera::FrameSource;
 use crate::cell::{CellClass, PerClass, SUBPIXELS};
