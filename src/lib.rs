@@ -33,6 +33,7 @@ pub mod preprocess;
 pub mod quality;
 pub mod random;
 pub mod record;
+pub mod registration;
 pub mod runtime;
 pub mod self_test;
 pub mod service;

@@ -1,14 +1,16 @@
 //! One cell as the network found it: class, place, confidence.
 
 mod class;
+mod union;
 
 pub use class::{CellClass, PerClass, by_name};
+pub use union::union_area_q8;
 
 /// One sixteenth of a pixel: the unit of every box, so that boxes stay integers.
 pub const SUBPIXELS: i32 = 16;
 
 /// A box in sixteenths of a pixel of the input frame; `x1`, `y1` are exclusive ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct BoundingBox {
     /// Left edge.
     pub x0_q4: i32,
@@ -46,6 +48,27 @@ impl BoundingBox {
         let width = self.x1_q4.min(other.x1_q4) - self.x0_q4.max(other.x0_q4);
         let height = self.y1_q4.min(other.y1_q4) - self.y0_q4.max(other.y0_q4);
         i64::from(width.max(0)) * i64::from(height.max(0))
+    }
+
+    /// The part that lies within another box; of no area where there is none.
+    pub fn clipped_to(&self, other: &Self) -> Self {
+        let (x0_q4, y0_q4) = (self.x0_q4.max(other.x0_q4), self.y0_q4.max(other.y0_q4));
+        Self {
+            x0_q4,
+            y0_q4,
+            x1_q4: self.x1_q4.min(other.x1_q4).max(x0_q4),
+            y1_q4: self.y1_q4.min(other.y1_q4).max(y0_q4),
+        }
+    }
+
+    /// The same box elsewhere.
+    pub fn moved_by(&self, dx_q4: i32, dy_q4: i32) -> Self {
+        Self {
+            x0_q4: self.x0_q4 + dx_q4,
+            y0_q4: self.y0_q4 + dy_q4,
+            x1_q4: self.x1_q4 + dx_q4,
+            y1_q4: self.y1_q4 + dy_q4,
+        }
     }
 
     /// The corners in pixels, exact: every sixteenth is a binary fraction.
@@ -102,6 +125,9 @@ mod tests {
         assert_eq!(a.area_q8(), 512);
         assert_eq!(a.intersection_q8(&b), 16 * 8);
         assert_eq!(a.intersection_q8(&bounds(40, 0, 50, 16)), 0);
+        assert_eq!(a.clipped_to(&b), bounds(16, 8, 32, 16));
+        assert_eq!(a.clipped_to(&bounds(40, 0, 50, 16)).area_q8(), 0);
+        assert_eq!(a.moved_by(-3, 5), bounds(-3, 5, 29, 21));
         assert_eq!(a.centre_doubled_q4(), (32, 16));
         assert_eq!(b.corners_px(), [1.0, 0.5, 3.0, 3.0]);
         assert_eq!(bounds(5, 5, 3, 3).area_q8(), 0);

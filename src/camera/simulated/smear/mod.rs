@@ -103,7 +103,7 @@ impl SimulatedSmear {
         }
     }
 
-    /// The picture of a view. Every `exposure` has its own noise; `focus_um` is how far the
+    /// The image of a view. Every `exposure` has its own noise; `focus_um` is how far the
     /// objective was moved from where the middle of the smear is as sharp as the settings say.
     ///
     /// # Errors

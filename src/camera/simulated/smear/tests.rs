@@ -63,7 +63,7 @@ fn a_place_has_the_same_cells_whichever_way_it_is_reached() {
 }
 
 #[test]
-fn views_that_overlap_show_the_same_picture_there() {
+fn views_that_overlap_show_the_same_image_there() {
     let mut smear = small(5);
     let whole_pixels = [(0, 0), (40, 0), (13, 57), (-90, 100), (0, -119)];
     let (x_um, y_um) = (3000.0, 2000.0);
