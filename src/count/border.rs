@@ -4,8 +4,12 @@
 //! larger the cell: a white cell reaches into the frame from further away than a platelet. Each
 //! rule here but [`BorderRule::All`] gives a cell of any size the same chance to be counted, in
 //! proportion to a known area.
+//!
+//! What an older field counted is left out: a cell counts where a single point of it, by which the
+//! rule places it, lies in the part that is left. So a set of fields that overlap counts each cell
+//! once, and their areas add up to the area that they show together.
 
-use crate::cell::BoundingBox;
+use crate::cell::{BoundingBox, SUBPIXELS, union_area_q8};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -18,6 +22,9 @@ const MIN_TOUCH_TOLERANCE_Q4: i32 = 16;
 const MARGIN_DIAMETERS: f64 = 0.25;
 /// The largest diameter that makes sense: the longest side of a frame.
 const MAX_DIAMETER_PX: f64 = crate::image::frame::MAX_SIDE_PX as f64;
+
+/// Parts of a field that can be left out.
+pub const MAX_EXCLUDED: usize = 16;
 
 /// How cells at the edge of the frame are treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -53,7 +60,16 @@ pub struct BorderError {
     pub rbc_diameter_px: f64,
 }
 
-/// A border rule laid on frames of one size at one scale; by default on a frame without area.
+/// Why a part of a field cannot be left out.
+#[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
+#[error(
+    "this field overlaps more than {MAX_EXCLUDED} older ones: leave it out, and move on to a place \
+     that was not counted before"
+)]
+pub struct TooManyExcluded;
+
+/// A border rule laid on frames of one size at one scale, with what older fields counted left out;
+/// by default on a frame without area.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Border {
     rule: BorderRule,
@@ -61,6 +77,8 @@ pub struct Border {
     height_q4: i32,
     margin_q4: i32,
     tolerance_q4: i32,
+    excluded: [BoundingBox; MAX_EXCLUDED],
+    excluded_count: usize,
 }
 
 impl Border {
@@ -88,37 +106,104 @@ impl Border {
             height_q4: side_q4(height_px),
             margin_q4: to_q4(rbc_diameter_px * MARGIN_DIAMETERS),
             tolerance_q4: tolerance_q4.max(MIN_TOUCH_TOLERANCE_Q4),
+            ..Self::default()
         })
+    }
+
+    /// Leaves out what an older field of the same size, rule and scale counted, whose left upper
+    /// corner lies at a place of this frame.
+    ///
+    /// # Errors
+    ///
+    /// [`TooManyExcluded`] when [`MAX_EXCLUDED`] parts are left out already.
+    pub fn exclude_field_at(&mut self, dx_px: i32, dy_px: i32) -> Result<(), TooManyExcluded> {
+        let region = self.counted_region();
+        let place = self
+            .excluded
+            .get_mut(self.excluded_count)
+            .ok_or(TooManyExcluded)?;
+        let reach_px = crate::image::frame::MAX_SIDE_PX as i32;
+        let to_q4 = |shift_px: i32| shift_px.clamp(-reach_px, reach_px) * SUBPIXELS;
+        *place = region.moved_by(to_q4(dx_px), to_q4(dy_px));
+        self.excluded_count += 1;
+        Ok(())
     }
 
     /// Whether a cell with these bounds, clipped to the frame, counts.
     pub fn counts(&self, bounds: &BoundingBox) -> bool {
-        match self.rule {
+        let is_in_frame = match self.rule {
             BorderRule::InnerFrame => self.centre_in_inner_frame(bounds),
             BorderRule::TwoBorders => !self.touches_end(bounds),
             BorderRule::All => true,
-        }
+        };
+        is_in_frame && !self.is_left_out(bounds)
     }
 
     /// The area that the counted cells stand for, in 1/256 of a square pixel.
     ///
     /// The inner frame for [`BorderRule::InnerFrame`] (zero when the margins leave none), else the
-    /// whole frame. Cells counted by the area give a density, except under [`BorderRule::All`].
+    /// whole frame; in both without [`Border::excluded_q8`]. Cells counted by the area give a
+    /// density, except under [`BorderRule::All`].
     pub fn counted_area_q8(&self) -> u64 {
+        self.counted_region().area_q8().unsigned_abs() - self.excluded_q8()
+    }
+
+    /// The area that is left out since older fields counted it, in 1/256 of a square pixel.
+    pub fn excluded_q8(&self) -> u64 {
+        let region = self.counted_region();
+        let excluded = self.excluded.map(|part| part.clipped_to(&region));
+        union_area_q8(&excluded[..self.excluded_count])
+    }
+
+    /// The part of the frame whose cells count while nothing is left out.
+    pub fn counted_region(&self) -> BoundingBox {
         let margin_q4 = match self.rule {
             BorderRule::InnerFrame => self.margin_q4,
             BorderRule::TwoBorders | BorderRule::All => 0,
         };
-        let inner = |side_q4: i32| (i64::from(side_q4) - 2 * i64::from(margin_q4)).max(0);
-        inner(self.width_q4).unsigned_abs() * inner(self.height_q4).unsigned_abs()
+        BoundingBox {
+            x0_q4: margin_q4,
+            y0_q4: margin_q4,
+            x1_q4: (self.width_q4 - margin_q4).max(margin_q4),
+            y1_q4: (self.height_q4 - margin_q4).max(margin_q4),
+        }
     }
 
-    fn centre_in_inner_frame(&self, bounds: &BoundingBox) -> bool {
+    /// Whether an older field counted the cell: by the point that the rule places it by.
+    fn is_left_out(&self, bounds: &BoundingBox) -> bool {
+        let excluded = &self.excluded[..self.excluded_count];
+        if self.rule == BorderRule::TwoBorders {
+            // It did not touch the right and lower edges there, and something of it showed.
+            let was_inside = |end_q4: i32, from_q4: i32, to_q4: i32| {
+                from_q4 < end_q4 && end_q4 < to_q4 - self.tolerance_q4
+            };
+            return excluded.iter().any(|part| {
+                was_inside(bounds.x1_q4, part.x0_q4, part.x1_q4)
+                    && was_inside(bounds.y1_q4, part.y0_q4, part.y1_q4)
+            });
+        }
+        let (x_doubled_q4, y_doubled_q4) = self.whole_centre_doubled_q4(bounds);
+        excluded.iter().any(|part| {
+            (2 * part.x0_q4..2 * part.x1_q4).contains(&x_doubled_q4)
+                && (2 * part.y0_q4..2 * part.y1_q4).contains(&y_doubled_q4)
+        })
+    }
+
+    /// Twice the centre of the whole cell, of which the frame may show a part.
+    fn whole_centre_doubled_q4(&self, bounds: &BoundingBox) -> (i32, i32) {
         let x = self.extent(bounds.x0_q4, bounds.x1_q4, self.width_q4);
         let y = self.extent(bounds.y0_q4, bounds.y1_q4, self.height_q4);
         let size_q4 = x.length_q4().max(y.length_q4());
-        self.inside_margin(x.whole_centre_doubled_q4(size_q4), self.width_q4)
-            && self.inside_margin(y.whole_centre_doubled_q4(size_q4), self.height_q4)
+        (
+            x.whole_centre_doubled_q4(size_q4),
+            y.whole_centre_doubled_q4(size_q4),
+        )
+    }
+
+    fn centre_in_inner_frame(&self, bounds: &BoundingBox) -> bool {
+        let (x_doubled_q4, y_doubled_q4) = self.whole_centre_doubled_q4(bounds);
+        self.inside_margin(x_doubled_q4, self.width_q4)
+            && self.inside_margin(y_doubled_q4, self.height_q4)
     }
 
     /// The end of the interval is exclusive, so that the inner frame's area is exact.
@@ -170,12 +255,12 @@ impl Extent {
 
 /// Pixels to the nearest sixteenth; the caller keeps `length_px` within the limits of a frame.
 fn to_q4(length_px: f64) -> i32 {
-    libm::round(length_px * f64::from(crate::cell::SUBPIXELS)) as i32
+    libm::round(length_px * f64::from(SUBPIXELS)) as i32
 }
 
 /// A side of a frame in sixteenths; sides beyond the limit of every frame stop there.
 fn side_q4(side_px: u32) -> i32 {
-    side_px.min(crate::image::frame::MAX_SIDE_PX) as i32 * crate::cell::SUBPIXELS
+    side_px.min(crate::image::frame::MAX_SIDE_PX) as i32 * SUBPIXELS
 }
 
 #[cfg(test)]
@@ -359,8 +444,139 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_field_in_the_same_place_leaves_nothing() {
+        for rule in [
+            BorderRule::InnerFrame,
+            BorderRule::TwoBorders,
+            BorderRule::All,
+        ] {
+            let mut border = border(rule);
+            let area_q8 = border.counted_area_q8();
+            border.exclude_field_at(0, 0).unwrap();
+            assert_eq!(
+                (border.counted_area_q8(), border.excluded_q8()),
+                (0, area_q8)
+            );
+            assert!(!border.counts(&px(300, 200, 380, 280)), "{rule:?}");
+        }
+    }
+
+    #[test]
+    fn what_an_older_field_counted_is_left_out_by_the_centre_of_the_cell() {
+        let mut border = border(BorderRule::InnerFrame);
+        // Its inner frame ends 20 px before its right edge, so at 200 - 20 here.
+        border.exclude_field_at(200 - WIDTH_PX as i32, 0).unwrap();
+        assert_eq!(border.excluded_q8(), 160 * 440 * 256);
+        let cases = [
+            ("in the older field", px(100, 200, 180, 280), false),
+            (
+                "centre just within its inner frame",
+                px(139, 200, 219, 280),
+                false,
+            ),
+            ("centre on its end", px(140, 200, 220, 280), true),
+            ("beyond it", px(300, 200, 380, 280), true),
+        ];
+        for (name, bounds, expected) in cases {
+            assert_eq!(border.counts(&bounds), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn more_parts_than_there_is_room_for_are_refused() {
+        let mut border = border(BorderRule::InnerFrame);
+        for number in 0..MAX_EXCLUDED as i32 {
+            border.exclude_field_at(600 - number, i32::MIN).unwrap();
+        }
+        assert_eq!(border.exclude_field_at(1, 1), Err(TooManyExcluded));
+    }
+
+    /// Fields laid over each other at random, each without what the ones before it counted.
+    fn fields(rule: BorderRule, corners_px: &[(i32, i32)]) -> Vec<Border> {
+        let with_older_left_out = |number: usize| {
+            let mut border = border(rule);
+            let (x_px, y_px) = corners_px[number];
+            for (older_x_px, older_y_px) in &corners_px[..number] {
+                border
+                    .exclude_field_at(older_x_px - x_px, older_y_px - y_px)
+                    .unwrap();
+            }
+            border
+        };
+        (0..corners_px.len()).map(with_older_left_out).collect()
+    }
+
+    /// The fields that count a cell of the slide.
+    fn counted_in(
+        fields: &[Border],
+        corners_px: &[(i32, i32)],
+        (x_q4, y_q4): (i32, i32),
+        diameter_q4: i32,
+    ) -> usize {
+        let counts = |(border, (x_px, y_px)): (&Border, &(i32, i32))| {
+            round_cell(x_q4 - x_px * 16, y_q4 - y_px * 16, diameter_q4)
+                .is_some_and(|bounds| border.counts(&bounds))
+        };
+        fields
+            .iter()
+            .zip(corners_px)
+            .filter(|pair| counts(*pair))
+            .count()
+    }
+
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(256))]
+        #![proptest_config(ProptestConfig::with_cases(128))]
+
+        #[test]
+        fn a_set_of_fields_counts_each_cell_once_and_its_areas_add_up(
+            corners_px in prop::collection::vec((-500i32..500, -400i32..400), 1..8),
+            cells_q4 in prop::collection::vec((-9000i32..19_000, -7500i32..15_000), 200),
+        ) {
+            // Cells so small that none with its centre in an inner frame is cut.
+            const SMALL_Q4: i32 = 38 * 16;
+            let fields = fields(BorderRule::InnerFrame, &corners_px);
+            let regions: Vec<_> = fields
+                .iter()
+                .zip(&corners_px)
+                .map(|(field, (x_px, y_px))| {
+                    field.counted_region().moved_by(x_px * 16, y_px * 16)
+                })
+                .collect();
+            let areas_q8: u64 = fields.iter().map(Border::counted_area_q8).sum();
+            prop_assert_eq!(areas_q8, union_area_q8(&regions));
+            for (x_q4, y_q4) in cells_q4 {
+                let is_inside = regions.iter().any(|region| {
+                    (region.x0_q4..region.x1_q4).contains(&x_q4)
+                        && (region.y0_q4..region.y1_q4).contains(&y_q4)
+                });
+                let counted = counted_in(&fields, &corners_px, (x_q4, y_q4), SMALL_Q4);
+                prop_assert_eq!(counted, usize::from(is_inside), "at {},{}", x_q4, y_q4);
+            }
+        }
+
+        #[test]
+        fn no_rule_counts_a_whole_cell_in_the_middle_of_two_fields_twice(
+            shift_px in (-400i32..400, -300i32..300),
+            cell_px in (-400i32..1000, -300i32..700),
+            diameter_px in 20i32..120,
+        ) {
+            let corners_px = [(0, 0), shift_px];
+            for rule in [BorderRule::InnerFrame, BorderRule::TwoBorders] {
+                let fields = fields(rule, &corners_px);
+                let (x_q4, y_q4) = (cell_px.0 * 16, cell_px.1 * 16);
+                let counted = counted_in(&fields, &corners_px, (x_q4, y_q4), diameter_px * 16);
+                let is_whole_in = |(x_px, y_px): (i32, i32)| {
+                    let inside = |at: i32, side: u32| {
+                        at - diameter_px / 2 > 21 && at + diameter_px / 2 < side as i32 - 21
+                    };
+                    inside(cell_px.0 - x_px, WIDTH_PX) && inside(cell_px.1 - y_px, HEIGHT_PX)
+                };
+                if corners_px.into_iter().all(is_whole_in) {
+                    prop_assert_eq!(counted, 1, "{:?}", rule);
+                }
+            }
+        }
 
         #[test]
         fn a_whole_cell_in_the_middle_always_counts(

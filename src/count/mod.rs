@@ -22,7 +22,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
-pub use border::{Border, BorderError, BorderRule};
+pub use border::{Border, BorderError, BorderRule, MAX_EXCLUDED, TooManyExcluded};
 pub use clump::{CLUMP_FIELDS, has_platelet_clump};
 pub use dispersion::{Dispersion, count_dispersion, ratio_dispersion};
 pub use field::FieldTally;
