@@ -128,6 +128,7 @@ texts! {
     InstructionHoldStill = "instruction.hold_still",
     InstructionNextField = "instruction.next_field",
     InstructionLeaveEmptyField = "instruction.leave_empty_field",
+    InstructionCountedBefore = "instruction.counted_before",
     InstructionFocus = "instruction.focus",
     InstructionIncreaseIllumination = "instruction.increase_illumination",
     InstructionReduceIllumination = "instruction.reduce_illumination",

@@ -220,6 +220,7 @@ impl Loop {
             captured,
             field,
             quality,
+            older: Default::default(),
             smear: 0,
             frames: FrameTally {
                 moving: field,

@@ -1,12 +1,13 @@
 //! One frame to cells: preprocessing, network, detection and border rule in one place.
 
 use crate::cell::{Cell, PerClass, SUBPIXELS};
-use crate::count::{Border, BorderError, BorderRule};
+use crate::count::{Border, BorderError, BorderRule, MAX_EXCLUDED, TooManyExcluded};
 use crate::detect::{DetectSettings, Detector};
 use crate::image::frame::Frame;
 use crate::network::{Network, NetworkError, Runner};
 use crate::preprocess::scale::{ScaleError, ScalePlan};
 use crate::preprocess::{PrepareError, PreparedInput, PreprocessOptions, Preprocessor};
+use crate::registration::{MAX_OVERLAPS, Overlaps};
 use thiserror::Error;
 
 /// Why a frame was not analysed.
@@ -24,7 +25,13 @@ pub enum AnalyseError {
     /// The scale gives a red cell diameter that the border rule cannot use.
     #[error(transparent)]
     Border(#[from] BorderError),
+    /// The frame overlaps more older fields than can be left out.
+    #[error(transparent)]
+    Overlaps(#[from] TooManyExcluded),
 }
+
+/// Whatever registration finds can be left out.
+const _: () = assert!(MAX_OVERLAPS <= MAX_EXCLUDED);
 
 /// What an analyser does with a frame, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -208,6 +215,30 @@ impl Analyser {
         found: &mut FieldCells,
     ) -> Result<(), AnalyseError> {
         self.analyse_observed(frame, um_per_px, found, &mut ())
+    }
+
+    /// As [`Analyser::analyse_into`], where older fields have counted a part of the frame: it is
+    /// left out of the cells that count and of their area.
+    ///
+    /// # Errors
+    /// As [`Analyser::analyse`]; `found` is then of no use.
+    pub fn analyse_new_part_into(
+        &mut self,
+        frame: &Frame,
+        um_per_px: f64,
+        older: &Overlaps,
+        found: &mut FieldCells,
+    ) -> Result<(), AnalyseError> {
+        self.analyse_into(frame, um_per_px, found)?;
+        for overlap in older.iter() {
+            found
+                .border
+                .exclude_field_at(overlap.dx_px, overlap.dy_px)?;
+        }
+        for cell in &mut found.cells {
+            cell.counted = found.border.counts(&cell.bounds);
+        }
+        Ok(())
     }
 
     /// As [`Analyser::analyse_into`], while `observer` runs each stage.

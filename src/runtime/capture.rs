@@ -2,13 +2,14 @@
 
 use crate::camera::stage_watch::{StageState, StageWatch};
 use crate::camera::{CameraError, CapturedFrame, FrameSource, Unavailable};
-use crate::quality::{FrameAssessor, Quality};
+use crate::quality::{FrameAssessor, Quality, Verdict};
+use crate::registration::{Overlaps, Placement, Ticket};
 use crate::runtime::channels::{
     CaptureOrder, FRAMES, FieldFrame, ReturnedFrame, SettledFields, Shared, ToAnalysis,
 };
 use crate::runtime::main_loop::TICK;
 use crate::service::Beat;
-use crate::session::smear::FrameTally;
+use crate::session::smear::{FieldStanding, FrameTally};
 use crate::session::{Event, SmearEvent};
 use anyhow::{Result, bail};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
@@ -42,6 +43,10 @@ pub struct Capture<'a> {
     /// Frames that analysis has.
     in_flight: usize,
     settled: SettledFields,
+    /// The field that was left out last, since more than half of it was counted before.
+    counted_before: Option<u64>,
+    /// The last field that was accepted before analysis has settled it.
+    accepted: Option<(u64, Ticket)>,
     /// The field that is on the screen with what was found in it.
     shown: Option<u64>,
     /// As analysis has told it last.
@@ -82,6 +87,8 @@ impl<'a> Capture<'a> {
             spare: (0..FRAMES).map(|_| Box::default()).collect(),
             in_flight: 0,
             settled: SettledFields::default(),
+            counted_before: None,
+            accepted: None,
             shown: None,
             rbc_diameter_px,
             tally: FrameTally::default(),
@@ -150,6 +157,7 @@ impl<'a> Capture<'a> {
             self.tally = FrameTally::default();
             self.last_sent = None;
             self.shown = None;
+            self.accepted = None;
             if let Some(watch) = &mut self.watch {
                 watch.forget_fields();
             }
@@ -178,8 +186,11 @@ impl<'a> Capture<'a> {
     fn take_back(&mut self, returned: ReturnedFrame) {
         self.in_flight = self.in_flight.saturating_sub(1);
         self.rbc_diameter_px = returned.rbc_diameter_px;
+        let accepted = self.accepted.take_if(|(field, _)| *field == returned.field);
         if returned.is_settled {
             self.settled.insert(returned.field);
+        } else if let (Some(watch), Some((_, ticket))) = (&mut self.watch, accepted) {
+            watch.withdraw(ticket);
         }
         if returned.is_analysed {
             self.shown = Some(returned.field);
@@ -238,13 +249,18 @@ impl<'a> Capture<'a> {
             return true;
         }
         let quality = self.assessor.assess(&captured.frame, self.rbc_diameter_px);
+        let new_part = wanted.and_then(|field| {
+            let older = self.accept_new_part(&captured, field, quality)?;
+            Some((field, older))
+        });
         if wants_preview {
-            let view = self.shared.views.view(&captured.frame, field, quality);
+            let mut view = self.shared.views.view(&captured.frame, field, quality);
+            view.standing = self.standing(field);
             self.shared.show(view);
             self.shown = None;
         }
-        match wanted {
-            Some(field) => self.send(captured, field, quality),
+        match new_part {
+            Some((field, older)) => self.send(captured, field, quality, older),
             None => {
                 self.spare.push(captured);
                 true
@@ -252,12 +268,56 @@ impl<'a> Capture<'a> {
         }
     }
 
-    fn send(&mut self, captured: Box<CapturedFrame>, field: u64, quality: Quality) -> bool {
+    /// The fields that have counted a part of a frame that is good enough to be counted; `None`
+    /// where that is more than half of it, and the field needs no more frames.
+    fn accept_new_part(
+        &mut self,
+        captured: &CapturedFrame,
+        field: u64,
+        quality: Quality,
+    ) -> Option<Overlaps> {
+        let Some(watch) = self
+            .watch
+            .as_mut()
+            .filter(|_| quality.verdict == Verdict::Usable)
+        else {
+            return Some(Overlaps::default());
+        };
+        let (placement, ticket) = watch.accept_new_part(&captured.frame);
+        self.accepted = ticket.map(|ticket| (field, ticket));
+        match placement {
+            Placement::New => Some(Overlaps::default()),
+            Placement::Overlaps(older) => Some(older),
+            Placement::CountedBefore => {
+                self.counted_before = Some(field);
+                self.settled.insert(field);
+                self.tally.unchanged += 1;
+                None
+            }
+        }
+    }
+
+    fn standing(&self, field: Option<u64>) -> FieldStanding {
+        match field {
+            Some(field) if self.counted_before == Some(field) => FieldStanding::CountedBefore,
+            Some(field) if self.settled.contains(field) => FieldStanding::Taken,
+            _ => FieldStanding::Open,
+        }
+    }
+
+    fn send(
+        &mut self,
+        captured: Box<CapturedFrame>,
+        field: u64,
+        quality: Quality,
+        older: Overlaps,
+    ) -> bool {
         self.last_sent = Some(field);
         let frame = FieldFrame {
             captured,
             field,
             quality,
+            older,
             smear: self.order.smear,
             frames: self.tally,
         };

@@ -13,6 +13,7 @@
 
 use crate::camera::CapturedFrame;
 use crate::quality::Quality;
+use crate::registration::Overlaps;
 use crate::runtime::view_pool::ViewPool;
 use crate::service::Heartbeats;
 use crate::session::smear::{FrameTally, FrameView};
@@ -39,6 +40,8 @@ pub struct FieldFrame {
     pub field: u64,
     /// As it was assessed when it was captured.
     pub quality: Quality,
+    /// The fields that have counted a part of it, which is left out.
+    pub older: Overlaps,
     /// The smear that it belongs to: one more than the one before.
     pub smear: u32,
     /// What became of the frames before it that were not sent.

@@ -8,6 +8,7 @@ use crate::cell::{Cell, CellClass, PerClass};
 use crate::count::{Border, FieldTally, has_platelet_clump};
 use crate::image::frame::Frame;
 use crate::quality::{Quality, RejectReason, Verdict};
+use crate::registration::Overlaps;
 use crate::runtime::channels::{FieldFrame, SettledFields};
 use crate::runtime::view_pool::ViewPool;
 use crate::session::smear::{FrameTally, FrameView, KnownScale, SmearEvent};
@@ -31,6 +32,17 @@ struct WaitingField {
     field: u64,
     truth: Option<FieldTruth>,
     quality: Quality,
+    older: Overlaps,
+}
+
+/// What is known of a field before it is counted.
+#[derive(Clone, Copy)]
+struct FieldKnown<'a> {
+    field: u64,
+    truth: Option<&'a FieldTruth>,
+    quality: Quality,
+    /// The fields that have counted a part of it.
+    older: &'a Overlaps,
 }
 
 /// Counts the first good frame of each field; collects fields first where the scale is unknown.
@@ -108,8 +120,13 @@ impl FieldAnalysis {
         self.settled.insert(frame.field);
         match self.um_per_px {
             Some(um_per_px) => {
-                let truth = frame.captured.truth.as_ref();
-                self.count(image, (frame.field, truth, quality), um_per_px, views)?;
+                let known = FieldKnown {
+                    field: frame.field,
+                    truth: frame.captured.truth.as_ref(),
+                    quality,
+                    older: &frame.older,
+                };
+                self.count(image, known, um_per_px, views)?;
             }
             None => {
                 self.waiting.push(WaitingField {
@@ -117,6 +134,7 @@ impl FieldAnalysis {
                     field: frame.field,
                     truth: frame.captured.truth.clone(),
                     quality,
+                    older: frame.older,
                 });
                 if self.waiting.len() >= self.fields_for_estimate {
                     self.estimate_and_count(views)?;
@@ -216,8 +234,13 @@ impl FieldAnalysis {
         let scale = KnownScale::Estimated(estimate);
         self.events.push(SmearEvent::ScaleKnown(scale));
         for one in &waiting {
-            let of_field = (one.field, one.truth.as_ref(), one.quality);
-            self.count(&one.frame, of_field, estimate.um_per_px, views)?;
+            let known = FieldKnown {
+                field: one.field,
+                truth: one.truth.as_ref(),
+                quality: one.quality,
+                older: &one.older,
+            };
+            self.count(&one.frame, known, estimate.um_per_px, views)?;
         }
         Ok(())
     }
@@ -225,14 +248,14 @@ impl FieldAnalysis {
     fn count(
         &mut self,
         frame: &Frame,
-        (field, truth, quality): (u64, Option<&FieldTruth>, Quality),
+        known: FieldKnown<'_>,
         um_per_px: f64,
         views: &ViewPool,
     ) -> Result<()> {
         self.analyser
-            .analyse_into(frame, um_per_px, &mut self.found)?;
+            .analyse_new_part_into(frame, um_per_px, known.older, &mut self.found)?;
         self.tally.counted += 1;
-        let mut view = views.view(frame, Some(field), quality);
+        let mut view = views.view(frame, Some(known.field), known.quality);
         view.is_analysed = true;
         if self.found.cells.is_empty() {
             self.events.push(SmearEvent::NoCells(view));
@@ -245,7 +268,7 @@ impl FieldAnalysis {
             view,
             tally: FieldTally::from_cells(&self.found.cells, border.counted_area_q8())
                 .with_clump(has_platelet_clump(&self.found.cells, um_per_px)),
-            truth: truth.map(|truth| true_tally(truth, border)),
+            truth: known.truth.map(|truth| true_tally(truth, border)),
         });
         Ok(())
     }

@@ -4,7 +4,7 @@ use crate::detect::MAX_CELLS;
 use crate::image::frame::Frame;
 use crate::image::preview::{fitted_size_px, resize_into};
 use crate::quality::Quality;
-use crate::session::smear::FrameView;
+use crate::session::smear::{FieldStanding, FrameView};
 use std::sync::{Mutex, PoisonError};
 
 /// The small images that no thread has at present.
@@ -52,6 +52,7 @@ impl ViewPool {
         let _ = resize_into(frame, image_px, &mut view.image);
         view.frame_px = frame_px;
         view.field = field;
+        view.standing = FieldStanding::Open;
         view.quality = quality;
         view.is_analysed = false;
         view.cells.clear();

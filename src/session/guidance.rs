@@ -5,6 +5,7 @@ use crate::camera::Unavailable;
 use crate::cell::CellClass;
 use crate::count::{Progress, Summary};
 use crate::quality::{Brightness, Density, Quality, RejectReason, Verdict};
+use crate::session::smear::FieldStanding;
 
 /// The one thing to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub enum Instruction {
     NextField,
     /// This field was looked at and holds no cell.
     LeaveEmptyField,
+    /// More than half of this place was counted before.
+    CountedBefore,
     /// The frame is blurred.
     Focus,
     /// The frame is too dark.
@@ -45,11 +48,12 @@ pub enum Instruction {
 
 impl Instruction {
     /// Every instruction.
-    pub const ALL: [Instruction; 16] = [
+    pub const ALL: [Instruction; 17] = [
         Instruction::Wait,
         Instruction::HoldStill,
         Instruction::NextField,
         Instruction::LeaveEmptyField,
+        Instruction::CountedBefore,
         Instruction::Focus,
         Instruction::IncreaseIllumination,
         Instruction::ReduceIllumination,
@@ -67,9 +71,18 @@ impl Instruction {
     /// What to do about the frame that is shown. `cells_found` is how many cells the network found
     /// in it; `None` before it has looked.
     ///
-    /// Illumination comes first, since a frame that is too dark or too bright often fails
-    /// otherwise too; then why the frame was rejected, then where to move.
-    pub fn for_frame(quality: &Quality, cells_found: Option<usize>) -> Self {
+    /// A place that was counted before comes first: whatever is wrong there, there is no use in
+    /// staying. Then illumination, since a frame that is too dark or too bright often fails
+    /// otherwise too; then why the frame was rejected, then where to move. The slide is to be held
+    /// still only while its field is open.
+    pub fn for_frame(
+        quality: &Quality,
+        standing: FieldStanding,
+        cells_found: Option<usize>,
+    ) -> Self {
+        if standing == FieldStanding::CountedBefore {
+            return Instruction::CountedBefore;
+        }
         match (quality.brightness, quality.verdict, quality.density) {
             (Brightness::Dark, ..) => Instruction::IncreaseIllumination,
             (Brightness::Bright, ..) => Instruction::ReduceIllumination,
@@ -78,6 +91,7 @@ impl Instruction {
             (Brightness::Good, Verdict::Usable, Density::Crowded) => Instruction::FindThinnerArea,
             (Brightness::Good, Verdict::Usable, Density::Sparse | Density::Good) => {
                 match cells_found {
+                    None if standing == FieldStanding::Taken => Instruction::NextField,
                     None => Instruction::HoldStill,
                     Some(0) => Instruction::LeaveEmptyField,
                     Some(_) => Instruction::NextField,
@@ -256,7 +270,8 @@ mod tests {
                 verdict: Verdict::Rejected(reason),
                 ..GOOD
             };
-            (reason, Instruction::for_frame(&quality, None))
+            let told = Instruction::for_frame(&quality, FieldStanding::Open, None);
+            (reason, told)
         });
         let expected = [
             (
@@ -311,7 +326,7 @@ mod tests {
             (GOOD, None, Instruction::HoldStill),
         ];
         for (quality, cells_found, expected) in cases {
-            let told = Instruction::for_frame(&quality, cells_found);
+            let told = Instruction::for_frame(&quality, FieldStanding::Open, cells_found);
             assert_eq!(told, expected, "{quality:?} {cells_found:?}");
         }
     }
@@ -365,5 +380,23 @@ mod tests {
         let none_seen = left(Some(CellClass::Plt), CellClass::Wbc, None);
         assert_eq!(outlook(20, 0, 10).0, none_seen);
         assert_eq!(outlook(20, 6, 10), (None, None));
+    }
+
+    #[test]
+    fn nobody_is_asked_to_stay_where_nothing_more_is_counted() {
+        for (standing, expected) in [
+            (FieldStanding::Open, Instruction::HoldStill),
+            (FieldStanding::Taken, Instruction::NextField),
+            (FieldStanding::CountedBefore, Instruction::CountedBefore),
+        ] {
+            let told = Instruction::for_frame(&GOOD, standing, None);
+            assert_eq!(told, expected, "{standing:?}");
+        }
+        let dark = Quality {
+            brightness: Brightness::Dark,
+            ..GOOD
+        };
+        let told = Instruction::for_frame(&dark, FieldStanding::CountedBefore, None);
+        assert_eq!(told, Instruction::CountedBefore);
     }
 }

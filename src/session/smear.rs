@@ -44,6 +44,18 @@ pub enum RunState {
     Unfinished,
 }
 
+/// Where the field that a frame shows stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum FieldStanding {
+    /// It waits for a good frame, or is being counted.
+    #[default]
+    Open,
+    /// It needs no more frames.
+    Taken,
+    /// More than half of it was counted before, in other fields: it is left out.
+    CountedBefore,
+}
+
 /// A frame as it is shown: a small image, how it was judged, and its cells once counted. By
 /// default an empty one, to be filled.
 #[derive(Debug, Clone)]
@@ -54,6 +66,8 @@ pub struct FrameView {
     pub frame_px: (u32, u32),
     /// The field that it shows, where that is known.
     pub field: Option<u64>,
+    /// Where that field stands.
+    pub standing: FieldStanding,
     /// How the frame was assessed.
     pub quality: Quality,
     /// Whether the network has looked for cells in it.
@@ -89,6 +103,7 @@ impl Default for FrameView {
             image: Frame::default(),
             frame_px: (1, 1),
             field: None,
+            standing: FieldStanding::Open,
             quality: Quality::NOTHING_SEEN,
             is_analysed: false,
             cells: Vec::new(),

@@ -267,7 +267,7 @@ fn instruction_of(machine: &Machine) -> Instruction {
         }
     }
     smear.latest().map_or(Instruction::Wait, |latest| {
-        Instruction::for_frame(&latest.quality, latest.cells_found())
+        Instruction::for_frame(&latest.quality, latest.standing, latest.cells_found())
     })
 }
 

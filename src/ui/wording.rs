@@ -228,6 +228,7 @@ impl From<Instruction> for TextId {
             Instruction::HoldStill => TextId::InstructionHoldStill,
             Instruction::NextField => TextId::InstructionNextField,
             Instruction::LeaveEmptyField => TextId::InstructionLeaveEmptyField,
+            Instruction::CountedBefore => TextId::InstructionCountedBefore,
             Instruction::Focus => TextId::InstructionFocus,
             Instruction::IncreaseIllumination => TextId::InstructionIncreaseIllumination,
             Instruction::ReduceIllumination => TextId::InstructionReduceIllumination,

@@ -10,7 +10,7 @@ use hemoscope::input::Action;
 use hemoscope::language::{Language, TextId};
 use hemoscope::quality::{Brightness, Density, Quality, RejectReason, Verdict};
 use hemoscope::record::Timestamp;
-use hemoscope::session::smear::{FrameTally, FrameView, SmearRules};
+use hemoscope::session::smear::{FieldStanding, FrameTally, FrameView, SmearRules};
 use hemoscope::session::{Effect, Event, KnownScale, Machine, MachineSettings, SmearEvent};
 use hemoscope::ui::model::{Counting, Screen, Starting};
 use hemoscope::ui::presenter::{
@@ -261,6 +261,7 @@ fn view(field: u64, quality: Quality, has_cells: bool) -> Box<FrameView> {
         image: FIELD.frame.clone(),
         frame_px: (width_px as u32, height_px as u32),
         field: Some(field),
+        standing: FieldStanding::Open,
         quality,
         is_analysed: has_cells,
         rbc_diameter_q4: 0,

@@ -1,16 +1,12 @@
-//! Watches the stage through the camera: whether it rests, and whether it rests on a field that
-//! has been seen before.
+//! Watches the stage through the camera: whether it rests, and whether the place that it rests on
+//! was counted before.
 //!
 //! Every frame is reduced to a small grid of block means, in integers. Two frames in a row that
-//! hardly differ show a stage at rest. A field at rest is compared with the last few fields under
-//! every shift; where it overlaps one of them, it is that field again.
-//!
-//! **No cell may be counted twice.** So a field that overlaps a counted one by a tenth of its area
-//! or more, in any direction, is not counted: all of it is left out, since cells of the overlap
-//! cannot be told from the others without matching them one by one. A smaller overlap cannot be
-//! told from chance at this resolution.
+//! hardly differ show a stage at rest. Every rest is a field with a number of its own; what of it
+//! was counted before, the [`Registry`] of the smear says.
 
 use crate::image::frame::Frame;
+use crate::registration::{FrameReduced, Placement, Registry, Ticket};
 
 /// Blocks across a frame.
 const COLUMNS: usize = 80;
@@ -29,31 +25,13 @@ const MOTION_PART: u32 = 4;
 /// differ.
 const MIN_MOTION_Q4: u32 = 8;
 
-/// What is compared between fields is what stands out from its surroundings: uneven light and
-/// vignetting, which stay with the camera, do not.
-const SURROUNDINGS_BLOCKS: usize = 3;
-/// The least overlap that is found, as a part of the field's area.
-const MIN_OVERLAP_PART: usize = 10;
-/// The correlation from which two fields overlap, in thousandths. Simulated fields are found
-/// again down to a tenth in common, half a block off along both sides. Of 383 photographed fields
-/// of 640x480 and 416x416 pixels, each compared with the four before it, 8 were taken for the one
-/// before, all neighbours in their series; of 890 crops around one large white cell, which are no
-/// fields, 19 were.
-const MIN_CORRELATION_PERMILLE: u128 = 700;
-/// The correlation near which it is worth looking: one block beside a true overlap along both
-/// sides it is still above this.
-const NEARLY_PERMILLE: u128 = 250;
-/// Blocks from one shift that is tried to the next; those between are tried where it is worth it.
-const SHIFT_STEP: usize = 2;
-/// Places remembered. Frames on their way to be counted are fewer.
-const PLACES: usize = 4;
-
 /// What one more frame shows of the stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StageState {
     /// It moves, or is seen for the first time.
     Moving,
-    /// It rests on a field. Every field that overlaps no counted one has another number.
+    /// It rests on a field. Every rest has another number, but for a field that waits for a good
+    /// frame: while more than half of it stays in view, it is the same.
     Resting {
         /// The field's number.
         field: u64,
@@ -68,19 +46,14 @@ pub struct StageWatch {
     /// The field that the stage rests on, and how it looked at first.
     resting: Option<u64>,
     rest: LumaGrid,
-    detail: Detail,
-    places: Vec<Place>,
-    next_place: usize,
     fields: u64,
-    correlation: Correlation,
+    /// The newest field, as it looked at first.
+    newest: Registry,
+    newest_frame: FrameReduced,
+    /// Fields that are counted, or on their way to be.
+    accepted: Registry,
+    reduced: FrameReduced,
     has_observed: bool,
-}
-
-/// How a field looked at rest.
-#[derive(Debug, Default)]
-struct Place {
-    field: Option<u64>,
-    detail: Detail,
 }
 
 impl Default for StageWatch {
@@ -90,11 +63,11 @@ impl Default for StageWatch {
             last: LumaGrid::default(),
             resting: None,
             rest: LumaGrid::default(),
-            detail: Detail::default(),
-            places: (0..PLACES).map(|_| Place::default()).collect(),
-            next_place: 0,
             fields: 0,
-            correlation: Correlation::default(),
+            newest: Registry::with_room(1),
+            newest_frame: FrameReduced::default(),
+            accepted: Registry::default(),
+            reduced: FrameReduced::default(),
             has_observed: false,
         }
     }
@@ -115,44 +88,51 @@ impl StageWatch {
         if is_first || !self.now.is_still_as(&self.last) {
             return StageState::Moving;
         }
-        let field = self.name_field(is_settled);
+        let field = self.name_field(frame, is_settled);
         self.resting = Some(field);
         self.rest.copy_from(&self.now);
         StageState::Resting { field }
     }
 
+    /// What of a frame was counted before. The frame is accepted at once where it has something
+    /// new, so that the next field is compared with it too; the ticket takes it back.
+    pub fn accept_new_part(&mut self, frame: &Frame) -> (Placement, Option<Ticket>) {
+        self.reduced.reduce(frame);
+        let placement = self.accepted.assess(&self.reduced);
+        let is_new = placement != Placement::CountedBefore;
+        let ticket = is_new.then(|| self.accepted.accept(&self.reduced));
+        (placement, ticket)
+    }
+
+    /// A frame that was accepted is not counted after all.
+    pub fn withdraw(&mut self, ticket: Ticket) {
+        self.accepted.withdraw(ticket);
+    }
+
     /// Another slide lies on the stage: what was seen before is none of its fields. Numbers go on.
+    ///
+    /// The place that it rested on last belongs to the slide before: while that still lies there,
+    /// the place is counted before.
     pub fn forget_fields(&mut self) {
+        self.accepted.clear();
+        self.accepted.accept(&self.newest_frame);
+        self.newest.clear();
         self.resting = None;
-        self.places.iter_mut().for_each(|place| place.field = None);
     }
 
     /// The number of the field that the stage has come to rest on.
-    fn name_field(&mut self, is_settled: impl Fn(u64) -> bool) -> u64 {
-        self.detail.of(&self.now);
+    fn name_field(&mut self, frame: &Frame, is_settled: impl Fn(u64) -> bool) -> u64 {
+        self.reduced.reduce(frame);
         let newest = self.fields.checked_sub(1);
-        let mut again = None;
-        for place in &self.places {
-            let Some(field) = place.field else {
-                continue;
-            };
-            let settled = is_settled(field);
-            // A field that was left without a good frame is a new one when the stage comes back.
-            let matters = settled || place.field == newest;
-            if matters && self.correlation.overlap(&self.detail, &place.detail) {
-                if settled {
-                    return field;
-                }
-                again = Some(field);
-            }
+        if let Some(newest) = newest.filter(|field| !is_settled(*field))
+            && self.newest.assess(&self.reduced) == Placement::CountedBefore
+        {
+            return newest;
         }
-        let field = again.unwrap_or(self.fields);
-        self.fields = self.fields.max(field + 1);
-        let place = &mut self.places[self.next_place];
-        place.field = Some(field);
-        std::mem::swap(&mut place.detail, &mut self.detail);
-        self.next_place = (self.next_place + 1) % PLACES;
-        field
+        std::mem::swap(&mut self.newest_frame, &mut self.reduced);
+        self.newest.accept(&self.newest_frame);
+        self.fields += 1;
+        self.fields - 1
     }
 }
 
@@ -259,191 +239,6 @@ impl LumaGrid {
 fn covered(block: usize, blocks: usize, side_px: usize) -> std::ops::Range<usize> {
     let start = block * side_px / blocks;
     start..((block + 1) * side_px / blocks).max(start + 1)
-}
-
-/// What stands out from its surroundings in each block, in 1/16 of a level. It is cut off at its
-/// mean, so that every edge says as much as any other: else two fields with a dark white cell
-/// each would look alike wherever the two lie over each other.
-#[derive(Debug)]
-struct Detail {
-    blocks_q4: Vec<i16>,
-}
-
-impl Default for Detail {
-    fn default() -> Self {
-        Self {
-            blocks_q4: vec![0; BLOCKS],
-        }
-    }
-}
-
-impl Detail {
-    fn of(&mut self, grid: &LumaGrid) {
-        let near = |at: usize, end: usize| {
-            at.saturating_sub(SURROUNDINGS_BLOCKS)..(at + SURROUNDINGS_BLOCKS + 1).min(end)
-        };
-        for (at, block) in self.blocks_q4.iter_mut().enumerate() {
-            let (row, column) = (at / COLUMNS, at % COLUMNS);
-            let (rows, columns) = (near(row, ROWS), near(column, COLUMNS));
-            let count = (rows.len() * columns.len()) as i32;
-            let sum: i32 = rows
-                .map(|row| &grid.means_q4[row * COLUMNS..][columns.clone()])
-                .map(|row| row.iter().map(|mean| i32::from(*mean)).sum::<i32>())
-                .sum();
-            // Within the range of the means on both sides of zero.
-            *block = (i32::from(grid.means_q4[at]) - sum / count) as i16;
-        }
-        let total: u32 = self
-            .blocks_q4
-            .iter()
-            .map(|block| u32::from(block.unsigned_abs()))
-            .sum();
-        // At most the largest of them.
-        let limit = (total / BLOCKS as u32).max(1) as i16;
-        for block in &mut self.blocks_q4 {
-            *block = (*block).clamp(-limit, limit);
-        }
-    }
-
-    fn row(&self, row: usize) -> &[i16] {
-        &self.blocks_q4[row * COLUMNS..][..COLUMNS]
-    }
-}
-
-/// A shift of one grid against another, in blocks.
-#[derive(Debug, Clone, Copy)]
-struct Shift {
-    columns: isize,
-    rows: isize,
-}
-
-/// Part of a grid.
-#[derive(Debug, Clone, Copy)]
-struct Window {
-    left: usize,
-    top: usize,
-    columns: usize,
-    rows: usize,
-}
-
-impl Shift {
-    /// The shift itself and those beside it that leave an overlap.
-    fn neighbours(self) -> impl Iterator<Item = Self> {
-        (-1..=1)
-            .flat_map(move |row| {
-                (-1..=1).map(move |column| Self {
-                    columns: self.columns + column,
-                    rows: self.rows + row,
-                })
-            })
-            .filter(|shift| {
-                shift.columns.unsigned_abs() < COLUMNS && shift.rows.unsigned_abs() < ROWS
-            })
-    }
-
-    /// The parts that lie over each other: of the first grid, and of the second.
-    fn windows(self) -> [Window; 2] {
-        let part = |sign: isize| Window {
-            left: (sign * self.columns).max(0) as usize,
-            top: (sign * self.rows).max(0) as usize,
-            columns: COLUMNS - self.columns.unsigned_abs(),
-            rows: ROWS - self.rows.unsigned_abs(),
-        };
-        [part(1), part(-1)]
-    }
-}
-
-/// Tells whether two fields overlap.
-#[derive(Debug)]
-struct Correlation {
-    /// Sums of the squares of all blocks above and left of each, for both fields.
-    energies: [Vec<u64>; 2],
-}
-
-impl Default for Correlation {
-    fn default() -> Self {
-        Self {
-            energies: [(); 2].map(|()| vec![0; (COLUMNS + 1) * (ROWS + 1)]),
-        }
-    }
-}
-
-impl Correlation {
-    fn overlap(&mut self, first: &Detail, second: &Detail) -> bool {
-        sum_squares(first, &mut self.energies[0]);
-        sum_squares(second, &mut self.energies[1]);
-        let unshifted = Shift {
-            columns: 0,
-            rows: 0,
-        };
-        // Most often nothing has moved, and the other shifts need not be tried.
-        self.agree(first, second, unshifted) || self.any_shift_agrees(first, second)
-    }
-
-    fn any_shift_agrees(&self, first: &Detail, second: &Detail) -> bool {
-        let rows_end = ROWS as isize;
-        (1 - rows_end..rows_end).step_by(SHIFT_STEP).any(|rows| {
-            let height = ROWS - rows.unsigned_abs();
-            let narrowest = BLOCKS.div_ceil(MIN_OVERLAP_PART * height);
-            let reach = COLUMNS as isize - narrowest as isize;
-            (-reach..=reach).step_by(SHIFT_STEP).any(|columns| {
-                let shift = Shift { columns, rows };
-                self.reaches(first, second, shift, NEARLY_PERMILLE)
-                    && shift
-                        .neighbours()
-                        .any(|near| self.agree(first, second, near))
-            })
-        })
-    }
-
-    fn agree(&self, first: &Detail, second: &Detail, shift: Shift) -> bool {
-        self.reaches(first, second, shift, MIN_CORRELATION_PERMILLE)
-    }
-
-    /// Whether the correlation under a shift reaches a limit, in whole numbers.
-    fn reaches(&self, first: &Detail, second: &Detail, shift: Shift, permille: u128) -> bool {
-        let windows = shift.windows();
-        let product = dot(first, second, windows);
-        if product <= 0 {
-            return false;
-        }
-        let [a, b] = [0, 1].map(|at| u128::from(window_sum(&self.energies[at], windows[at])));
-        let product = u128::from(product.unsigned_abs()) * 1000;
-        product * product >= permille * permille * a * b
-    }
-}
-
-/// Sum of the products of blocks that lie over each other.
-fn dot(first: &Detail, second: &Detail, [a, b]: [Window; 2]) -> i64 {
-    (0..a.rows)
-        .map(|row| {
-            let a_row = &first.row(a.top + row)[a.left..][..a.columns];
-            let b_row = &second.row(b.top + row)[b.left..][..b.columns];
-            let pairs = a_row.iter().zip(b_row);
-            // A row of 80 products of 12-bit numbers stays within 32 bits.
-            let sum: i32 = pairs.map(|(a, b)| i32::from(*a) * i32::from(*b)).sum();
-            i64::from(sum)
-        })
-        .sum()
-}
-
-fn sum_squares(detail: &Detail, sums: &mut [u64]) {
-    let stride = COLUMNS + 1;
-    for row in 0..ROWS {
-        let mut along = 0;
-        for (column, block) in detail.row(row).iter().enumerate() {
-            along += u64::from(block.unsigned_abs()).pow(2);
-            sums[(row + 1) * stride + column + 1] = sums[row * stride + column + 1] + along;
-        }
-    }
-}
-
-fn window_sum(sums: &[u64], window: Window) -> u64 {
-    let at = |column: usize, row: usize| sums[row * (COLUMNS + 1) + column];
-    let (right, bottom) = (window.left + window.columns, window.top + window.rows);
-    at(right, bottom) + at(window.left, window.top)
-        - at(window.left, bottom)
-        - at(right, window.top)
 }
 
 #[cfg(test)]

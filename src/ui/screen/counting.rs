@@ -356,9 +356,10 @@ fn instruction(
 fn instruction_icon(instruction: Instruction) -> StatusIcon {
     match instruction {
         Instruction::Wait | Instruction::HoldStill => StatusIcon::Running,
-        Instruction::NextField | Instruction::FinishAtTargets | Instruction::FinishAtLimit => {
-            StatusIcon::GoOn
-        }
+        Instruction::NextField
+        | Instruction::CountedBefore
+        | Instruction::FinishAtTargets
+        | Instruction::FinishAtLimit => StatusIcon::GoOn,
         Instruction::Complete => StatusIcon::Good,
         Instruction::Focus
         | Instruction::IncreaseIllumination
