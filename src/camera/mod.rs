@@ -2,6 +2,7 @@
 //! opening of the one that is named.
 
 mod controls;
+pub mod hand;
 pub mod replay;
 pub mod simulated;
 mod source;
@@ -11,7 +12,7 @@ mod unavailable;
 pub mod v4l2;
 
 pub use controls::ControlSettings;
-pub use source::{CameraError, CapturedFrame, FieldTruth, FrameSource};
+pub use source::{Advice, CameraError, CapturedFrame, FieldTruth, FrameSource};
 pub use unavailable::Unavailable;
 
 use std::path::PathBuf;
@@ -30,7 +31,8 @@ pub enum OpenPolicy {
 }
 
 /// Opens the source that a specification names: `v4l2` for the only camera there is, `v4l2:PATH` for
-/// one of several, `replay:PATH`, `simulated`, `simulated:SEED` or `simulated:SEED:unnumbered`.
+/// one of several, `replay:PATH`, `simulated`, `simulated:SEED`, `simulated:SEED:unnumbered`, or
+/// `simulated:SEED:HAND` for a continuous smear that a hand moves.
 /// `controls` are for V4L2 cameras; other sources have none.
 ///
 /// # Errors
@@ -43,6 +45,9 @@ pub fn open(
     if let Some(path) = spec.strip_prefix("replay:") {
         let paths = [PathBuf::from(path)];
         return Ok(Box::new(replay::ReplayCamera::open(&paths, false)?));
+    }
+    if let Some(camera) = hand::HandCamera::from_spec(spec)? {
+        return Ok(Box::new(camera.with_frame_interval(SIMULATED_INTERVAL)));
     }
     if spec.starts_with("simulated") {
         let camera = simulated::SimulatedCamera::from_spec(spec)?;

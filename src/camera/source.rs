@@ -59,6 +59,22 @@ pub struct CapturedFrame {
     pub truth: Option<FieldTruth>,
 }
 
+/// What the screen asks of whoever moves the slide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Advice {
+    /// To hold still.
+    #[default]
+    Stay,
+    /// To move to another field.
+    MoveOn,
+    /// To turn the focus.
+    TurnFocus,
+    /// To move towards the tail, where cells lie less closely.
+    Thinner,
+    /// To move towards the thick end.
+    Denser,
+}
+
 /// A source of frames: V4L2, replayed files or the simulated slide.
 pub trait FrameSource: Send {
     /// A name for messages and the screen, such as `simulated:7`.
@@ -89,6 +105,10 @@ pub trait FrameSource: Send {
     fn drain_warnings(&mut self) -> Vec<String> {
         Vec::new()
     }
+
+    /// What the screen asks now of whoever moves the slide. A simulated hand obeys; other sources
+    /// have nobody to tell.
+    fn advise(&mut self, _advice: Advice) {}
 
     /// Waits for the next frame and puts it in place of what `captured` held, whose memory is
     /// used again; `Ok(false)` when the source has no more.

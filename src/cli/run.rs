@@ -1,6 +1,7 @@
 //! `hemoscope run`: what is configured, described and named on the command line starts the device.
 
 use crate::board::BoardDescription;
+use crate::camera::hand::Hand;
 use crate::cli::output::Output;
 use crate::cli::settings::{Devices, analysis_settings, load_config, load_device_config};
 use crate::cli::shared_arguments::SharedArguments;
@@ -29,6 +30,9 @@ pub struct RunArguments {
     /// where only the image tells fields apart.
     #[arg(long, value_name = "SOURCE")]
     pub camera: Option<String>,
+    /// With a simulated camera: a hand that moves a continuous smear as the screen asks.
+    #[arg(long, value_name = "HAND", value_parser = Hand::ALL.map(Hand::name))]
+    pub hand: Option<String>,
     /// Where the screen is shown: `terminal`, `png:FILE`, `drm` for a display (or `drm:/dev/dri/card0`), `spi` for the board's small panel; may be given several times.
     #[arg(long, value_name = "PANEL")]
     pub panel: Vec<PanelSpec>,
@@ -107,7 +111,15 @@ fn run_settings(
     board: Option<&BoardDescription>,
     size: Option<ScreenSize>,
 ) -> RunSettings {
-    let (camera, data) = (arguments.camera.as_ref(), arguments.data.as_ref());
+    let moved_by = |hand: &String| {
+        let camera = arguments.camera.as_ref().unwrap_or(&config.camera.source);
+        format!("{camera}:{hand}")
+    };
+    let moved = arguments.hand.as_ref().map(moved_by);
+    let (camera, data) = (
+        moved.as_ref().or(arguments.camera.as_ref()),
+        arguments.data.as_ref(),
+    );
     let devices = Devices::of(config, board, camera, data);
     let panels = match arguments.panel.as_slice() {
         [] => vec![config.panel.kind.clone()],

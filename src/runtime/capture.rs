@@ -200,6 +200,7 @@ impl<'a> Capture<'a> {
 
     /// Asks the camera for a frame, and tells what there is to tell of it.
     fn next_frame(&mut self, captured: &mut CapturedFrame) -> Result<Next> {
+        self.source.advise(self.shared.advice());
         let given = self.source.next_frame_into(captured);
         let notes = self.source.drain_warnings();
         if !notes

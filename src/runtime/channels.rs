@@ -8,10 +8,10 @@
 //!    +------------------ events, and the preview's slot -------------------+
 //! ```
 //!
-//! All channels are bounded. The threads share a wish to stop, heartbeats, the preview's slot and
-//! the pool of views, nothing else.
+//! All channels are bounded. The threads share a wish to stop, heartbeats, the preview's slot, the
+//! pool of views and what the screen asks of the operator, nothing else.
 
-use crate::camera::CapturedFrame;
+use crate::camera::{Advice, CapturedFrame};
 use crate::quality::Quality;
 use crate::registration::Overlaps;
 use crate::runtime::view_pool::ViewPool;
@@ -173,6 +173,7 @@ pub struct Shared {
     /// When each loop last went round, for the watchdog.
     pub heartbeats: Heartbeats,
     preview: Mutex<Option<Box<FrameView>>>,
+    advice: Mutex<Advice>,
     stop: AtomicBool,
 }
 
@@ -183,6 +184,7 @@ impl Shared {
             views: ViewPool::new(VIEWS, room_px),
             heartbeats: Heartbeats::default(),
             preview: Mutex::new(None),
+            advice: Mutex::new(Advice::default()),
             stop: AtomicBool::new(false),
         }
     }
@@ -195,6 +197,16 @@ impl Shared {
     /// Ends the run.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Release);
+    }
+
+    /// What the screen asks of whoever moves the slide.
+    pub fn advice(&self) -> Advice {
+        *self.advice.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The screen asks for this now.
+    pub fn advise(&self, advice: Advice) {
+        *self.advice.lock().unwrap_or_else(PoisonError::into_inner) = advice;
     }
 
     /// Whether the last preview was taken.

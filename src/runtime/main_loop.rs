@@ -1,10 +1,13 @@
 //! The loop of the main thread: what happened goes into the instrument, and what it asks for is
 //! done.
 
+use crate::camera::Advice;
 use crate::input::Action;
 use crate::runtime::channels::{CaptureOrders, Shared};
 use crate::runtime::console::Console;
+use crate::session::guidance::Instruction;
 use crate::session::{Effect, Event, Machine, SmearEvent};
+use crate::ui::presenter::instruction_of;
 use anyhow::Result;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
@@ -48,10 +51,35 @@ pub(super) fn main_loop<A: FnMut(&Machine) -> Option<Action>>(
         look_around(machine, console, threads)?;
         threads.orders.send();
         console.draw(machine)?;
+        let advice = advice_of(instruction_of(machine));
+        threads.shared.advise(advice);
         console.notify_running(machine, &threads.shared.heartbeats);
         if machine.phase().is_over() || !are_running {
             return Ok(());
         }
+    }
+}
+
+/// What an instruction means for the hand that moves the slide.
+fn advice_of(instruction: Instruction) -> Advice {
+    match instruction {
+        Instruction::NextField | Instruction::LeaveEmptyField | Instruction::CountedBefore => {
+            Advice::MoveOn
+        }
+        Instruction::Focus => Advice::TurnFocus,
+        Instruction::FindThinnerArea => Advice::Thinner,
+        Instruction::FindCells => Advice::Denser,
+        Instruction::Wait
+        | Instruction::HoldStill
+        | Instruction::IncreaseIllumination
+        | Instruction::ReduceIllumination
+        | Instruction::CheckStain
+        | Instruction::SetScale
+        | Instruction::CheckCamera
+        | Instruction::FinishAtTargets
+        | Instruction::FinishAtLimit
+        | Instruction::Complete
+        | Instruction::StartAgain => Advice::Stay,
     }
 }
 

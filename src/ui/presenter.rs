@@ -245,7 +245,8 @@ fn outlook_of(smear: &Smear) -> Option<Outlook> {
     ))
 }
 
-fn instruction_of(machine: &Machine) -> Instruction {
+/// The one thing to do next.
+pub fn instruction_of(machine: &Machine) -> Instruction {
     let smear = machine.smear();
     match smear.state() {
         RunState::Finished => return Instruction::Complete,

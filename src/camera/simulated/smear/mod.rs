@@ -61,6 +61,16 @@ pub struct SimulatedSmear {
     settings: SmearSettings,
     look: SlideLook,
     tiles: Tiles,
+    /// What was seen last: a stage at rest is exposed many times.
+    seen: Option<Seen>,
+}
+
+/// A view through the lens, before the camera.
+#[derive(Debug, Clone)]
+struct Seen {
+    view: View,
+    focus_um: f64,
+    light: Light,
 }
 
 impl SimulatedSmear {
@@ -80,6 +90,7 @@ impl SimulatedSmear {
             look: SlideLook::new(seed, &settings.slide),
             tiles: Tiles::new(seed),
             settings,
+            seen: None,
         })
     }
 
@@ -131,12 +142,23 @@ impl SimulatedSmear {
         frame: &mut Frame,
     ) -> Result<(), FrameError> {
         frame.resize(view.width_px, view.height_px)?;
+        let is_it = |seen: &Seen| seen.view == *view && seen.focus_um == focus_um;
+        let seen = self.seen.take().filter(is_it);
+        let seen = seen.unwrap_or_else(|| self.see(view, focus_um));
+        let noise = derive(derive(self.seed, NOISE_STREAM), exposure);
+        optics::expose(&seen.light, &self.settings.slide, noise, frame.rgb_mut());
+        self.seen = Some(seen);
+        Ok(())
+    }
+
+    fn see(&mut self, view: &View, focus_um: f64) -> Seen {
         let light = self.light(view);
         let sharpness_px = optics::blur_px(&self.settings.slide, self.defocus_um(view, focus_um));
-        let light = optics::blur(&light, sharpness_px);
-        let noise = derive(derive(self.seed, NOISE_STREAM), exposure);
-        optics::expose(&light, &self.settings.slide, noise, frame.rgb_mut());
-        Ok(())
+        Seen {
+            view: *view,
+            focus_um,
+            light: optics::blur(&light, sharpness_px),
+        }
     }
 
     /// What is truly in a view: every cell that shows, its box clipped to the frame.
