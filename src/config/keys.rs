@@ -110,7 +110,7 @@ settings! {
     quality: QualityConfig,
         "How frames are judged: blurred ones are not counted, light is told to the operator"
     {
-        blurred_below: f64 = 18.0, number(0.0, 100.0), unit "focus score",
+        blurred_below: f64 = 42.0, number(0.0, 100.0), unit "focus score",
             "Focus score (0 to 100) under which a frame is blurred";
         dark_below: f64 = 110.0, number(0.0, 255.0), unit "brightness",
             "Level of the empty background (0 to 255) under which a frame is called dark";

@@ -26,12 +26,13 @@ impl ClassMeans {
     }
 }
 
-/// Slopes of a frame in 1/16 levels over two pixels.
+/// Slopes of a frame in 1/16 levels over two pixels, and how blurred they are.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Edges {
-    pub(super) fine: u32,
     pub(super) blurred: u32,
     pub(super) blur_width: u32,
+    /// See [`super::Quality::focus_score`].
+    pub(super) focus_score: u8,
 }
 
 impl Edges {
@@ -51,14 +52,7 @@ impl Edges {
         self.step_levels() < 2 * u32::from(settings.min_edge_levels)
     }
 
-    /// Blurring an edge of width s by b leaves its slope at s / sqrt(s² + b²): sharp edges lose
-    /// nearly all of it, blurred ones little. 100 stands for a loss to a fifth.
-    pub(super) fn focus_score(&self) -> u8 {
-        let ratio_permille = self.fine * 1000 / self.blurred.max(1);
-        (ratio_permille.saturating_sub(1000) / 40).min(100) as u8
-    }
-
     pub(super) fn are_blurred(&self, settings: &QualitySettings) -> bool {
-        self.focus_score() < settings.min_focus_score
+        self.focus_score < settings.min_focus_score
     }
 }

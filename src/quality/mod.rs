@@ -5,6 +5,7 @@
 //! looks unusual goes on to the network. Cells darken green most under every usual stain, so green
 //! separates cells from glass.
 
+mod focus;
 mod measures;
 mod reduced;
 mod settings;
@@ -73,7 +74,7 @@ impl Sharpness {
 }
 
 /// The focus score from which a frame is sharp rather than soft.
-const SHARP_FROM: u8 = 50;
+const SHARP_FROM: u8 = 60;
 
 /// Why a frame is not counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -84,7 +85,7 @@ pub enum RejectReason {
     Overexposed,
     /// Light, but no edge that could be a cell: an empty field.
     NoContrast,
-    /// Edges are blurred over more than about a tenth of a red cell.
+    /// Edges are softer than a Gaussian of about 1/20 of a red cell leaves them.
     Blurred,
     /// Colours or texture that no stained smear has.
     NotASmear,
@@ -135,7 +136,8 @@ pub struct Quality {
     pub brightness: Brightness,
     /// Fully white pixels, in thousandths.
     pub clipped_permille: u16,
-    /// 0 (no edge is sharper than an eighth of a red cell) to 100 (edges within a fortieth).
+    /// 0 (blurred, or nothing but noise) to 100. The camera's noise is taken out: 50 stands for
+    /// edges as soft as a Gaussian of 1/24 of a red cell leaves them, whatever the noise.
     pub focus_score: u8,
     /// Area darker than the background, in thousandths.
     pub coverage_permille: u16,
@@ -185,8 +187,8 @@ impl FrameAssessor {
     }
 
     /// Assesses a frame. `rbc_diameter_px` is the size of a red cell in this frame; without it the
-    /// assessment assumes cells as large as they can be (four to the shorter side), which makes it
-    /// more lenient on focus.
+    /// assessment assumes cells as large as they can be (four to the shorter side), and measures
+    /// the focus against the size of the dark parts.
     pub fn assess(&mut self, frame: &Frame, rbc_diameter_px: Option<u32>) -> Quality {
         let Self { settings, view } = self;
         view.take(frame, rbc_diameter_px);
@@ -195,12 +197,13 @@ impl FrameAssessor {
         let background_level = green.percentile(BACKGROUND_PERMILLE);
         let background = [red_level, background_level, blue_level];
         let clipped_permille = view.clipped_permille();
-        let edges = view.edges();
         let coverage_permille = covered_permille(&green, background_level, settings);
         let dark_level = otsu_level(&green);
+        let texture_permille = view.texture_permille(dark_level);
+        let edges = view.edges(texture_permille);
         let classes = view.class_means(dark_level);
         let reason = light_fault(&green, background_level, settings)
-            .or_else(|| texture_fault(view, dark_level, &classes, settings))
+            .or_else(|| texture_fault(texture_permille, &classes, settings))
             .or_else(|| {
                 edges
                     .are_too_weak(settings)
@@ -219,7 +222,7 @@ impl FrameAssessor {
             background_level,
             brightness: brightness(background_level, clipped_permille, settings),
             clipped_permille,
-            focus_score: edges.focus_score(),
+            focus_score: edges.focus_score,
             coverage_permille,
             density: density(coverage_permille, reason, settings),
             verdict: reason.map_or(Verdict::Usable, Verdict::Rejected),
@@ -304,17 +307,12 @@ const MIN_CLASS_DISTANCE: u32 = 14;
 
 /// Noise and print change between dark and bright far more often than cells do.
 fn texture_fault(
-    view: &mut ReducedView,
-    dark_level: u8,
+    texture_permille: usize,
     classes: &ClassMeans,
     settings: &QualitySettings,
 ) -> Option<RejectReason> {
-    if classes.distance() < MIN_CLASS_DISTANCE {
-        return None;
-    }
-    let texture_permille = view.texture_permille(dark_level);
-    (texture_permille > usize::from(settings.max_texture_permille))
-        .then_some(RejectReason::NotASmear)
+    let is_textured = texture_permille > usize::from(settings.max_texture_permille);
+    (classes.distance() >= MIN_CLASS_DISTANCE && is_textured).then_some(RejectReason::NotASmear)
 }
 
 /// Stain takes more green than red or blue from nearly colourless light.

@@ -3,6 +3,7 @@
 //! The loops run over whole rows or planes in narrow integers, where compilers find vector
 //! instructions; orders of values are found by counting, not by sorting.
 
+use super::focus::{EdgeSums, Neighbours, Reference, Zones, diameter_from_texture};
 use super::measures::{ClassMeans, Edges, LEVEL};
 use crate::image::frame::Frame;
 use crate::image::histogram::Histogram;
@@ -64,11 +65,13 @@ pub(super) struct ReducedView {
     height: usize,
     /// Diameter of a red cell in this copy, in pixels, known or assumed.
     rbc_diameter: usize,
+    is_diameter_known: bool,
     planes: [Vec<u8>; CHANNELS],
     /// Sums of the rows of one row of blocks, and the means of blocks that start at any column.
     row_sums: Vec<u16>,
     means: Vec<u8>,
     blur: BoxBlur,
+    reference: TriangleBlur,
     slopes: Vec<u16>,
     /// The largest of every few slopes.
     largest_slopes: Vec<u16>,
@@ -83,6 +86,7 @@ impl ReducedView {
         self.width = reduction.width;
         self.height = reduction.height;
         self.rbc_diameter = reduction.rbc_diameter;
+        self.is_diameter_known = rbc_diameter_px.is_some();
         self.fill(frame, reduction.factor);
     }
 
@@ -146,29 +150,72 @@ impl ReducedView {
         })
     }
 
-    /// Steepest slopes as they are, and after a blur of an eighth of a red cell.
-    pub(super) fn edges(&mut self) -> Edges {
-        let (width, height) = (self.width, self.height);
-        let green = &self.planes[1];
-        // A box of width w blurs by w / sqrt(12); w = 0.433 d makes that d / 8.
-        let radius = (self.rbc_diameter * 433 / 1000 / 2).max(1);
-        fill_slopes(green, width, height, &mut self.slopes);
-        let fine = steepest(&self.slopes, &mut self.largest_slopes) * u32::from(LEVEL);
-        self.blur.run(green, width, height, radius);
-        fill_slopes(&self.blur.both, width, height, &mut self.slopes);
+    /// Steepest slopes after a blur of an eighth of a red cell, and how blurred the cells' edges
+    /// are. Where the diameter of a red cell is unknown, their dark parts' texture tells it.
+    pub(super) fn edges(&mut self, texture_permille: usize) -> Edges {
+        let radius = slope_radius(self.rbc_diameter);
+        let blurred = self.steepest_blurred(radius);
+        let diameter = match self.is_diameter_known {
+            true => self.rbc_diameter,
+            false => diameter_from_texture(texture_permille, self.rbc_diameter),
+        };
+        let nearby = match slope_radius(diameter) {
+            same if same == radius => blurred,
+            other => self.steepest_blurred(other),
+        };
         Edges {
-            fine,
-            blurred: steepest(&self.slopes, &mut self.largest_slopes),
+            blurred,
             blur_width: 2 * radius as u32 + 1,
+            focus_score: self.focus_score(Zones::below(nearby), diameter),
         }
     }
 
+    fn steepest_blurred(&mut self, radius: usize) -> u32 {
+        let (width, height) = (self.width, self.height);
+        self.blur.run(&self.planes[1], width, height, radius);
+        fill_slopes(&self.blur.both, width, height, &mut self.slopes);
+        steepest(&self.slopes, &mut self.largest_slopes)
+    }
+
+    fn focus_score(&mut self, zones: Zones, diameter: usize) -> u8 {
+        let reference = Reference::for_cells_of(diameter);
+        let (width, height) = (self.width, self.height);
+        let green = &self.planes[1];
+        self.reference.run(green, width, height, reference);
+        let blurred = &self.reference.both;
+        let margin = reference.reach() + 1;
+        let mut sums = EdgeSums::default();
+        let Some(columns) = width.checked_sub(2 * margin) else {
+            return 0;
+        };
+        for y in margin..height.saturating_sub(margin) {
+            let at = |y: usize, x: usize| y * width + x;
+            let fine = Neighbours::of(green, at(y, margin), width, columns);
+            let blurred = Neighbours::of(blurred, at(y, margin), width, columns);
+            let slopes = &self.slopes[(y - 1) * (width - 2) + margin - 1..][..columns];
+            sums.add_edges(slopes, &fine, &blurred, zones);
+            let next_row = &green[at(y + 1, margin)..][..columns + 1];
+            sums.add_flat(
+                slopes,
+                &green[at(y, margin)..][..columns + 1],
+                next_row,
+                zones,
+            );
+        }
+        sums.score(reference, diameter)
+    }
+
     /// Changes between dark neighbours (at or below `level`) and bright ones, along rows and
-    /// across them, in thousandths of the dark pixels.
+    /// across them, in thousandths of the dark pixels. The noise of single pixels is blurred away
+    /// first.
     pub(super) fn texture_permille(&mut self, level: u8) -> usize {
-        self.dark.resize(self.width * self.height, 0);
-        for (dark, &green) in self.dark.iter_mut().zip(&self.planes[1]) {
-            *dark = u8::from(green <= level);
+        let (width, height) = (self.width, self.height);
+        let finest = Reference::finest();
+        self.reference.run(&self.planes[1], width, height, finest);
+        let limit = (u16::from(level) + 1) * LEVEL;
+        self.dark.resize(width * height, 0);
+        for (dark, &green) in self.dark.iter_mut().zip(&self.reference.both) {
+            *dark = u8::from(green < limit);
         }
         let along: usize = self
             .dark
@@ -214,6 +261,12 @@ impl ReducedView {
             bright_millilevels: mean(1),
         }
     }
+}
+
+/// Half the side of the box that blurs by an eighth of a red cell: a box of width w blurs by
+/// w / sqrt(12), and w = 0.433 d makes that d / 8.
+pub(super) fn slope_radius(rbc_diameter: usize) -> usize {
+    (rbc_diameter * 433 / 1000 / 2).max(1)
 }
 
 /// The smallest factor from `factor` on that keeps the copy of a frame within [`MAX_PIXELS`].
@@ -346,6 +399,60 @@ impl BoxBlur {
             for ((mean, sum), (&leaving, &coming)) in both.iter_mut().zip(&mut *sums).zip(pairs) {
                 *mean = divide.rounded(*sum);
                 *sum = *sum + u32::from(coming) - u32::from(leaving);
+            }
+        }
+    }
+}
+
+/// The blur that focus is measured against; edges repeated outwards.
+#[derive(Debug, Default)]
+struct TriangleBlur {
+    padded: Vec<u16>,
+    row_sums: Vec<u16>,
+    column_sums: Vec<u32>,
+    along: Vec<u16>,
+    both: Vec<u16>,
+}
+
+impl TriangleBlur {
+    /// Rows, rounded to a sixteenth of a level, then columns.
+    fn run(&mut self, plane: &[u8], width: usize, height: usize, reference: Reference) {
+        let reach = reference.reach();
+        let divide = Division::by(reference.total());
+        self.along.resize(plane.len(), 0);
+        self.both.resize(plane.len(), 0);
+        self.padded.resize(width + 2 * reach, 0);
+        self.row_sums.resize(width, 0);
+        self.column_sums.resize(width, 0);
+        let rows = plane.chunks_exact(width);
+        for (row, along) in rows.zip(self.along.chunks_exact_mut(width)) {
+            self.padded[..reach].fill(row[0].into());
+            self.padded[reach + width..].fill(row[width - 1].into());
+            for (padded, &value) in self.padded[reach..].iter_mut().zip(row) {
+                *padded = value.into();
+            }
+            self.row_sums.fill(0);
+            for (tap, weight) in reference.weights().enumerate() {
+                let shifted = &self.padded[tap..][..width];
+                for (sum, &value) in self.row_sums.iter_mut().zip(shifted) {
+                    *sum += value * weight;
+                }
+            }
+            for (mean, &sum) in along.iter_mut().zip(&self.row_sums) {
+                *mean = divide.rounded(u32::from(sum) * u32::from(LEVEL));
+            }
+        }
+        for (y, both) in self.both.chunks_exact_mut(width).enumerate() {
+            self.column_sums.fill(0);
+            for (tap, weight) in reference.weights().enumerate() {
+                let source = (y + tap).saturating_sub(reach).min(height - 1);
+                let row = &self.along[source * width..][..width];
+                for (sum, &value) in self.column_sums.iter_mut().zip(row) {
+                    *sum += u32::from(value) * u32::from(weight);
+                }
+            }
+            for (mean, &sum) in both.iter_mut().zip(&self.column_sums) {
+                *mean = divide.rounded(sum);
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The assessment in plain form, one value after the other: what the fast one must equal.
 
+use super::focus::{EdgeSums, Reference, Zones, diameter_from_texture};
 use super::measures::{Edges, LEVEL};
 use super::*;
 
@@ -13,10 +14,12 @@ pub(super) fn assess(
     let background = [&red, &green, &blue].map(|channel| channel.percentile(BACKGROUND_PERMILLE));
     let background_level = background[1];
     let clipped_permille = view.clipped_permille();
-    let edges = view.edges();
+    let dark_level = otsu_level(&green);
+    let texture_permille = view.texture_permille(dark_level);
+    let edges = view.edges(texture_permille);
     let coverage_permille = covered_permille(&green, background_level, settings);
     let reason = light_fault(&green, background_level, settings)
-        .or_else(|| view.texture_fault(&green, settings))
+        .or_else(|| texture_fault(texture_permille, &view.class_means(dark_level), settings))
         .or_else(|| {
             edges
                 .are_too_weak(settings)
@@ -35,7 +38,7 @@ pub(super) fn assess(
         background_level,
         brightness: brightness(background_level, clipped_permille, settings),
         clipped_permille,
-        focus_score: edges.focus_score(),
+        focus_score: edges.focus_score,
         coverage_permille,
         density: density(coverage_permille, reason, settings),
         verdict: reason.map_or(Verdict::Usable, Verdict::Rejected),
@@ -49,6 +52,7 @@ struct ReducedView {
     rgb: Vec<u8>,
     /// Diameter of a red cell in this copy, in pixels, known or assumed.
     rbc_diameter: usize,
+    is_diameter_known: bool,
 }
 
 impl ReducedView {
@@ -60,6 +64,7 @@ impl ReducedView {
             height: reduction.height,
             rgb: block_means(frame, reduction.factor),
             rbc_diameter: reduction.rbc_diameter,
+            is_diameter_known: rbc_diameter_px.is_some(),
         }
     }
 
@@ -73,27 +78,28 @@ impl ReducedView {
         self.rgb.chunks_exact(3).map(|pixel| pixel[1])
     }
 
-    /// Steepest slopes as they are, and after a blur of an eighth of a red cell.
-    fn edges(&self) -> Edges {
+    /// Steepest slopes after a blur of an eighth of a red cell, and the focus.
+    fn edges(&self, texture_permille: usize) -> Edges {
         let plane: Vec<u16> = self.green().map(|value| u16::from(value) * LEVEL).collect();
-        // A box of width w blurs by w / sqrt(12); w = 0.433 d makes that d / 8.
-        let radius = (self.rbc_diameter * 433 / 1000 / 2).max(1);
+        let radius = reduced::slope_radius(self.rbc_diameter);
         let blurred = box_blur(&plane, self.width, self.height, radius);
+        let diameter = if self.is_diameter_known {
+            self.rbc_diameter
+        } else {
+            diameter_from_texture(texture_permille, self.rbc_diameter)
+        };
         Edges {
-            fine: steepest_slope(&plane, self.width, self.height),
             blurred: steepest_slope(&blurred, self.width, self.height),
             blur_width: 2 * radius as u32 + 1,
+            focus_score: self.focus_score(diameter),
         }
     }
 
-    /// Noise and print change between dark and bright far more often than cells do.
-    fn texture_fault(&self, green: &Histogram, settings: &QualitySettings) -> Option<RejectReason> {
-        let level = otsu_level(green);
-        let classes = self.class_means(level);
-        if classes.distance() < MIN_CLASS_DISTANCE {
-            return None;
-        }
-        let dark: Vec<bool> = self.green().map(|value| value <= level).collect();
+    /// Of the green plane without the noise of single pixels.
+    fn texture_permille(&self, level: u8) -> usize {
+        let limit = (u16::from(level) + 1) * LEVEL;
+        let smooth = self.triangle_blur(Reference::finest());
+        let dark: Vec<bool> = smooth.iter().map(|&value| value < limit).collect();
         let changes_along: usize = dark.chunks_exact(self.width).map(changes).sum();
         let rows = dark.chunks_exact(self.width);
         let changes_across: usize = rows
@@ -102,9 +108,66 @@ impl ReducedView {
             .map(|(above, below)| above.iter().zip(below).filter(|(a, b)| a != b).count())
             .sum();
         let dark_pixels = dark.iter().filter(|&&is_dark| is_dark).count().max(1);
-        let texture_permille = (changes_along + changes_across) * 1000 / dark_pixels;
-        (texture_permille > usize::from(settings.max_texture_permille))
-            .then_some(RejectReason::NotASmear)
+        (changes_along + changes_across) * 1000 / dark_pixels
+    }
+
+    /// Of every pixel, its place within edges or flat parts asked one by one.
+    fn focus_score(&self, diameter: usize) -> u8 {
+        let plane: Vec<u16> = self.green().map(|value| u16::from(value) * LEVEL).collect();
+        let (width, height) = (self.width, self.height);
+        let around = box_blur(&plane, width, height, reduced::slope_radius(diameter));
+        let zones = Zones::below(steepest_slope(&around, width, height));
+        let reference = Reference::for_cells_of(diameter);
+        let blurred = self.triangle_blur(reference);
+        let margin = reference.reach() + 1;
+        let mut sums = EdgeSums::default();
+        for y in margin..height.saturating_sub(margin) {
+            for x in margin..width.saturating_sub(margin) {
+                let slope = |plane: &[u16]| {
+                    let at = |x: usize, y: usize| i64::from(plane[y * width + x]);
+                    (at(x + 1, y) - at(x - 1, y), at(x, y + 1) - at(x, y - 1))
+                };
+                let (across, along) = slope(&around);
+                let steepness = across.abs() + along.abs();
+                let (fine, soft) = (slope(&plane), slope(&blurred));
+                if steepness >= i64::from(zones.edge_from) {
+                    sums.pixels += 1;
+                    sums.fine_by_blurred += (fine.0 * soft.0 + fine.1 * soft.1) / i64::from(LEVEL);
+                    sums.blurred_squared += soft.0 * soft.0 + soft.1 * soft.1;
+                }
+                if steepness < i64::from(zones.flat_below) {
+                    let at = |x: usize, y: usize| i64::from(self.rgb[(y * width + x) * 3 + 1]);
+                    let difference = at(x, y) - at(x + 1, y) - at(x, y + 1) + at(x + 1, y + 1);
+                    sums.flat_pixels += 1;
+                    sums.flat_squares += (difference * difference) as u64;
+                }
+            }
+        }
+        sums.score(reference, diameter)
+    }
+
+    /// The reference blur, rounded to a sixteenth of a level after the rows and after the columns.
+    fn triangle_blur(&self, reference: Reference) -> Vec<u16> {
+        let (width, height) = (self.width as i64, self.height as i64);
+        let reach = reference.reach() as i64;
+        let total = reference.total();
+        let weighted = |plane: &[u16], step: (i64, i64)| -> Vec<u16> {
+            let at = |x: i64, y: i64| {
+                let (x, y) = (x.clamp(0, width - 1), y.clamp(0, height - 1));
+                u32::from(plane[(y * width + x) as usize])
+            };
+            let places = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+            let sum = |(x, y): (i64, i64)| {
+                let taps = (-reach..).zip(reference.weights());
+                taps.map(|(off, weight)| at(x + off * step.0, y + off * step.1) * u32::from(weight))
+                    .sum::<u32>()
+            };
+            places
+                .map(|place| ((sum(place) + total / 2) / total) as u16)
+                .collect()
+        };
+        let plane: Vec<u16> = self.green().map(|value| u16::from(value) * LEVEL).collect();
+        weighted(&weighted(&plane, (1, 0)), (0, 1))
     }
 
     /// Stain takes more green than red or blue from nearly colourless light.

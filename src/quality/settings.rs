@@ -1,7 +1,7 @@
 //! The limits that a frame is assessed by.
 
-/// Where the lines are drawn. The defaults leave every one of 1,273 photographed fields of four
-/// microscopes usable, and reject them once blurred by an eighth of a red cell.
+/// Where the lines are drawn. The defaults leave every one of 161 photographed development frames
+/// of four sources usable; docs/quality.md has the ladders that they were set by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QualitySettings {
     /// A background below this level is a black frame (0..=255).
@@ -46,7 +46,7 @@ impl Default for QualitySettings {
             white_level: 245,
             max_clipped_permille: 300,
             min_edge_levels: 14,
-            min_focus_score: 18,
+            min_focus_score: 42,
             cover_depth_permille: 90,
             sparse_permille: 60,
             crowded_permille: 750,
