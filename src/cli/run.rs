@@ -9,12 +9,16 @@ use crate::config::{Config, PanelConfig};
 use crate::panel::PanelSpec;
 use crate::panel::ScreenSize;
 use crate::runtime;
+use crate::runtime::IpcFiles;
+use crate::runtime::script::Script;
 use crate::runtime::settings::RunSettings;
+use crate::session::Machine;
 use crate::session::smear::SmearRules;
 use crate::ui::presenter::ScreenSettings;
 use anyhow::Result;
 use clap::Args;
 use std::path::PathBuf;
+use std::time::Instant;
 
 /// `hemoscope run`.
 #[derive(Debug, Args)]
@@ -47,15 +51,27 @@ pub struct RunArguments {
     /// each smear and starts the next one, until the source ends or on q.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub fields: Option<u32>,
+    /// A script presses the buttons instead of an operator: lines such as `at 12 fields press
+    /// first`, `at result press hold` or `at 90 s key q`.
+    #[arg(long, value_name = "FILE")]
+    pub script: Option<PathBuf>,
 }
 
 /// Runs the device, as [`runtime::run::run`].
 ///
 /// # Errors
-/// What keeps the device from running: configuration, model, camera, panel.
+/// What keeps the device from running: configuration, script, model, camera, panel.
 pub fn run(arguments: &RunArguments) -> Result<bool> {
     let (settings, refusal) = prepare(arguments)?;
-    runtime::run::run(&settings, refusal, &mut Output::standard())
+    let mut out = Output::standard();
+    let Some(path) = &arguments.script else {
+        return runtime::run::run(&settings, refusal, &mut out);
+    };
+    let mut script = Script::load(path)?;
+    let files = IpcFiles::of_system();
+    runtime::run::run_with(&settings, refusal, files, &mut out, |_| {
+        Ok(move |machine: &Machine| script.next_action(machine, Instant::now()))
+    })
 }
 
 /// Configuration, board and options, put together. A board whose description or configuration
