@@ -236,6 +236,13 @@ score: $(if $(SCORED),,build) $(VENV)/measure-installed ## Scores the program on
 	$(VENV)/bin/python -m hemoscope_training.evaluate run --program "$$program" --model ../../$(MODEL) \
 	  --data "$$data" --coco dev.json --out "$(TARGET)/score"
 
+.PHONY: trust
+trust: $(if $(SCORED),,build) $(VENV)/measure-installed ## Says what smears made worse end as: make trust DATA=DIR
+	@test -n "$(DATA)" || { echo "make trust: name the folder with dev.json and images/: make trust DATA=DIR" >&2; exit 2; }
+	program="$$(realpath "$(or $(SCORED),$(PROGRAM))")"; data="$$(realpath "$(DATA)")"; cd models/training; \
+	$(VENV)/bin/python -m hemoscope_training.trust --program "$$program" --model ../../$(MODEL) \
+	  --data "$$data" --out "$(TARGET)/trust"
+
 .PHONY: ablation
 ablation: build $(VENV)/measure-installed ## Measures each preprocessing step: make ablation DATA=DIR
 	@test -n "$(DATA)" || { echo "make ablation: name the folder with dev.json and images/: make ablation DATA=DIR" >&2; exit 2; }
