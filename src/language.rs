@@ -112,6 +112,7 @@ texts! {
     RejectedBright = "rejected.bright",
     RejectedEmpty = "rejected.empty",
     RejectedNotASmear = "rejected.not_a_smear",
+    RejectedThick = "rejected.thick",
     RejectedUnscaled = "rejected.unscaled",
     RejectedDamaged = "rejected.damaged",
     RejectedOther = "rejected.other",

@@ -89,16 +89,19 @@ pub enum RejectReason {
     Blurred,
     /// Colours or texture that no stained smear has.
     NotASmear,
+    /// So much is covered that cells lie over one another, and some are missed.
+    TooThick,
 }
 
 impl RejectReason {
     /// Every reason.
-    pub const ALL: [RejectReason; 5] = [
+    pub const ALL: [RejectReason; 6] = [
         RejectReason::Underexposed,
         RejectReason::Overexposed,
         RejectReason::NoContrast,
         RejectReason::Blurred,
         RejectReason::NotASmear,
+        RejectReason::TooThick,
     ];
 }
 
@@ -113,6 +116,9 @@ impl fmt::Display for RejectReason {
             }
             RejectReason::NotASmear => {
                 "this does not look like a stained smear; check what is shown"
+            }
+            RejectReason::TooThick => {
+                "cells lie over one another; move towards the feathered edge of the smear"
             }
         })
     }
@@ -217,7 +223,10 @@ impl FrameAssessor {
                     fault
                 })
             })
-            .or_else(|| edges.are_blurred(settings).then_some(RejectReason::Blurred));
+            .or_else(|| edges.are_blurred(settings).then_some(RejectReason::Blurred))
+            .or_else(|| {
+                (coverage_permille > settings.crowded_permille).then_some(RejectReason::TooThick)
+            });
         Quality {
             background_level,
             brightness: brightness(background_level, clipped_permille, settings),

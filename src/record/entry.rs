@@ -113,6 +113,8 @@ pub enum FieldOutcome {
     Blurred,
     /// Rejected: not like a stained smear.
     NotASmear,
+    /// Rejected: cells lie over one another.
+    TooThick,
 }
 
 impl From<RejectReason> for FieldOutcome {
@@ -123,6 +125,7 @@ impl From<RejectReason> for FieldOutcome {
             RejectReason::NoContrast => Self::NoContrast,
             RejectReason::Blurred => Self::Blurred,
             RejectReason::NotASmear => Self::NotASmear,
+            RejectReason::TooThick => Self::TooThick,
         }
     }
 }

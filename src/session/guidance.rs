@@ -107,6 +107,7 @@ impl Instruction {
             RejectReason::NoContrast => Instruction::FindCells,
             RejectReason::Blurred => Instruction::Focus,
             RejectReason::NotASmear => Instruction::CheckStain,
+            RejectReason::TooThick => Instruction::FindThinnerArea,
         }
     }
 }
@@ -282,6 +283,7 @@ mod tests {
             (RejectReason::NoContrast, Instruction::FindCells),
             (RejectReason::Blurred, Instruction::Focus),
             (RejectReason::NotASmear, Instruction::CheckStain),
+            (RejectReason::TooThick, Instruction::FindThinnerArea),
         ];
         assert_eq!(told, expected);
     }

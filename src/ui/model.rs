@@ -248,13 +248,14 @@ pub enum Rejection {
 
 impl Rejection {
     /// Every reason.
-    pub const ALL: [Rejection; 8] = [
+    pub const ALL: [Rejection; 9] = [
         Rejection::Quality(RejectReason::Blurred),
         Rejection::Quality(RejectReason::Underexposed),
         Rejection::Quality(RejectReason::Overexposed),
         Rejection::Quality(RejectReason::NoContrast),
         Rejection::NoCells,
         Rejection::Quality(RejectReason::NotASmear),
+        Rejection::Quality(RejectReason::TooThick),
         Rejection::Unscaled,
         Rejection::LostFrame,
     ];
@@ -268,6 +269,7 @@ impl Rejection {
                 TextId::RejectedEmpty
             }
             Rejection::Quality(RejectReason::NotASmear) => TextId::RejectedNotASmear,
+            Rejection::Quality(RejectReason::TooThick) => TextId::RejectedThick,
             Rejection::Unscaled => TextId::RejectedUnscaled,
             Rejection::LostFrame => TextId::RejectedDamaged,
         }
