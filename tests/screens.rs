@@ -5,6 +5,7 @@
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 use hemoscope::analysis::scale::ScaleEstimate;
+use hemoscope::assessment::{Effect, Finding};
 use hemoscope::camera::Unavailable;
 use hemoscope::cell::{BoundingBox, CellClass, PerClass};
 use hemoscope::count::{Figure, Interval, Progress};
@@ -187,15 +188,58 @@ fn every_text_stands_off_from_the_ground_that_lies_under_it() {
 #[test]
 fn every_instruction_and_warning_fits_in_every_language() {
     let unavailable = unavailable();
-    let warnings = [
-        Warning::TooManyWhiteCells,
-        Warning::PlateletsClump,
-        Warning::ManyUncertain,
-        Warning::ScaleOutOfRange,
-        Warning::NotSaved,
+    let effect = Effect::Withhold;
+    let findings = [
+        Finding::WhiteCellsBeyondBlood {
+            wbc: 1,
+            rbc: 1,
+            limit_per_1000: 1,
+            effect,
+        },
+        Finding::WhiteCellsOfRedSize {
+            percent: 1,
+            cells: 1,
+        },
+        Finding::PlateletsBeyondBlood {
+            plt: 1,
+            rbc: 1,
+            limit_per_1000: 1,
+            effect,
+        },
+        Finding::ManyUncertain {
+            uncertain: 1,
+            cells: 1,
+            limit_percent: 1,
+            effect,
+        },
+        Finding::CellsOfWrongSize {
+            percent: 1,
+            cells: 1,
+        },
+        Finding::TwoScales {
+            fields: 1,
+            of_fields: 1,
+        },
+        Finding::UnsureRedCells {
+            confidence_percent: 1,
+            effect,
+        },
+        Finding::Crowded {
+            covered_percent: 1,
+            effect,
+        },
+        Finding::FixedMarks {
+            marks: 1,
+            plt: 1,
+            effect,
+        },
+        Finding::PlateletsClump { fields: 1 },
     ];
+    let of_smear = findings.map(Warning::Smear);
+    let others = [Warning::ScaleOutOfRange, Warning::NotSaved];
+    let warnings = of_smear.into_iter().chain(others);
     let of_camera = unavailable.iter().map(Warning::CameraUnavailable);
-    let warnings: Vec<_> = warnings.into_iter().chain(of_camera).collect();
+    let warnings: Vec<_> = warnings.chain(of_camera).collect();
     let mut faults = Vec::new();
     for (instruction, warning) in Instruction::ALL.iter().zip(warnings.iter().cycle()) {
         for language in Language::ALL {

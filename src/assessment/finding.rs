@@ -135,6 +135,13 @@ impl Finding {
         }
     }
 
+    /// Whether no ratio may be shown. Where platelets clump the result is withheld, but its
+    /// figures stand: that of the platelets says "at least".
+    pub fn hides_figures(&self) -> bool {
+        let shows = matches!(self, Finding::PlateletsClump { .. });
+        self.effect() == Effect::Withhold && !shows
+    }
+
     /// What it does to the result.
     pub fn effect(&self) -> Effect {
         match *self {

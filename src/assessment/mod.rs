@@ -68,6 +68,11 @@ impl Assessment {
         self.findings.iter().flatten()
     }
 
+    /// Whether no ratio may be shown, as [`Finding::hides_figures`].
+    pub fn hides_figures(&self) -> bool {
+        self.findings().any(Finding::hides_figures)
+    }
+
     /// What the figures are worth.
     pub fn verdict(&self) -> Verdict {
         match self.findings().next().map(Finding::effect) {

@@ -67,8 +67,10 @@ impl Counts {
             certain: PerClass::from_fn(|class| summary.class(class).counted),
             uncertain: summary.uncertain,
             overdispersed: PerClass::from_fn(|class| {
-                let dispersion = summary.class(class).dispersion?;
-                dispersion.is_overdispersed().then_some(dispersion.index)
+                let class = summary.class(class);
+                let dispersion = class.dispersion.filter(|one| one.is_overdispersed())?;
+                // Without a figure there is nothing that it could be about.
+                class.count.ok().map(|_| dispersion.index)
             }),
             fields_with_clumps: summary.fields_with_clumps,
         }

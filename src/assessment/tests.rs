@@ -268,6 +268,124 @@ fn specks_that_stay_where_they_are_lie_on_the_sensor() {
 }
 
 #[test]
+fn where_platelets_clump_the_other_figures_stand() {
+    let clumped = Counts {
+        fields_with_clumps: 3,
+        ..counts(7_140, 10, 360, 100)
+    };
+    let whole = facts((0..10).map(|_| field(50, [])));
+    assert!(!assess(&clumped, &whole, &AssessmentLimits::default()).hides_figures());
+    let small = facts((0..10).map(|_| field(30, [])));
+    assert!(assess(&clumped, &small, &AssessmentLimits::default()).hides_figures());
+}
+
+#[test]
+fn every_finding_says_what_was_found_and_what_to_do() {
+    let effect = Effect::Remark;
+    let findings = [
+        (
+            Finding::WhiteCellsBeyondBlood {
+                wbc: 50,
+                rbc: 40,
+                limit_per_1000: 25,
+                effect,
+            },
+            ["50 white to 40 red", "25 per 1000", "look at"],
+        ),
+        (
+            Finding::WhiteCellsOfRedSize {
+                percent: 112,
+                cells: 9,
+            },
+            ["9 white cells", "112 %", "look at them"],
+        ),
+        (
+            Finding::PlateletsBeyondBlood {
+                plt: 90,
+                rbc: 40,
+                limit_per_1000: 600,
+                effect,
+            },
+            ["90 platelets to 40 red", "600 per 1000", "clean"],
+        ),
+        (
+            Finding::ManyUncertain {
+                uncertain: 30,
+                cells: 90,
+                limit_percent: 20,
+                effect,
+            },
+            ["30 of 90", "20 %", "check focus"],
+        ),
+        (
+            Finding::CellsOfWrongSize {
+                percent: 62,
+                cells: 300,
+            },
+            ["300 red cells", "62 %", "objective"],
+        ),
+        (
+            Finding::TwoScales {
+                fields: 3,
+                of_fields: 9,
+            },
+            ["3 of 9 fields", "another size", "one objective"],
+        ),
+        (
+            Finding::Crowded {
+                covered_percent: 74,
+                effect,
+            },
+            ["74 %", "missed", "feathered edge"],
+        ),
+        (
+            Finding::UnsureRedCells {
+                confidence_percent: 81,
+                effect,
+            },
+            ["red cells", "81 %", "look at"],
+        ),
+        (
+            Finding::UnsureWhiteCells {
+                confidence_percent: 81,
+                cells: 7,
+                effect,
+            },
+            ["7 white cells", "81 %", "look at"],
+        ),
+        (
+            Finding::FixedMarks {
+                marks: 30,
+                plt: 40,
+                effect,
+            },
+            ["30 small objects", "40 platelets", "clean"],
+        ),
+        (
+            Finding::PlateletsClump { fields: 3 },
+            [
+                "in clumps in 3 fields",
+                "more than were counted",
+                "new film",
+            ],
+        ),
+        (
+            Finding::Overdispersed {
+                class: CellClass::Plt,
+                index: 3.25,
+            },
+            ["PLT", "3.2 times", "count more fields"],
+        ),
+    ];
+    for (finding, parts) in findings {
+        let text = finding.to_string();
+        for part in parts {
+            assert!(text.contains(part), "{part:?} is missing in {text:?}");
+        }
+    }
+}
+
+#[test]
 fn what_withholds_stands_first() {
     let facts = facts((0..10).map(|_| field(30, [])));
     let (ids, verdict) = found(&counts(1_000, 60, 40, 0), &facts);

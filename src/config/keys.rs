@@ -72,13 +72,13 @@ settings! {
         minimum_reference_cells: u32 = CountRules::default().minimum_reference_cells,
             integer(1, 100_000), unit "cells",
             "Fewer red cells give no ratio, fewer cells in all no share";
-        wbc_per_rbc_limit: f64 = CountRules::default().wbc_per_rbc_limit,
+        wbc_per_rbc_limit: f64 = 0.1,
             number(0.001, 1.0), unit "white cells per red cell",
             "A smear with more is not believed; normal blood has about 0.0014";
         plt_per_rbc_limit: f64 = 0.6,
             number(0.01, 10.0), unit "platelets per red cell",
             "A smear with more is not believed; normal blood has about 0.05";
-        uncertain_share_limit: f64 = CountRules::default().uncertain_share_limit,
+        uncertain_share_limit: f64 = 0.2,
             number(0.01, 1.0), unit "share of all cells",
             "A smear with more uncertain cells is not believed";
     }

@@ -50,8 +50,6 @@ impl Config {
             confidence: self.count.confidence,
             minimum_cells: self.count.minimum_cells,
             minimum_reference_cells: self.count.minimum_reference_cells,
-            wbc_per_rbc_limit: self.count.wbc_per_rbc_limit,
-            uncertain_share_limit: self.count.uncertain_share_limit,
             count_scatter: PerClass::default(),
             targets: PerClass::from([
                 (CellClass::Rbc, rbc),

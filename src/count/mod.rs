@@ -32,5 +32,5 @@ pub use interval::{
 };
 pub use rules::{CountRules, MIN_FIELDS, SmearLimits};
 pub use student::student_inflation;
-pub use summary::{ClassSummary, Progress, Summary, Warning, Warnings};
+pub use summary::{ClassSummary, Progress, Summary};
 pub use tally::{MAX_CELLS, MAX_FIELDS, SmearTally, TallyError};

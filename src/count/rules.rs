@@ -1,4 +1,4 @@
-//! When a figure may be shown, and when something looks wrong.
+//! When a figure may be shown.
 
 use super::interval::Confidence;
 use crate::cell::{CellClass, PerClass};
@@ -7,7 +7,7 @@ use crate::cell::{CellClass, PerClass};
 /// an interval, is anybody's guess.
 pub const MIN_FIELDS: u32 = 10;
 
-/// When a figure may be shown, and when something looks wrong.
+/// When a figure may be shown.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CountRules {
     /// Confidence of every interval.
@@ -18,11 +18,6 @@ pub struct CountRules {
     /// The fewest cells that a ratio or share may be taken against. Default 100: its own
     /// uncertainty is then about ±20 %.
     pub minimum_reference_cells: u32,
-    /// White cells by red cells above which the smear is not believed. Default 0.1, where normal
-    /// blood has 1 to 714; only extreme leukaemia comes near.
-    pub wbc_per_rbc_limit: f64,
-    /// Share of uncertain cells above which a warning is due. Default 0.2.
-    pub uncertain_share_limit: f64,
     /// How far the network's own errors scatter from smear to smear, by class: the standard
     /// deviation of the natural logarithm of counted by true cells. Default 0; a model's manifest
     /// says what was measured.
@@ -38,8 +33,6 @@ impl Default for CountRules {
             confidence: Confidence::default(),
             minimum_cells: 10,
             minimum_reference_cells: 100,
-            wbc_per_rbc_limit: 0.1,
-            uncertain_share_limit: 0.2,
             count_scatter: PerClass::default(),
             targets: PerClass::from_fn(|class| match class {
                 CellClass::Rbc => 1000,

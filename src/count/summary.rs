@@ -4,7 +4,6 @@ use super::dispersion::Dispersion;
 use super::figure::{Figure, TooFew};
 use super::interval::Confidence;
 use crate::cell::{CellClass, PerClass};
-use std::fmt;
 
 /// How far counting has come towards a class's target.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -66,8 +65,6 @@ pub struct Summary {
     /// How much the share of uncertain cells differs between fields; `None` where it is nothing or
     /// all.
     pub uncertain_dispersion: Option<Dispersion>,
-    /// What makes the counts doubtful.
-    pub warnings: Warnings,
 }
 
 impl Summary {
@@ -87,91 +84,5 @@ impl Summary {
     /// The summary of one class.
     pub fn class(&self, class: CellClass) -> &ClassSummary {
         &self.classes[class]
-    }
-}
-
-/// The warnings of a summary, most serious first. There are few, so they are kept in place.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Warnings {
-    pub(super) of_the_smear: [Option<Warning>; 3],
-    pub(super) of_classes: PerClass<Option<Warning>>,
-}
-
-impl Warnings {
-    /// The warnings, most serious first.
-    pub fn iter(&self) -> impl Iterator<Item = &Warning> {
-        self.of_the_smear
-            .iter()
-            .chain(self.of_classes.values())
-            .flatten()
-    }
-}
-
-/// Something that makes the counts doubtful.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Warning {
-    /// More white cells than a smear can plausibly hold.
-    TooManyWhiteCells {
-        /// White cells counted.
-        wbc: u32,
-        /// Red cells counted.
-        rbc: u32,
-        /// The largest plausible number of white cells for each red cell.
-        limit: f64,
-    },
-    /// Platelets stick together: there are more than were counted.
-    PlateletsClump {
-        /// Fields that show a clump.
-        fields: u32,
-    },
-    /// Too large a share of the cells is uncertain.
-    ManyUncertain {
-        /// Uncertain cells counted.
-        uncertain: u32,
-        /// All cells counted.
-        cells: u32,
-        /// The largest share of uncertain cells that is accepted, 0 to 1.
-        limit: f64,
-    },
-    /// Cells of a class lie unevenly over the fields.
-    Overdispersed {
-        /// The class that lies unevenly.
-        class: CellClass,
-        /// Index of dispersion, variance by mean: about 1 for cells that lie at random.
-        index: f64,
-    },
-}
-
-impl fmt::Display for Warning {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Warning::TooManyWhiteCells { wbc, rbc, limit } => write!(
-                formatter,
-                "{wbc} white to {rbc} red cells is more than a smear can plausibly hold (limit 1 \
-                 to {:.0}): the stain may be one that the model does not know; look at the cells \
-                 before you trust any count",
-                1.0 / limit
-            ),
-            Warning::PlateletsClump { fields } => write!(
-                formatter,
-                "platelets lie in clumps in {fields} fields: there are more than were counted; \
-                 make a new film"
-            ),
-            Warning::ManyUncertain {
-                uncertain,
-                cells,
-                limit,
-            } => write!(
-                formatter,
-                "{uncertain} of {cells} cells are uncertain, over the limit of {:.0} %: check \
-                 focus, light and stain, and look at the uncertain cells",
-                limit * 100.0
-            ),
-            Warning::Overdispersed { class, index } => write!(
-                formatter,
-                "{class} lie unevenly over the fields (variance {index:.1} times the mean): the \
-                 intervals are widened; count more fields, spread over the monolayer"
-            ),
-        }
     }
 }

@@ -4,10 +4,10 @@ use super::clump::CLUMP_FIELDS;
 use super::dispersion::{Dispersion, count_dispersion, ratio_dispersion};
 use super::field::FieldTally;
 use super::figure::{Figure, FigureFlags, TooFew};
-use super::interval::{Confidence, poisson_interval, proportion_interval, ratio_interval};
+use super::interval::{Confidence, poisson_interval, ratio_interval};
 use super::rules::{CountRules, MIN_FIELDS};
 use super::student::student_inflation;
-use super::summary::{ClassSummary, Progress, Summary, Warning, Warnings};
+use super::summary::{ClassSummary, Progress, Summary};
 use crate::cell::{CellClass, PerClass};
 use thiserror::Error;
 
@@ -172,7 +172,6 @@ impl SmearTally {
         Summary {
             fields: self.fields,
             confidence: rules.confidence,
-            warnings: self.warnings(&classes, rules),
             classes,
             uncertain: self.uncertain,
             area_q8: self.area_q8,
@@ -280,58 +279,6 @@ impl SmearTally {
         let fields = (missing * u64::from(self.fields)).checked_div(u64::from(have))?;
         let exact = fields * u64::from(have) == missing * u64::from(self.fields);
         u32::try_from(fields + u64::from(!exact)).ok()
-    }
-
-    fn warnings(&self, classes: &PerClass<ClassSummary>, rules: &CountRules) -> Warnings {
-        let overdispersed = |summary: &ClassSummary| {
-            let dispersion = summary.dispersion.filter(Dispersion::is_overdispersed)?;
-            summary.count.ok().map(|_| Warning::Overdispersed {
-                class: summary.class,
-                index: dispersion.index,
-            })
-        };
-        Warnings {
-            of_the_smear: [
-                self.too_many_white_cells(rules),
-                self.clumps(),
-                self.many_uncertain(rules),
-            ],
-            of_classes: classes.each_ref().map(overdispersed),
-        }
-    }
-
-    /// Due when even the low end of the ratio's interval is above the limit, so that chance in a
-    /// few cells does not raise it. Of chance alone: uneven fields are no excuse.
-    fn too_many_white_cells(&self, rules: &CountRules) -> Option<Warning> {
-        let (wbc, rbc) = (self.class(CellClass::Wbc), self.class(CellClass::Rbc));
-        let limit = rules.wbc_per_rbc_limit;
-        // The low end lies below the ratio itself, which costs nothing to know.
-        let suspect = wbc >= rules.needed_cells() && f64::from(wbc) > limit * f64::from(rbc);
-        let low = || ratio_interval(wbc, rbc, 1.0, rules.confidence).low;
-        let due = suspect && low() > limit;
-        due.then_some(Warning::TooManyWhiteCells { wbc, rbc, limit })
-    }
-
-    fn clumps(&self) -> Option<Warning> {
-        self.do_platelets_clump()
-            .then_some(Warning::PlateletsClump {
-                fields: self.fields_with_clumps,
-            })
-    }
-
-    /// Due when even the low end of the share's interval is above the limit, as for white cells.
-    fn many_uncertain(&self, rules: &CountRules) -> Option<Warning> {
-        let limit = rules.uncertain_share_limit;
-        let (uncertain, cells) = (self.uncertain, self.cells());
-        let suspect =
-            uncertain >= rules.needed_cells() && f64::from(uncertain) > limit * f64::from(cells);
-        let low = || proportion_interval(uncertain, cells - uncertain, 1.0, rules.confidence).low;
-        let due = suspect && low() > limit;
-        due.then_some(Warning::ManyUncertain {
-            uncertain,
-            cells,
-            limit,
-        })
     }
 }
 

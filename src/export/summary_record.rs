@@ -1,7 +1,7 @@
 //! A summary as one line of JSON, for machine readers.
 
 use crate::RESEARCH_USE_NOTICE;
-use crate::assessment::{Assessment, Effect, Finding, Verdict};
+use crate::assessment::{Assessment, Effect, Finding};
 use crate::cell::{PerClass, by_name};
 use crate::count::{ClassSummary, Figure, Summary, TooFew};
 use serde::Serialize;
@@ -77,14 +77,14 @@ pub struct FindingRecord {
 impl SummaryRecord {
     /// Makes the line of a summary.
     pub fn new(summary: &Summary, assessment: &Assessment, notes: &[String]) -> Self {
-        let verdict = assessment.verdict();
+        let is_withheld = assessment.hides_figures();
         Self {
-            verdict: verdict.id(),
+            verdict: assessment.verdict().id(),
             fields: summary.fields,
             not_counted: 0,
             left_out: 0,
             confidence: summary.confidence.value(),
-            classes: PerClass::from_fn(|class| ClassRecord::new(summary.class(class), verdict)),
+            classes: PerClass::from_fn(|class| ClassRecord::new(summary.class(class), is_withheld)),
             uncertain: summary.uncertain,
             findings: assessment.findings().map(FindingRecord::from).collect(),
             notes: notes.to_vec(),
@@ -103,9 +103,8 @@ impl SummaryRecord {
 }
 
 impl ClassRecord {
-    fn new(class: &ClassSummary, verdict: Verdict) -> Self {
+    fn new(class: &ClassSummary, is_withheld: bool) -> Self {
         let figure = class.per_1000_rbc;
-        let is_withheld = verdict == Verdict::Withheld;
         let why_not = match figure {
             Some(_) if is_withheld => Some("withheld: see the findings".to_owned()),
             Some(Err(few)) => Some(few.to_string()),

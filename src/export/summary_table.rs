@@ -1,7 +1,7 @@
 //! A summary as text for a terminal or a log.
 
 use crate::RESEARCH_USE_NOTICE;
-use crate::assessment::{Assessment, Effect, Verdict};
+use crate::assessment::{Assessment, Effect};
 use crate::cell::CellClass;
 use crate::count::{ClassSummary, Level, Progress, Summary};
 use std::fmt::Write;
@@ -17,8 +17,7 @@ pub fn summary_table(
     notes: &[String],
     [not_counted, left_out]: [u64; 2],
 ) -> String {
-    let is_withheld = assessment.verdict() == Verdict::Withheld;
-
+    let is_withheld = assessment.hides_figures();
     let mut text = String::new();
     let interval = format!("{:.0} % interval", 100.0 * summary.confidence.value());
     row(

@@ -33,7 +33,10 @@ pub(super) fn assess(
                 fault
             })
         })
-        .or_else(|| edges.are_blurred(settings).then_some(RejectReason::Blurred));
+        .or_else(|| edges.are_blurred(settings).then_some(RejectReason::Blurred))
+        .or_else(|| {
+            (coverage_permille > settings.crowded_permille).then_some(RejectReason::TooThick)
+        });
     Quality {
         background_level,
         brightness: brightness(background_level, clipped_permille, settings),

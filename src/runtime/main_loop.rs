@@ -79,6 +79,7 @@ fn advice_of(instruction: Instruction) -> Advice {
         | Instruction::FinishAtTargets
         | Instruction::FinishAtLimit
         | Instruction::Complete
+        | Instruction::Withheld
         | Instruction::StartAgain => Advice::Stay,
     }
 }

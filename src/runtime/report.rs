@@ -1,5 +1,6 @@
 //! What a run prints of its results.
 
+use crate::assessment::Verdict;
 use crate::cell::CellClass;
 use crate::export::summary_table;
 use crate::record::RecordSummary;
@@ -37,7 +38,10 @@ pub(super) fn result_text(machine: &Machine, self_report: &str, more: Option<Str
 /// The numbers are no result.
 pub(super) fn is_whole(smear: &Smear, was_told_to_stop: bool) -> Result<bool> {
     match smear.state() {
-        RunState::Finished => Ok(smear.rejected().lost_frames == 0),
+        RunState::Finished => {
+            let is_withheld = smear.assessment().verdict() == Verdict::Withheld;
+            Ok(smear.rejected().lost_frames == 0 && !is_withheld)
+        }
         // The system ends the device when it is switched off, which is no fault of the run.
         _ if was_told_to_stop => Ok(true),
         _ => bail!(

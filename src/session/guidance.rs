@@ -1,6 +1,7 @@
 //! What the operator is told: the one thing to do next, what puts the counts in doubt, and what
 //! there is to know besides. Values only; the screen has the words.
 
+use crate::assessment::Finding;
 use crate::camera::Unavailable;
 use crate::cell::CellClass;
 use crate::count::{Progress, Summary};
@@ -42,13 +43,15 @@ pub enum Instruction {
     FinishAtLimit,
     /// Enough was counted.
     Complete,
+    /// Enough was counted, and the assessment withholds it.
+    Withheld,
     /// The smear was interrupted.
     StartAgain,
 }
 
 impl Instruction {
     /// Every instruction.
-    pub const ALL: [Instruction; 17] = [
+    pub const ALL: [Instruction; 18] = [
         Instruction::Wait,
         Instruction::HoldStill,
         Instruction::NextField,
@@ -65,6 +68,7 @@ impl Instruction {
         Instruction::FinishAtTargets,
         Instruction::FinishAtLimit,
         Instruction::Complete,
+        Instruction::Withheld,
         Instruction::StartAgain,
     ];
 
@@ -113,14 +117,10 @@ impl Instruction {
 }
 
 /// Something about the whole smear that puts its counts in doubt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Warning<'a> {
-    /// More white cells than a smear can hold.
-    TooManyWhiteCells,
-    /// Platelets lie in clumps: there are more than were counted.
-    PlateletsClump,
-    /// Many cells stay uncertain.
-    ManyUncertain,
+    /// What the assessment of the smear has found, the most serious.
+    Smear(Finding),
     /// The size of a pixel is unknown or outside of what the network was tested on.
     ScaleOutOfRange,
     /// No frames come; the device keeps trying.

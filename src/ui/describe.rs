@@ -90,6 +90,9 @@ pub fn of_counting(counting: &Counting<'_>) -> Vec<String> {
     for class in CellClass::ALL.into_iter().rev() {
         let n = cells_text(counting.cells[class], language);
         lines.push(match counting.per_1000_rbc[class] {
+            Some(_) if counting.hides_figures => {
+                format!("{class}  {}  ({n})", words(TextId::CountsWithheld))
+            }
             Some(ratio) => format!("{class}  {}", of_figure(ratio, &n, language)),
             None => format!("{class}  {n}"),
         });
@@ -115,7 +118,7 @@ pub fn of_counting(counting: &Counting<'_>) -> Vec<String> {
     lines.push(format!(
         "{sample}  {}  {}",
         wording::clock(identity.clock, language),
-        words(counting.run.into())
+        words(wording::run_state(counting.run, counting.is_withheld))
     ));
     lines.push(words(TextId::ResearchUse).to_owned());
     lines

@@ -136,6 +136,10 @@ pub struct Counting<'a> {
     pub fields: Fields,
     /// Counts vary between fields more than chance explains.
     pub is_overdispersed: bool,
+    /// The assessment withholds the result.
+    pub is_withheld: bool,
+    /// No ratio may be shown.
+    pub hides_figures: bool,
     /// What puts the counts in doubt; `None` where nothing does.
     pub warning: Option<Warning<'a>>,
     /// Stands in the warning's place where there is none.

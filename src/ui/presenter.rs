@@ -5,7 +5,8 @@ use super::model::{
     Clock, Counting, Failure, Fields, Identity, NoCamera, Preview, RejectedCounts, Rejection,
     Screen, Starting, Update,
 };
-use crate::count::{self, MIN_FIELDS, Summary};
+use crate::assessment::{Finding, Verdict};
+use crate::count::MIN_FIELDS;
 use crate::device::calendar::CivilTime;
 use crate::language::{Language, TextId};
 use crate::record::Timestamp;
@@ -182,8 +183,10 @@ pub fn counting_of<'a>(
             rejected: rejections_of(smear),
             skipped_percent: smear.frames().skipped_percent(),
         },
-        is_overdispersed: is_overdispersed(summary),
-        warning: warning_of(machine, summary).filter(|_| !context.shows_notice),
+        is_overdispersed: smear.assessment().findings().any(is_about_dispersion),
+        is_withheld: smear.assessment().verdict() == Verdict::Withheld,
+        hides_figures: smear.assessment().hides_figures(),
+        warning: warning_of(machine).filter(|_| !context.shows_notice),
         notice: context.notice,
         outlook: outlook_of(smear),
         instruction: instruction_of(machine),
@@ -203,13 +206,11 @@ fn rejections_of(smear: &Smear) -> RejectedCounts {
         .collect()
 }
 
-fn is_overdispersed(summary: &Summary) -> bool {
-    let overdispersed =
-        |warning: &count::Warning| matches!(warning, count::Warning::Overdispersed { .. });
-    summary.warnings.iter().any(overdispersed)
+fn is_about_dispersion(finding: &Finding) -> bool {
+    matches!(finding, Finding::Overdispersed { .. })
 }
 
-fn warning_of<'a>(machine: &'a Machine, summary: &Summary) -> Option<Warning<'a>> {
+fn warning_of(machine: &Machine) -> Option<Warning<'_>> {
     // First, since an absent camera has its instruction too.
     if machine.not_saved().is_some() {
         return Some(Warning::NotSaved);
@@ -220,12 +221,10 @@ fn warning_of<'a>(machine: &'a Machine, summary: &Summary) -> Option<Warning<'a>
     if machine.smear().scale_not_found() {
         return Some(Warning::ScaleOutOfRange);
     }
-    summary.warnings.iter().find_map(|warning| match warning {
-        count::Warning::TooManyWhiteCells { .. } => Some(Warning::TooManyWhiteCells),
-        count::Warning::PlateletsClump { .. } => Some(Warning::PlateletsClump),
-        count::Warning::ManyUncertain { .. } => Some(Warning::ManyUncertain),
-        count::Warning::Overdispersed { .. } => None,
-    })
+    let findings = machine.smear().assessment().findings();
+    // Overdispersion has its own place, beside the numbers.
+    let mut others = findings.filter(|finding| !is_about_dispersion(finding));
+    others.next().copied().map(Warning::Smear)
 }
 
 /// Before as many fields as a figure takes, the magnification says more than their few cells.
@@ -249,6 +248,7 @@ fn outlook_of(smear: &Smear) -> Option<Outlook> {
 pub fn instruction_of(machine: &Machine) -> Instruction {
     let smear = machine.smear();
     match smear.state() {
+        RunState::Finished if smear.assessment().hides_figures() => return Instruction::Withheld,
         RunState::Finished => return Instruction::Complete,
         RunState::Unfinished => return Instruction::StartAgain,
         RunState::Live => {}

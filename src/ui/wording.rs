@@ -2,6 +2,7 @@
 
 use super::fixed_string::{FixedString, fixed_format};
 use super::model::{Clock, Counting};
+use crate::assessment::Finding;
 use crate::camera::Unavailable;
 use crate::count::{Level, Progress, TooFew};
 use crate::language::{Language, TextId};
@@ -61,12 +62,38 @@ impl From<Density> for TextId {
     }
 }
 
+/// The word for where a smear stands, once its assessment is known.
+pub fn run_state(run: RunState, is_withheld: bool) -> TextId {
+    match run {
+        RunState::Finished if is_withheld => TextId::RunWithheld,
+        run => run.into(),
+    }
+}
+
+impl From<Finding> for TextId {
+    fn from(finding: Finding) -> Self {
+        match finding {
+            Finding::WhiteCellsBeyondBlood { .. } => TextId::WarningWhiteCells,
+            Finding::WhiteCellsOfRedSize { .. } | Finding::UnsureWhiteCells { .. } => {
+                TextId::WarningDoubtfulWhiteCells
+            }
+            Finding::PlateletsBeyondBlood { .. } => TextId::WarningPlatelets,
+            Finding::ManyUncertain { .. } => TextId::WarningManyUncertain,
+            Finding::CellsOfWrongSize { .. } => TextId::WarningCellSize,
+            Finding::TwoScales { .. } => TextId::WarningTwoScales,
+            Finding::UnsureRedCells { .. } => TextId::WarningUnsure,
+            Finding::Crowded { .. } => TextId::WarningCrowded,
+            Finding::FixedMarks { .. } => TextId::WarningFixedMarks,
+            Finding::PlateletsClump { .. } => TextId::WarningClumps,
+            Finding::Overdispersed { .. } => TextId::CountsOverdispersed,
+        }
+    }
+}
+
 impl From<Warning<'_>> for TextId {
     fn from(warning: Warning<'_>) -> Self {
         match warning {
-            Warning::TooManyWhiteCells => TextId::WarningTooManyWbc,
-            Warning::PlateletsClump => TextId::WarningClumps,
-            Warning::ManyUncertain => TextId::WarningManyUncertain,
+            Warning::Smear(finding) => finding.into(),
             Warning::ScaleOutOfRange => TextId::WarningScale,
             Warning::CameraUnavailable(unavailable) => unavailable.into(),
             Warning::NotSaved => TextId::WarningNotSaved,
@@ -240,6 +267,7 @@ impl From<Instruction> for TextId {
             Instruction::FinishAtTargets => TextId::InstructionFinishAtTargets,
             Instruction::FinishAtLimit => TextId::InstructionFinishAtLimit,
             Instruction::Complete => TextId::InstructionComplete,
+            Instruction::Withheld => TextId::InstructionWithheld,
             Instruction::StartAgain => TextId::InstructionStartAgain,
         }
     }

@@ -55,7 +55,7 @@ impl Region {
         let language = counting.language;
         match self {
             Self::Bar => {
-                let state = bar_state(counting.run);
+                let state = bar_state(counting.run, counting.is_withheld);
                 top_bar(layout.bar, &counting.identity, state, language, surface);
             }
             Self::Preview => preview(counting.preview, language, layout.preview, metrics, surface),
@@ -102,15 +102,16 @@ fn draw_message(counting: &Counting<'_>, layout: &CountingLayout, surface: &mut 
     surface.text(layout.warning, &words, LABEL_ON_GROUND);
 }
 
-fn bar_state(run: RunState) -> BarState {
+fn bar_state(run: RunState, is_withheld: bool) -> BarState {
     let (icon, state_colour, ground) = match run {
+        RunState::Finished if is_withheld => (StatusIcon::Attention, colour::INK, colour::ORANGE),
         RunState::Live => (StatusIcon::Running, colour::SKY_BLUE, colour::CARD),
         RunState::Finished => (StatusIcon::Good, colour::INK, colour::GREEN),
         RunState::Unfinished => (StatusIcon::Attention, colour::INK, colour::ORANGE),
     };
     BarState {
         icon,
-        word: run.into(),
+        word: wording::run_state(run, is_withheld),
         colour: state_colour,
         ground,
     }
@@ -370,6 +371,7 @@ fn instruction_icon(instruction: Instruction) -> StatusIcon {
         | Instruction::CheckStain
         | Instruction::SetScale
         | Instruction::CheckCamera
+        | Instruction::Withheld
         | Instruction::StartAgain => StatusIcon::Attention,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::parts::{LABEL_ON_CARD, NO_VALUE};
 use crate::cell::CellClass;
-use crate::count::{Figure, Interval, Progress, TooFew};
+use crate::count::{Figure, Interval, Progress};
 use crate::language::{Language, TextId};
 use crate::session::smear::RunState;
 use crate::ui::colour;
@@ -35,6 +35,7 @@ pub(super) fn numbers(
     let language = counting.language;
     let (title, title_colour) = match counting.run {
         RunState::Live => (TextId::CountsSoFar, colour::TEXT),
+        RunState::Finished if counting.is_withheld => (TextId::RunWithheld, colour::ORANGE),
         RunState::Finished => (TextId::CountsResult, colour::TEXT),
         RunState::Unfinished => (TextId::CountsNoResult, colour::ORANGE),
     };
@@ -50,9 +51,13 @@ pub(super) fn numbers(
         surface.mark(place.mark, Some(class), metrics.line + 1);
         surface.text(place.name, class.name(), NAME_ON_CARD);
         match counting.per_1000_rbc[class] {
+            _ if counting.hides_figures => {
+                let words = TextId::CountsWithheld.text_in(language);
+                no_ratio(Some(words), place, surface);
+            }
             Some(Ok(figure)) => ratio(&figure, place, language, surface),
-            Some(Err(few)) => no_ratio(Some(few), place, language, surface),
-            None => no_ratio(None, place, language, surface),
+            Some(Err(few)) => no_ratio(Some(&wording::too_few(few, language)), place, surface),
+            None => no_ratio(None, place, surface),
         }
         let cells = counting.cells[class];
         cells_counted(cells, place.n, LABEL_ON_CARD, language, surface);
@@ -95,17 +100,11 @@ fn ratio(figure: &Figure, place: RatioPlace, language: Language, surface: &mut d
     });
 }
 
-fn no_ratio(
-    few: Option<TooFew>,
-    place: RatioPlace,
-    language: Language,
-    surface: &mut dyn Surface<'_>,
-) {
+fn no_ratio(reason: Option<&str>, place: RatioPlace, surface: &mut dyn Surface<'_>) {
     surface.text(place.number, NO_VALUE, number_style(colour::LABEL));
-    if let Some(few) = few {
+    if let Some(words) = reason {
         let style = TextStyle::new(Role::Small, colour::YELLOW, colour::CARD);
-        let words = wording::too_few(few, language);
-        surface.text(place.reason, &words, style.aligned(Align::Right));
+        surface.text(place.reason, words, style.aligned(Align::Right));
     }
 }
 
