@@ -108,14 +108,14 @@ settings! {
     }
 
     quality: QualityConfig,
-        "How frames are judged: blurred ones are not counted, light is told to the operator"
+        "How frames are judged: those that are blurred, too dark or too bright are not counted"
     {
         blurred_below: f64 = 42.0, number(0.0, 100.0), unit "focus score",
             "Focus score (0 to 100) under which a frame is blurred";
         dark_below: f64 = 110.0, number(0.0, 255.0), unit "brightness",
-            "Level of the empty background (0 to 255) under which a frame is called dark";
+            "Level of the empty background's brightest colour (0 to 255) under which a frame is too dark";
         bright_above: f64 = 248.0, number(0.0, 255.0), unit "brightness",
-            "Level of the empty background (0 to 255) over which a frame is called bright";
+            "Level of the empty background (0 to 255) over which a frame is too bright";
     }
 
     run: RunConfig, "How the device's program runs" {

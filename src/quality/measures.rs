@@ -1,6 +1,7 @@
 //! What is measured on a reduced frame, and what its limits say to it.
 
 use super::settings::QualitySettings;
+use crate::image::histogram::Histogram;
 
 /// Fixed-point steps of one level, so that smoothed planes keep their slopes.
 pub(super) const LEVEL: u16 = 16;
@@ -19,10 +20,30 @@ impl ClassMeans {
 
     /// How much of the light passes the dark part, by channel, in thousandths.
     pub(super) fn passed_permille(&self) -> [i32; 3] {
+        self.passed_by(self.dark_millilevels)
+    }
+
+    /// How much of the light passes what has these levels, by channel, in thousandths.
+    pub(super) fn passed_by(&self, millilevels: [u32; 3]) -> [i32; 3] {
         std::array::from_fn(|channel| {
             let bright = u64::from(self.bright_millilevels[channel].max(1));
-            (u64::from(self.dark_millilevels[channel]) * 1000 / bright).min(10_000) as i32
+            (u64::from(millilevels[channel]) * 1000 / bright).min(10_000) as i32
         })
+    }
+}
+
+/// Mean colours of the deepest hundredth of a frame and of the paler half of its dark part.
+pub(super) struct Stains {
+    pub(super) deepest: [u32; 3],
+    pub(super) palest: [u32; 3],
+}
+
+impl Stains {
+    /// Up to which levels of green the deepest and the deeper half go.
+    pub(super) fn limits(green: &Histogram, dark_level: u8) -> [u8; 2] {
+        const DEEPEST_PERMILLE: u32 = 10;
+        let dark_permille = 1000 - green.permille_from(dark_level.saturating_add(1));
+        [DEEPEST_PERMILLE, (dark_permille / 2).max(1)].map(|permille| green.percentile(permille))
     }
 }
 

@@ -4,7 +4,7 @@
 //! instructions; orders of values are found by counting, not by sorting.
 
 use super::focus::{EdgeSums, Neighbours, Reference, Zones, diameter_from_texture};
-use super::measures::{ClassMeans, Edges, LEVEL};
+use super::measures::{ClassMeans, Edges, LEVEL, Stains};
 use crate::image::frame::Frame;
 use crate::image::histogram::Histogram;
 
@@ -229,6 +229,41 @@ impl ReducedView {
             .map(|values| usize::from(values.iter().sum::<u8>()))
             .sum();
         (along + across) * 1000 / dark_pixels.max(1)
+    }
+
+    /// The colours of nuclei and of red cells, where a frame has both.
+    pub(super) fn stains(&self, green: &Histogram, dark_level: u8) -> Stains {
+        let [deepest, half] = Stains::limits(green, dark_level);
+        Stains {
+            deepest: self.mean_colour(0, deepest),
+            palest: self.mean_colour(half, dark_level),
+        }
+    }
+
+    /// In thousandths of levels, of the pixels whose green is within these levels.
+    fn mean_colour(&self, from: u8, to: u8) -> [u32; CHANNELS] {
+        let [red, green, blue] = &self.planes;
+        let (mut count, mut sums) = (0_u64, [0_u64; CHANNELS]);
+        let chunks = red.chunks(SUMMED_BYTES).zip(blue.chunks(SUMMED_BYTES));
+        for (green, (red, blue)) in green.chunks(SUMMED_BYTES).zip(chunks) {
+            let (mut chunk_count, mut chunk_sums) = (0_u16, [0_u16; CHANNELS]);
+            for (&green, (&red, &blue)) in green.iter().zip(red.iter().zip(blue)) {
+                let mask = if green >= from && green <= to {
+                    u16::MAX
+                } else {
+                    0
+                };
+                chunk_count += mask & 1;
+                for (sum, value) in chunk_sums.iter_mut().zip([red, green, blue]) {
+                    *sum += u16::from(value) & mask;
+                }
+            }
+            count += u64::from(chunk_count);
+            for (sum, chunk_sum) in sums.iter_mut().zip(chunk_sums) {
+                *sum += u64::from(chunk_sum);
+            }
+        }
+        sums.map(|sum| (sum * 1000 / count.max(1)) as u32)
     }
 
     /// The mean colours at or below a level of green, and above it.

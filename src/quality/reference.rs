@@ -18,8 +18,10 @@ pub(super) fn assess(
     let texture_permille = view.texture_permille(dark_level);
     let edges = view.edges(texture_permille);
     let coverage_permille = covered_permille(&green, background_level, settings);
-    let reason = light_fault(&green, background_level, settings)
-        .or_else(|| texture_fault(texture_permille, &view.class_means(dark_level), settings))
+    let classes = view.class_means(dark_level);
+    let brightness = brightness(&green, background, clipped_permille, settings);
+    let reason = light_fault(brightness)
+        .or_else(|| texture_fault(texture_permille, &classes, settings))
         .or_else(|| {
             edges
                 .are_too_weak(settings)
@@ -36,10 +38,12 @@ pub(super) fn assess(
         .or_else(|| edges.are_blurred(settings).then_some(RejectReason::Blurred))
         .or_else(|| {
             (coverage_permille > settings.crowded_permille).then_some(RejectReason::TooThick)
-        });
+        })
+        .or_else(|| contrast_fault(&classes, settings))
+        .or_else(|| order_fault(&view.stains(&green, dark_level), &classes));
     Quality {
         background_level,
-        brightness: brightness(background_level, clipped_permille, settings),
+        brightness,
         clipped_permille,
         focus_score: edges.focus_score,
         coverage_permille,
@@ -188,6 +192,22 @@ impl ReducedView {
         let tinted = tint_permille > u32::from(settings.max_background_tint_permille);
         let unstained = stain_permille < i32::from(settings.min_stain_permille);
         (tinted || unstained).then_some(RejectReason::NotASmear)
+    }
+
+    fn stains(&self, green: &Histogram, dark_level: u8) -> Stains {
+        let [deepest, half] = Stains::limits(green, dark_level);
+        let mean = |within: std::ops::RangeInclusive<u8>| {
+            let pixels = self.rgb.chunks_exact(3);
+            let pixels: Vec<&[u8]> = pixels.filter(|pixel| within.contains(&pixel[1])).collect();
+            [0, 1, 2].map(|channel| {
+                let sum: u64 = pixels.iter().map(|pixel| u64::from(pixel[channel])).sum();
+                (sum * 1000 / pixels.len().max(1) as u64) as u32
+            })
+        };
+        Stains {
+            deepest: mean(0..=deepest),
+            palest: mean(half..=dark_level),
+        }
     }
 
     fn class_means(&self, level: u8) -> ClassMeans {

@@ -4,19 +4,19 @@
 /// of four sources usable; docs/quality.md has the ladders that they were set by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QualitySettings {
-    /// A background below this level is a black frame (0..=255).
-    pub black_level: u8,
-    /// A background below this level is called dark.
+    /// A background whose brightest channel is below this level is too dark (0..=255).
     pub dark_level: u8,
-    /// A background above this level is called bright.
+    /// A background above this level is too bright.
     pub bright_level: u8,
     /// A frame whose darkest twentieth is above this level is white.
     pub white_level: u8,
-    /// More fully white pixels than this, in thousandths, are called bright.
+    /// More fully white pixels than this, in thousandths, are too bright.
     pub max_clipped_permille: u16,
     /// The weakest edges that can be cells, as the step in levels that would cause them once
     /// blurred by an eighth of a red cell.
     pub min_edge_levels: u16,
+    /// Dark and bright parts differ by at least so many levels of green.
+    pub min_contrast_levels: u8,
     /// The lowest [`Quality::focus_score`](super::Quality::focus_score) that is usable.
     pub min_focus_score: u8,
     /// A pixel is covered if its green is at least this much below the background, in thousandths
@@ -41,12 +41,12 @@ pub struct QualitySettings {
 impl Default for QualitySettings {
     fn default() -> Self {
         Self {
-            black_level: 40,
             dark_level: 110,
             bright_level: 248,
             white_level: 245,
-            max_clipped_permille: 300,
+            max_clipped_permille: 30,
             min_edge_levels: 14,
+            min_contrast_levels: 28,
             min_focus_score: 42,
             cover_depth_permille: 90,
             sparse_permille: 60,

@@ -111,6 +111,10 @@ pub enum FieldOutcome {
     NoContrast,
     /// Rejected: out of focus.
     Blurred,
+    /// Rejected: cells hardly stand out.
+    LowContrast,
+    /// Rejected: red and blue are exchanged.
+    ColoursExchanged,
     /// Rejected: not like a stained smear.
     NotASmear,
     /// Rejected: cells lie over one another.
@@ -124,6 +128,8 @@ impl From<RejectReason> for FieldOutcome {
             RejectReason::Overexposed => Self::Overexposed,
             RejectReason::NoContrast => Self::NoContrast,
             RejectReason::Blurred => Self::Blurred,
+            RejectReason::LowContrast => Self::LowContrast,
+            RejectReason::ColoursExchanged => Self::ColoursExchanged,
             RejectReason::NotASmear => Self::NotASmear,
             RejectReason::TooThick => Self::TooThick,
         }

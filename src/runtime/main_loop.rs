@@ -74,6 +74,8 @@ fn advice_of(instruction: Instruction) -> Advice {
         | Instruction::IncreaseIllumination
         | Instruction::ReduceIllumination
         | Instruction::CheckStain
+        | Instruction::RaiseContrast
+        | Instruction::CheckCameraFormat
         | Instruction::SetScale
         | Instruction::CheckCamera
         | Instruction::FinishAtTargets

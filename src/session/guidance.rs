@@ -33,6 +33,10 @@ pub enum Instruction {
     FindCells,
     /// The frame shows no stained smear.
     CheckStain,
+    /// Cells hardly stand out from the glass.
+    RaiseContrast,
+    /// The camera's red and blue are exchanged.
+    CheckCameraFormat,
     /// Without a pixel size nothing can be counted, and none could be estimated.
     SetScale,
     /// The camera gives no frames.
@@ -51,7 +55,7 @@ pub enum Instruction {
 
 impl Instruction {
     /// Every instruction.
-    pub const ALL: [Instruction; 18] = [
+    pub const ALL: [Instruction; 20] = [
         Instruction::Wait,
         Instruction::HoldStill,
         Instruction::NextField,
@@ -63,6 +67,8 @@ impl Instruction {
         Instruction::FindThinnerArea,
         Instruction::FindCells,
         Instruction::CheckStain,
+        Instruction::RaiseContrast,
+        Instruction::CheckCameraFormat,
         Instruction::SetScale,
         Instruction::CheckCamera,
         Instruction::FinishAtTargets,
@@ -110,6 +116,8 @@ impl Instruction {
             RejectReason::Overexposed => Instruction::ReduceIllumination,
             RejectReason::NoContrast => Instruction::FindCells,
             RejectReason::Blurred => Instruction::Focus,
+            RejectReason::LowContrast => Instruction::RaiseContrast,
+            RejectReason::ColoursExchanged => Instruction::CheckCameraFormat,
             RejectReason::NotASmear => Instruction::CheckStain,
             RejectReason::TooThick => Instruction::FindThinnerArea,
         }
@@ -282,6 +290,11 @@ mod tests {
             (RejectReason::Overexposed, Instruction::ReduceIllumination),
             (RejectReason::NoContrast, Instruction::FindCells),
             (RejectReason::Blurred, Instruction::Focus),
+            (RejectReason::LowContrast, Instruction::RaiseContrast),
+            (
+                RejectReason::ColoursExchanged,
+                Instruction::CheckCameraFormat,
+            ),
             (RejectReason::NotASmear, Instruction::CheckStain),
             (RejectReason::TooThick, Instruction::FindThinnerArea),
         ];

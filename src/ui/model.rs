@@ -252,12 +252,14 @@ pub enum Rejection {
 
 impl Rejection {
     /// Every reason.
-    pub const ALL: [Rejection; 9] = [
+    pub const ALL: [Rejection; 11] = [
         Rejection::Quality(RejectReason::Blurred),
         Rejection::Quality(RejectReason::Underexposed),
         Rejection::Quality(RejectReason::Overexposed),
         Rejection::Quality(RejectReason::NoContrast),
         Rejection::NoCells,
+        Rejection::Quality(RejectReason::LowContrast),
+        Rejection::Quality(RejectReason::ColoursExchanged),
         Rejection::Quality(RejectReason::NotASmear),
         Rejection::Quality(RejectReason::TooThick),
         Rejection::Unscaled,
@@ -272,6 +274,8 @@ impl Rejection {
             Rejection::Quality(RejectReason::NoContrast) | Rejection::NoCells => {
                 TextId::RejectedEmpty
             }
+            Rejection::Quality(RejectReason::LowContrast) => TextId::RejectedLowContrast,
+            Rejection::Quality(RejectReason::ColoursExchanged) => TextId::RejectedColours,
             Rejection::Quality(RejectReason::NotASmear) => TextId::RejectedNotASmear,
             Rejection::Quality(RejectReason::TooThick) => TextId::RejectedThick,
             Rejection::Unscaled => TextId::RejectedUnscaled,

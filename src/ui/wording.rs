@@ -262,6 +262,8 @@ impl From<Instruction> for TextId {
             Instruction::FindThinnerArea => TextId::InstructionFindThinnerArea,
             Instruction::FindCells => TextId::InstructionFindCells,
             Instruction::CheckStain => TextId::InstructionCheckStain,
+            Instruction::RaiseContrast => TextId::InstructionRaiseContrast,
+            Instruction::CheckCameraFormat => TextId::InstructionCheckCameraFormat,
             Instruction::SetScale => TextId::InstructionSetScale,
             Instruction::CheckCamera => TextId::InstructionCheckCamera,
             Instruction::FinishAtTargets => TextId::InstructionFinishAtTargets,

@@ -369,6 +369,8 @@ fn instruction_icon(instruction: Instruction) -> StatusIcon {
         | Instruction::FindCells
         | Instruction::LeaveEmptyField
         | Instruction::CheckStain
+        | Instruction::RaiseContrast
+        | Instruction::CheckCameraFormat
         | Instruction::SetScale
         | Instruction::CheckCamera
         | Instruction::Withheld
