@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 /// Every folder and file at the top of `src`, each below all that may name it: a room names only
 /// rooms above it in this list.
-const ROOMS: [&str; 30] = [
+const ROOMS: [&str; 32] = [
     "hex",
     "random",
+    "ordered_workers",
     "language",
     "device",
     "image",
@@ -33,6 +34,7 @@ const ROOMS: [&str; 30] = [
     "update",
     "export",
     "session",
+    "scripted_operator",
     "ui",
     "runtime",
     "cli",

@@ -80,6 +80,22 @@ pub struct FieldCells {
     pub um_per_px: f64,
 }
 
+impl FieldCells {
+    /// Leaves out what older fields counted, of the same size, border rule and scale.
+    ///
+    /// # Errors
+    /// [`TooManyExcluded`]; the field is then of no use.
+    pub fn leave_out(&mut self, older: &Overlaps) -> Result<(), TooManyExcluded> {
+        for overlap in older.iter() {
+            self.border.exclude_field_at(overlap.dx_px, overlap.dy_px)?;
+        }
+        for cell in &mut self.cells {
+            cell.counted = self.border.counts(&cell.bounds);
+        }
+        Ok(())
+    }
+}
+
 /// Everything that turns frames into cells; each worker owns one.
 pub struct Analyser {
     network: Runner,
@@ -230,15 +246,7 @@ impl Analyser {
         found: &mut FieldCells,
     ) -> Result<(), AnalyseError> {
         self.analyse_into(frame, um_per_px, found)?;
-        for overlap in older.iter() {
-            found
-                .border
-                .exclude_field_at(overlap.dx_px, overlap.dy_px)?;
-        }
-        for cell in &mut found.cells {
-            cell.counted = found.border.counts(&cell.bounds);
-        }
-        Ok(())
+        Ok(found.leave_out(older)?)
     }
 
     /// As [`Analyser::analyse_into`], while `observer` runs each stage.

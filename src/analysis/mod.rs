@@ -3,6 +3,7 @@
 
 pub mod analyser;
 pub mod built_in_frame;
+pub mod frame_smear;
 pub mod known_answer;
 pub mod model;
 pub mod scale;

@@ -40,8 +40,9 @@ pub struct SmearFacts {
 }
 
 impl SmearFacts {
-    /// Adds the cells of a field that was counted.
-    pub fn add(&mut self, field: &FieldEvidence<'_>) {
+    /// Adds the cells of a field that was counted. Returns the median diameter of its red cells in
+    /// percent of the expected one, where it has enough of them.
+    pub fn add(&mut self, field: &FieldEvidence<'_>) -> Option<u32> {
         self.red_of_field.clear();
         self.coverages.add(u32::from(field.coverage_permille) / 2);
         for cell in field.cells {
@@ -64,12 +65,13 @@ impl SmearFacts {
                 CellClass::Plt => {}
             }
         }
-        if self.red_of_field.total() >= RED_CELLS_OF_A_MEDIAN
-            && let Some(median) = self.red_of_field.median()
-        {
-            self.field_sizes.add(median);
-        }
         self.places.add(field);
+        let median = self
+            .red_of_field
+            .median()
+            .filter(|_| self.red_of_field.total() >= RED_CELLS_OF_A_MEDIAN)?;
+        self.field_sizes.add(median);
+        Some(median * 100 / PARTS)
     }
 
     /// Certain, whole red cells by size.

@@ -89,8 +89,8 @@ const WHITE_SIZE_PERCENT: u32 = 140;
 const RED_CONFIDENCE_PERCENT: [u32; 2] = [95, 90];
 /// The same of white cells: 38 right groups had 97 to 99, those at a wrong scale 80 to 87.
 const WHITE_CONFIDENCE_PERCENT: [u32; 2] = [94, 88];
-/// How far a field's red cells may lie from those of the smear, in percent.
-const FIELD_SIZE_PERCENT: u32 = 18;
+/// How far the median red cell of a field may lie from that of its smear, in percent.
+pub const FIELD_SIZE_PERCENT: u32 = 18;
 /// The fewest fields of another scale that are told.
 const FEWEST_ODD_FIELDS: u32 = 2;
 /// Platelets at fixed places beyond which the count of platelets is withheld, in percent of all.

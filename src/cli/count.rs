@@ -1,31 +1,31 @@
 //! `hemoscope count`: image files to counts, as a table or as JSON lines.
 
-use crate::RESEARCH_USE_NOTICE;
 use crate::analysis::analyser::{Analyser, FieldCells};
+use crate::analysis::frame_smear::{
+    ContentHash, CountedFrame, FrameNotes, FrameSmear, NotAdded, content_hash,
+};
 use crate::analysis::scale::{self, ScaleEstimate};
 use crate::analysis::settings::AnalysisSettings;
-use crate::assessment::{self, Assessment, AssessmentLimits, Counts, SmearFacts, assess};
-use crate::cell::Cell;
+use crate::assessment::{self, Assessment, AssessmentLimits, Counts, assess};
 use crate::cli::input_paths::{self, InputError, PathLines};
-use crate::cli::ordered_workers::in_order;
 use crate::cli::output::Output;
 use crate::cli::settings::{analysis_settings, load_config};
 use crate::cli::shared_arguments::SharedArguments;
-use crate::count::{CountRules, FieldTally, SmearTally, has_platelet_clump};
+use crate::count::CountRules;
 use crate::decode::{decode_image, read_bytes, read_image, read_size};
 use crate::export::{SummaryLine, SummaryRecord, summary_table};
 use crate::image::frame::Frame;
 use crate::image::png::{remark, write_frame_with_remark};
 use crate::language::Language;
-use crate::quality::{self, Quality, Verdict};
-use crate::record::{CellRecord, CounterRecord, CountsRecord, FrameRecord, QualityRecord};
+use crate::ordered_workers::in_order;
+use crate::quality::{self, Verdict};
+use crate::record::FrameRecord;
 use crate::ui::overlay;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs;
 use std::io::{self, BufReader, Stdout};
@@ -49,6 +49,9 @@ pub struct CountArguments {
     /// With --json: ends with one more line, {"summary": ...}, with totals, verdict and findings.
     #[arg(long, requires = "json")]
     pub summary: bool,
+    /// Frames are not fields of one smear: copies and overlapping frames are counted each for itself.
+    #[arg(long)]
+    pub independent: bool,
     /// Keeps every candidate from a heat of 0.01 on under its best class, for scoring.
     #[arg(long)]
     pub all_cells: bool,
@@ -78,16 +81,6 @@ enum Scales {
     Estimated(EstimatedScales),
 }
 
-/// A counted frame, ready to be written.
-struct Counted {
-    record: FrameRecord,
-    tally: FieldTally,
-    cells: Vec<Cell>,
-    /// Diameter of a red cell at the frame's scale, in 1/16 px.
-    rbc_diameter_q4: u32,
-    content: ContentHash,
-}
-
 /// Why an input adds nothing.
 enum NotCounted {
     /// It could not be counted.
@@ -97,10 +90,7 @@ enum NotCounted {
 }
 
 /// What became of one input.
-type Outcome = Result<Counted, NotCounted>;
-
-/// SHA-256 of a frame's size and pixels: copies have the same, whatever file holds them.
-type ContentHash = [u8; 32];
+type Outcome = Result<CountedFrame, NotCounted>;
 
 /// Runs the command; `Ok(false)` when something was not counted.
 ///
@@ -128,6 +118,7 @@ pub fn run(arguments: &CountArguments) -> Result<bool> {
         scales,
         overlay: arguments.overlay.as_deref(),
         language: config.display.language,
+        independent: arguments.independent,
         seen: Mutex::default(),
     };
     if let Some(um_per_px) = settings.um_per_px {
@@ -214,6 +205,7 @@ struct Counter<'a> {
     scales: Scales,
     overlay: Option<&'a Path>,
     language: Language,
+    independent: bool,
     /// The first input with each content so far, to spare the network what is left out anyway.
     seen: Mutex<BTreeMap<ContentHash, usize>>,
 }
@@ -246,8 +238,11 @@ impl Counter<'_> {
         let frame = decode_image(&bytes, &name).map_err(|error| failed(error.to_string()))?;
         drop(bytes);
         let content = content_hash(&frame);
-        if self.came_before(index, content) {
-            return Err(left_out_as_copy(&name));
+        if !self.independent && self.came_before(index, content) {
+            return Err(NotCounted::LeftOut(format!(
+                "{name}: left out: {}",
+                NotAdded::SameImage
+            )));
         }
         let not_counted = |reason: &dyn Display| failed(format!("{name}: not counted: {reason}"));
         let scale = self.scales.for_size((frame.width_px(), frame.height_px()));
@@ -274,14 +269,17 @@ impl Counter<'_> {
             self.write_overlay(folder, index, &path, &frame, &field)
                 .map_err(failed)?;
         }
-        Ok(Counted {
-            tally: FieldTally::from_cells(&field.cells, field.border.counted_area_q8())
-                .with_clump(has_platelet_clump(&field.cells, um_per_px)),
-            record: self.record(analyser, &name, &frame, &field, (estimated, quality)),
-            rbc_diameter_q4: analyser.rbc_diameter_q4(um_per_px),
-            cells: field.cells,
-            content,
-        })
+        Ok(CountedFrame::new(
+            analyser,
+            &frame,
+            field,
+            FrameNotes {
+                name,
+                content,
+                quality,
+                is_scale_estimated: estimated,
+            },
+        ))
     }
 
     /// Whether an earlier input has the same content. Workers run side by side, so a later one may
@@ -291,30 +289,6 @@ impl Counter<'_> {
         let first = seen.entry(content).or_insert(index);
         *first = index.min(*first);
         *first < index
-    }
-
-    fn record(
-        &self,
-        analyser: &Analyser,
-        name: &str,
-        frame: &Frame,
-        field: &FieldCells,
-        (estimated, quality): (bool, Quality),
-    ) -> FrameRecord {
-        let area_px = field.border.counted_area_q8() as f64 / 256.0;
-        FrameRecord {
-            image: name.to_owned(),
-            width: frame.width_px(),
-            height: frame.height_px(),
-            um_per_px: field.um_per_px,
-            um_per_px_estimated: estimated,
-            counted_by: counted_by(analyser),
-            quality: QualityRecord::from(&quality),
-            counted_area_um2: area_px * field.um_per_px * field.um_per_px,
-            counts: CountsRecord::from_cells(&field.cells),
-            cells: field.cells.iter().map(CellRecord::from).collect(),
-            notice: RESEARCH_USE_NOTICE,
-        }
     }
 }
 
@@ -355,29 +329,6 @@ impl Scales {
     }
 }
 
-fn left_out_as_copy(name: &str) -> NotCounted {
-    NotCounted::LeftOut(format!(
-        "{name}: left out: the same picture was given before, and is counted once"
-    ))
-}
-
-fn content_hash(frame: &Frame) -> ContentHash {
-    let mut hash = Sha256::new();
-    hash.update(frame.width_px().to_le_bytes());
-    hash.update(frame.rgb());
-    hash.finalize().into()
-}
-
-fn counted_by(analyser: &Analyser) -> CounterRecord {
-    let manifest = analyser.network().network().manifest();
-    CounterRecord {
-        program: env!("CARGO_PKG_VERSION"),
-        model: manifest.name.clone(),
-        model_version: manifest.version.clone(),
-        model_sha256: manifest.device.sha256.clone(),
-    }
-}
-
 /// Collects the outcomes, in order, and says them.
 struct Report {
     json: bool,
@@ -386,9 +337,7 @@ struct Report {
     is_for_scoring: bool,
     output: Output<Stdout>,
     progress: ProgressBar,
-    smear: SmearTally,
-    facts: SmearFacts,
-    contents: BTreeSet<ContentHash>,
+    smear: FrameSmear,
     notes: Vec<String>,
     not_counted: u64,
     left_out: u64,
@@ -408,9 +357,7 @@ impl Report {
             is_for_scoring: arguments.all_cells,
             output: Output::standard(),
             progress,
-            smear: SmearTally::default(),
-            facts: SmearFacts::default(),
-            contents: BTreeSet::new(),
+            smear: FrameSmear::new(arguments.independent),
             notes,
             not_counted: 0,
             left_out: 0,
@@ -452,21 +399,18 @@ impl Report {
         }
     }
 
-    fn add(&mut self, counted: Counted) -> Result<FrameRecord, NotCounted> {
-        let Counted { record, tally, .. } = counted;
-        if !self.contents.insert(counted.content) {
-            return Err(left_out_as_copy(&record.image));
+    fn add(&mut self, frame: CountedFrame) -> Result<FrameRecord, NotCounted> {
+        let name = frame.name().to_owned();
+        let record = self.smear.add(frame).map_err(|error| {
+            if error.is_left_out() {
+                NotCounted::LeftOut(format!("{name}: left out: {error}"))
+            } else {
+                NotCounted::Failed(format!("{name}: not counted: {error}"))
+            }
+        })?;
+        for remark in &record.remarks {
+            self.progress.suspend(|| log::warn!("{name}: {remark}"));
         }
-        if let Err(error) = self.smear.add(&tally) {
-            let message = format!("{}: not counted: {error}", record.image);
-            return Err(NotCounted::Failed(message));
-        }
-        self.facts.add(&assessment::FieldEvidence {
-            cells: &counted.cells,
-            frame_px: (record.width, record.height),
-            rbc_diameter_q4: counted.rbc_diameter_q4,
-            coverage_permille: record.quality.coverage_permille,
-        });
         Ok(record)
     }
 
@@ -488,14 +432,14 @@ impl Report {
         if self.output.is_closed() {
             return Ok(false);
         }
-        if self.smear.fields() == 0 {
+        if self.smear.tally().fields() == 0 {
             bail!("nothing was counted; the messages above say why");
         }
-        let summary = self.smear.summary(rules);
+        let summary = self.smear.tally().summary(rules);
         let assessment = if self.is_for_scoring {
             Assessment::default()
         } else {
-            assess(&Counts::of(&summary), &self.facts, limits)
+            assess(&Counts::of(&summary), self.smear.facts(), limits)
         };
         if !self.json {
             let left_out = [self.not_counted, self.left_out];
@@ -518,7 +462,7 @@ impl Report {
     /// # Errors
     /// Standard output has failed.
     fn check_output(&mut self) -> Result<()> {
-        let fields = self.smear.fields();
+        let fields = self.smear.tally().fields();
         self.broken_output.take().map_or(Ok(()), |error| {
             Err(error.context(format!(
                 "after {fields} frames counting was given up, and what follows was not counted"

@@ -7,7 +7,6 @@ pub mod cameras;
 pub mod config;
 pub mod count;
 pub mod input_paths;
-pub mod ordered_workers;
 pub mod output;
 pub mod records;
 pub mod run;

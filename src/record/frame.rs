@@ -26,6 +26,8 @@ pub struct FrameRecord {
     pub quality: QualityRecord,
     /// The area that the counted cells stand for, in square micrometres.
     pub counted_area_um2: f64,
+    /// What somebody who relies on the counts has to know of this frame.
+    pub remarks: Vec<String>,
     /// The frame's counts.
     pub counts: CountsRecord,
     /// Every cell found, most confident first.

@@ -10,7 +10,6 @@ mod main_loop;
 pub mod recording;
 mod report;
 pub mod run;
-pub mod script;
 pub mod settings;
 mod updates;
 pub mod view_pool;

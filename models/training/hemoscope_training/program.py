@@ -55,7 +55,7 @@ class Program:
 
     def command(self, mode: Mode, um_per_px: float | None) -> list[str]:
         """The command line; paths of images are read from standard input."""
-        command = [str(self.executable), "count", "--json"]
+        command = [str(self.executable), "count", "--json", "--independent"]
         if self.model is not None:
             command += ["--model", str(self.model)]
         if mode.plain:
