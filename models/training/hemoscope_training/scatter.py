@@ -2,8 +2,9 @@
 
 A smear is counted at one microscope, in one stain: what the network misses or invents there is the
 same in every field, so more fields do not average it out. The frames of one source stand for one
-such smear. Of each source, x = ln(reported / annotated) is known, with a variance by chance of about
-(missed + false) / annotated², as for rare and independent errors. What is left is the scatter:
+such smear. Of each source, x = ln(reported / annotated) is known, with a variance by chance of
+about (missed + false) / annotated², as for rare and independent errors. What is left is the
+scatter:
 
     scatter² = max(0, (Σ x² w - sources) / Σ w),  w = 1 / chance
 
@@ -26,7 +27,7 @@ ERRORS_MIN = 0.5
 
 
 def count_scatter(pairs: Sequence[FramePair]) -> dict[str, float]:
-    """Standard deviation of ln(counted / true) by class, over the cells that the border rule counts.
+    """Standard deviation of ln(counted / true) by class, of cells that the border rule counts.
 
     Classes that no source has enough cells of are left out.
     """
