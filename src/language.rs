@@ -132,6 +132,7 @@ texts! {
     WarningManyUncertain = "warning.many_uncertain",
     WarningScale = "warning.scale",
     WarningNotSaved = "warning.not_saved",
+    OutlookTaken = "outlook.taken",
     OutlookAtMagnification = "outlook.at_magnification",
     OutlookFieldsLeft = "outlook.fields_left",
     OutlookNoneSeen = "outlook.none_seen",

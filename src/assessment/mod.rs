@@ -17,7 +17,7 @@ mod rules;
 pub use facts::{FieldEvidence, PARTS, SmearFacts};
 pub use finding::{Effect, Finding};
 pub use histogram::ValueHistogram;
-pub use rules::{AssessmentLimits, Counts, FIELD_SIZE_PERCENT, assess};
+pub use rules::{AssessmentLimits, Counts, FIELD_SIZE_PERCENT, assess, fits_scale};
 
 /// What a smear's figures are worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -208,6 +208,11 @@ fn many_uncertain(counts: &Counts, limits: &AssessmentLimits) -> Option<Finding>
     })
 }
 
+/// Whether neither the red cells' size nor its differences between fields speak against the scale.
+pub fn fits_scale(facts: &SmearFacts, limits: &AssessmentLimits) -> bool {
+    cells_of_wrong_size(facts, limits).is_none() && two_scales(facts).is_none()
+}
+
 fn cells_of_wrong_size(facts: &SmearFacts, limits: &AssessmentLimits) -> Option<Finding> {
     let cells = facts.red_sizes().total();
     let percent = percent(facts.red_sizes().median()?, PARTS);

@@ -3,6 +3,7 @@
 use crate::analysis::analyser::{Analyser, FieldCells};
 use crate::analysis::scale::{self, ScaleEstimateError};
 use crate::analysis::settings::AnalysisSettings;
+use crate::assessment::{AssessmentLimits, FieldEvidence, SmearFacts, fits_scale};
 use crate::camera::FieldTruth;
 use crate::cell::{Cell, CellClass, PerClass};
 use crate::count::{Border, FieldTally, has_platelet_clump};
@@ -50,6 +51,10 @@ pub struct FieldAnalysis {
     analyser: Analyser,
     settled: SettledFields,
     um_per_px: Option<f64>,
+    is_estimated: bool,
+    /// Of the cells of this smear, for the check of an estimated scale.
+    facts: SmearFacts,
+    limits: AssessmentLimits,
     found: FieldCells,
     waiting: Vec<WaitingField>,
     fields_for_estimate: usize,
@@ -70,6 +75,9 @@ impl FieldAnalysis {
             analyser: Analyser::new(network, settings.analyser.clone()),
             settled: SettledFields::default(),
             um_per_px: scale.um_per_px(),
+            is_estimated: matches!(scale, KnownScale::Estimated(_)),
+            facts: SmearFacts::default(),
+            limits: AssessmentLimits::default(),
             found: FieldCells::default(),
             waiting: Vec::new(),
             fields_for_estimate: settings.frames_for_estimate,
@@ -138,6 +146,12 @@ impl FieldAnalysis {
                 });
                 if self.waiting.len() >= self.fields_for_estimate {
                     self.estimate_and_count(views)?;
+                } else {
+                    // At most a hundred.
+                    self.events.push(SmearEvent::TakenForScale {
+                        taken: self.waiting.len() as u32,
+                        of: self.fields_for_estimate as u32,
+                    });
                 }
             }
         }
@@ -145,11 +159,19 @@ impl FieldAnalysis {
         Ok(())
     }
 
-    /// Starts with the next smear, at the same scale: what is left of the last one is dropped.
+    /// Starts with the next smear: what is left of the last one is dropped. An estimated scale that
+    /// the last smear's cells did not fit is estimated anew; any other is kept.
     pub fn start_next_smear(&mut self, views: &ViewPool) {
         self.drop_unsettled(views);
         self.waiting.clear();
         self.tally = FrameTally::default();
+        if self.is_estimated && !fits_scale(&self.facts, &self.limits) {
+            self.um_per_px = None;
+            self.is_estimated = false;
+            self.events
+                .push(SmearEvent::ScaleKnown(KnownScale::Unknown));
+        }
+        self.facts = SmearFacts::default();
     }
 
     /// What is left to say when no more frames come; `not_sent` is what became of those that did
@@ -231,6 +253,7 @@ impl FieldAnalysis {
             Err(ScaleEstimateError::Analyse(error)) => return Err(error.into()),
         };
         self.um_per_px = Some(estimate.um_per_px);
+        self.is_estimated = true;
         let scale = KnownScale::Estimated(estimate);
         self.events.push(SmearEvent::ScaleKnown(scale));
         for one in &waiting {
@@ -263,6 +286,12 @@ impl FieldAnalysis {
         }
         view.cells.extend_from_slice(&self.found.cells);
         view.rbc_diameter_q4 = self.analyser.rbc_diameter_q4(um_per_px);
+        self.facts.add(&FieldEvidence {
+            cells: &view.cells,
+            frame_px: view.frame_px,
+            rbc_diameter_q4: view.rbc_diameter_q4,
+            coverage_permille: known.quality.coverage_permille,
+        });
         let border = &self.found.border;
         self.events.push(SmearEvent::Counted {
             view,
@@ -284,4 +313,57 @@ fn true_tally(truth: &FieldTruth, border: &Border) -> FieldTally {
         counted: border.counts(bounds),
     };
     FieldTally::from_cells(truth.cells.iter().map(true_cell), border.counted_area_q8())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::analyser::AnalyseSettings;
+    use crate::analysis::built_in_frame::{BUILT_IN_FRAME, BUILT_IN_NAME};
+    use crate::analysis::model::ModelLocation;
+    use crate::camera::CapturedFrame;
+    use crate::decode::decode_image;
+    use crate::quality::{self, QualitySettings};
+
+    #[test]
+    fn a_field_that_waits_for_the_scale_is_said_and_the_next_smear_takes_none_of_them() {
+        let model = concat!(env!("CARGO_MANIFEST_DIR"), "/models/smear-resnet");
+        let settings = AnalysisSettings {
+            model: ModelLocation::Named(model.into()),
+            analyser: AnalyseSettings::default(),
+            quality: QualitySettings::default(),
+            um_per_px: None,
+            frames_for_estimate: 10,
+        };
+        let mut analysis = FieldAnalysis::new(&settings, KnownScale::Unknown).unwrap();
+        let views = ViewPool::new(4, (160, 120));
+        let frame = decode_image(BUILT_IN_FRAME, BUILT_IN_NAME).unwrap();
+        let quality = quality::assess(&frame, None, &settings.quality);
+        let shown = |field| FieldFrame {
+            captured: Box::new(CapturedFrame {
+                frame: frame.clone(),
+                sequence: field,
+                name: None,
+                field: None,
+                truth: None,
+            }),
+            field,
+            quality,
+            older: Overlaps::new((frame.width_px(), frame.height_px())),
+            smear: 0,
+            frames: FrameTally::default(),
+        };
+        for field in 0..3 {
+            analysis.take(&shown(field), &views).unwrap();
+            let told = analysis.events().find_map(|event| match event {
+                SmearEvent::TakenForScale { taken, of } => Some((taken, of)),
+                _ => None,
+            });
+            assert_eq!(told, Some((field as u32 + 1, 10)));
+        }
+        analysis.start_next_smear(&views);
+        analysis.finish(FrameTally::default(), &views).unwrap();
+        let fields = analysis.events().filter_map(SmearEvent::into_view);
+        assert_eq!(fields.count(), 0, "fields of the last smear");
+    }
 }

@@ -184,6 +184,13 @@ impl Notice {
 /// How far counting is from its targets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outlook {
+    /// Fields are taken for the estimate of the pixel size, and counted once there is one.
+    TakenForScale {
+        /// Fields taken so far.
+        taken: u32,
+        /// Fields that the estimate rests on.
+        of: u32,
+    },
     /// Before the fields tell: so many fields of normal blood hold ten white cells.
     AtMagnification {
         /// About so many.

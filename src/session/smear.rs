@@ -139,6 +139,13 @@ pub enum SmearEvent {
     },
     /// A field was looked at and held no cell.
     NoCells(Box<FrameView>),
+    /// A field was taken for the estimate of the pixel size; it is counted once there is one.
+    TakenForScale {
+        /// Fields taken so far.
+        taken: u32,
+        /// Fields that the estimate rests on.
+        of: u32,
+    },
     /// A field was good enough, but no pixel size could be estimated for it.
     Unscaled(Box<FrameView>),
     /// What became of the frames up to the next event.
@@ -156,7 +163,10 @@ impl SmearEvent {
             | Self::Rejected { view, .. }
             | Self::NoCells(view)
             | Self::Unscaled(view) => Some(view),
-            Self::ScaleKnown(_) | Self::Frames(_) | Self::FrameLost(_) => None,
+            Self::ScaleKnown(_)
+            | Self::TakenForScale { .. }
+            | Self::Frames(_)
+            | Self::FrameLost(_) => None,
         }
     }
 }
@@ -263,6 +273,7 @@ pub struct Smear {
     state: RunState,
     scale: KnownScale,
     scale_not_found: bool,
+    taken_for_scale: Option<(u32, u32)>,
     tally: SmearTally,
     facts: SmearFacts,
     truth: Option<SmearTally>,
@@ -287,6 +298,7 @@ impl Smear {
             state: RunState::Live,
             scale,
             scale_not_found: false,
+            taken_for_scale: None,
             tally: SmearTally::default(),
             facts: SmearFacts::default(),
             truth: None,
@@ -331,7 +343,9 @@ impl Smear {
             SmearEvent::ScaleKnown(scale) => {
                 self.scale = scale;
                 self.scale_not_found = false;
+                self.taken_for_scale = None;
             }
+            SmearEvent::TakenForScale { taken, of } => self.taken_for_scale = Some((taken, of)),
             SmearEvent::Counted { view, tally, truth } => return self.add(view, &tally, truth),
             SmearEvent::Rejected { view, reason } => {
                 self.rejected.add(reason);
@@ -343,6 +357,7 @@ impl Smear {
             }
             SmearEvent::Unscaled(view) => {
                 self.scale_not_found = true;
+                self.taken_for_scale = None;
                 self.rejected.unscaled = self.rejected.unscaled.saturating_add(1);
                 return self.show(view);
             }
@@ -455,6 +470,12 @@ impl Smear {
         self.scale_not_found
     }
 
+    /// Fields taken for the estimate of the pixel size, and how many it rests on, while there is
+    /// none.
+    pub fn taken_for_scale(&self) -> Option<(u32, u32)> {
+        self.taken_for_scale
+    }
+
     /// Fields counted.
     pub fn fields(&self) -> u32 {
         self.tally.fields()
@@ -515,6 +536,7 @@ fn field_record(event: &SmearEvent, scale: KnownScale) -> Option<FieldRecord> {
         SmearEvent::Unscaled(view) => (view, FieldOutcome::Unscaled, None),
         SmearEvent::Preview(_)
         | SmearEvent::ScaleKnown(_)
+        | SmearEvent::TakenForScale { .. }
         | SmearEvent::Frames(_)
         | SmearEvent::FrameLost(_) => return None,
     };

@@ -233,6 +233,9 @@ fn outlook_of(smear: &Smear) -> Option<Outlook> {
     if smear.state() != RunState::Live {
         return Outlook::of_ended(summary);
     }
+    if let Some((taken, of)) = smear.taken_for_scale() {
+        return Some(Outlook::TakenForScale { taken, of });
+    }
     if smear.fields() >= MIN_FIELDS {
         return Outlook::of_live(summary);
     }

@@ -201,6 +201,10 @@ pub fn message(counting: &Counting<'_>) -> Option<FixedString> {
 pub fn outlook(outlook: Outlook, language: Language) -> FixedString {
     let words = |id: TextId| id.text_in(language);
     match outlook {
+        Outlook::TakenForScale { taken, of } => {
+            let (verb, between) = (words(TextId::OutlookTaken), words(TextId::CountsOf));
+            fixed_format!("{verb} {taken} {between} {of}")
+        }
         Outlook::AtMagnification { fields } => {
             with_number(words(TextId::OutlookAtMagnification), fields)
         }
