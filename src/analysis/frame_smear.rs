@@ -34,6 +34,8 @@ pub struct FrameNotes {
     pub quality: Quality,
     /// Whether its scale was estimated from the red cells rather than given.
     pub is_scale_estimated: bool,
+    /// Whether the colour of a warm lamp was taken out of it.
+    pub is_balanced: bool,
 }
 
 /// A frame and what was found in it, before it is held against those before it.
@@ -156,6 +158,9 @@ impl FrameSmear {
     /// [`NotAdded`]; the smear is then unchanged, but for knowing the frame's content.
     pub fn add(&mut self, mut frame: CountedFrame) -> Result<FrameRecord, NotAdded> {
         let mut remarks = Vec::new();
+        if frame.notes.is_balanced {
+            remarks.push("the colour of a warm lamp was taken out of it".to_owned());
+        }
         if !self.is_independent {
             remarks.extend(self.leave_out(&mut frame)?);
         }

@@ -18,6 +18,7 @@ use crate::image::frame::Frame;
 use crate::image::png::{remark, write_frame_with_remark};
 use crate::language::Language;
 use crate::ordered_workers::in_order;
+use crate::preprocess::tone::LampBalance;
 use crate::quality::{self, Verdict};
 use crate::record::FrameRecord;
 use crate::ui::overlay;
@@ -184,6 +185,10 @@ fn estimate_scales(
         };
         let frames: Vec<Frame> = spread_out(&paths, settings.frames_for_estimate)
             .filter_map(|path| read_image(path).ok())
+            .map(|mut frame| {
+                LampBalance::default().apply(&mut frame);
+                frame
+            })
             .filter(is_usable)
             .collect();
         let frames: Vec<&Frame> = frames.iter().collect();
@@ -235,7 +240,7 @@ impl Counter<'_> {
                 "{name}: left out: it is an overlay that this program has drawn"
             )));
         }
-        let frame = decode_image(&bytes, &name).map_err(|error| failed(error.to_string()))?;
+        let mut frame = decode_image(&bytes, &name).map_err(|error| failed(error.to_string()))?;
         drop(bytes);
         let content = content_hash(&frame);
         if !self.independent && self.came_before(index, content) {
@@ -244,6 +249,7 @@ impl Counter<'_> {
                 NotAdded::SameImage
             )));
         }
+        let is_balanced = LampBalance::default().apply(&mut frame);
         let not_counted = |reason: &dyn Display| failed(format!("{name}: not counted: {reason}"));
         let scale = self.scales.for_size((frame.width_px(), frame.height_px()));
         let known_px = scale
@@ -278,6 +284,7 @@ impl Counter<'_> {
                 content,
                 quality,
                 is_scale_estimated: estimated,
+                is_balanced,
             },
         ))
     }

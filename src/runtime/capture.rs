@@ -2,6 +2,7 @@
 
 use crate::camera::stage_watch::{StageState, StageWatch};
 use crate::camera::{CameraError, CapturedFrame, FrameSource, Unavailable};
+use crate::preprocess::tone::LampBalance;
 use crate::quality::{FrameAssessor, Quality, Verdict};
 use crate::registration::{Overlaps, Placement, Ticket};
 use crate::runtime::channels::{
@@ -241,7 +242,7 @@ impl<'a> Capture<'a> {
     }
 
     /// Shows the frame, sends it to be counted, or passes it over; `false` where nobody is there.
-    fn look_at(&mut self, captured: Box<CapturedFrame>) -> bool {
+    fn look_at(&mut self, mut captured: Box<CapturedFrame>) -> bool {
         let field = self.field_of(&captured);
         let wants_preview = self.wants_preview(field);
         let wanted = self.wanted(field);
@@ -249,6 +250,7 @@ impl<'a> Capture<'a> {
             self.spare.push(captured);
             return true;
         }
+        LampBalance::default().apply(&mut captured.frame);
         let quality = self.assessor.assess(&captured.frame, self.rbc_diameter_px);
         let new_part = wanted.and_then(|field| {
             let older = self.accept_new_part(&captured, field, quality)?;
