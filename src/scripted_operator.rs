@@ -30,7 +30,7 @@ const MAX_SECONDS: f64 = 604_800.0;
 #[derive(Debug, Error)]
 pub enum ScriptError {
     /// The file cannot be read.
-    #[error("script {path:?} cannot be read: {source}; check its name", path = path.display())]
+    #[error("script {path:?} cannot be read; check its name", path = path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,

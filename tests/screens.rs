@@ -233,7 +233,7 @@ fn every_instruction_and_warning_fits_in_every_language() {
             plt: 1,
             effect,
         },
-        Finding::PlateletsClump { fields: 1 },
+        Finding::PlateletsClump { fields: 1, effect },
     ];
     let of_smear = findings.map(Warning::Smear);
     let others = [Warning::ScaleOutOfRange, Warning::NotSaved];

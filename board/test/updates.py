@@ -54,7 +54,7 @@ ASK_RAUC = "busctl call de.pengutronix.rauc / de.pengutronix.rauc.Installer GetP
 # Two fields of a simulated slide, as the program records them.
 COUNT_SOMETHING = (
     f"systemctl stop hemoscope; cd /tmp; {AS_PROGRAM} hemoscope run"
-    " --camera simulated:7 --fields 2 --um-per-px 0.0725 --panel png:/tmp/screen.png"
+    " --camera simulated:7 --fields 2 --panel png:/tmp/screen.png"
     " --model /usr/share/hemoscope/models/smear-resnet --data /data/hemoscope"
     " </dev/null >/tmp/count.txt; done=$?; systemctl start hemoscope; (exit $done)"
 )

@@ -106,6 +106,8 @@ pub enum Finding {
     PlateletsClump {
         /// Fields that show a clump.
         fields: u32,
+        /// Whether most fields show one.
+        effect: Effect,
     },
     /// Cells of a class lie unevenly over the fields.
     Overdispersed {
@@ -151,11 +153,11 @@ impl Finding {
             | Finding::UnsureRedCells { effect, .. }
             | Finding::UnsureWhiteCells { effect, .. }
             | Finding::Crowded { effect, .. }
-            | Finding::FixedMarks { effect, .. } => effect,
+            | Finding::FixedMarks { effect, .. }
+            | Finding::PlateletsClump { effect, .. } => effect,
             Finding::WhiteCellsOfRedSize { .. }
             | Finding::CellsOfWrongSize { .. }
-            | Finding::TwoScales { .. }
-            | Finding::PlateletsClump { .. } => Effect::Withhold,
+            | Finding::TwoScales { .. } => Effect::Withhold,
             Finding::Overdispersed { .. } => Effect::Remark,
         }
     }
@@ -242,7 +244,7 @@ impl fmt::Display for Finding {
                  platelets were counted: dust on the sensor or in the optics; clean them and \
                  count again"
             ),
-            Finding::PlateletsClump { fields } => write!(
+            Finding::PlateletsClump { fields, .. } => write!(
                 formatter,
                 "platelets lie in clumps in {fields} fields: there are more than were counted; \
                  make a new film"

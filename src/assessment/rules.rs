@@ -4,7 +4,9 @@ use super::facts::{PARTS, SmearFacts};
 use super::finding::{Effect, Finding};
 use super::{Assessment, MAX_FINDINGS};
 use crate::cell::{CellClass, PerClass};
-use crate::count::{CLUMP_FIELDS, Confidence, Summary, proportion_interval, ratio_interval};
+use crate::count::{
+    CLUMP_FIELDS, Confidence, Dispersion, MIN_FIELDS, Summary, proportion_interval, ratio_interval,
+};
 
 /// Where the rules draw their lines. The defaults are explained in `docs/trust.md`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,6 +58,8 @@ pub struct Counts {
     pub uncertain: u32,
     /// Index of dispersion of each class, where its fields differ by more than chance.
     pub overdispersed: PerClass<Option<f64>>,
+    /// Fields counted.
+    pub fields: u32,
     /// Fields with platelets in a clump.
     pub fields_with_clumps: u32,
 }
@@ -68,10 +72,11 @@ impl Counts {
             uncertain: summary.uncertain,
             overdispersed: PerClass::from_fn(|class| {
                 let class = summary.class(class);
-                let dispersion = class.dispersion.filter(|one| one.is_overdispersed())?;
+                let dispersion = class.dispersion.filter(Dispersion::is_overdispersed)?;
                 // Without a figure there is nothing that it could be about.
                 class.count.ok().map(|_| dispersion.index)
             }),
+            fields: summary.fields,
             fields_with_clumps: summary.fields_with_clumps,
         }
     }
@@ -89,6 +94,9 @@ const WHITE_SIZE_PERCENT: u32 = 140;
 const RED_CONFIDENCE_PERCENT: [u32; 2] = [95, 90];
 /// The same of white cells: 38 right groups had 97 to 99, those at a wrong scale 80 to 87.
 const WHITE_CONFIDENCE_PERCENT: [u32; 2] = [94, 88];
+/// Fields with clumps from which the smear is worthless for platelets, in percent of all: in normal
+/// blood some lie side by side by chance, and the figure says "at least" then.
+const CLUMP_WITHHOLD_PERCENT: u64 = 50;
 /// How far the median red cell of a field may lie from that of its smear, in percent.
 pub const FIELD_SIZE_PERCENT: u32 = 18;
 /// The fewest fields of another scale that are told.
@@ -290,7 +298,14 @@ fn fixed_marks(counts: &Counts, facts: &SmearFacts) -> Option<Finding> {
 
 fn clumps(counts: &Counts) -> Option<Finding> {
     let fields = counts.fields_with_clumps;
-    (fields >= CLUMP_FIELDS).then_some(Finding::PlateletsClump { fields })
+    let is_common = counts.fields >= MIN_FIELDS
+        && u64::from(fields) * 100 >= u64::from(counts.fields) * CLUMP_WITHHOLD_PERCENT;
+    let effect = if is_common {
+        Effect::Withhold
+    } else {
+        Effect::Remark
+    };
+    (fields >= CLUMP_FIELDS).then_some(Finding::PlateletsClump { fields, effect })
 }
 
 /// `part` in percent of `whole`, rounded down; 0 for nothing.

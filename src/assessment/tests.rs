@@ -59,6 +59,7 @@ fn counts(rbc: u32, wbc: u32, plt: u32, uncertain: u32) -> Counts {
         ]),
         uncertain,
         overdispersed: PerClass::default(),
+        fields: 10,
         fields_with_clumps: 0,
     }
 }
@@ -270,7 +271,7 @@ fn specks_that_stay_where_they_are_lie_on_the_sensor() {
 #[test]
 fn where_platelets_clump_the_other_figures_stand() {
     let clumped = Counts {
-        fields_with_clumps: 3,
+        fields_with_clumps: 8,
         ..counts(7_140, 10, 360, 100)
     };
     let whole = facts((0..10).map(|_| field(50, [])));
@@ -362,7 +363,7 @@ fn every_finding_says_what_was_found_and_what_to_do() {
             ["30 small objects", "40 platelets", "clean"],
         ),
         (
-            Finding::PlateletsClump { fields: 3 },
+            Finding::PlateletsClump { fields: 3, effect },
             [
                 "in clumps in 3 fields",
                 "more than were counted",
@@ -417,14 +418,18 @@ proptest! {
 }
 
 #[test]
-fn platelets_that_clump_in_two_fields_are_withheld() {
-    for (fields, verdict) in [
-        (0, Verdict::Result),
-        (1, Verdict::Result),
-        (2, Verdict::Withheld),
+fn platelets_that_clump_are_told_and_withheld_where_most_fields_show_it() {
+    for (clumped, fields, verdict) in [
+        (0, 40, Verdict::Result),
+        (1, 40, Verdict::Result),
+        (2, 40, Verdict::ResultWithRemarks),
+        (19, 40, Verdict::ResultWithRemarks),
+        (20, 40, Verdict::Withheld),
+        (3, 6, Verdict::ResultWithRemarks),
     ] {
         let counts = Counts {
-            fields_with_clumps: fields,
+            fields,
+            fields_with_clumps: clumped,
             ..counts(5_000, 7, 250, 0)
         };
         let assessment = assess(
@@ -432,6 +437,6 @@ fn platelets_that_clump_in_two_fields_are_withheld() {
             &SmearFacts::default(),
             &AssessmentLimits::default(),
         );
-        assert_eq!(assessment.verdict(), verdict, "{fields}");
+        assert_eq!(assessment.verdict(), verdict, "{clumped} of {fields}");
     }
 }

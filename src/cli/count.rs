@@ -50,7 +50,8 @@ pub struct CountArguments {
     /// With --json: ends with one more line, {"summary": ...}, with totals, verdict and findings.
     #[arg(long, requires = "json")]
     pub summary: bool,
-    /// Frames are not fields of one smear: copies and overlapping frames are counted each for itself.
+    /// Frames are not fields of one smear: copies, overlapping and crowded frames are counted each
+    /// for itself.
     #[arg(long)]
     pub independent: bool,
     /// Keeps every candidate from a heat of 0.01 on under its best class, for scoring.
@@ -66,6 +67,9 @@ pub struct CountArguments {
     #[arg(long)]
     pub plain: bool,
 }
+
+/// No frame is covered further: whoever counts single frames cannot move to a thinner place.
+const NOT_TOO_THICK_PERMILLE: u16 = 1000;
 
 /// A frame's size in pixels: frames of one size are taken to come from one microscope.
 type SizePx = (u32, u32);
@@ -101,6 +105,9 @@ pub fn run(arguments: &CountArguments) -> Result<bool> {
     let config = load_config(arguments.shared.config.as_deref())?;
     let mut settings = analysis_settings(&config, &arguments.shared);
     settings.analyser.all_cells = arguments.all_cells;
+    if arguments.independent {
+        settings.quality.crowded_permille = NOT_TOO_THICK_PERMILLE;
+    }
     if let Some(folder) = &arguments.overlay {
         fs::create_dir_all(folder).with_context(|| {
             let folder = folder.display();
@@ -448,11 +455,7 @@ impl Report {
         } else {
             assess(&Counts::of(&summary), self.smear.facts(), limits)
         };
-        if !self.json {
-            let left_out = [self.not_counted, self.left_out];
-            let text = summary_table(&summary, &assessment, &self.notes, left_out);
-            self.output.print(&text)?;
-        } else {
+        if self.json {
             for finding in assessment.findings() {
                 log::warn!("{finding}");
             }
@@ -462,6 +465,10 @@ impl Report {
                 self.write_line(&SummaryLine { summary: record });
                 self.check_output()?;
             }
+        } else {
+            let left_out = [self.not_counted, self.left_out];
+            let text = summary_table(&summary, &assessment, &self.notes, left_out);
+            self.output.print(&text)?;
         }
         Ok(self.not_counted == 0 && assessment.verdict() != assessment::Verdict::Withheld)
     }

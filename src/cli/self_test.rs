@@ -44,12 +44,12 @@ pub fn run(arguments: &SelftestArguments) -> Result<bool> {
         arguments.camera.as_ref(),
         arguments.data.as_ref(),
     );
-    let file = arguments
+    let mut file = arguments
         .board
         .iter()
         .map(|file| file.display().to_string());
     let report = self_test::run(&SelfTestSettings {
-        board: board.as_ref().zip(file.last()),
+        board: board.as_ref().zip(file.next_back()),
         camera: devices.camera,
         controls: devices.controls,
         data: devices.data,

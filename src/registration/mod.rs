@@ -79,6 +79,26 @@ struct Accepted {
     variance: u32,
 }
 
+impl Accepted {
+    /// The field at a place of the registry, whose levels and points these are.
+    fn view<'a>(
+        &'a self,
+        place: usize,
+        levels: &'a [u8],
+        points: &'a [EdgePoint],
+    ) -> ReducedView<'a> {
+        let blocks = self.shape.columns * self.shape.rows;
+        let point_count = usize::from(self.starts[DIRECTIONS]);
+        ReducedView {
+            shape: self.shape,
+            levels: &levels[place * MAX_BLOCKS..][..blocks],
+            points: &points[place * MAX_POINTS..][..point_count],
+            starts: &self.starts,
+            variance: self.variance,
+        }
+    }
+}
+
 /// A shift against an accepted field, to be looked at.
 #[derive(Debug, Clone, Copy)]
 struct Look {
@@ -171,29 +191,19 @@ impl Registry {
     }
 
     fn accepted(&self, place: usize) -> ReducedView<'_> {
-        let accepted = &self.fields[place];
-        let blocks = accepted.shape.columns * accepted.shape.rows;
-        let points = usize::from(accepted.starts[DIRECTIONS]);
-        ReducedView {
-            shape: accepted.shape,
-            levels: &self.levels[place * MAX_BLOCKS..][..blocks],
-            points: &self.points[place * MAX_POINTS..][..points],
-            starts: &accepted.starts,
-            variance: accepted.variance,
-        }
+        self.fields[place].view(place, &self.levels, &self.points)
     }
 
     /// The shifts that promise most, of all accepted fields.
     fn collect_looks(&mut self, view: ReducedView<'_>) {
-        let mut votes = std::mem::take(&mut self.votes);
-        let mut looks = std::mem::take(&mut self.looks);
+        let Self { votes, looks, .. } = self;
         looks.clear();
         votes.prepare(view);
-        let count = self.fields.len();
+        let (next, room) = (self.next, self.room);
         // From the newest back.
-        let places = (1..=count).map(|back| (self.next + self.room - back) % self.room);
+        let places = (1..=self.fields.len()).map(|back| (next + room - back) % room);
         for (newer, place) in places.enumerate() {
-            let older = self.accepted(place);
+            let older = self.fields[place].view(place, &self.levels, &self.points);
             if older.shape != view.shape {
                 continue;
             }
@@ -207,12 +217,10 @@ impl Registry {
                 if newer < RECENT {
                     looks.push(look);
                 } else {
-                    keep_best(&mut looks, look);
+                    keep_best(looks, look);
                 }
             }
         }
-        self.votes = votes;
-        self.looks = looks;
     }
 
     /// Whether an accepted field overlaps the frame under a shift.

@@ -89,6 +89,10 @@ impl Overlaps {
 
 /// What is known of the place that a frame shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, and a box would take memory in a run"
+)]
 pub enum Placement {
     /// No accepted field shows any of it, as far as can be told.
     New,

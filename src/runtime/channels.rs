@@ -50,6 +50,10 @@ pub struct FieldFrame {
 
 /// What capture sends to analysis.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "few wait at a time, and a box for each frame would take memory in a run"
+)]
 pub enum ToAnalysis {
     /// A frame to count.
     Frame(FieldFrame),

@@ -97,7 +97,7 @@ def test_the_program_is_given_each_source_its_scale_and_each_mode_its_flags(work
     run(workshop)
     words = (workshop / "log").read_text().splitlines()
     model = workshop / "model"
-    base = f"count --json --model {model}"
+    base = f"count --json --independent --model {model}"
     assert words == [
         f"{base} --um-per-px 0.300000 -",
         f"{base} --um-per-px 0.150000 -",

@@ -265,7 +265,7 @@ fn a_target_grows_with_the_unevenness_of_the_ratio_alone() {
     };
     assert_eq!(need(alike(field(100, 10, 10, 0))), [1000, 100, 100]);
     // Half of the fields are thin: every class is uneven, and no ratio is.
-    let thin = |at: u32| if at % 2 == 0 { 1 } else { 4 };
+    let thin = |at: u32| if at.is_multiple_of(2) { 1 } else { 4 };
     let fields = (0..12).map(|at| field(100 * thin(at), 5 * thin(at), 5 * thin(at), 0));
     assert_eq!(need(fields.collect()), [1000, 100, 100]);
     let fields = (0..12).map(|at| field(100, 5 * thin(at), 10, 0));
