@@ -10,7 +10,7 @@
 //! Everything is integer arithmetic, and all memory is taken when a [`Registry`] is made.
 //!
 //! What it cannot see: an overlap below a twentieth of the field (below a fiftieth with one of the
-//! last three fields), an overlap without a cell, and a slide or camera that was turned.
+//! last three fields, below a tenth with older ones once there are more than sixty), an overlap without a cell, and a slide or camera that was turned.
 
 mod agreement;
 mod placement;
@@ -38,6 +38,12 @@ const RECENT: usize = 8;
 /// of separate fields the best of some 28,000 shifts tried reach 608 at 200 and more, 850 at 100,
 /// and 0.2 % of the pairs 930 at 50 (`tests.rs` holds on to the outcome).
 const LEAST_AGREEMENT: [(usize, i32); 4] = [(200, 700), (100, 800), (75, 880), (50, 930)];
+/// Accepted fields beyond which strips are told from chance no longer: with hundreds of fields, each
+/// new one agrees with some of them by chance. Of 300 photographs of other places a fifth of the
+/// area was lost so.
+const MANY_FIELDS: usize = 60;
+/// The correlation that takes then.
+const LEAST_AGREEMENT_OF_MANY: [(usize, i32); 2] = [(200, 750), (100, 920)];
 /// The last fields, of which a new one shows a strip more often than by chance.
 const LAST: usize = 3;
 /// The correlation that is enough for those.
@@ -227,10 +233,13 @@ impl Registry {
     fn look(&self, view: ReducedView<'_>, look: &Look) -> Option<Overlap> {
         let found = agreement::near(view, self.accepted(look.place), look.guess.shift)?;
         let part_permille = found.blocks * 1000 / view.levels.len().max(1);
-        let mut limits: &[(usize, i32)] = &LEAST_AGREEMENT;
-        if look.newer < LAST {
-            limits = &LEAST_AGREEMENT_LAST;
-        }
+        let limits: &[(usize, i32)] = if look.newer < LAST {
+            &LEAST_AGREEMENT_LAST
+        } else if self.fields.len() > MANY_FIELDS {
+            &LEAST_AGREEMENT_OF_MANY
+        } else {
+            &LEAST_AGREEMENT
+        };
         let (_, least) = limits.iter().find(|(part, _)| part_permille >= *part)?;
         if found.correlation_permille < *least {
             return None;
