@@ -192,7 +192,6 @@ mod tests {
             ("neutral", [225, 225, 225], None),
             ("green light", [140, 230, 150], None),
             ("blue light", [120, 150, 230], None),
-            ("black", [0, 0, 0], None),
         ];
         for (name, background, expected) in cases {
             let mut frame = field(background, [100, 50, 30]);
