@@ -233,6 +233,7 @@ fn every_instruction_and_warning_fits_in_every_language() {
             plt: 1,
             effect,
         },
+        Finding::ColoursExchanged { fields: 1 },
         Finding::PlateletsClump { fields: 1, effect },
     ];
     let of_smear = findings.map(Warning::Smear);

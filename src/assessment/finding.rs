@@ -102,6 +102,12 @@ pub enum Finding {
         /// Whether they make up much of the platelets.
         effect: Effect,
     },
+    /// Fields were refused since their red and blue are exchanged: the others may have passed
+    /// although theirs are too.
+    ColoursExchanged {
+        /// Fields refused for it.
+        fields: u32,
+    },
     /// Platelets stick together: there are more than were counted.
     PlateletsClump {
         /// Fields that show a clump.
@@ -132,6 +138,7 @@ impl Finding {
             Finding::UnsureWhiteCells { .. } => "unsure_white_cells",
             Finding::Crowded { .. } => "crowded",
             Finding::FixedMarks { .. } => "fixed_marks",
+            Finding::ColoursExchanged { .. } => "colours_exchanged",
             Finding::PlateletsClump { .. } => "platelets_clump",
             Finding::Overdispersed { .. } => "overdispersed",
         }
@@ -157,7 +164,8 @@ impl Finding {
             | Finding::PlateletsClump { effect, .. } => effect,
             Finding::WhiteCellsOfRedSize { .. }
             | Finding::CellsOfWrongSize { .. }
-            | Finding::TwoScales { .. } => Effect::Withhold,
+            | Finding::TwoScales { .. }
+            | Finding::ColoursExchanged { .. } => Effect::Withhold,
             Finding::Overdispersed { .. } => Effect::Remark,
         }
     }
@@ -243,6 +251,11 @@ impl fmt::Display for Finding {
                 "{marks} small objects lie at the same places of most fields, where {plt} \
                  platelets were counted: dust on the sensor or in the optics; clean them and \
                  count again"
+            ),
+            Finding::ColoursExchanged { fields } => write!(
+                formatter,
+                "red and blue are exchanged in {fields} fields that were refused, and may be so in \
+                 the others: check the camera's format, and count again"
             ),
             Finding::PlateletsClump { fields, .. } => write!(
                 formatter,

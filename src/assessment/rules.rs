@@ -60,13 +60,16 @@ pub struct Counts {
     pub overdispersed: PerClass<Option<f64>>,
     /// Fields counted.
     pub fields: u32,
+    /// Fields refused since their colours are exchanged.
+    pub exchanged_fields: u32,
     /// Fields with platelets in a clump.
     pub fields_with_clumps: u32,
 }
 
 impl Counts {
-    /// The counts of a summary.
-    pub fn of(summary: &Summary) -> Self {
+    /// The counts of a summary, beside which so many fields were refused since their colours are
+    /// exchanged.
+    pub fn of(summary: &Summary, exchanged_fields: u32) -> Self {
         Self {
             certain: PerClass::from_fn(|class| summary.class(class).counted),
             uncertain: summary.uncertain,
@@ -77,6 +80,7 @@ impl Counts {
                 class.count.ok().map(|_| dispersion.index)
             }),
             fields: summary.fields,
+            exchanged_fields,
             fields_with_clumps: summary.fields_with_clumps,
         }
     }
@@ -122,6 +126,7 @@ pub fn assess(counts: &Counts, facts: &SmearFacts, limits: &AssessmentLimits) ->
         unsure_white_cells(facts),
         fixed_marks(counts, facts),
         clumps(counts),
+        colours_exchanged(counts),
     ];
     Assessment::collect(found.into_iter().chain(overdispersed).flatten())
 }
@@ -294,6 +299,11 @@ fn fixed_marks(counts: &Counts, facts: &SmearFacts) -> Option<Finding> {
             Effect::Remark
         },
     })
+}
+
+fn colours_exchanged(counts: &Counts) -> Option<Finding> {
+    let fields = counts.exchanged_fields;
+    (fields >= FEWEST_ODD_FIELDS).then_some(Finding::ColoursExchanged { fields })
 }
 
 fn clumps(counts: &Counts) -> Option<Finding> {

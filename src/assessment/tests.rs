@@ -60,6 +60,7 @@ fn counts(rbc: u32, wbc: u32, plt: u32, uncertain: u32) -> Counts {
         uncertain,
         overdispersed: PerClass::default(),
         fields: 10,
+        exchanged_fields: 0,
         fields_with_clumps: 0,
     }
 }
@@ -363,6 +364,10 @@ fn every_finding_says_what_was_found_and_what_to_do() {
             ["30 small objects", "40 platelets", "clean"],
         ),
         (
+            Finding::ColoursExchanged { fields: 4 },
+            ["exchanged in 4 fields", "refused", "format"],
+        ),
+        (
             Finding::PlateletsClump { fields: 3, effect },
             [
                 "in clumps in 3 fields",
@@ -383,6 +388,25 @@ fn every_finding_says_what_was_found_and_what_to_do() {
         for part in parts {
             assert!(text.contains(part), "{part:?} is missing in {text:?}");
         }
+    }
+}
+
+#[test]
+fn where_colours_are_exchanged_in_some_fields_none_is_believed() {
+    for (exchanged_fields, verdict) in [
+        (0, Verdict::Result),
+        (1, Verdict::Result),
+        (2, Verdict::Withheld),
+    ] {
+        let counts = Counts {
+            exchanged_fields,
+            ..counts(5_000, 7, 250, 0)
+        };
+        assert_eq!(
+            found(&counts, &SmearFacts::default()).1,
+            verdict,
+            "{exchanged_fields}"
+        );
     }
 }
 

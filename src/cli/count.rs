@@ -19,7 +19,7 @@ use crate::image::png::{remark, write_frame_with_remark};
 use crate::language::Language;
 use crate::ordered_workers::in_order;
 use crate::preprocess::tone::LampBalance;
-use crate::quality::{self, Verdict};
+use crate::quality::{self, RejectReason, Verdict};
 use crate::record::FrameRecord;
 use crate::ui::overlay;
 use anyhow::{Context, Result, bail};
@@ -90,6 +90,8 @@ enum Scales {
 enum NotCounted {
     /// It could not be counted.
     Failed(String),
+    /// Its red and blue are exchanged.
+    Exchanged(String),
     /// It need not be counted: the same picture came before, or it is this program's own overlay.
     LeftOut(String),
 }
@@ -266,7 +268,12 @@ impl Counter<'_> {
         // Without a scale the frame's own fault, where it has one, says more than the scale's.
         let quality = quality::assess(&frame, known_px, &self.settings.quality);
         if let Verdict::Rejected(reason) = quality.verdict {
-            return Err(not_counted(&reason));
+            return Err(match (reason, not_counted(&reason)) {
+                (RejectReason::ColoursExchanged, NotCounted::Failed(message)) => {
+                    NotCounted::Exchanged(message)
+                }
+                (_, refused) => refused,
+            });
         }
         let (um_per_px, estimated) = scale.map_err(|reason| not_counted(&reason))?;
         let field = analyser
@@ -354,6 +361,8 @@ struct Report {
     smear: FrameSmear,
     notes: Vec<String>,
     not_counted: u64,
+    /// Of those, frames whose red and blue are exchanged.
+    exchanged: u32,
     left_out: u64,
     broken_output: Option<anyhow::Error>,
 }
@@ -374,6 +383,7 @@ impl Report {
             smear: FrameSmear::new(arguments.independent),
             notes,
             not_counted: 0,
+            exchanged: 0,
             left_out: 0,
             broken_output: None,
         }
@@ -400,6 +410,12 @@ impl Report {
         self.progress.inc(1);
         match outcome.and_then(|counted| self.add(counted)) {
             Ok(record) => !self.json || self.write_line(&record),
+            Err(NotCounted::Exchanged(message)) => {
+                self.exchanged += 1;
+                self.not_counted += 1;
+                self.progress.suspend(|| log::error!("{message}"));
+                true
+            }
             Err(NotCounted::Failed(message)) => {
                 self.not_counted += 1;
                 self.progress.suspend(|| log::error!("{message}"));
@@ -453,7 +469,11 @@ impl Report {
         let assessment = if self.is_for_scoring {
             Assessment::default()
         } else {
-            assess(&Counts::of(&summary), self.smear.facts(), limits)
+            assess(
+                &Counts::of(&summary, self.exchanged),
+                self.smear.facts(),
+                limits,
+            )
         };
         if self.json {
             for finding in assessment.findings() {

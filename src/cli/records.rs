@@ -164,7 +164,7 @@ fn total(smear: &SmearRecords, rules: &CountRules, limits: &AssessmentLimits) ->
     notes.extend(smear.faults.iter().map(ToString::to_string));
     let summary = smear.tally.summary(&rules);
     // The cells themselves are not kept: only the rules about their numbers can be applied again.
-    let assessment = assess(&Counts::of(&summary), &SmearFacts::default(), limits);
+    let assessment = assess(&Counts::of(&summary, 0), &SmearFacts::default(), limits);
     let table = summary_table(&summary, &assessment, &notes, [smear.totals.rejected, 0]);
     format!("Smear {}, {}\n{table}\n", smear.number, smear.state)
 }

@@ -255,6 +255,13 @@ impl RejectedFields {
         }
     }
 
+    /// Fields rejected for one reason.
+    pub fn of(&self, reason: RejectReason) -> u32 {
+        let mut reasons = self.by_reason.iter();
+        let of_reason = reasons.find(|(known, _)| *known == reason);
+        of_reason.map_or(0, |(_, count)| *count)
+    }
+
     /// Fields rejected for any reason, lost frames not among them.
     pub fn fields(&self) -> u32 {
         self.by_reason.iter().fold(
@@ -421,7 +428,14 @@ impl Smear {
             });
         }
         self.summary = self.tally.summary(&self.rules.counts);
-        self.assessment = assess(&Counts::of(&self.summary), &self.facts, &self.rules.limits);
+        self.assessment = assess(
+            &Counts::of(
+                &self.summary,
+                self.rejected.of(RejectReason::ColoursExchanged),
+            ),
+            &self.facts,
+            &self.rules.limits,
+        );
         if let Some(truth) = truth {
             // The truth's own limits are those of the smear, which has just taken its twin.
             let _ = self.truth.get_or_insert_default().add(&truth);

@@ -84,6 +84,7 @@ impl From<Finding> for TextId {
             Finding::UnsureRedCells { .. } => TextId::WarningUnsure,
             Finding::Crowded { .. } => TextId::WarningCrowded,
             Finding::FixedMarks { .. } => TextId::WarningFixedMarks,
+            Finding::ColoursExchanged { .. } => TextId::InstructionCheckCameraFormat,
             Finding::PlateletsClump { .. } => TextId::WarningClumps,
             Finding::Overdispersed { .. } => TextId::CountsOverdispersed,
         }
