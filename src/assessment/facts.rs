@@ -1,4 +1,5 @@
-//! What the cells of all fields of a smear look like together: sizes, overlaps, repeated places.
+//! What the cells of all fields of a smear look like together: sizes, confidences, coverage, and
+//! marks at fixed places.
 
 use super::histogram::ValueHistogram;
 use crate::cell::{Cell, CellClass, SUBPIXELS};
@@ -178,7 +179,7 @@ impl FixedMarks {
         }
     }
 
-    /// Cells seen at places of two by two where at least half of the fields have one.
+    /// Cells seen at places, alone or with one neighbour, where at least half of the fields have one.
     fn cells_at_fixed_places(&self) -> u32 {
         if self.fields < FIELDS_OF_A_FIXED_PLACE {
             return 0;

@@ -90,9 +90,9 @@ enum Scales {
 enum NotCounted {
     /// It could not be counted.
     Failed(String),
-    /// Its red and blue are exchanged.
-    Exchanged(String),
-    /// It need not be counted: the same picture came before, or it is this program's own overlay.
+    /// Its assessment refuses it.
+    Refused(RejectReason, String),
+    /// It need not be counted: the same image came before, or it is this program's own overlay.
     LeftOut(String),
 }
 
@@ -268,12 +268,8 @@ impl Counter<'_> {
         // Without a scale the frame's own fault, where it has one, says more than the scale's.
         let quality = quality::assess(&frame, known_px, &self.settings.quality);
         if let Verdict::Rejected(reason) = quality.verdict {
-            return Err(match (reason, not_counted(&reason)) {
-                (RejectReason::ColoursExchanged, NotCounted::Failed(message)) => {
-                    NotCounted::Exchanged(message)
-                }
-                (_, refused) => refused,
-            });
+            let message = format!("{name}: not counted: {reason}");
+            return Err(NotCounted::Refused(reason, message));
         }
         let (um_per_px, estimated) = scale.map_err(|reason| not_counted(&reason))?;
         let field = analyser
@@ -311,9 +307,7 @@ impl Counter<'_> {
         *first = index.min(*first);
         *first < index
     }
-}
 
-impl Counter<'_> {
     /// Writes `FOLDER/000012-name.png`; the number keeps frames of one name apart.
     fn write_overlay(
         &self,
@@ -410,17 +404,11 @@ impl Report {
         self.progress.inc(1);
         match outcome.and_then(|counted| self.add(counted)) {
             Ok(record) => !self.json || self.write_line(&record),
-            Err(NotCounted::Exchanged(message)) => {
-                self.exchanged += 1;
-                self.not_counted += 1;
-                self.progress.suspend(|| log::error!("{message}"));
-                true
+            Err(NotCounted::Refused(reason, message)) => {
+                self.exchanged += u32::from(reason == RejectReason::ColoursExchanged);
+                self.report_error(&message)
             }
-            Err(NotCounted::Failed(message)) => {
-                self.not_counted += 1;
-                self.progress.suspend(|| log::error!("{message}"));
-                true
-            }
+            Err(NotCounted::Failed(message)) => self.report_error(&message),
             Err(NotCounted::LeftOut(message)) => {
                 self.left_out += 1;
                 self.progress.suspend(|| log::warn!("{message}"));
@@ -442,6 +430,13 @@ impl Report {
             self.progress.suspend(|| log::warn!("{name}: {remark}"));
         }
         Ok(record)
+    }
+
+    /// Says why an input was not counted; the next one may be.
+    fn report_error(&mut self, message: &str) -> bool {
+        self.not_counted += 1;
+        self.progress.suspend(|| log::error!("{message}"));
+        true
     }
 
     /// Writes one line; `false` when nobody listens any more.

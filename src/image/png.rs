@@ -30,7 +30,7 @@ pub fn write_frame(path: &Path, frame: &Frame) -> Result<(), WriteError> {
     write_rgb(path, frame.rgb(), (frame.width_px(), frame.height_px()))
 }
 
-/// As [`write_frame`], with a remark that says what the picture is; [`remark`] finds it again.
+/// As [`write_frame`], with a remark that says what the image is; [`remark`] finds it again.
 ///
 /// # Errors
 /// The file cannot be written.
