@@ -2,6 +2,7 @@
 //! opening of the one that is named.
 
 mod controls;
+mod frame_pace;
 pub mod hand;
 pub mod replay;
 pub mod simulated;

@@ -6,10 +6,11 @@ mod path;
 
 pub use path::Hand;
 
+use crate::camera::frame_pace::FramePace;
 use crate::camera::simulated::{SimulatedSmear, SmearSettings, View};
 use crate::camera::{Advice, CameraError, CapturedFrame, FrameSource};
 use crate::random::Random;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The word that a specification of a simulated camera starts with.
 const KIND: &str = "simulated";
@@ -24,8 +25,6 @@ const REACTION_FRAMES: u32 = 8;
 const PATIENCE_FRAMES: u32 = 250;
 /// How far the focus is turned at a time, in micrometres.
 const FOCUS_STEP_UM: f64 = 0.5;
-/// The longest wait between frames: slower is no camera.
-const MAX_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What the hand is doing.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -52,8 +51,7 @@ pub struct HandCamera {
     advice: Advice,
     view: View,
     sequence: u64,
-    interval: Duration,
-    last_frame: Option<Instant>,
+    pace: FramePace,
 }
 
 impl HandCamera {
@@ -74,8 +72,7 @@ impl HandCamera {
             advice: Advice::default(),
             view,
             sequence: 0,
-            interval: Duration::ZERO,
-            last_frame: None,
+            pace: FramePace::default(),
         };
         camera.place_um = camera.next_place_um();
         camera
@@ -113,7 +110,7 @@ impl HandCamera {
 
     /// Gives at most one frame every `interval` (at most 10 s), as a real camera would.
     pub fn with_frame_interval(mut self, interval: Duration) -> Self {
-        self.interval = interval.min(MAX_INTERVAL);
+        self.pace = FramePace::every(interval);
         self
     }
 
@@ -196,16 +193,6 @@ impl HandCamera {
             }
         }
     }
-
-    fn wait_for_turn(&mut self) {
-        if self.interval.is_zero() {
-            return;
-        }
-        if let Some(last_frame) = self.last_frame {
-            std::thread::sleep(self.interval.saturating_sub(last_frame.elapsed()));
-        }
-        self.last_frame = Some(Instant::now());
-    }
 }
 
 impl FrameSource for HandCamera {
@@ -228,7 +215,7 @@ impl FrameSource for HandCamera {
         if self.stops.is_some_and(|stops| self.stop >= stops) {
             return Ok(false);
         }
-        self.wait_for_turn();
+        self.pace.wait_for_turn();
         let (x_um, y_um) = self.step_um();
         self.view = self.smear.view_at(x_um, y_um);
         let exposed = self.smear.expose_into(

@@ -2,9 +2,10 @@
 
 use super::random::derive;
 use super::{Field, SimulatedSlide, SimulatedSlideSettings, optics};
+use crate::camera::frame_pace::FramePace;
 use crate::camera::{CameraError, CapturedFrame, FrameSource};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The seed of `simulated` without a number.
 const DEFAULT_SEED: u64 = 1;
@@ -12,8 +13,6 @@ const DEFAULT_SEED: u64 = 1;
 const KIND: &str = "simulated";
 /// Ends a specification of a camera that does not know which field it shows.
 const UNNUMBERED: &str = ":unnumbered";
-/// The longest wait between frames: slower is no camera.
-const MAX_INTERVAL: Duration = Duration::from_secs(10);
 /// Fields kept laid out: the one in view and the one that the stage moves to.
 const KEPT_FIELDS: usize = 2;
 /// The share of the frame's width over which motion smears one exposure.
@@ -78,8 +77,7 @@ pub struct SimulatedCamera {
     next_sequence: u64,
     laid_out: Vec<Arc<Field>>,
     numbers_fields: bool,
-    interval: Duration,
-    last_frame: Option<Instant>,
+    pace: FramePace,
 }
 
 impl SimulatedCamera {
@@ -91,8 +89,7 @@ impl SimulatedCamera {
             next_sequence: 0,
             laid_out: Vec::new(),
             numbers_fields: true,
-            interval: Duration::ZERO,
-            last_frame: None,
+            pace: FramePace::default(),
         }
     }
 
@@ -133,23 +130,13 @@ impl SimulatedCamera {
 
     /// Gives at most one frame every `interval` (at most 10 s), as a real camera would.
     pub fn with_frame_interval(mut self, interval: Duration) -> Self {
-        self.interval = interval.min(MAX_INTERVAL);
+        self.pace = FramePace::every(interval);
         self
     }
 
     /// The slide under the camera.
     pub fn slide(&self) -> &SimulatedSlide {
         &self.slide
-    }
-
-    fn wait_for_turn(&mut self) {
-        if self.interval.is_zero() {
-            return;
-        }
-        if let Some(last_frame) = self.last_frame {
-            std::thread::sleep(self.interval.saturating_sub(last_frame.elapsed()));
-        }
-        self.last_frame = Some(Instant::now());
     }
 
     /// A field, laid out once for all of its frames.
@@ -211,7 +198,7 @@ impl FrameSource for SimulatedCamera {
         if matches!(place, StagePlace::AfterTheLast) {
             return Ok(false);
         }
-        self.wait_for_turn();
+        self.pace.wait_for_turn();
         captured.sequence = self.next_sequence;
         captured.name = None;
         self.next_sequence += 1;
