@@ -5,12 +5,14 @@
 //! ```text
 //! # Count twelve fields, look at the result, and end.
 //! at 12 fields press first
+//! at question press first
 //! at result press second
 //! at 90 s key q
 //! ```
 //!
-//! A step waits for a state of the instrument (`empty`, `counting`, `result`, `fault`), for a number
-//! of counted fields of this smear, or for a time since the start.
+//! A step waits for a state of the instrument (`empty`, `counting`, `question`, `result`, `fault`), for
+//! a number of counted fields of this smear, or for a time since the start. A press that would be
+//! taken for one of the page before waits until it is not.
 
 use crate::input::Action;
 use crate::session::{Machine, Phase};
@@ -49,7 +51,7 @@ pub enum ScriptError {
     /// A line is no step.
     #[error(
         "script, line {line}: `{text}` is no step; write `at WHEN press first`, second, third or \
-         hold, or `at WHEN key q`, where WHEN is empty, counting, result, fault, `12 fields` or \
+         hold, or `at WHEN key q`, where WHEN is empty, counting, question, result, fault, `12 fields` or \
          `3.5 s`"
     )]
     NoStep {
@@ -139,6 +141,10 @@ impl Script {
     /// The action of the next step, once what it waits for is there. Time counts from the first
     /// call.
     pub fn next_action(&mut self, machine: &Machine, now: Instant) -> Option<Action> {
+        self.start.get_or_insert(now);
+        if machine.is_guarded(now) {
+            return None;
+        }
         let fields = machine.smear().fields();
         self.next_action_at(machine.phase(), fields, now)
     }
@@ -186,6 +192,7 @@ fn phase(name: &str) -> Option<Phase> {
     match name {
         "empty" => Some(Phase::Empty),
         "counting" => Some(Phase::Counting),
+        "question" => Some(Phase::FinishQuestion),
         "result" => Some(Phase::Result),
         "fault" => Some(Phase::Fault),
         _ => None,

@@ -18,7 +18,7 @@ use hemoscope::runtime::IpcFiles;
 use hemoscope::runtime::run::run_with;
 use hemoscope::session::guidance::Notice;
 use hemoscope::session::update_page::UpdatePage;
-use hemoscope::session::{Machine, RunState};
+use hemoscope::session::{Machine, Phase, RunState};
 use hemoscope::ui::model::{Failure, Identity, NoCamera, Screen, Update};
 use hemoscope::ui::presenter::clock_of;
 use hemoscope::ui::screen::render;
@@ -239,7 +239,7 @@ fn a_device_that_cannot_know_its_board_says_why_on_its_screen() {
         let file = folder.path().join("board.toml");
         fs::write(&file, &board).unwrap();
         let refusal = BoardDescription::load_for_this_board(&file).unwrap_err();
-        expect_screen(&board, folder.path(), |identity| {
+        expect_screen(&board, folder.path(), false, |identity| {
             Screen::Failure(Failure {
                 language: Language::English,
                 identity,
@@ -256,12 +256,13 @@ const SHOWN_WITHIN: Duration = Duration::from_secs(60);
 
 /// A device without a sample, at the present minute of UTC and at the one before: a screen that was
 /// just drawn shows one of them.
-fn identities() -> [Identity<'static>; 2] {
+fn identities(is_simulated: bool) -> [Identity<'static>; 2] {
     let now = Clock::start().stamp();
     [0, 60_000].map(|ago_ms| {
         let unix_ms = now.unix_ms.saturating_sub(ago_ms);
         Identity {
             sample: None,
+            is_simulated,
             clock: clock_of(Timestamp { unix_ms, ..now }, 0),
         }
     })
@@ -271,6 +272,7 @@ fn identities() -> [Identity<'static>; 2] {
 fn expect_screen(
     board: &str,
     folder: &Path,
+    is_simulated: bool,
     expected: impl for<'a> Fn(Identity<'a>) -> Screen<'a>,
 ) {
     let file = folder.join("board.toml");
@@ -290,7 +292,7 @@ fn expect_screen(
         std::thread::sleep(Duration::from_millis(50));
         let shown = image::open(&image).map(|shown| shown.to_rgb8().into_raw());
         let is_expected = |shown: Vec<u8>| {
-            identities()
+            identities(is_simulated)
                 .into_iter()
                 .any(|identity| shown == render(&expected(identity), ScreenSize::Medium).rgb())
         };
@@ -308,7 +310,7 @@ fn a_board_waits_for_its_camera_and_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let camera = "v4l2:/dev/there-is-no-such-camera";
     let board = board("", folder.path()).replace("simulated:31", camera);
-    expect_screen(&board, folder.path(), |identity| {
+    expect_screen(&board, folder.path(), false, |identity| {
         Screen::NoCamera(NoCamera {
             language: Language::English,
             identity,
@@ -329,7 +331,7 @@ fn a_board_shows_what_keeps_it_from_counting() {
         camera::OpenPolicy::Wait,
     );
     let what_happened = error.err().unwrap().to_string();
-    expect_screen(&board, folder.path(), |identity| {
+    expect_screen(&board, folder.path(), true, |identity| {
         Screen::Failure(Failure {
             language: Language::English,
             identity,
@@ -404,14 +406,17 @@ fn one_button_finishes_a_smear_and_starts_the_next_one() {
             let smear = machine.smear();
             let next = match smear.state() {
                 RunState::Live => {
-                    let wanted = target_fields.get(finished.len())?;
-                    if smear.fields() < *wanted {
+                    // Once to be asked, and once to say yes; fields go on meanwhile.
+                    let wanted = target_fields.get(smear.number() as usize)?;
+                    if smear.fields() < *wanted || machine.is_guarded(Instant::now()) {
                         return None;
                     }
-                    finished.push(smear.fields());
                     Action::Confirm
                 }
                 RunState::Finished => {
+                    if finished.len() == smear.number() as usize {
+                        finished.push(smear.fields());
+                    }
                     // The result stays for some looks, and nothing is added to it.
                     assert_eq!(Some(&smear.fields()), finished.last());
                     shown_results += 1;
@@ -507,7 +512,7 @@ impl Updater<'_> {
             return false;
         };
         let shown = shown.to_rgb8().into_raw();
-        identities().into_iter().any(|identity| {
+        identities(true).into_iter().any(|identity| {
             let screen = Screen::Update(Update {
                 language: Language::English,
                 identity,
@@ -584,12 +589,12 @@ fn an_update_is_offered_agreed_to_installed_and_restarted_into() {
                 stage = "installing";
                 None
             }
-            // Back to counting, and the third button does nothing.
+            // Back to counting.
             "installing" if smear.fields() == 0 => updater.press(Action::Confirm),
             "installing" => {
                 updater.say(installing(60));
                 stage = "counting";
-                Some(Action::Cancel)
+                None
             }
             "counting" => {
                 assert_eq!(smear.state(), RunState::Live);
@@ -598,10 +603,12 @@ fn an_update_is_offered_agreed_to_installed_and_restarted_into() {
                     percent: 60,
                 };
                 assert!(!updater.is_shown(page), "a smear is being counted");
-                if smear.fields() < 2 {
+                if smear.fields() < 2 || machine.is_guarded(Instant::now()) {
                     return None;
                 }
-                stage = "finished";
+                if machine.phase() == Phase::FinishQuestion {
+                    stage = "finished";
+                }
                 Some(Action::Confirm)
             }
             "finished" => {

@@ -221,6 +221,7 @@ impl Loop {
             field,
             quality,
             older: Default::default(),
+            is_forced: false,
             smear: 0,
             frames: FrameTally {
                 moving: field,

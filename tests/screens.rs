@@ -37,6 +37,7 @@ use states::{STATES, UPDATES, USABLE, updating};
 fn identity() -> Identity<'static> {
     Identity {
         sample: Some("HS-0042-K"),
+        is_simulated: false,
         clock: Clock::NotSet,
     }
 }
@@ -235,6 +236,10 @@ fn every_instruction_and_warning_fits_in_every_language() {
         },
         Finding::ColoursExchanged { fields: 1 },
         Finding::PlateletsClump { fields: 1, effect },
+        Finding::FieldsForced {
+            forced: 1,
+            of_fields: 9,
+        },
     ];
     let of_smear = findings.map(Warning::Smear);
     let others = [Warning::ScaleOutOfRange, Warning::NotSaved];
@@ -483,6 +488,38 @@ fn ratios_are_the_largest_numbers_and_no_count_stands_bare() {
 }
 
 #[test]
+fn what_the_buttons_do_fits_in_every_language() {
+    let hints = TextId::ALL
+        .iter()
+        .filter(|id| id.key().starts_with("hint."));
+    let hints: Vec<_> = hints.copied().collect();
+    assert!(hints.len() >= 6);
+    let mut faults = Vec::new();
+    for hint in hints {
+        for language in Language::ALL {
+            let model = Screen::Counting(Counting {
+                button_hint: Some(hint),
+                identity: Identity {
+                    is_simulated: true,
+                    ..identity()
+                },
+                ..normal(language)
+            });
+            for size in ScreenSize::ALL {
+                let scene = compose(&model, size);
+                for id in [hint, TextId::SimulatedSlide] {
+                    let words = id.text_in(language);
+                    if !texts(&scene).iter().any(|line| line.text == words) {
+                        faults.push(format!("{words} is cut in {language} at {size}"));
+                    }
+                }
+            }
+        }
+    }
+    assert_none(faults);
+}
+
+#[test]
 fn every_outlook_fits_in_every_language_and_goes_before_the_hint() {
     let classes = [CellClass::Plt, CellClass::Wbc];
     let lefts = classes.into_iter().flat_map(|class| {
@@ -560,6 +597,7 @@ fn hostile_content_is_drawn_without_panic() {
     let model = Counting {
         identity: Identity {
             sample: Some(&sample),
+            is_simulated: false,
             clock: Clock::NotSet,
         },
         preview: Some(Preview {

@@ -550,7 +550,7 @@ def check_wrong_board(bench: Bench) -> str:
 
 
 def check_buttons(bench: Bench) -> str:
-    """The first button finishes a smear, shows its result, and starts the next one."""
+    """The first button finishes a smear once asked, shows its result, and starts the next one."""
     bench.wait_until("a field is counted", 120, lambda: bench.fields() > 0)
     smear = max(line["smear"] for line in bench.records())
 
@@ -558,10 +558,14 @@ def check_buttons(bench: Bench) -> str:
         return [line["event"] for line in bench.records() if line["smear"] == smear][-1]
 
     bench.machine.press("ret")
+    # It is asked whether the smear is done, and the same touch is no answer.
+    time.sleep(1.5)
+    bench.machine.press("ret")
     bench.wait_until("the smear is finished", 30, lambda: "smear_ended" in last_event())
     if last_event()["smear_ended"]["ending"] != "finished":
         raise BoardError(f"the smear did not end as finished: {last_event()}")
     bench.machine.photograph(bench.folder / "result.png")
+    time.sleep(1)
     bench.machine.press("ret")
     bench.wait_until("the next smear begins", 30, lambda: bench.records()[-1]["smear"] == smear + 1)
     return f"smear {smear} finished and smear {smear + 1} begun"

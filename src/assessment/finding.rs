@@ -115,6 +115,13 @@ pub enum Finding {
         /// Whether most fields show one.
         effect: Effect,
     },
+    /// Fields were counted although they were refused.
+    FieldsForced {
+        /// Such fields.
+        forced: u32,
+        /// Fields counted.
+        of_fields: u32,
+    },
     /// Cells of a class lie unevenly over the fields.
     Overdispersed {
         /// The class.
@@ -140,6 +147,7 @@ impl Finding {
             Finding::FixedMarks { .. } => "fixed_marks",
             Finding::ColoursExchanged { .. } => "colours_exchanged",
             Finding::PlateletsClump { .. } => "platelets_clump",
+            Finding::FieldsForced { .. } => "fields_forced",
             Finding::Overdispersed { .. } => "overdispersed",
         }
     }
@@ -166,7 +174,7 @@ impl Finding {
             | Finding::CellsOfWrongSize { .. }
             | Finding::TwoScales { .. }
             | Finding::ColoursExchanged { .. } => Effect::Withhold,
-            Finding::Overdispersed { .. } => Effect::Remark,
+            Finding::FieldsForced { .. } | Finding::Overdispersed { .. } => Effect::Remark,
         }
     }
 }
@@ -261,6 +269,11 @@ impl fmt::Display for Finding {
                 formatter,
                 "platelets lie in clumps in {fields} fields: there are more than were counted; \
                  make a new film"
+            ),
+            Finding::FieldsForced { forced, of_fields } => write!(
+                formatter,
+                "{forced} of {of_fields} fields were counted although they were refused: cells may \
+                 be missed there; count fields that are accepted"
             ),
             Finding::Overdispersed { class, index } => write!(
                 formatter,

@@ -64,6 +64,8 @@ pub struct Counts {
     pub exchanged_fields: u32,
     /// Fields with platelets in a clump.
     pub fields_with_clumps: u32,
+    /// Fields that the operator had counted although they were refused.
+    pub forced_fields: u32,
 }
 
 impl Counts {
@@ -82,6 +84,7 @@ impl Counts {
             fields: summary.fields,
             exchanged_fields,
             fields_with_clumps: summary.fields_with_clumps,
+            forced_fields: 0,
         }
     }
 }
@@ -127,8 +130,17 @@ pub fn assess(counts: &Counts, facts: &SmearFacts, limits: &AssessmentLimits) ->
         fixed_marks(counts, facts),
         clumps(counts),
         colours_exchanged(counts),
+        fields_forced(counts),
     ];
     Assessment::collect(found.into_iter().chain(overdispersed).flatten())
+}
+
+/// What was refused is less sure than what was not, whatever the operator saw.
+fn fields_forced(counts: &Counts) -> Option<Finding> {
+    (counts.forced_fields > 0).then_some(Finding::FieldsForced {
+        forced: counts.forced_fields,
+        of_fields: counts.fields,
+    })
 }
 
 /// The stricter effect whose limit, per 1000, the low end of a ratio's 95 % interval lies above.

@@ -62,6 +62,7 @@ fn counts(rbc: u32, wbc: u32, plt: u32, uncertain: u32) -> Counts {
         fields: 10,
         exchanged_fields: 0,
         fields_with_clumps: 0,
+        forced_fields: 0,
     }
 }
 

@@ -31,6 +31,11 @@ pub enum OpenPolicy {
     Wait,
 }
 
+/// Whether a specification names a drawn slide, which holds no blood.
+pub fn is_simulated(spec: &str) -> bool {
+    spec.starts_with("simulated")
+}
+
 /// Opens the source that a specification names: `v4l2` for the only camera there is, `v4l2:PATH` for
 /// one of several, `replay:PATH`, `simulated`, `simulated:SEED`, `simulated:SEED:unnumbered`, or
 /// `simulated:SEED:HAND` for a continuous smear that a hand moves.
@@ -50,7 +55,7 @@ pub fn open(
     if let Some(camera) = hand::HandCamera::from_spec(spec)? {
         return Ok(Box::new(camera.with_frame_interval(SIMULATED_INTERVAL)));
     }
-    if spec.starts_with("simulated") {
+    if is_simulated(spec) {
         let camera = simulated::SimulatedCamera::from_spec(spec)?;
         return Ok(Box::new(camera.with_frame_interval(SIMULATED_INTERVAL)));
     }

@@ -5,7 +5,7 @@ use crate::cell::{CellClass, PerClass};
 use crate::cli::output::Output;
 use crate::cli::settings::load_config;
 use crate::count::CountRules;
-use crate::export::summary_table;
+use crate::export::{SIMULATED_NOTE, summary_table};
 use crate::record::archive::{self, SmearRecords};
 use crate::record::{check_format, records_folder};
 use anyhow::{Result, bail};
@@ -106,9 +106,12 @@ fn class_columns(values: PerClass<impl ToString>) -> String {
 
 fn row(smear: &SmearRecords) -> String {
     let totals = &smear.totals;
-    let sample = smear.started.as_ref().map_or("", |started| &started.sample);
+    let started = smear.started.as_ref();
+    let sample = started.map_or("", |started| &started.sample);
+    let simulated = started.is_some_and(|started| started.is_simulated);
+    let simulated = if simulated { " (simulated)" } else { "" };
     let mut text = format!(
-        "{:>8}  {:<12}{:>8}{:>10}{:>6}{}{:>10}  {sample}",
+        "{:>8}  {:<12}{:>8}{:>10}{:>6}{}{:>10}  {sample}{simulated}",
         smear.number,
         smear.state.to_string(),
         totals.fields,
@@ -151,9 +154,15 @@ fn total(smear: &SmearRecords, rules: &CountRules, limits: &AssessmentLimits) ->
     if let Some(started) = &smear.started {
         rules.count_scatter = started.count_scatter;
         notes.push(started.counted_by.clone());
+        if started.is_simulated {
+            notes.push(SIMULATED_NOTE.to_owned());
+        }
         if !started.sample.is_empty() {
             notes.push(format!("sample {}", started.sample));
         }
+    }
+    if smear.undone > 0 {
+        notes.push(format!("{} counted fields were undone", smear.undone));
     }
     if smear.totals.lost > 0 {
         notes.push(format!(
@@ -164,7 +173,11 @@ fn total(smear: &SmearRecords, rules: &CountRules, limits: &AssessmentLimits) ->
     notes.extend(smear.faults.iter().map(ToString::to_string));
     let summary = smear.tally.summary(&rules);
     // The cells themselves are not kept: only the rules about their numbers can be applied again.
-    let assessment = assess(&Counts::of(&summary, 0), &SmearFacts::default(), limits);
+    let counts = Counts {
+        forced_fields: smear.forced,
+        ..Counts::of(&summary, 0)
+    };
+    let assessment = assess(&counts, &SmearFacts::default(), limits);
     let table = summary_table(&summary, &assessment, &notes, [smear.totals.rejected, 0]);
     format!("Smear {}, {}\n{table}\n", smear.number, smear.state)
 }

@@ -1,7 +1,7 @@
 //! `hemoscope run`: what is configured, described and named on the command line starts the device.
 
 use crate::board::BoardDescription;
-use crate::camera::hand::Hand;
+use crate::camera::{self, hand::Hand};
 use crate::cli::output::Output;
 use crate::cli::settings::{Devices, analysis_settings, load_config, load_device_config};
 use crate::cli::shared_arguments::SharedArguments;
@@ -114,10 +114,11 @@ fn configure_with(
 fn without_board(arguments: &RunArguments, named_size: Option<ScreenSize>) -> RunSettings {
     let mut config = load_config(arguments.shared.config.as_deref()).unwrap_or_default();
     config.panel.kind = PanelSpec::Drm { card: None };
-    RunSettings {
-        data: None,
-        ..run_settings(arguments, &config, None, named_size)
-    }
+    let mut settings = run_settings(arguments, &config, None, named_size);
+    settings.data = None;
+    // It shows no slide at all.
+    settings.screen.is_simulated = false;
+    settings
 }
 
 /// Options above the board, above the configuration.
@@ -137,6 +138,7 @@ fn run_settings(
         arguments.data.as_ref(),
     );
     let devices = Devices::of(config, board, camera, data);
+    let is_simulated = camera::is_simulated(&devices.camera);
     let panels = match arguments.panel.as_slice() {
         [] => vec![config.panel.kind.clone()],
         named => named.to_vec(),
@@ -160,6 +162,7 @@ fn run_settings(
         screen: ScreenSettings {
             language: config.display.language,
             sample_id: config.sample.id.clone(),
+            is_simulated,
             utc_offset_minutes: config.site.utc_offset_minutes,
         },
         analysis: analysis_settings(config, &arguments.shared),

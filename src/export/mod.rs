@@ -6,3 +6,6 @@ mod summary_table;
 
 pub use summary_record::{ClassRecord, FigureRecord, FindingRecord, SummaryLine, SummaryRecord};
 pub use summary_table::summary_table;
+
+/// Stands beside figures of a slide that was drawn.
+pub const SIMULATED_NOTE: &str = "SIMULATED slide: these numbers are of no blood";

@@ -1,7 +1,8 @@
 //! Reading records back: which smears there are, and what their lines add up to.
 
 use super::entry::{
-    Damage, DamageKind, EndReason, Event, Prefix, RECORDS_FORMAT, SmearStarted, Totals, read_prefix,
+    Damage, DamageKind, EndReason, Event, FieldOutcome, FieldRecord, Prefix, RECORDS_FORMAT,
+    SmearStarted, Totals, read_prefix,
 };
 use super::error::RecordError;
 use super::layout::{file_name, parse_file_name};
@@ -83,8 +84,14 @@ pub struct SmearRecords {
     pub state: SmearState,
     /// The counted fields, as the run itself added them up.
     pub tally: SmearTally,
-    /// Sums over all settled fields.
+    /// Sums over all settled fields, without those that were taken out again.
     pub totals: Totals,
+    /// Counted fields that were taken out again.
+    pub undone: u32,
+    /// Counted fields that were refused at first.
+    pub forced: u32,
+    /// The last counted field and the tally before it, until it is taken out.
+    last_counted: Option<(FieldRecord, SmearTally)>,
     /// Lines read; the number of the next one.
     pub entries: u64,
     /// The last file that was read, and how much of it.
@@ -104,6 +111,9 @@ pub fn read(number: u64, files: &BTreeMap<u32, PathBuf>) -> Result<SmearRecords,
         state: SmearState::InProgress,
         tally: SmearTally::default(),
         totals: Totals::default(),
+        undone: 0,
+        forced: 0,
+        last_counted: None,
         entries: 0,
         last: None,
         faults: Vec::new(),
@@ -170,9 +180,23 @@ impl SmearRecords {
             }
             Event::Field(field) => {
                 self.totals.add(field);
+                if field.outcome == FieldOutcome::Counted {
+                    self.last_counted = Some((*field, self.tally));
+                    self.forced += u32::from(field.is_forced);
+                }
                 let added = field.tally().map_or(Ok(()), |tally| self.tally.add(&tally));
                 added.err().map(|error| error.to_string())
             }
+            Event::FieldUndone { .. } => match self.last_counted.take() {
+                Some((field, tally_before)) => {
+                    self.totals.take_back(&field);
+                    self.tally = tally_before;
+                    self.undone += 1;
+                    self.forced -= u32::from(field.is_forced);
+                    None
+                }
+                None => Some("takes out a field that it does not hold".to_owned()),
+            },
             Event::SmearEnded { ending, totals } => {
                 self.state = SmearState::Ended(*ending);
                 // Fields lost after the last line stand only here.

@@ -41,6 +41,11 @@ pub enum Event {
     SmearStarted(SmearStarted),
     /// A field was settled.
     Field(FieldRecord),
+    /// The last counted field was taken out of the smear again; its line stays as it was written.
+    FieldUndone {
+        /// The source's number of that field, where it has one.
+        field: Option<u64>,
+    },
     /// The last line of a smear that ended as it should, or was stopped.
     SmearEnded {
         /// Whether it was finished or stopped.
@@ -71,6 +76,13 @@ pub struct SmearStarted {
     /// Fields to count; `None` for as many as the source gives.
     #[serde(rename = "wanted_fields")]
     pub target_fields: Option<u32>,
+    /// The slide is a drawn one and holds no blood; written only where it is.
+    #[serde(
+        default,
+        rename = "simulated",
+        skip_serializing_if = "std::ops::Not::not"
+    )]
+    pub is_simulated: bool,
     /// How far the network's own errors scatter, by class, so that its intervals can be computed
     /// again; left out where none was known.
     #[serde(default, skip_serializing_if = "is_unknown")]
@@ -154,6 +166,9 @@ pub struct FieldRecord {
     /// not look reads the line as well.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_clump: bool,
+    /// Whether the operator had it counted although it was refused; written only where they did.
+    #[serde(default, rename = "forced", skip_serializing_if = "std::ops::Not::not")]
+    pub is_forced: bool,
     /// Width of a pixel on the slide, in micrometres, where it is known.
     pub um_per_px: Option<f64>,
     /// Whether the scale was estimated from the red cells rather than given.
@@ -208,6 +223,15 @@ impl Totals {
             *total += u64::from(field.certain[class]);
         }
         self.uncertain += u64::from(field.uncertain);
+    }
+
+    /// Takes out a counted field that was added before.
+    pub fn take_back(&mut self, field: &FieldRecord) {
+        self.fields = self.fields.saturating_sub(1);
+        for (class, total) in self.certain.iter_mut() {
+            *total = total.saturating_sub(u64::from(field.certain[class]));
+        }
+        self.uncertain = self.uncertain.saturating_sub(u64::from(field.uncertain));
     }
 }
 

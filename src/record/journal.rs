@@ -4,7 +4,7 @@
 //! back to what was kept, so that a half-written line never stands before a whole one.
 
 use super::archive::{self, SmearRecords, SmearState};
-use super::entry::{DamageKind, Entry, Event, Totals, encode};
+use super::entry::{DamageKind, Entry, Event, FieldOutcome, FieldRecord, Totals, encode};
 use super::error::RecordError;
 use super::layout::{self, MAX_PARTS};
 use crate::device::clock::Timestamp;
@@ -66,6 +66,8 @@ struct Current<F> {
     kept_bytes: u64,
     next_seq: u64,
     totals: Totals,
+    /// The last counted field, until it is taken out again.
+    last_counted: Option<FieldRecord>,
 }
 
 /// The records of a folder, being written.
@@ -163,6 +165,7 @@ impl<D: Disk> Journal<D> {
             kept_bytes: prefix.bytes,
             next_seq: smear.entries,
             totals,
+            last_counted: None,
         };
         let event = Event::SmearInterrupted {
             totals,
@@ -226,6 +229,7 @@ impl<D: Disk> Journal<D> {
                     kept_bytes: 0,
                     next_seq: 0,
                     totals: Totals::default(),
+                    last_counted: None,
                 }
             }
         };
@@ -287,8 +291,20 @@ impl<D: Disk> Journal<D> {
         current.part = part;
         current.kept_bytes = kept_bytes + bytes;
         current.next_seq += 1;
-        if let Event::Field(field) = event {
-            current.totals.add(field);
+        match event {
+            Event::Field(field) => {
+                current.totals.add(field);
+                if field.outcome == FieldOutcome::Counted {
+                    current.last_counted = Some(*field);
+                }
+            }
+            Event::FieldUndone { .. } => {
+                let undone = current.last_counted.take();
+                undone
+                    .iter()
+                    .for_each(|field| current.totals.take_back(field));
+            }
+            _ => {}
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Records in a thread of their own: a slow card holds nobody up, and a full one loses nothing
 //! that fits the queue.
 
-use super::entry::{EndReason, Event, FieldRecord, SmearStarted, Totals};
+use super::entry::{EndReason, Event, FieldOutcome, FieldRecord, SmearStarted, Totals};
 use super::error::RecordError;
 use super::format::{self, records_folder};
 use super::journal::{Disk, Journal, MAX_FILE_BYTES, RealDisk};
@@ -49,6 +49,8 @@ struct State {
     waiting_fields: usize,
     /// Fields for which there was no place, since the last one that had one.
     lost: u32,
+    /// The last counted field had no place.
+    is_last_counted_lost: bool,
     is_open: bool,
     is_closing: bool,
     is_gone: bool,
@@ -136,7 +138,11 @@ impl Recorder {
     /// A field was settled.
     pub fn field(&self, mut field: FieldRecord) {
         let mut state = self.shared.lock();
-        if state.waiting_fields >= MAX_WAITING_FIELDS {
+        let has_room = state.waiting_fields < MAX_WAITING_FIELDS;
+        if field.outcome == FieldOutcome::Counted {
+            state.is_last_counted_lost = !has_room;
+        }
+        if !has_room {
             state.lost = state.lost.saturating_add(1);
             return;
         }
@@ -146,6 +152,13 @@ impl Recorder {
             .waiting
             .push_back((self.clock.stamp(), Event::Field(field)));
         self.shared.changed.notify_all();
+    }
+
+    /// The last counted field, whose number this is, was taken out. One that was lost is in no sum.
+    pub fn undone(&self, field: Option<u64>) {
+        if !self.shared.lock().is_last_counted_lost {
+            self.push(Event::FieldUndone { field });
+        }
     }
 
     /// The smear has ended. Its totals are those of its lines.

@@ -28,6 +28,7 @@ fn started() -> SmearStarted {
         counted_by: "hemoscope 0.1.0, model x 1.0.0, kernel scalar".to_owned(),
         sample: "S \"1\"".to_owned(),
         target_fields: Some(40),
+        is_simulated: false,
         count_scatter: PerClass::default(),
     }
 }
@@ -49,6 +50,7 @@ fn field(number: u32) -> FieldRecord {
         uncertain: if is_counted { number % 3 } else { 0 },
         area_q8: 70_000_000,
         has_clump: false,
+        is_forced: false,
         um_per_px: Some(0.0725),
         um_per_px_estimated: false,
         focus_score: 80,
@@ -522,6 +524,7 @@ proptest! {
             uncertain,
             area_q8,
             has_clump: uncertain % 2 == 1,
+            is_forced: uncertain % 3 == 1,
             um_per_px: um_per_px_thousandths.map(|thousandths| f64::from(thousandths) / 1000.0),
             um_per_px_estimated: true,
             focus_score: 9,

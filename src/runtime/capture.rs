@@ -10,6 +10,7 @@ use crate::runtime::channels::{
 };
 use crate::runtime::main_loop::TICK;
 use crate::service::Beat;
+use crate::session::forcing::may_be_forced;
 use crate::session::smear::{FieldStanding, FrameTally};
 use crate::session::{Event, SmearEvent};
 use anyhow::{Result, bail};
@@ -18,6 +19,8 @@ use std::time::Duration;
 
 /// Frames in a row that the camera may lose before the run gives up.
 const MAX_LOST_IN_A_ROW: u32 = 100;
+/// Accepted fields whose places can be made new again: more than can be on their way.
+const REMEMBERED: usize = 8;
 /// Time after which a capture that waits for a frame to come back shows that it is alive.
 const WAITING: Duration = Duration::from_millis(250);
 
@@ -48,6 +51,8 @@ pub struct Capture<'a> {
     counted_before: Option<u64>,
     /// The last field that was accepted before analysis has settled it.
     accepted: Option<(u64, Ticket)>,
+    /// The last accepted fields, the newest last.
+    remembered: [Option<(u64, Ticket)>; REMEMBERED],
     /// The field that is on the screen with what was found in it.
     shown: Option<u64>,
     /// As analysis has told it last.
@@ -90,6 +95,7 @@ impl<'a> Capture<'a> {
             settled: SettledFields::default(),
             counted_before: None,
             accepted: None,
+            remembered: [None; REMEMBERED],
             shown: None,
             rbc_diameter_px,
             tally: FrameTally::default(),
@@ -159,11 +165,26 @@ impl<'a> Capture<'a> {
             self.last_sent = None;
             self.shown = None;
             self.accepted = None;
+            self.remembered = [None; REMEMBERED];
             if let Some(watch) = &mut self.watch {
                 watch.forget_fields();
             }
         }
+        if order.forgotten != self.order.forgotten {
+            self.forget_field(order.forgotten);
+        }
         self.order = order;
+    }
+
+    /// The place of a field that was accepted is new again, once the slide has left it.
+    fn forget_field(&mut self, field: Option<u64>) {
+        let mut remembered = self.remembered.iter_mut();
+        let is_it = |one: &&mut Option<(u64, Ticket)>| one.is_some_and(|(of, _)| Some(of) == field);
+        if let Some((_, ticket)) = remembered.find(is_it).and_then(Option::take)
+            && let Some(watch) = &mut self.watch
+        {
+            watch.withdraw(ticket);
+        }
     }
 
     fn take_returned(&mut self) {
@@ -253,8 +274,10 @@ impl<'a> Capture<'a> {
         LampBalance::default().apply(&mut captured.frame);
         let quality = self.assessor.assess(&captured.frame, self.rbc_diameter_px);
         let new_part = wanted.and_then(|field| {
-            let older = self.accept_new_part(&captured, field, quality)?;
-            Some((field, older))
+            let is_forced = self.order.forced == Some(field) && may_be_forced(quality.verdict);
+            let is_usable = is_forced || quality.verdict == Verdict::Usable;
+            let older = self.accept_new_part(&captured, field, is_usable)?;
+            Some((field, older, is_forced))
         });
         if wants_preview {
             let mut view = self.shared.views.view(&captured.frame, field, quality);
@@ -263,7 +286,9 @@ impl<'a> Capture<'a> {
             self.shown = None;
         }
         match new_part {
-            Some((field, older)) => self.send(captured, field, quality, older),
+            Some((field, older, is_forced)) => {
+                self.send(captured, field, quality, (older, is_forced))
+            }
             None => {
                 self.spare.push(captured);
                 true
@@ -277,17 +302,17 @@ impl<'a> Capture<'a> {
         &mut self,
         captured: &CapturedFrame,
         field: u64,
-        quality: Quality,
+        is_usable: bool,
     ) -> Option<Overlaps> {
-        let Some(watch) = self
-            .watch
-            .as_mut()
-            .filter(|_| quality.verdict == Verdict::Usable)
-        else {
+        let Some(watch) = self.watch.as_mut().filter(|_| is_usable) else {
             return Some(Overlaps::default());
         };
         let (placement, ticket) = watch.accept_new_part(&captured.frame);
         self.accepted = ticket.map(|ticket| (field, ticket));
+        if self.accepted.is_some() {
+            self.remembered.rotate_left(1);
+            self.remembered[REMEMBERED - 1] = self.accepted;
+        }
         match placement {
             Placement::New => Some(Overlaps::default()),
             Placement::Overlaps(older) => Some(older),
@@ -313,7 +338,7 @@ impl<'a> Capture<'a> {
         captured: Box<CapturedFrame>,
         field: u64,
         quality: Quality,
-        older: Overlaps,
+        (older, is_forced): (Overlaps, bool),
     ) -> bool {
         self.last_sent = Some(field);
         let frame = FieldFrame {
@@ -321,6 +346,7 @@ impl<'a> Capture<'a> {
             field,
             quality,
             older,
+            is_forced,
             smear: self.order.smear,
             frames: self.tally,
         };

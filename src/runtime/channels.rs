@@ -42,6 +42,8 @@ pub struct FieldFrame {
     pub quality: Quality,
     /// The fields that have counted a part of it, which is left out.
     pub older: Overlaps,
+    /// It is to be counted although it was refused.
+    pub is_forced: bool,
     /// The smear that it belongs to: one more than the one before.
     pub smear: u32,
     /// What became of the frames before it that were not sent.
@@ -83,6 +85,10 @@ pub struct CaptureOrder {
     pub smear: u32,
     /// No frame is looked at for now.
     pub is_suspended: bool,
+    /// The field that is to be counted although it was refused.
+    pub forced: Option<u64>,
+    /// The last field that was taken out of the counts: its place is new again.
+    pub forgotten: Option<u64>,
 }
 
 /// The main thread's end of the orders to capture.
@@ -103,6 +109,8 @@ impl CaptureOrders {
             order: CaptureOrder {
                 smear: 0,
                 is_suspended: true,
+                forced: None,
+                forgotten: None,
             },
             is_unsent: false,
         };
@@ -117,6 +125,23 @@ impl CaptureOrders {
     /// Frames belong to this smear from now on.
     pub fn start_smear(&mut self, smear: u32) {
         self.order.smear = smear;
+        self.order.forced = None;
+        self.order.forgotten = None;
+        self.is_unsent = true;
+        self.send();
+    }
+
+    /// This field is counted although it was refused.
+    pub fn force_field(&mut self, field: u64) {
+        self.order.forced = Some(field);
+        self.is_unsent = true;
+        self.send();
+    }
+
+    /// This field is not counted after all. Where capture is so busy that it misses one of two such
+    /// orders, that place counts as counted before, and is left out.
+    pub fn forget_field(&mut self, field: u64) {
+        self.order.forgotten = Some(field);
         self.is_unsent = true;
         self.send();
     }

@@ -116,11 +116,16 @@ impl<'a, A: FnMut(&Machine) -> Option<Action>> Console<'a, A> {
         let stamp = self.clock.stamp();
         let is_repaired = self.is_card_repaired && stamp.uptime_ms < REPAIR_TOLD_MS;
         let repaired = is_repaired.then_some(Notice::StorageRepaired);
+        // Until the operator goes on with another one.
+        let is_first = machine.smear().number() == 0 && machine.smear().fields() == 0;
+        let fields = self.recorder.interrupted_fields().filter(|_| is_first);
+        let interrupted = fields.map(|fields| Notice::SmearInterrupted { fields });
         screen_context_of(
             stamp,
             self.settings.screen.utc_offset_minutes,
-            machine.update_notice().or(repaired),
-            self.updates.is_some() && machine.phase() != Phase::Counting,
+            machine.update_notice().or(repaired).or(interrupted),
+            self.updates.is_some()
+                && !matches!(machine.phase(), Phase::Counting | Phase::FinishQuestion),
         )
     }
 
@@ -153,7 +158,8 @@ impl<'a, A: FnMut(&Machine) -> Option<Action>> Console<'a, A> {
 
     /// Writes down that a smear begins.
     pub(super) fn record_start(&self) {
-        let sample = &self.settings.screen.sample_id;
+        let screen = &self.settings.screen;
+        let sample = (screen.sample_id.as_str(), screen.is_simulated);
         let counted_by = (self.self_report.as_str(), self.count_scatter);
         self.recorder
             .begin(counted_by, sample, self.settings.target_fields);

@@ -44,6 +44,7 @@ struct FieldKnown<'a> {
     quality: Quality,
     /// The fields that have counted a part of it.
     older: &'a Overlaps,
+    is_forced: bool,
 }
 
 /// Counts the first good frame of each field; collects fields first where the scale is unknown.
@@ -114,7 +115,11 @@ impl FieldAnalysis {
         self.leave_other_field(Some(frame.field));
         let image = &frame.captured.frame;
         let quality = frame.quality;
-        if let Verdict::Rejected(reason) = quality.verdict {
+        // Nothing is forced while the scale is unknown.
+        let is_forced = frame.is_forced && self.um_per_px.is_some();
+        if let Verdict::Rejected(reason) = quality.verdict
+            && !is_forced
+        {
             self.tally.unusable += 1;
             self.drop_unsettled(views);
             self.unsettled = Some(Unsettled {
@@ -133,6 +138,7 @@ impl FieldAnalysis {
                     truth: frame.captured.truth.as_ref(),
                     quality,
                     older: &frame.older,
+                    is_forced,
                 };
                 self.count(image, known, um_per_px, views)?;
             }
@@ -262,6 +268,7 @@ impl FieldAnalysis {
                 truth: one.truth.as_ref(),
                 quality: one.quality,
                 older: &one.older,
+                is_forced: false,
             };
             self.count(&one.frame, known, estimate.um_per_px, views)?;
         }
@@ -280,6 +287,7 @@ impl FieldAnalysis {
         self.tally.counted += 1;
         let mut view = views.view(frame, Some(known.field), known.quality);
         view.is_analysed = true;
+        view.is_forced = known.is_forced;
         if self.found.cells.is_empty() {
             self.events.push(SmearEvent::NoCells(view));
             return Ok(());
@@ -350,6 +358,7 @@ mod tests {
             field,
             quality,
             older: Overlaps::new((frame.width_px(), frame.height_px())),
+            is_forced: false,
             smear: 0,
             frames: FrameTally::default(),
         };

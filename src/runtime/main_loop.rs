@@ -7,7 +7,6 @@ use crate::runtime::channels::{CaptureOrders, Shared};
 use crate::runtime::console::Console;
 use crate::session::guidance::Instruction;
 use crate::session::{Effect, Event, Machine, SmearEvent};
-use crate::ui::presenter::instruction_of;
 use anyhow::Result;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
@@ -51,7 +50,7 @@ pub(super) fn main_loop<A: FnMut(&Machine) -> Option<Action>>(
         look_around(machine, console, threads)?;
         threads.orders.send();
         console.draw(machine)?;
-        let advice = advice_of(instruction_of(machine));
+        let advice = advice_of(machine.instruction());
         threads.shared.advise(advice);
         console.notify_running(machine, &threads.shared.heartbeats);
         if machine.phase().is_over() || !are_running {
@@ -63,21 +62,25 @@ pub(super) fn main_loop<A: FnMut(&Machine) -> Option<Action>>(
 /// What an instruction means for the hand that moves the slide.
 fn advice_of(instruction: Instruction) -> Advice {
     match instruction {
-        Instruction::NextField | Instruction::LeaveEmptyField | Instruction::CountedBefore => {
-            Advice::MoveOn
-        }
+        Instruction::NextField
+        | Instruction::LeaveEmptyField
+        | Instruction::CountedBefore
+        | Instruction::FieldUndone
+        | Instruction::SetScale => Advice::MoveOn,
         Instruction::Focus => Advice::TurnFocus,
         Instruction::FindThinnerArea => Advice::Thinner,
         Instruction::FindCells => Advice::Denser,
         Instruction::Wait
         | Instruction::HoldStill
+        | Instruction::WaitForCount
+        | Instruction::LetSlideRest
         | Instruction::IncreaseIllumination
         | Instruction::ReduceIllumination
         | Instruction::CheckStain
         | Instruction::RaiseContrast
         | Instruction::CheckCameraFormat
-        | Instruction::SetScale
         | Instruction::CheckCamera
+        | Instruction::ConfirmFinish
         | Instruction::FinishAtTargets
         | Instruction::FinishAtLimit
         | Instruction::Complete
@@ -157,9 +160,12 @@ pub(super) fn carry_out<A: FnMut(&Machine) -> Option<Action>>(
         match effect {
             Effect::RecordStart => console.record_start(),
             Effect::RecordField(record) => console.recorder.field(record),
+            Effect::RecordUndone(undone) => console.recorder.undone(undone.field),
             Effect::RecordEnd(reason) => console.recorder.end(reason),
             Effect::Publish => console.publish(machine)?,
             Effect::StartSmear(number) => threads.orders.start_smear(number),
+            Effect::ForceField(field) => threads.orders.force_field(field),
+            Effect::ForgetField(field) => threads.orders.forget_field(field),
             Effect::SuspendCapture => threads.orders.suspend(true),
             Effect::ResumeCapture => threads.orders.suspend(false),
             Effect::Discard(view) => threads.shared.views.give_back(view),

@@ -2,7 +2,7 @@
 
 use crate::assessment::Verdict;
 use crate::cell::CellClass;
-use crate::export::summary_table;
+use crate::export::{SIMULATED_NOTE, summary_table};
 use crate::record::RecordSummary;
 use crate::session::{KnownScale, Machine, RunState, Smear};
 use anyhow::{Result, bail};
@@ -66,6 +66,9 @@ pub(super) fn note_on_records((closed, folder): &(RecordSummary, PathBuf)) -> St
 fn notes(machine: &Machine, self_report: &str) -> Vec<String> {
     let smear = machine.smear();
     let mut notes = vec![self_report.to_owned()];
+    if machine.smear().truth().is_some() {
+        notes.push(SIMULATED_NOTE.to_owned());
+    }
     match smear.scale() {
         KnownScale::Given { um_per_px } => notes.push(format!("scale {um_per_px} um/px, given")),
         KnownScale::Estimated(estimate) => notes.push(estimate.to_string()),

@@ -73,6 +73,65 @@ pub fn run_with<A>(
 where
     A: FnMut(&Machine) -> Option<Action>,
 {
+    let source = Source::Named(refusal);
+    run_from(settings, source, files, out, listen)
+}
+
+/// As [`run_with`], with frames from `source` rather than from the camera that is named.
+///
+/// # Errors
+/// As for [`run`].
+pub fn run_on<A>(
+    settings: &RunSettings,
+    source: Box<dyn FrameSource>,
+    files: IpcFiles,
+    out: &mut dyn Write,
+    listen: impl FnOnce(Option<&InputSettings>) -> Result<A>,
+) -> Result<bool>
+where
+    A: FnMut(&Machine) -> Option<Action>,
+{
+    run_from(settings, Source::Open(source), files, out, listen)
+}
+
+/// Where frames come from.
+enum Source {
+    /// The camera of the settings, unless the device refuses to count.
+    Named(Option<anyhow::Error>),
+    Open(Box<dyn FrameSource>),
+}
+
+impl Source {
+    /// # Errors
+    /// The refusal, or a camera that has to be there and is not.
+    fn open(self, settings: &RunSettings) -> Result<Box<dyn FrameSource>> {
+        let open_policy = if settings.is_on_board {
+            OpenPolicy::Wait
+        } else {
+            OpenPolicy::Require
+        };
+        match self {
+            Self::Named(Some(refusal)) => Err(refusal),
+            Self::Named(None) => Ok(camera::open(
+                &settings.camera,
+                &settings.controls,
+                open_policy,
+            )?),
+            Self::Open(source) => Ok(source),
+        }
+    }
+}
+
+fn run_from<A>(
+    settings: &RunSettings,
+    source: Source,
+    files: IpcFiles,
+    out: &mut dyn Write,
+    listen: impl FnOnce(Option<&InputSettings>) -> Result<A>,
+) -> Result<bool>
+where
+    A: FnMut(&Machine) -> Option<Action>,
+{
     let stop = StopSignal::listen().context("signals cannot be listened for")?;
     // Before the first screen, since it may have something to say.
     let recorder = RunRecorder::start(settings.data.as_deref());
@@ -94,15 +153,10 @@ where
         orders,
         events,
     };
-    let outcome = match refusal {
-        Some(error) => Err(error),
-        None => count_smears(
-            &mut machine,
-            &mut console,
-            &mut threads,
-            (told, capture_orders),
-        ),
-    };
+    let ends = (told, capture_orders);
+    let outcome = source
+        .open(settings)
+        .and_then(|source| count_smears(&mut machine, &mut console, &mut threads, source, ends));
     finish(&mut machine, console, &mut threads, outcome)
 }
 
@@ -193,20 +247,15 @@ fn open_panels(settings: &RunSettings, size: ScreenSize) -> Result<Vec<Box<dyn P
 /// The other threads' ends of the channels to the main one.
 type OtherEnds = (SyncSender<Event>, Receiver<CaptureOrder>);
 
-/// Opens camera and network, and counts smear after smear.
+/// Opens the network, and counts smear after smear.
 fn count_smears<A: FnMut(&Machine) -> Option<Action>>(
     machine: &mut Machine,
     console: &mut Console<'_, A>,
     threads: &mut Threads<'_>,
+    source: Box<dyn FrameSource>,
     ends: OtherEnds,
 ) -> Result<()> {
     let settings = console.settings;
-    let open_policy = if settings.is_on_board {
-        OpenPolicy::Wait
-    } else {
-        OpenPolicy::Require
-    };
-    let source = camera::open(&settings.camera, &settings.controls, open_policy)?;
     let scale = match settings.analysis.um_per_px.or(source.um_per_px()) {
         Some(um_per_px) => KnownScale::Given { um_per_px },
         None => KnownScale::Unknown,
@@ -215,6 +264,9 @@ fn count_smears<A: FnMut(&Machine) -> Option<Action>>(
     console.self_report = analysis.self_report();
     console.count_scatter = analysis.count_scatter();
     machine.set_count_scatter(console.count_scatter);
+    if source.knows_fields() {
+        machine.count_to_the_end_of_the_source();
+    }
     // Before the first frame, so that no field is counted behind a question.
     look_around(machine, console, threads)?;
     carry_out(machine, console, threads, Event::Opened(scale))?;

@@ -56,6 +56,7 @@ impl ViewPool {
         view.quality = quality;
         view.is_analysed = false;
         view.cells.clear();
+        view.is_forced = false;
         view.rbc_diameter_q4 = 0;
         view
     }

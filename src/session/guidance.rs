@@ -15,12 +15,18 @@ pub enum Instruction {
     Wait,
     /// This field is being counted; the slide stays where it is.
     HoldStill,
+    /// The field at rest takes longer to count.
+    WaitForCount,
+    /// The slide has not come to rest for some time.
+    LetSlideRest,
     /// This field is done.
     NextField,
     /// This field was looked at and holds no cell.
     LeaveEmptyField,
     /// More than half of this place was counted before.
     CountedBefore,
+    /// This field was taken out of the counts again.
+    FieldUndone,
     /// The frame is blurred.
     Focus,
     /// The frame is too dark.
@@ -37,10 +43,12 @@ pub enum Instruction {
     RaiseContrast,
     /// The camera's red and blue are exchanged.
     CheckCameraFormat,
-    /// Without a pixel size nothing can be counted, and none could be estimated.
+    /// Without a pixel size nothing can be counted, and these fields gave none: others may.
     SetScale,
     /// The camera gives no frames.
     CheckCamera,
+    /// One more press finishes the smear.
+    ConfirmFinish,
     /// Every class has cells enough: the operator finishes the smear.
     FinishAtTargets,
     /// The smear has taken its time: the operator finishes it.
@@ -55,12 +63,15 @@ pub enum Instruction {
 
 impl Instruction {
     /// Every instruction.
-    pub const ALL: [Instruction; 20] = [
+    pub const ALL: [Instruction; 24] = [
         Instruction::Wait,
         Instruction::HoldStill,
+        Instruction::WaitForCount,
+        Instruction::LetSlideRest,
         Instruction::NextField,
         Instruction::LeaveEmptyField,
         Instruction::CountedBefore,
+        Instruction::FieldUndone,
         Instruction::Focus,
         Instruction::IncreaseIllumination,
         Instruction::ReduceIllumination,
@@ -71,6 +82,7 @@ impl Instruction {
         Instruction::CheckCameraFormat,
         Instruction::SetScale,
         Instruction::CheckCamera,
+        Instruction::ConfirmFinish,
         Instruction::FinishAtTargets,
         Instruction::FinishAtLimit,
         Instruction::Complete,
@@ -90,8 +102,10 @@ impl Instruction {
         standing: FieldStanding,
         cells_found: Option<usize>,
     ) -> Self {
-        if standing == FieldStanding::CountedBefore {
-            return Instruction::CountedBefore;
+        match standing {
+            FieldStanding::CountedBefore => return Instruction::CountedBefore,
+            FieldStanding::Undone => return Instruction::FieldUndone,
+            FieldStanding::Open | FieldStanding::Taken => {}
         }
         match (quality.brightness, quality.verdict, quality.density) {
             (Brightness::Dark, ..) => Instruction::IncreaseIllumination,
@@ -164,11 +178,16 @@ pub enum Notice {
     Recovery,
     /// The device's storage was damaged and has been repaired: results may be missing.
     StorageRepaired,
+    /// The program was killed while it counted a smear, whose fields are kept.
+    SmearInterrupted {
+        /// Fields counted.
+        fields: u32,
+    },
 }
 
 impl Notice {
     /// Every notice.
-    pub const ALL: [Notice; 9] = [
+    pub const ALL: [Notice; 10] = [
         Notice::HoldToSwitchOff,
         Notice::StorageRepaired,
         Notice::UpdateCopying { percent: 100 },
@@ -178,6 +197,7 @@ impl Notice {
         Notice::UpdateReady,
         Notice::UpdateNews,
         Notice::Recovery,
+        Notice::SmearInterrupted { fields: 388 },
     ];
 }
 

@@ -3,11 +3,12 @@
 //! No clock, thread or device: time is handed in, and whoever calls carries out the effects.
 //! `docs/instrument.md` shows every phase with every event; a test draws it from this code.
 
-use super::guidance::Notice;
+use super::guidance::{Instruction, Notice};
+use super::guide::Guide;
 use super::phase::{ButtonRole, Phase, button_role};
-use super::smear::{FrameView, KnownScale, RunState, Smear, SmearEvent, SmearRules};
+use super::smear::{CountedField, FrameView, KnownScale, RunState, Smear, SmearEvent, SmearRules};
 use super::update_page::UpdatePage;
-use super::update_prompt::{PageKind, SmearStage, UpdatePrompt};
+use super::update_prompt::{INPUT_GUARD, PageKind, SmearStage, UpdatePrompt};
 use crate::camera::Unavailable;
 use crate::cell::PerClass;
 use crate::input::Action;
@@ -18,6 +19,8 @@ use std::time::{Duration, Instant};
 /// How long a device shows what stopped it, unless a page about an update takes the screen: an
 /// update may be what helps.
 pub const FAULT_HOLD: Duration = Duration::from_secs(60);
+/// How long it is asked whether a smear is done; without an answer it goes on.
+pub const FINISH_QUESTION_LIMIT: Duration = Duration::from_secs(5);
 /// Notes on the camera that are kept: one for each of its controls, twice.
 const MAX_CAMERA_NOTES: usize = 20;
 /// The most effects of one event.
@@ -73,12 +76,18 @@ pub enum Effect {
     RecordStart,
     /// Write down what became of a field.
     RecordField(FieldRecord),
+    /// Write down that the last counted field was taken out.
+    RecordUndone(CountedField),
     /// Write down how the smear ended.
     RecordEnd(EndReason),
     /// Give the figures of the finished smear to whoever waits for them.
     Publish,
     /// Capture for the smear of this number from now on.
     StartSmear(u32),
+    /// Count this field although its frames are refused.
+    ForceField(u64),
+    /// This field is not counted: its place is new again.
+    ForgetField(u64),
     /// Look at no frames for now.
     SuspendCapture,
     /// Look at frames again.
@@ -157,6 +166,13 @@ pub struct Machine {
     /// When the smear's first field was counted.
     smear_since: Option<Instant>,
     is_time_up: bool,
+    /// The source comes to an end by itself, and the smear with it.
+    has_source_end: bool,
+    guide: Guide,
+    /// When it was asked whether the smear is done, while it is.
+    finish_asked: Option<Instant>,
+    /// When the result came on the screen.
+    result_since: Option<Instant>,
     prompt: UpdatePrompt,
     has_camera_started: bool,
     camera_unavailable: Option<Unavailable>,
@@ -174,6 +190,10 @@ impl Machine {
             settings,
             smear_since: None,
             is_time_up: false,
+            has_source_end: false,
+            guide: Guide::default(),
+            finish_asked: None,
+            result_since: None,
             prompt: UpdatePrompt::default(),
             has_camera_started: false,
             camera_unavailable: None,
@@ -187,6 +207,12 @@ impl Machine {
     /// [`Event::Opened`], with which the first smear begins.
     pub fn set_count_scatter(&mut self, scatter: PerClass<f64>) {
         self.settings.rules.counts.count_scatter = scatter;
+    }
+
+    /// The source numbers its fields and comes to an end by itself, as files do: a smear is counted
+    /// to that end, or until the operator finishes it. To be told before [`Event::Opened`].
+    pub fn count_to_the_end_of_the_source(&mut self) {
+        self.has_source_end = true;
     }
 
     /// Takes one event in; gives what is to be done, in that order. Events that do not fit the
@@ -225,7 +251,8 @@ impl Machine {
             }
             Event::Tick => self.tick(now),
         }
-        self.settle(looked_at_frames, &mut effects);
+        self.settle(looked_at_frames, now, &mut effects);
+        self.guide.see(self.wanted_instruction(), now);
         effects
     }
 
@@ -270,13 +297,21 @@ impl Machine {
             action,
             Action::Confirm | Action::StepBrightness | Action::Cancel
         );
-        let is_guarded = phase.is_update() && phase != Phase::UpdateAnswered;
-        if is_answer && is_guarded && self.prompt.is_guarded(now) {
+        if is_answer && self.is_guarded(now) {
             return;
         }
         match button_role(phase, action) {
             ButtonRole::None => {}
-            ButtonRole::FinishSmear => self.finish_smear(effects),
+            ButtonRole::AskToFinish if self.settings.target_fields.is_some() => {}
+            ButtonRole::AskToFinish if self.is_done() => self.finish_smear(now, effects),
+            ButtonRole::AskToFinish => self.finish_asked = Some(now),
+            ButtonRole::FinishSmear => self.finish_smear(now, effects),
+            ButtonRole::GoOn => self.finish_asked = None,
+            ButtonRole::ForceField => match self.smear.forcible_field() {
+                Some(field) => effects.push(Effect::ForceField(field)),
+                None => effects.push(Effect::StepBrightness),
+            },
+            ButtonRole::UndoField => self.undo_field(effects),
             ButtonRole::StartSmear => self.start_smear(effects),
             ButtonRole::StepBrightness => effects.push(Effect::StepBrightness),
             ButtonRole::AcceptUpdate => {
@@ -299,15 +334,27 @@ impl Machine {
         }
     }
 
-    fn finish_smear(&mut self, effects: &mut Effects) {
-        if self.settings.target_fields.is_some() {
-            return;
-        }
+    fn finish_smear(&mut self, now: Instant, effects: &mut Effects) {
         self.smear.finish();
         self.stage = Stage::Result;
+        self.finish_asked = None;
+        self.result_since = Some(now);
         self.is_published = true;
         effects.push(Effect::RecordEnd(end_reason(self.smear.state())));
         effects.push(Effect::Publish);
+    }
+
+    fn undo_field(&mut self, effects: &mut Effects) {
+        let Some(undone) = self.smear.undo_last() else {
+            return;
+        };
+        if self.smear.fields() == 0 {
+            self.smear_since = None;
+        }
+        effects.push(Effect::RecordUndone(undone));
+        if let Some(field) = undone.field {
+            effects.push(Effect::ForgetField(field));
+        }
     }
 
     fn start_smear(&mut self, effects: &mut Effects) {
@@ -317,6 +364,7 @@ impl Machine {
         self.stage = Stage::Smear;
         self.smear_since = None;
         self.is_time_up = false;
+        self.result_since = None;
         self.is_published = false;
         effects.push(Effect::StartSmear(self.smear.number()));
         effects.push(Effect::RecordStart);
@@ -327,6 +375,9 @@ impl Machine {
         self.is_time_up = self
             .smear_since
             .is_some_and(|since| now.saturating_duration_since(since) >= limit);
+        let is_old =
+            |asked: &mut Instant| now.saturating_duration_since(*asked) >= FINISH_QUESTION_LIMIT;
+        self.finish_asked.take_if(is_old);
         let stage = self.smear_stage();
         self.prompt.tick(stage, now);
         let is_page_open = self.prompt.open_page().is_some();
@@ -357,9 +408,12 @@ impl Machine {
         effects.push(Effect::RecordEnd(end_reason(self.smear.state())));
     }
 
-    /// What follows from where the event has led: a smear that has come to its end ends the run,
-    /// and frames are looked at in some phases only.
-    fn settle(&mut self, looked_at_frames: bool, effects: &mut Effects) {
+    /// What follows from where the event has led: a smear at its targets or limit is done, one that
+    /// has come to its end ends the run, and frames are looked at in some phases only.
+    fn settle(&mut self, looked_at_frames: bool, now: Instant, effects: &mut Effects) {
+        if self.stage == Stage::Smear && !self.has_source_end && self.is_done() {
+            self.finish_smear(now, effects);
+        }
         if self.stage == Stage::Smear && self.smear.state() != RunState::Live {
             effects.push(Effect::RecordEnd(end_reason(self.smear.state())));
             self.stage = Stage::Over {
@@ -393,6 +447,7 @@ impl Machine {
             (Some(PageKind::Answered), _) => Phase::UpdateAnswered,
             (None, Stage::Starting) => Phase::Starting,
             (None, Stage::Smear) if self.smear.fields() == 0 => Phase::Empty,
+            (None, Stage::Smear) if self.finish_asked.is_some() => Phase::FinishQuestion,
             (None, Stage::Smear) => Phase::Counting,
             (None, Stage::Result) => Phase::Result,
             (None, Stage::Fault { .. }) => Phase::Fault,
@@ -411,9 +466,67 @@ impl Machine {
         &self.smear
     }
 
+    /// Whether a press was meant for what was on the screen before, and does nothing.
+    pub fn is_guarded(&self, now: Instant) -> bool {
+        let is_new = |since: Option<Instant>| {
+            since.is_some_and(|since| now.saturating_duration_since(since) < INPUT_GUARD)
+        };
+        match self.phase() {
+            Phase::FinishQuestion => is_new(self.finish_asked),
+            Phase::Result => is_new(self.result_since),
+            Phase::UpdateAnswered => false,
+            phase => phase.is_update() && self.prompt.is_guarded(now),
+        }
+    }
+
+    /// Whether the smear has all that was asked of it, or has reached a limit.
+    fn is_done(&self) -> bool {
+        self.smear.can_finish() && (self.smear.summary().is_done() || self.is_at_limit())
+    }
+
     /// Whether the smear has reached a limit, so that the operator should finish it.
-    pub fn is_at_limit(&self) -> bool {
+    fn is_at_limit(&self) -> bool {
         self.is_time_up || self.smear.fields() >= self.settings.rules.length.fields
+    }
+
+    /// The one thing to do next.
+    pub fn instruction(&self) -> Instruction {
+        self.guide
+            .told(self.wanted_instruction(), self.smear.latest())
+    }
+
+    /// The one thing to do next, however long it has been so.
+    fn wanted_instruction(&self) -> Instruction {
+        let smear = &self.smear;
+        match smear.state() {
+            RunState::Finished if smear.assessment().hides_figures() => {
+                return Instruction::Withheld;
+            }
+            RunState::Finished => return Instruction::Complete,
+            RunState::Unfinished => return Instruction::StartAgain,
+            RunState::Live => {}
+        }
+        if self.finish_asked.is_some() {
+            return Instruction::ConfirmFinish;
+        }
+        if self.camera_unavailable.is_some() {
+            return Instruction::CheckCamera;
+        }
+        if smear.can_finish() {
+            if smear.summary().is_done() {
+                return Instruction::FinishAtTargets;
+            }
+            if self.is_at_limit() {
+                return Instruction::FinishAtLimit;
+            }
+        }
+        let Some(latest) = smear.latest() else {
+            return Instruction::Wait;
+        };
+        match Instruction::for_frame(&latest.quality, latest.standing, latest.cells_found()) {
+            Instruction::NextField if smear.scale_not_found() => Instruction::SetScale,
+            told => told,
+        }
     }
 
     /// The page about an update that has the screen.

@@ -1,7 +1,9 @@
 //! The instrument: what it is doing, what is being counted, and what a button means. Pure: events
 //! go in, effects come out; no clock, thread or device is here.
 
+pub mod forcing;
 pub mod guidance;
+pub mod guide;
 pub mod machine;
 pub mod phase;
 pub mod smear;

@@ -11,6 +11,8 @@ pub enum Phase {
     Empty,
     /// Fields are being added to a smear.
     Counting,
+    /// The same, while it is asked whether the smear is done.
+    FinishQuestion,
     /// The operator finished a smear, and its figures stay on the screen.
     Result,
     /// A page tells how far an update has come; nothing is counted.
@@ -31,10 +33,11 @@ pub enum Phase {
 
 impl Phase {
     /// Every phase.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Starting,
         Self::Empty,
         Self::Counting,
+        Self::FinishQuestion,
         Self::Result,
         Self::UpdateProgress,
         Self::UpdateQuestion,
@@ -60,7 +63,7 @@ impl Phase {
 
     /// Whether frames are looked at.
     pub fn looks_at_frames(self) -> bool {
-        matches!(self, Self::Empty | Self::Counting)
+        matches!(self, Self::Empty | Self::Counting | Self::FinishQuestion)
     }
 }
 
@@ -69,10 +72,20 @@ impl Phase {
 pub enum ButtonRole {
     /// Nothing.
     None,
-    /// The smear is done. Where the number of its fields was given, nothing.
+    /// It is asked whether the smear is done; at its targets or limit it is. Where the number of
+    /// its fields was given, nothing.
+    AskToFinish,
+    /// The smear is done.
     FinishSmear,
+    /// The smear goes on.
+    GoOn,
     /// The next smear begins.
     StartSmear,
+    /// A field that was refused by a gate of judgement is counted anyway; where there is none, the
+    /// next level of the screen's light.
+    ForceField,
+    /// The last counted field is taken out again.
+    UndoField,
     /// The next level of the screen's light.
     StepBrightness,
     /// Yes to the question about an update.
@@ -102,12 +115,16 @@ pub const fn button_role(phase: Phase, action: Action) -> ButtonRole {
         (Phase::Starting, Cancel) => ButtonRole::EndOnDesk,
 
         (Phase::Empty, Confirm) => ButtonRole::None,
-        (Phase::Empty, StepBrightness) => ButtonRole::StepBrightness,
+        (Phase::Empty, StepBrightness) => ButtonRole::ForceField,
         (Phase::Empty, Cancel) => ButtonRole::EndOnDesk,
 
-        (Phase::Counting, Confirm) => ButtonRole::FinishSmear,
-        (Phase::Counting, StepBrightness) => ButtonRole::StepBrightness,
-        (Phase::Counting, Cancel) => ButtonRole::EndOnDesk,
+        (Phase::Counting, Confirm) => ButtonRole::AskToFinish,
+        (Phase::Counting, StepBrightness) => ButtonRole::ForceField,
+        (Phase::Counting, Cancel) => ButtonRole::UndoField,
+
+        (Phase::FinishQuestion, Confirm) => ButtonRole::FinishSmear,
+        (Phase::FinishQuestion, StepBrightness) => ButtonRole::GoOn,
+        (Phase::FinishQuestion, Cancel) => ButtonRole::GoOn,
 
         (Phase::Result, Confirm) => ButtonRole::StartSmear,
         (Phase::Result, StepBrightness) => ButtonRole::StepBrightness,

@@ -1,5 +1,10 @@
 //! One slide being counted: from what became of its fields to its figures so far.
 
+mod rejected;
+
+pub use rejected::{FrameTally, RejectedFields};
+
+use super::forcing::may_be_forced;
 use crate::analysis::scale::ScaleEstimate;
 use crate::assessment::{Assessment, AssessmentLimits, Counts, FieldEvidence, SmearFacts, assess};
 use crate::cell::{Cell, PerClass};
@@ -54,6 +59,8 @@ pub enum FieldStanding {
     Taken,
     /// More than half of it was counted before, in other fields: it is left out.
     CountedBefore,
+    /// It was counted, and the operator has taken it out again.
+    Undone,
 }
 
 /// A frame as it is shown: a small image, how it was judged, and its cells once counted. By
@@ -74,6 +81,8 @@ pub struct FrameView {
     pub is_analysed: bool,
     /// In pixels of the frame itself; none before it was analysed.
     pub cells: Vec<Cell>,
+    /// The operator had it counted although it was refused.
+    pub is_forced: bool,
     /// Diameter of a red cell at the scale that it was counted at, in 1/16 px of the frame itself;
     /// 0 before.
     pub rbc_diameter_q4: u32,
@@ -95,6 +104,13 @@ impl FrameView {
     pub fn cells_found(&self) -> Option<usize> {
         self.is_analysed.then_some(self.cells.len())
     }
+
+    /// The field at rest, where it was refused and may be counted anyway.
+    pub fn forcible_field(&self) -> Option<u64> {
+        let is_open = self.standing == FieldStanding::Open && !self.is_analysed;
+        self.field
+            .filter(|_| is_open && may_be_forced(self.quality.verdict))
+    }
 }
 
 impl Default for FrameView {
@@ -107,6 +123,7 @@ impl Default for FrameView {
             quality: Quality::NOTHING_SEEN,
             is_analysed: false,
             cells: Vec::new(),
+            is_forced: false,
             rbc_diameter_q4: 0,
         }
     }
@@ -186,89 +203,21 @@ impl Taken {
     }
 }
 
-/// What became of the frames that the camera gave.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct FrameTally {
-    /// Shown to the network.
-    pub counted: u64,
-    /// Passed over while the stage moved.
-    pub moving: u64,
-    /// Passed over since their field needed no more frames.
-    pub unchanged: u64,
-    /// Judged too dark, too bright, blurred, empty or no smear before the network.
-    pub unusable: u64,
+/// What the counted fields add up to.
+#[derive(Debug, Clone, Default)]
+struct Sums {
+    tally: SmearTally,
+    facts: SmearFacts,
+    truth: Option<SmearTally>,
+    /// Fields that were counted although they were refused.
+    forced: u32,
 }
 
-impl FrameTally {
-    /// Frames that were not shown to the network.
-    pub fn skipped(&self) -> u64 {
-        self.moving + self.unchanged + self.unusable
-    }
-
-    /// Skipped frames in hundredths of all, rounded down; `None` before the first frame.
-    pub fn skipped_percent(&self) -> Option<u8> {
-        let all = self.skipped() + self.counted;
-        // At most 100.
-        (self.skipped() * 100)
-            .checked_div(all)
-            .map(|share| share as u8)
-    }
-}
-
-impl std::ops::Add for FrameTally {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self {
-            counted: self.counted + other.counted,
-            moving: self.moving + other.moving,
-            unchanged: self.unchanged + other.unchanged,
-            unusable: self.unusable + other.unusable,
-        }
-    }
-}
-
-/// Fields that were not counted, by reason.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RejectedFields {
-    /// In the order in which each reason first came up.
-    pub by_reason: Vec<(RejectReason, u32)>,
-    /// Without a single cell.
-    pub without_cells: u32,
-    /// Good enough, but no pixel size could be estimated.
-    pub unscaled: u32,
-    /// Frames that the camera lost.
-    pub lost_frames: u32,
-    /// Why the last of them was lost.
-    pub last_lost: Option<String>,
-}
-
-impl RejectedFields {
-    fn add(&mut self, reason: RejectReason) {
-        match self
-            .by_reason
-            .iter_mut()
-            .find(|(known, _)| *known == reason)
-        {
-            Some((_, count)) => *count = count.saturating_add(1),
-            None => self.by_reason.push((reason, 1)),
-        }
-    }
-
-    /// Fields rejected for one reason.
-    pub fn of(&self, reason: RejectReason) -> u32 {
-        let mut reasons = self.by_reason.iter();
-        let of_reason = reasons.find(|(known, _)| *known == reason);
-        of_reason.map_or(0, |(_, count)| *count)
-    }
-
-    /// Fields rejected for any reason, lost frames not among them.
-    pub fn fields(&self) -> u32 {
-        self.by_reason.iter().fold(
-            self.without_cells.saturating_add(self.unscaled),
-            |sum, (_, count)| sum.saturating_add(*count),
-        )
-    }
+/// A field that was counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CountedField {
+    /// Its number, where it has one.
+    pub field: Option<u64>,
 }
 
 /// The smear so far.
@@ -281,9 +230,11 @@ pub struct Smear {
     scale: KnownScale,
     scale_not_found: bool,
     taken_for_scale: Option<(u32, u32)>,
-    tally: SmearTally,
-    facts: SmearFacts,
-    truth: Option<SmearTally>,
+    sums: Sums,
+    /// As they were before the last counted field, which can be taken out once.
+    before_last: Sums,
+    /// The last counted field, where it can still be taken out.
+    last_counted: Option<CountedField>,
     rejected: RejectedFields,
     frames: FrameTally,
     latest: Option<Box<FrameView>>,
@@ -306,9 +257,9 @@ impl Smear {
             scale,
             scale_not_found: false,
             taken_for_scale: None,
-            tally: SmearTally::default(),
-            facts: SmearFacts::default(),
-            truth: None,
+            sums: Sums::default(),
+            before_last: Sums::default(),
+            last_counted: None,
             rejected: RejectedFields::default(),
             frames: FrameTally::default(),
             latest: None,
@@ -352,7 +303,10 @@ impl Smear {
                 self.scale_not_found = false;
                 self.taken_for_scale = None;
             }
-            SmearEvent::TakenForScale { taken, of } => self.taken_for_scale = Some((taken, of)),
+            SmearEvent::TakenForScale { taken, of } => {
+                self.taken_for_scale = Some((taken, of));
+                self.scale_not_found = false;
+            }
             SmearEvent::Counted { view, tally, truth } => return self.add(view, &tally, truth),
             SmearEvent::Rejected { view, reason } => {
                 self.rejected.add(reason);
@@ -362,7 +316,8 @@ impl Smear {
                 self.rejected.without_cells = self.rejected.without_cells.saturating_add(1);
                 return self.show(view);
             }
-            SmearEvent::Unscaled(view) => {
+            SmearEvent::Unscaled(mut view) => {
+                view.standing = FieldStanding::Taken;
                 self.scale_not_found = true;
                 self.taken_for_scale = None;
                 self.rejected.unscaled = self.rejected.unscaled.saturating_add(1);
@@ -414,44 +369,80 @@ impl Smear {
         tally: &FieldTally,
         truth: Option<FieldTally>,
     ) -> Option<Box<FrameView>> {
-        if let Err(error) = self.tally.add(tally) {
+        self.before_last.clone_from(&self.sums);
+        let sums = &mut self.sums;
+        if let Err(error) = sums.tally.add(tally) {
             self.full = Some(error);
             self.end(false);
             return Some(view);
         }
+        sums.forced += u32::from(view.is_forced);
         if view.rbc_diameter_q4 > 0 {
-            self.facts.add(&FieldEvidence {
+            sums.facts.add(&FieldEvidence {
                 cells: &view.cells,
                 frame_px: view.frame_px,
                 rbc_diameter_q4: view.rbc_diameter_q4,
                 coverage_permille: view.quality.coverage_permille,
             });
         }
-        self.summary = self.tally.summary(&self.rules.counts);
-        self.assessment = assess(
-            &Counts::of(
-                &self.summary,
-                self.rejected.of(RejectReason::ColoursExchanged),
-            ),
-            &self.facts,
-            &self.rules.limits,
-        );
         if let Some(truth) = truth {
             // The truth's own limits are those of the smear, which has just taken its twin.
-            let _ = self.truth.get_or_insert_default().add(&truth);
+            let _ = sums.truth.get_or_insert_default().add(&truth);
         }
+        self.last_counted = Some(CountedField { field: view.field });
+        self.sum_up();
         let old = self.show(view);
         if self
             .target_fields
-            .is_some_and(|target| self.tally.fields() >= target)
+            .is_some_and(|target| self.fields() >= target)
         {
             self.end(true);
         }
         old
     }
 
+    /// Figures and assessment of the sums as they are now.
+    fn sum_up(&mut self) {
+        self.summary = self.sums.tally.summary(&self.rules.counts);
+        let exchanged = self.rejected.of(RejectReason::ColoursExchanged);
+        let counts = Counts {
+            forced_fields: self.sums.forced,
+            ..Counts::of(&self.summary, exchanged)
+        };
+        self.assessment = assess(&counts, &self.sums.facts, &self.rules.limits);
+    }
+
+    /// Takes the last counted field out again; gives which it was, where there is one that was not
+    /// taken out yet. A smear that has ended keeps its fields.
+    pub fn undo_last(&mut self) -> Option<CountedField> {
+        let undone = self.last_counted.filter(|_| self.can_undo())?;
+        self.last_counted = None;
+        self.sums.clone_from(&self.before_last);
+        self.sum_up();
+        let is_undone = |view: &&mut FrameView| view.is_analysed && view.field == undone.field;
+        if let Some(view) = self.latest.as_deref_mut().filter(is_undone) {
+            view.standing = FieldStanding::Undone;
+            view.cells.clear();
+            self.view_number += 1;
+        }
+        Some(undone)
+    }
+
+    /// Whether there is a field that can be taken out.
+    pub fn can_undo(&self) -> bool {
+        self.state == RunState::Live && self.target_fields.is_none() && self.last_counted.is_some()
+    }
+
+    /// The field at rest that was refused and can be counted anyway: never without a scale.
+    pub fn forcible_field(&self) -> Option<u64> {
+        self.scale.um_per_px()?;
+        let is_live = self.state == RunState::Live;
+        let latest = self.latest().filter(|_| is_live);
+        latest.and_then(FrameView::forcible_field)
+    }
+
     fn end(&mut self, complete: bool) {
-        self.state = if complete && self.tally.fields() > 0 {
+        self.state = if complete && self.fields() > 0 {
             RunState::Finished
         } else {
             RunState::Unfinished
@@ -479,7 +470,8 @@ impl Smear {
         self.scale
     }
 
-    /// Whether an estimate of the pixel size has failed since it was last known.
+    /// Whether the last estimate of the pixel size has failed, and no field was taken for the next
+    /// one yet.
     pub fn scale_not_found(&self) -> bool {
         self.scale_not_found
     }
@@ -492,7 +484,12 @@ impl Smear {
 
     /// Fields counted.
     pub fn fields(&self) -> u32 {
-        self.tally.fields()
+        self.sums.tally.fields()
+    }
+
+    /// Fields that were counted although they were refused.
+    pub fn forced(&self) -> u32 {
+        self.sums.forced
     }
 
     /// Fields that the run is to count, where that was said.
@@ -512,7 +509,7 @@ impl Smear {
 
     /// True cells of the counted fields, where the source knows them.
     pub fn truth(&self) -> Option<&SmearTally> {
-        self.truth.as_ref()
+        self.sums.truth.as_ref()
     }
 
     /// Fields that were not counted.
@@ -561,6 +558,7 @@ fn field_record(event: &SmearEvent, scale: KnownScale) -> Option<FieldRecord> {
         uncertain: tally.map_or(0, |tally| tally.uncertain),
         area_q8: tally.map_or(0, |tally| tally.area_q8),
         has_clump: tally.is_some_and(|tally| tally.has_clump),
+        is_forced: view.is_forced,
         um_per_px: scale.um_per_px(),
         um_per_px_estimated: matches!(scale, KnownScale::Estimated(_)),
         focus_score: view.quality.focus_score,
@@ -570,251 +568,4 @@ fn field_record(event: &SmearEvent, scale: KnownScale) -> Option<FieldRecord> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    fn view(field: u64) -> Box<FrameView> {
-        Box::new(FrameView {
-            field: Some(field),
-            ..FrameView::default()
-        })
-    }
-
-    fn tally(rbc: u32) -> FieldTally {
-        FieldTally {
-            certain: PerClass::from([(crate::cell::CellClass::Rbc, rbc)]),
-            uncertain: 0,
-            area_q8: 1_000_000,
-            has_clump: false,
-        }
-    }
-
-    fn counted(rbc: u32) -> SmearEvent {
-        let cell = Cell {
-            best_class: crate::cell::CellClass::Rbc,
-            certain: true,
-            bounds: crate::cell::BoundingBox {
-                x0_q4: 0,
-                y0_q4: 0,
-                x1_q4: 16,
-                y1_q4: 16,
-            },
-            confidence_e4: 9000,
-            counted: true,
-        };
-        let mut view = view(rbc.into());
-        view.is_analysed = true;
-        view.cells.push(cell);
-        SmearEvent::Counted {
-            view,
-            tally: tally(rbc),
-            truth: Some(tally(rbc + 1)),
-        }
-    }
-
-    fn rejected(reason: RejectReason) -> SmearEvent {
-        SmearEvent::Rejected {
-            view: view(0),
-            reason,
-        }
-    }
-
-    fn smear(target_fields: Option<u32>) -> Smear {
-        Smear::new(SmearRules::default(), target_fields, KnownScale::Unknown)
-    }
-
-    #[test]
-    fn smears_end_as_they_should() {
-        use RunState::{Finished, Live, Unfinished};
-        fn go_on(_: &mut Smear) {}
-        type Case = (&'static str, Option<u32>, u32, fn(&mut Smear), RunState);
-        let cases: [Case; 8] = [
-            ("nothing yet", Some(2), 0, go_on, Live),
-            ("one of two", Some(2), 1, go_on, Live),
-            ("two of two", Some(2), 2, go_on, Finished),
-            ("done", None, 1, Smear::finish, Finished),
-            (
-                "nothing to be done with",
-                None,
-                0,
-                Smear::finish,
-                Unfinished,
-            ),
-            ("done too early", Some(2), 1, Smear::finish, Unfinished),
-            ("stopped", None, 1, Smear::stop, Unfinished),
-            (
-                "stopped when it was done",
-                Some(1),
-                1,
-                Smear::stop,
-                Finished,
-            ),
-        ];
-        for (name, target_fields, fields, end, state) in cases {
-            let mut smear = smear(target_fields);
-            for rbc in 0..fields {
-                smear.step(counted(rbc + 5));
-            }
-            end(&mut smear);
-            assert_eq!(smear.state(), state, "{name}");
-        }
-    }
-
-    #[test]
-    fn each_settled_field_gives_one_line_at_the_scale_it_was_counted_at() {
-        let mut smear = smear(Some(2));
-        let mut lines = Vec::new();
-        let events = [
-            SmearEvent::Frames(FrameTally::default()),
-            SmearEvent::Preview(view(0)),
-            rejected(RejectReason::Blurred),
-            SmearEvent::ScaleKnown(KnownScale::Given { um_per_px: 0.1 }),
-            counted(40),
-            SmearEvent::NoCells(view(0)),
-            SmearEvent::Unscaled(view(0)),
-            counted(50),
-            // The smear has ended.
-            counted(99),
-        ];
-        for event in events {
-            let record = smear.step(event).record;
-            lines.extend(record.map(|line| {
-                let rbc = line.certain[crate::cell::CellClass::Rbc];
-                (line.outcome, rbc, line.um_per_px)
-            }));
-        }
-        let expected = [
-            (FieldOutcome::Blurred, 0, None),
-            (FieldOutcome::Counted, 40, Some(0.1)),
-            (FieldOutcome::NoCells, 0, Some(0.1)),
-            (FieldOutcome::Unscaled, 0, Some(0.1)),
-            (FieldOutcome::Counted, 50, Some(0.1)),
-        ];
-        assert_eq!(lines, expected);
-    }
-
-    #[test]
-    fn an_ended_smear_takes_no_more() {
-        let mut smear = smear(Some(1));
-        smear.step(counted(5));
-        smear.step(counted(7));
-        smear.step(rejected(RejectReason::Blurred));
-        assert_eq!(smear.fields(), 1);
-        assert_eq!(smear.rejected(), &RejectedFields::default());
-    }
-
-    #[test]
-    fn the_next_smear_starts_empty_at_the_same_microscope() {
-        let scale = KnownScale::Given { um_per_px: 0.1 };
-        let mut smear = smear(None);
-        smear.step(SmearEvent::ScaleKnown(scale));
-        assert!(!smear.can_finish());
-        smear.step(counted(5));
-        smear.step(rejected(RejectReason::Blurred));
-        assert!(smear.can_finish());
-        smear.finish();
-        assert!(!smear.can_finish());
-        assert!(smear.step(counted(7)).view.is_some(), "the view comes back");
-        let number = smear.view_number();
-        assert!(smear.start_next().is_some());
-        assert_eq!(smear.state(), RunState::Live);
-        assert_eq!((smear.fields(), smear.rejected().fields()), (0, 0));
-        assert_eq!(
-            smear.summary().class(crate::cell::CellClass::Rbc).counted,
-            0
-        );
-        assert_eq!((smear.scale(), smear.truth()), (scale, None));
-        assert_eq!(smear.number(), 1);
-        assert!(smear.latest().is_none() && smear.view_number() > number);
-        smear.step(counted(3));
-        assert_eq!(smear.fields(), 1);
-    }
-
-    #[test]
-    fn every_field_that_was_not_counted_is_kept_with_its_reason() {
-        let mut smear = smear(None);
-        smear.step(rejected(RejectReason::Blurred));
-        smear.step(rejected(RejectReason::Underexposed));
-        smear.step(rejected(RejectReason::Blurred));
-        smear.step(SmearEvent::NoCells(view(0)));
-        smear.step(SmearEvent::Unscaled(view(0)));
-        smear.step(SmearEvent::FrameLost("cable".to_owned()));
-        let rejected = smear.rejected();
-        let by_reason = [(RejectReason::Blurred, 2), (RejectReason::Underexposed, 1)];
-        assert_eq!(rejected.by_reason, by_reason);
-        assert_eq!(rejected.fields(), 5);
-        assert_eq!(rejected.last_lost.as_deref(), Some("cable"));
-        assert!(smear.scale_not_found());
-        smear.step(SmearEvent::ScaleKnown(KnownScale::Given { um_per_px: 0.1 }));
-        assert!(!smear.scale_not_found());
-    }
-
-    #[test]
-    fn the_truth_is_added_up_beside_the_counts() {
-        let mut smear = smear(None);
-        smear.step(counted(5));
-        smear.step(counted(7));
-        let rbc = crate::cell::CellClass::Rbc;
-        assert_eq!(smear.summary().class(rbc).counted, 12);
-        assert_eq!(smear.truth().map(|truth| truth.class(rbc)), Some(14));
-    }
-
-    #[test]
-    fn a_counted_field_stays_on_the_screen_until_the_stage_leaves_it() {
-        let mut smear = smear(None);
-        assert!(smear.step(SmearEvent::Preview(view(5))).view.is_none());
-        assert!(smear.step(counted(5)).view.is_some(), "the preview's box");
-        let number = smear.view_number();
-        let back = smear.step(SmearEvent::Preview(view(5))).view;
-        assert!(back.is_some_and(|view| view.cells.is_empty()));
-        assert_eq!(smear.view_number(), number);
-        assert_eq!(smear.latest().map(|view| view.cells.len()), Some(1));
-        let moving = Box::new(FrameView::default());
-        assert!(smear.step(SmearEvent::Preview(moving)).view.is_some());
-        assert_ne!(smear.view_number(), number);
-        assert_eq!(smear.latest().map(|view| view.cells.len()), Some(0));
-    }
-
-    #[test]
-    fn a_field_without_cells_is_not_taken_for_one_that_is_being_counted() {
-        let mut smear = smear(None);
-        let cells_found = |smear: &Smear| smear.latest().and_then(FrameView::cells_found);
-        smear.step(SmearEvent::Preview(view(5)));
-        assert_eq!(cells_found(&smear), None);
-        let mut empty = view(5);
-        empty.is_analysed = true;
-        smear.step(SmearEvent::NoCells(empty));
-        smear.step(SmearEvent::Preview(view(5)));
-        assert_eq!(cells_found(&smear), Some(0), "while the stage rests");
-        smear.step(SmearEvent::Preview(view(6)));
-        assert_eq!(cells_found(&smear), None);
-    }
-
-    #[test]
-    fn the_summary_is_that_of_the_smear_so_far() {
-        let mut smear = smear(None);
-        let rbc = crate::cell::CellClass::Rbc;
-        assert_eq!(smear.summary().class(rbc).counted, 0);
-        smear.step(counted(50));
-        assert_eq!(smear.summary().class(rbc).counted, 50);
-    }
-
-    #[test]
-    fn skipped_frames_are_a_share_of_all() {
-        let cases = [
-            ((0, 0, 0, 0), None),
-            ((1, 0, 0, 0), Some(0)),
-            ((0, 3, 0, 0), Some(100)),
-            ((2, 1, 4, 1), Some(75)),
-            ((1, 1, 1, 0), Some(66)),
-        ];
-        for ((counted, moving, unchanged, unusable), expected) in cases {
-            let frames = FrameTally {
-                counted,
-                moving,
-                unchanged,
-                unusable,
-            };
-            assert_eq!(frames.skipped_percent(), expected, "{frames:?}");
-        }
-    }
-}
+mod tests;

@@ -114,7 +114,7 @@ pub fn of_counting(counting: &Counting<'_>) -> Vec<String> {
         lines.push(words(TextId::CountsOverdispersed).to_owned());
     }
     let identity = &counting.identity;
-    let sample = identity.sample.unwrap_or(words(TextId::NoSample));
+    let sample = &*wording::sample(identity, language);
     lines.push(format!(
         "{sample}  {}  {}",
         wording::clock(identity.clock, language),

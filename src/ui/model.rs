@@ -89,6 +89,8 @@ pub struct Update<'a> {
 pub struct Identity<'a> {
     /// The sample's local identity; `None` while none was entered.
     pub sample: Option<&'a str>,
+    /// The slide is a drawn one and holds no blood; stands in the sample's place.
+    pub is_simulated: bool,
     /// Date and time beside the sample.
     pub clock: Clock,
 }
@@ -146,6 +148,8 @@ pub struct Counting<'a> {
     pub notice: Option<Notice>,
     /// Stands in their place where there is neither, or no more than how to switch off.
     pub outlook: Option<Outlook>,
+    /// What the buttons do now, in the outlook's place.
+    pub button_hint: Option<TextId>,
     /// The one thing to do next.
     pub instruction: Instruction,
 }

@@ -10,7 +10,7 @@ use crate::count::MIN_FIELDS;
 use crate::device::calendar::CivilTime;
 use crate::language::{Language, TextId};
 use crate::record::Timestamp;
-use crate::session::guidance::{Instruction, Notice, Outlook, Warning};
+use crate::session::guidance::{Notice, Outlook, Warning};
 use crate::session::{Machine, Phase, RunState, Smear};
 
 /// What every screen of a run takes from the settings. By default English, no sample, and UTC.
@@ -20,6 +20,8 @@ pub struct ScreenSettings {
     pub language: Language,
     /// Local sample ID; empty for none.
     pub sample_id: String,
+    /// Frames come from a drawn slide, which holds no blood.
+    pub is_simulated: bool,
     /// Minutes that local time is ahead of UTC.
     pub utc_offset_minutes: i16,
 }
@@ -42,6 +44,8 @@ pub struct ScreenContext {
     pub notice: Option<Notice>,
     /// The notice is shown even where there is a warning, which follows.
     pub shows_notice: bool,
+    /// What the buttons do is shown where nothing else has to be.
+    pub shows_buttons: bool,
 }
 
 /// What tells of an update and what warns have the line in turns of this length, so that each is
@@ -62,6 +66,7 @@ pub fn screen_context_of(
         clock: clock_of(stamp, utc_offset_minutes),
         notice: news.or(hint),
         shows_notice: news.is_some() && is_second_turn,
+        shows_buttons: is_second_turn,
     }
 }
 
@@ -137,6 +142,7 @@ fn missing_camera_of<'a>(
 fn identity_of(settings: &ScreenSettings, context: ScreenContext) -> Identity<'_> {
     Identity {
         sample: Some(settings.sample_id.as_str()).filter(|id| !id.is_empty()),
+        is_simulated: settings.is_simulated,
         clock: context.clock,
     }
 }
@@ -189,7 +195,8 @@ pub fn counting_of<'a>(
         warning: warning_of(machine).filter(|_| !context.shows_notice),
         notice: context.notice,
         outlook: outlook_of(smear),
-        instruction: instruction_of(machine),
+        button_hint: button_hint_of(machine).filter(|_| context.shows_buttons),
+        instruction: machine.instruction(),
     }
 }
 
@@ -227,6 +234,20 @@ fn warning_of(machine: &Machine) -> Option<Warning<'_>> {
     others.next().copied().map(Warning::Smear)
 }
 
+/// What the buttons do now, where that is not what the instruction asks for.
+fn button_hint_of(machine: &Machine) -> Option<TextId> {
+    let can_force = machine.smear().forcible_field().is_some();
+    match machine.phase() {
+        Phase::Empty if can_force => Some(TextId::HintForce),
+        Phase::Counting if can_force => Some(TextId::HintFinishOrForce),
+        Phase::Counting if machine.smear().can_undo() => Some(TextId::HintFinishOrUndo),
+        Phase::Counting if machine.smear().can_finish() => Some(TextId::HintFinish),
+        Phase::FinishQuestion => Some(TextId::HintFinishOrGoOn),
+        Phase::Result => Some(TextId::HintNextSmear),
+        _ => None,
+    }
+}
+
 /// Before as many fields as a figure takes, the magnification says more than their few cells.
 fn outlook_of(smear: &Smear) -> Option<Outlook> {
     let summary = smear.summary();
@@ -245,34 +266,6 @@ fn outlook_of(smear: &Smear) -> Option<Outlook> {
     Some(Outlook::at_magnification(
         side_um(width_px) * side_um(height_px),
     ))
-}
-
-/// The one thing to do next.
-pub fn instruction_of(machine: &Machine) -> Instruction {
-    let smear = machine.smear();
-    match smear.state() {
-        RunState::Finished if smear.assessment().hides_figures() => return Instruction::Withheld,
-        RunState::Finished => return Instruction::Complete,
-        RunState::Unfinished => return Instruction::StartAgain,
-        RunState::Live => {}
-    }
-    if machine.camera_unavailable().is_some() {
-        return Instruction::CheckCamera;
-    }
-    if smear.scale_not_found() {
-        return Instruction::SetScale;
-    }
-    if smear.can_finish() {
-        if smear.summary().is_done() {
-            return Instruction::FinishAtTargets;
-        }
-        if machine.is_at_limit() {
-            return Instruction::FinishAtLimit;
-        }
-    }
-    smear.latest().map_or(Instruction::Wait, |latest| {
-        Instruction::for_frame(&latest.quality, latest.standing, latest.cells_found())
-    })
 }
 
 #[cfg(test)]
@@ -300,6 +293,7 @@ mod tests {
                 clock: Clock::NotSet,
                 notice,
                 shows_notice,
+                shows_buttons: uptime_ms == TURN_MS,
             };
             let got = screen_context_of(stamp, 0, about_update, can_switch_off);
             assert_eq!(got, expected, "{uptime_ms} {about_update:?}");

@@ -1,7 +1,7 @@
 //! The words of what the screen shows: which text stands for a state, a warning or a notice.
 
 use super::fixed_string::{FixedString, fixed_format};
-use super::model::{Clock, Counting};
+use super::model::{Clock, Counting, Identity};
 use crate::assessment::Finding;
 use crate::camera::Unavailable;
 use crate::count::{Level, Progress, TooFew};
@@ -86,6 +86,7 @@ impl From<Finding> for TextId {
             Finding::FixedMarks { .. } => TextId::WarningFixedMarks,
             Finding::ColoursExchanged { .. } => TextId::InstructionCheckCameraFormat,
             Finding::PlateletsClump { .. } => TextId::WarningClumps,
+            Finding::FieldsForced { .. } => TextId::WarningForced,
             Finding::Overdispersed { .. } => TextId::CountsOverdispersed,
         }
     }
@@ -166,7 +167,7 @@ pub fn update_help(problem: ProblemKind) -> TextId {
     }
 }
 
-/// A notice, with its percents.
+/// A notice, with its number.
 pub fn notice(notice: Notice, language: Language) -> FixedString {
     let (words, percent) = match notice {
         Notice::HoldToSwitchOff => (TextId::NoticeHoldToSwitchOff, None),
@@ -178,6 +179,10 @@ pub fn notice(notice: Notice, language: Language) -> FixedString {
         Notice::UpdateNews => (TextId::NoticeUpdateNews, None),
         Notice::Recovery => (TextId::NoticeRecovery, None),
         Notice::StorageRepaired => (TextId::NoticeStorageRepaired, None),
+        Notice::SmearInterrupted { fields } => {
+            let words = TextId::NoticeSmearInterrupted.text_in(language);
+            return with_number(words, fields);
+        }
     };
     let words = words.text_in(language);
     match (percent, words.split_once("{percent}")) {
@@ -188,10 +193,23 @@ pub fn notice(notice: Notice, language: Language) -> FixedString {
     }
 }
 
-/// What stands above the instruction where nothing warns: the notice, or the outlook, which goes
-/// before how to switch off.
+/// Which sample it is; a drawn slide is none.
+pub fn sample(identity: &Identity<'_>, language: Language) -> FixedString {
+    match identity.sample {
+        _ if identity.is_simulated => TextId::SimulatedSlide.text_in(language).into(),
+        Some(sample) => sample.into(),
+        None => TextId::NoSample.text_in(language).into(),
+    }
+}
+
+/// What stands above the instruction where nothing warns: the notice, or else, in turns, the outlook
+/// and what the buttons do, which go before how to switch off.
 pub fn message(counting: &Counting<'_>) -> Option<FixedString> {
     let language = counting.language;
+    let can_hint = matches!(counting.notice, None | Some(Notice::HoldToSwitchOff));
+    if let Some(hint) = counting.button_hint.filter(|_| can_hint) {
+        return Some(hint.text_in(language).into());
+    }
     match (counting.notice, counting.outlook) {
         (None | Some(Notice::HoldToSwitchOff), Some(told)) => Some(outlook(told, language)),
         (told, _) => told.map(|told| notice(told, language)),
@@ -258,9 +276,12 @@ impl From<Instruction> for TextId {
         match instruction {
             Instruction::Wait => TextId::InstructionWait,
             Instruction::HoldStill => TextId::InstructionHoldStill,
+            Instruction::WaitForCount => TextId::InstructionWaitForCount,
+            Instruction::LetSlideRest => TextId::InstructionLetSlideRest,
             Instruction::NextField => TextId::InstructionNextField,
             Instruction::LeaveEmptyField => TextId::InstructionLeaveEmptyField,
             Instruction::CountedBefore => TextId::InstructionCountedBefore,
+            Instruction::FieldUndone => TextId::InstructionFieldUndone,
             Instruction::Focus => TextId::InstructionFocus,
             Instruction::IncreaseIllumination => TextId::InstructionIncreaseIllumination,
             Instruction::ReduceIllumination => TextId::InstructionReduceIllumination,
@@ -271,6 +292,7 @@ impl From<Instruction> for TextId {
             Instruction::CheckCameraFormat => TextId::InstructionCheckCameraFormat,
             Instruction::SetScale => TextId::InstructionSetScale,
             Instruction::CheckCamera => TextId::InstructionCheckCamera,
+            Instruction::ConfirmFinish => TextId::InstructionConfirmFinish,
             Instruction::FinishAtTargets => TextId::InstructionFinishAtTargets,
             Instruction::FinishAtLimit => TextId::InstructionFinishAtLimit,
             Instruction::Complete => TextId::InstructionComplete,

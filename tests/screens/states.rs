@@ -88,6 +88,7 @@ impl State {
                 .map(|language| ScreenSettings {
                     language,
                     sample_id: sample_id.to_owned(),
+                    is_simulated: false,
                     utc_offset_minutes: clock.utc_offset_minutes,
                 })
                 .collect(),
@@ -263,6 +264,7 @@ fn view(field: u64, quality: Quality, has_cells: bool) -> Box<FrameView> {
         field: Some(field),
         standing: FieldStanding::Open,
         quality,
+        is_forced: false,
         is_analysed: has_cells,
         rbc_diameter_q4: 0,
         cells: if has_cells {

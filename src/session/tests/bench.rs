@@ -20,9 +20,12 @@ const TICK: Duration = Duration::from_millis(100);
 pub enum Seen {
     RecordStart,
     RecordField(u32),
+    RecordUndone(Option<u64>),
     RecordEnd(EndReason),
     Publish,
     StartSmear(u32),
+    ForceField(u64),
+    ForgetField(u64),
     SuspendCapture,
     ResumeCapture,
     Discard,
@@ -75,10 +78,16 @@ impl Bench {
             Phase::Starting | Phase::Empty => {}
             Phase::Counting => {
                 bench.count(5);
+                bench.count(5);
+            }
+            Phase::FinishQuestion => {
+                bench.count(5);
+                bench.press(Action::Confirm);
+                bench.wait_ms(1000);
             }
             Phase::Result => {
                 bench.count(5);
-                bench.press(Action::Confirm);
+                bench.finish();
             }
             Phase::UpdateProgress => bench.say(copying(3)),
             Phase::UpdateQuestion => bench.say(offered(false)),
@@ -116,6 +125,9 @@ impl Bench {
             seen.push(match effect {
                 Effect::RecordStart => Seen::RecordStart,
                 Effect::RecordField(record) => Seen::RecordField(record.certain[CellClass::Rbc]),
+                Effect::RecordUndone(undone) => Seen::RecordUndone(undone.field),
+                Effect::ForceField(field) => Seen::ForceField(field),
+                Effect::ForgetField(field) => Seen::ForgetField(field),
                 Effect::RecordEnd(reason) => Seen::RecordEnd(reason),
                 Effect::Publish => Seen::Publish,
                 Effect::StartSmear(number) => Seen::StartSmear(number),
@@ -140,6 +152,16 @@ impl Bench {
 
     pub fn press(&mut self, action: Action) -> Vec<Seen> {
         self.step(Event::Button(action))
+    }
+
+    /// Finishes the smear: the button is pressed, and once more when that is asked. A second passes
+    /// before each press.
+    pub fn finish(&mut self) -> Vec<Seen> {
+        self.press(Action::Confirm);
+        self.wait_ms(1000);
+        let finished = self.press(Action::Confirm);
+        self.wait_ms(1000);
+        finished
     }
 
     /// A field with so many red cells is counted for the present smear.

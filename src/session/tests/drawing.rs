@@ -62,6 +62,7 @@ fn shows(phase: Phase) -> &'static str {
         Phase::Starting => "that the device starts, and its version",
         Phase::Empty => "the live image and what to do; no figures yet",
         Phase::Counting => "the live image, figures, and what to do",
+        Phase::FinishQuestion => "the same, and whether to end the smear",
         Phase::Result => "the figures of the finished smear",
         Phase::UpdateProgress => "how far an update has come",
         Phase::UpdateQuestion => "a question about an update, and what each button answers",
@@ -76,7 +77,11 @@ fn shows(phase: Phase) -> &'static str {
 fn says(role: ButtonRole) -> &'static str {
     match role {
         ButtonRole::None => "-",
+        ButtonRole::AskToFinish => "finish the smear, once asked",
         ButtonRole::FinishSmear => "finish the smear",
+        ButtonRole::GoOn => "go on counting",
+        ButtonRole::ForceField => "count a refused field, else screen brightness",
+        ButtonRole::UndoField => "undo the last field",
         ButtonRole::StartSmear => "start the next smear",
         ButtonRole::StepBrightness => "screen brightness",
         ButtonRole::AcceptUpdate => "yes",

@@ -2,6 +2,9 @@
 
 mod bench;
 mod drawing;
+mod fields;
+mod finishing;
+mod guidance;
 mod properties;
 mod updates;
 
@@ -18,7 +21,7 @@ fn one_button_finishes_a_smear_and_starts_the_next_one() {
     assert_eq!(bench.press(Action::Confirm), [], "there is no field yet");
     bench.count(40);
     assert_eq!(bench.phase(), Phase::Counting);
-    let finished = bench.press(Action::Confirm);
+    let finished = bench.finish();
     let expected = [
         Seen::RecordEnd(EndReason::Finished),
         Seen::Publish,
@@ -114,7 +117,7 @@ fn what_belongs_to_the_device_is_told_in_every_phase() {
     bench.step(Event::NotSaved("no space".to_owned()));
     bench.step(Event::CameraNote("gain held".to_owned()));
     bench.count(5);
-    bench.press(Action::Confirm);
+    bench.finish();
     bench.press(Action::Confirm);
     let machine = &bench.machine;
     assert_eq!(machine.smear().number(), 1);

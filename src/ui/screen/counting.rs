@@ -356,9 +356,12 @@ fn instruction(
 
 fn instruction_icon(instruction: Instruction) -> StatusIcon {
     match instruction {
-        Instruction::Wait | Instruction::HoldStill => StatusIcon::Running,
+        Instruction::Wait | Instruction::HoldStill | Instruction::WaitForCount => {
+            StatusIcon::Running
+        }
         Instruction::NextField
         | Instruction::CountedBefore
+        | Instruction::FieldUndone
         | Instruction::FinishAtTargets
         | Instruction::FinishAtLimit => StatusIcon::GoOn,
         Instruction::Complete => StatusIcon::Good,
@@ -368,11 +371,13 @@ fn instruction_icon(instruction: Instruction) -> StatusIcon {
         | Instruction::FindThinnerArea
         | Instruction::FindCells
         | Instruction::LeaveEmptyField
+        | Instruction::LetSlideRest
         | Instruction::CheckStain
         | Instruction::RaiseContrast
         | Instruction::CheckCameraFormat
         | Instruction::SetScale
         | Instruction::CheckCamera
+        | Instruction::ConfirmFinish
         | Instruction::Withheld
         | Instruction::StartAgain => StatusIcon::Attention,
     }

@@ -59,12 +59,16 @@ pub(super) fn top_bar(
 ) {
     surface.fill(place.ground, colour::CARD);
     let sample_style = match identity.sample {
-        Some(_) => TextStyle::new(Role::Strong, colour::TEXT, colour::CARD),
-        None => TextStyle::new(Role::Small, colour::YELLOW, colour::CARD),
+        Some(_) if !identity.is_simulated => {
+            TextStyle::new(Role::Strong, colour::TEXT, colour::CARD)
+        }
+        _ => TextStyle::new(Role::Small, colour::YELLOW, colour::CARD),
     };
-    let unnamed = TextId::NoSample.text_in(language);
-    let sample = identity.sample.unwrap_or(unnamed);
-    surface.text(place.sample, sample, sample_style);
+    surface.text(
+        place.sample,
+        &wording::sample(identity, language),
+        sample_style,
+    );
 
     let clock_colour = match identity.clock {
         Clock::NotSet => colour::YELLOW,
