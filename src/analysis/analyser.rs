@@ -1,5 +1,6 @@
 //! One frame to cells: preprocessing, network, detection and border rule in one place.
 
+use super::unexplained::UnexplainedArea;
 use crate::cell::{Cell, PerClass, SUBPIXELS};
 use crate::count::{Border, BorderError, BorderRule, MAX_EXCLUDED, TooManyExcluded};
 use crate::detect::{DetectSettings, Detector};
@@ -76,6 +77,8 @@ pub struct FieldCells {
     pub cells: Vec<Cell>,
     /// Which of them count, and the area that they stand for.
     pub border: Border,
+    /// The share of the dark area, in thousandths, that lies in none of the cells.
+    pub unexplained_permille: u16,
     /// The scale that was used.
     pub um_per_px: f64,
 }
@@ -102,6 +105,7 @@ pub struct Analyser {
     preprocessor: Preprocessor,
     preprocess: PreprocessOptions,
     detector: Detector,
+    unexplained: UnexplainedArea,
     border_rule: BorderRule,
     rbc_diameter_um: f64,
 }
@@ -150,6 +154,7 @@ impl Analyser {
             preprocessor: Preprocessor::default(),
             preprocess: settings.preprocess,
             detector: Detector::new(detect_settings),
+            unexplained: UnexplainedArea::default(),
             border_rule: settings.border_rule,
             rbc_diameter_um: settings.rbc_diameter_um,
         }
@@ -286,6 +291,10 @@ impl Analyser {
             for cell in &mut found.cells {
                 cell.counted = found.border.counts(&cell.bounds);
             }
+            let rbc_diameter_px = libm::round(rbc_diameter_px) as u32;
+            found.unexplained_permille =
+                self.unexplained
+                    .permille(frame, rbc_diameter_px, &found.cells);
             Ok(())
         })
     }

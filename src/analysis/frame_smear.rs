@@ -85,6 +85,7 @@ impl CountedFrame {
             um_per_px_estimated: notes.is_scale_estimated,
             counted_by: self.counted_by,
             quality: QualityRecord::from(&notes.quality),
+            unexplained_permille: field.unexplained_permille,
             counted_area_um2: area_px * field.um_per_px * field.um_per_px,
             remarks,
             counts: CountsRecord::from_cells(&field.cells),
@@ -176,6 +177,7 @@ impl FrameSmear {
             frame_px: frame.frame_px,
             rbc_diameter_q4: frame.rbc_diameter_q4,
             coverage_permille: frame.notes.quality.coverage_permille,
+            unexplained_permille: field.unexplained_permille,
         });
         if let Some(percent) = percent.filter(|one| one.abs_diff(100) > FIELD_SIZE_PERCENT) {
             remarks.push(format!(

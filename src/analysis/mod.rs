@@ -8,3 +8,4 @@ pub mod known_answer;
 pub mod model;
 pub mod scale;
 pub mod settings;
+mod unexplained;

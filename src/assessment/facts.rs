@@ -24,6 +24,8 @@ pub struct FieldEvidence<'a> {
     pub rbc_diameter_q4: u32,
     /// Area darker than the background, in thousandths.
     pub coverage_permille: u16,
+    /// Dark area in which no cell was found, in thousandths of all dark area.
+    pub unexplained_permille: u16,
 }
 
 /// Sums over the fields of a smear. Its size does not grow with their number.
@@ -37,6 +39,7 @@ pub struct SmearFacts {
     red_confidences: ValueHistogram,
     white_confidences: ValueHistogram,
     coverages: ValueHistogram,
+    unexplained: ValueHistogram,
     places: FixedMarks,
 }
 
@@ -46,6 +49,8 @@ impl SmearFacts {
     pub fn add(&mut self, field: &FieldEvidence<'_>) -> Option<u32> {
         self.red_of_field.clear();
         self.coverages.add(u32::from(field.coverage_permille) / 2);
+        self.unexplained
+            .add(u32::from(field.unexplained_permille) / 2);
         for cell in field.cells {
             let confidence = u32::from(cell.confidence_e4) / CONFIDENCE_STEP_E4;
             match cell.class() {
@@ -106,6 +111,11 @@ impl SmearFacts {
     /// Median share of a field that is covered, in thousandths.
     pub fn coverage_permille(&self) -> Option<u32> {
         Some(2 * self.coverages.median()?)
+    }
+
+    /// Median share of a field's dark area in which no cell was found, in thousandths.
+    pub fn unexplained_permille(&self) -> Option<u32> {
+        Some(2 * self.unexplained.median()?)
     }
 
     /// Small cells that lie at a place where most fields have one.

@@ -93,6 +93,13 @@ pub enum Finding {
         /// Whether counts of such a smear mean nothing.
         effect: Effect,
     },
+    /// Dark places hold no cell that was found.
+    DarkWithoutCells {
+        /// Median share of a field's dark area that lies in no cell, in thousandths.
+        unexplained_permille: u32,
+        /// Whether so much was missed that counts mean little.
+        effect: Effect,
+    },
     /// Small objects lie at the same place of most fields.
     FixedMarks {
         /// Platelets and candidates for platelets that lie there.
@@ -144,6 +151,7 @@ impl Finding {
             Finding::UnsureRedCells { .. } => "unsure_red_cells",
             Finding::UnsureWhiteCells { .. } => "unsure_white_cells",
             Finding::Crowded { .. } => "crowded",
+            Finding::DarkWithoutCells { .. } => "dark_without_cells",
             Finding::FixedMarks { .. } => "fixed_marks",
             Finding::ColoursExchanged { .. } => "colours_exchanged",
             Finding::PlateletsClump { .. } => "platelets_clump",
@@ -168,6 +176,7 @@ impl Finding {
             | Finding::UnsureRedCells { effect, .. }
             | Finding::UnsureWhiteCells { effect, .. }
             | Finding::Crowded { effect, .. }
+            | Finding::DarkWithoutCells { effect, .. }
             | Finding::FixedMarks { effect, .. }
             | Finding::PlateletsClump { effect, .. } => effect,
             Finding::WhiteCellsOfRedSize { .. }
@@ -253,6 +262,16 @@ impl fmt::Display for Finding {
                 formatter,
                 "{covered_percent} % of a field is covered: cells are missed where they lie over \
                  one another; take fields towards the feathered edge"
+            ),
+            Finding::DarkWithoutCells {
+                unexplained_permille,
+                ..
+            } => write!(
+                formatter,
+                "{} % of what is dark lies in no cell that was found: cells are missed where they \
+                 lie over one another or out of focus, or the smear holds what the model does not \
+                 know; look at the cells yourself",
+                unexplained_permille / 10
             ),
             Finding::FixedMarks { marks, plt, .. } => write!(
                 formatter,

@@ -96,6 +96,9 @@ const FEWEST_WHITE_CELLS: u32 = 5;
 /// Median diameter of white cells over that of red cells under which they are not believed, in
 /// percent: 21 right groups had 154 to 213, 15 wrong ones 86 to 131.
 const WHITE_SIZE_PERCENT: u32 = 140;
+/// Median shares of dark area without a cell, in thousandths, that deserve a remark and that
+/// withhold: `docs/trust.md`.
+const UNEXPLAINED_PERMILLE: [u32; 2] = [60, 100];
 /// Median confidence of red cells that deserves a remark, and under which nothing is believed, in
 /// percent: 38 right groups had 95 to 99, thick or doubly exposed ones mostly 67 to 94.
 const RED_CONFIDENCE_PERCENT: [u32; 2] = [95, 90];
@@ -125,6 +128,7 @@ pub fn assess(counts: &Counts, facts: &SmearFacts, limits: &AssessmentLimits) ->
         platelets_beyond_blood(counts, limits),
         many_uncertain(counts, limits),
         crowded(facts, limits),
+        dark_without_cells(facts),
         unsure_red_cells(facts),
         unsure_white_cells(facts),
         fixed_marks(counts, facts),
@@ -267,6 +271,22 @@ fn crowded(facts: &SmearFacts, limits: &AssessmentLimits) -> Option<Finding> {
     };
     Some(Finding::Crowded {
         covered_percent: covered / 10,
+        effect,
+    })
+}
+
+fn dark_without_cells(facts: &SmearFacts) -> Option<Finding> {
+    let unexplained_permille = facts.unexplained_permille()?;
+    let [remark, withhold] = UNEXPLAINED_PERMILLE;
+    let effect = if unexplained_permille > withhold {
+        Effect::Withhold
+    } else if unexplained_permille > remark {
+        Effect::Remark
+    } else {
+        return None;
+    };
+    Some(Finding::DarkWithoutCells {
+        unexplained_permille,
         effect,
     })
 }

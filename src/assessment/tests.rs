@@ -47,6 +47,7 @@ fn evidence(cells: &[Cell]) -> FieldEvidence<'_> {
         frame_px: FRAME_PX,
         rbc_diameter_q4: RBC_DIAMETER_Q4,
         coverage_permille: 500,
+        unexplained_permille: 10,
     }
 }
 
@@ -189,6 +190,27 @@ fn white_cells_are_larger_than_red_ones() {
             vec![]
         };
         assert_eq!(found(&counts, &facts).0, expected, "{white_px} px");
+    }
+}
+
+#[test]
+fn dark_area_without_cells_is_told() {
+    let counts = counts(280, 0, 10, 0);
+    for (unexplained_permille, verdict) in [
+        (0, Verdict::Result),
+        (60, Verdict::Result),
+        (70, Verdict::ResultWithRemarks),
+        (110, Verdict::Withheld),
+        (1000, Verdict::Withheld),
+    ] {
+        let mut facts = SmearFacts::default();
+        for _ in 0..10 {
+            facts.add(&FieldEvidence {
+                unexplained_permille,
+                ..evidence(&field(50, []))
+            });
+        }
+        assert_eq!(found(&counts, &facts).1, verdict, "{unexplained_permille}");
     }
 }
 
@@ -340,6 +362,13 @@ fn every_finding_says_what_was_found_and_what_to_do() {
                 effect,
             },
             ["74 %", "missed", "feathered edge"],
+        ),
+        (
+            Finding::DarkWithoutCells {
+                unexplained_permille: 118,
+                effect,
+            },
+            ["11 %", "missed", "look at"],
         ),
         (
             Finding::UnsureRedCells {

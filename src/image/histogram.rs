@@ -108,6 +108,31 @@ impl Histogram {
             .unwrap_or(0);
         u32::try_from(share).unwrap_or(1000)
     }
+
+    /// The level that best separates dark from bright values (Otsu, IEEE Trans. Syst. Man Cybern.
+    /// 1979): the largest variance between the two classes. Dark values are at or below it; 0 where
+    /// all values are alike.
+    pub fn otsu_level(&self) -> u8 {
+        let counts = || (0_u64..).zip(self.counts.iter().map(|&count| u64::from(count)));
+        let total = u64::from(self.total);
+        let total_sum: u64 = counts().map(|(value, count)| value * count).sum();
+        let (mut dark, mut dark_sum) = (0, 0);
+        let mut best = (0, 0);
+        for (value, count) in counts().filter(|&(_, count)| count > 0) {
+            dark += count;
+            dark_sum += value * count;
+            let bright = total - dark;
+            if dark == 0 || bright == 0 {
+                continue;
+            }
+            let distance = u128::from(((total_sum - dark_sum) * dark).abs_diff(dark_sum * bright));
+            let variance = distance * distance / (u128::from(dark) * u128::from(bright));
+            if variance > best.0 {
+                best = (variance, value as u8);
+            }
+        }
+        best.1
+    }
 }
 
 /// The percentile at which a channel shows the empty background of a smear: cells only darken, and
@@ -165,6 +190,13 @@ mod tests {
         assert_eq!(counted.permille_from(3), 500);
         assert_eq!(counted.permille_from(251), 0);
         assert_eq!(Histogram::default().permille_from(0), 0);
+    }
+
+    #[test]
+    fn the_threshold_lies_between_two_heaps() {
+        let two_heaps = histogram(&[40, 41, 42, 200, 201, 202, 203]);
+        assert!((42..200).contains(&two_heaps.otsu_level()));
+        assert_eq!(Histogram::default().otsu_level(), 0);
     }
 
     #[test]

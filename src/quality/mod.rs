@@ -216,7 +216,7 @@ impl FrameAssessor {
         let background = [red_level, background_level, blue_level];
         let clipped_permille = view.clipped_permille();
         let coverage_permille = covered_permille(&green, background_level, settings);
-        let dark_level = otsu_level(&green);
+        let dark_level = green.otsu_level();
         let texture_permille = view.texture_permille(dark_level);
         let edges = view.edges(texture_permille);
         let classes = view.class_means(dark_level);
@@ -323,30 +323,6 @@ fn covered_permille(green: &Histogram, background: u8, settings: &QualitySetting
     let depth = u32::from(background) * u32::from(settings.cover_depth_permille) / 1000;
     let first_bright = u32::from(background).saturating_sub(depth) as u8;
     1000 - green.permille_from(first_bright) as u16
-}
-
-/// The level that best separates dark from bright values (Otsu, IEEE Trans. Syst. Man Cybern.
-/// 1979): the largest variance between the two classes. Dark values are at or below it.
-fn otsu_level(histogram: &Histogram) -> u8 {
-    let counts = || (0_u64..).zip(histogram.counts().iter().map(|&count| u64::from(count)));
-    let total = u64::from(histogram.total());
-    let total_sum: u64 = counts().map(|(value, count)| value * count).sum();
-    let (mut dark, mut dark_sum) = (0, 0);
-    let mut best = (0, 0);
-    for (value, count) in counts().filter(|&(_, count)| count > 0) {
-        dark += count;
-        dark_sum += value * count;
-        let bright = total - dark;
-        if dark == 0 || bright == 0 {
-            continue;
-        }
-        let distance = u128::from(((total_sum - dark_sum) * dark).abs_diff(dark_sum * bright));
-        let variance = distance * distance / (u128::from(dark) * u128::from(bright));
-        if variance > best.0 {
-            best = (variance, value as u8);
-        }
-    }
-    best.1
 }
 
 /// Dark and bright must differ by this many levels before their texture or colour says anything.
@@ -662,16 +638,6 @@ mod tests {
                 assert_eq!(quality.verdict, Verdict::Rejected(RejectReason::NoContrast));
             }
         }
-    }
-
-    #[test]
-    fn the_threshold_lies_between_two_heaps() {
-        let mut histogram = Histogram::default();
-        [40, 41, 42, 200, 201, 202, 203]
-            .into_iter()
-            .for_each(|value| histogram.add(value));
-        assert!((42..200).contains(&otsu_level(&histogram)));
-        assert_eq!(otsu_level(&Histogram::default()), 0);
     }
 
     /// A frame of stripes, squares and noise in any mixture.

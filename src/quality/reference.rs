@@ -14,7 +14,7 @@ pub(super) fn assess(
     let background = [&red, &green, &blue].map(|channel| channel.percentile(BACKGROUND_PERMILLE));
     let background_level = background[1];
     let clipped_permille = view.clipped_permille();
-    let dark_level = otsu_level(&green);
+    let dark_level = green.otsu_level();
     let texture_permille = view.texture_permille(dark_level);
     let edges = view.edges(texture_permille);
     let coverage_permille = covered_permille(&green, background_level, settings);
@@ -187,7 +187,7 @@ impl ReducedView {
         let brightest = u32::from(background.into_iter().max().unwrap_or(0)).max(1);
         let dimmest = u32::from(background.into_iter().min().unwrap_or(0));
         let tint_permille = (brightest - dimmest) * 1000 / brightest;
-        let [red, green, blue] = self.class_means(otsu_level(green)).passed_permille();
+        let [red, green, blue] = self.class_means(green.otsu_level()).passed_permille();
         let stain_permille = red.max(blue) - green;
         let tinted = tint_permille > u32::from(settings.max_background_tint_permille);
         let unstained = stain_permille < i32::from(settings.min_stain_permille);

@@ -24,6 +24,8 @@ pub struct FrameRecord {
     pub counted_by: CounterRecord,
     /// How the frame was assessed before it was counted.
     pub quality: QualityRecord,
+    /// Dark area in which no cell was found, in thousandths of all dark area.
+    pub unexplained_permille: u16,
     /// The area that the counted cells stand for, in square micrometres.
     pub counted_area_um2: f64,
     /// What somebody who relies on the counts has to know of this frame.

@@ -294,11 +294,13 @@ impl FieldAnalysis {
         }
         view.cells.extend_from_slice(&self.found.cells);
         view.rbc_diameter_q4 = self.analyser.rbc_diameter_q4(um_per_px);
+        view.unexplained_permille = self.found.unexplained_permille;
         self.facts.add(&FieldEvidence {
             cells: &view.cells,
             frame_px: view.frame_px,
             rbc_diameter_q4: view.rbc_diameter_q4,
             coverage_permille: known.quality.coverage_permille,
+            unexplained_permille: view.unexplained_permille,
         });
         let border = &self.found.border;
         self.events.push(SmearEvent::Counted {

@@ -58,6 +58,7 @@ impl ViewPool {
         view.cells.clear();
         view.is_forced = false;
         view.rbc_diameter_q4 = 0;
+        view.unexplained_permille = 0;
         view
     }
 

@@ -86,6 +86,8 @@ pub struct FrameView {
     /// Diameter of a red cell at the scale that it was counted at, in 1/16 px of the frame itself;
     /// 0 before.
     pub rbc_diameter_q4: u32,
+    /// Dark area in which no cell was found, in thousandths of all dark area.
+    pub unexplained_permille: u16,
 }
 
 /// What makes figures of a smear's fields, and what is believed of them.
@@ -125,6 +127,7 @@ impl Default for FrameView {
             cells: Vec::new(),
             is_forced: false,
             rbc_diameter_q4: 0,
+            unexplained_permille: 0,
         }
     }
 }
@@ -383,6 +386,7 @@ impl Smear {
                 frame_px: view.frame_px,
                 rbc_diameter_q4: view.rbc_diameter_q4,
                 coverage_permille: view.quality.coverage_permille,
+                unexplained_permille: view.unexplained_permille,
             });
         }
         if let Some(truth) = truth {

@@ -81,7 +81,9 @@ impl From<Finding> for TextId {
             Finding::ManyUncertain { .. } => TextId::WarningManyUncertain,
             Finding::CellsOfWrongSize { .. } => TextId::WarningCellSize,
             Finding::TwoScales { .. } => TextId::WarningTwoScales,
-            Finding::UnsureRedCells { .. } => TextId::WarningUnsure,
+            Finding::UnsureRedCells { .. } | Finding::DarkWithoutCells { .. } => {
+                TextId::WarningUnsure
+            }
             Finding::Crowded { .. } => TextId::WarningCrowded,
             Finding::FixedMarks { .. } => TextId::WarningFixedMarks,
             Finding::ColoursExchanged { .. } => TextId::InstructionCheckCameraFormat,

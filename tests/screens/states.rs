@@ -267,6 +267,7 @@ fn view(field: u64, quality: Quality, has_cells: bool) -> Box<FrameView> {
         is_forced: false,
         is_analysed: has_cells,
         rbc_diameter_q4: 0,
+        unexplained_permille: 0,
         cells: if has_cells {
             FIELD.cells.clone()
         } else {

@@ -276,6 +276,7 @@ impl Bench {
             let mut view = self.shared.views.view(&self.frame, None, self.quality);
             view.cells.extend_from_slice(&self.found.cells);
             view.rbc_diameter_q4 = self.analyser.rbc_diameter_q4(self.um_per_px);
+            view.unexplained_permille = self.found.unexplained_permille;
             let event = SmearEvent::Counted {
                 view,
                 tally: FieldTally::from_cells(&self.found.cells, area_q8),
