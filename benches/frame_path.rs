@@ -112,7 +112,7 @@ fn main() -> Result<()> {
     let frames: Vec<Frame> = (0..FIELDS).map(|index| slide.field(index).0).collect();
     let jpegs: Vec<Vec<u8>> = frames
         .iter()
-        .map(|frame| camera_jpeg::encode(frame, QUALITY))
+        .map(|frame| camera_jpeg::encode(frame, QUALITY, 0))
         .collect::<Result<_>>()?;
     let yuyvs: Vec<Vec<u8>> = frames.iter().map(to_yuyv).collect();
     let images: Vec<image::RgbImage> = frames

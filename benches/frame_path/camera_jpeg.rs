@@ -12,10 +12,13 @@ const BLOCK: usize = SIDE * SIDE;
 const START_OF_FRAME: u8 = 0xC0;
 const HUFFMAN_TABLE: u8 = 0xC4;
 const QUANTIZATION_TABLE: u8 = 0xDB;
+const RESTART_FIRST: u8 = 0xD0;
 const START_OF_SCAN: u8 = 0xDA;
+const RESTART_INTERVAL: u8 = 0xDD;
 
-/// Encodes a frame whose sides are multiples of 16 and 8 pixels.
-pub fn encode(frame: &Frame, quality: u8) -> Result<Vec<u8>> {
+/// Encodes a frame whose sides are multiples of 16 and 8 pixels, with a restart marker behind every
+/// `interval` units of 16x8 pixels; 0 for none.
+pub fn encode(frame: &Frame, quality: u8, interval: u16) -> Result<Vec<u8>> {
     let (width, height) = (frame.width_px() as usize, frame.height_px() as usize);
     let mut file = Vec::new();
     JpegEncoder::new_with_quality(&mut file, quality).write_image(
@@ -24,11 +27,17 @@ pub fn encode(frame: &Frame, quality: u8) -> Result<Vec<u8>> {
         SIDE as u32,
         ExtendedColorType::Rgb8,
     )?;
-    let tables = Tables::take(&mut file, (width as u16, height as u16))?;
+    let tables = Tables::take(&mut file, (width as u16, height as u16), interval)?;
     let planes = planes(frame);
     let mut bits = Bits::default();
     let mut predictions = [0; 3];
-    for (y, x) in (0..height / SIDE).flat_map(|y| (0..width / 16).map(move |x| (y, x))) {
+    let units = (0..height / SIDE).flat_map(|y| (0..width / 16).map(move |x| (y, x)));
+    for (unit, (y, x)) in units.enumerate() {
+        if let Some(restarts) = restarts_before(unit, interval) {
+            file.extend(std::mem::take(&mut bits).finish());
+            file.extend([0xFF, RESTART_FIRST | (restarts - 1) as u8 & 7]);
+            predictions = [0; 3];
+        }
         for (channel, column) in [(0, 2 * x), (0, 2 * x + 1), (1, x), (2, x)] {
             let stride = if channel == 0 { width } else { width / 2 };
             let start = y * SIDE * stride + column * SIDE;
@@ -41,6 +50,12 @@ pub fn encode(frame: &Frame, quality: u8) -> Result<Vec<u8>> {
     file.extend(bits.finish());
     file.extend([0xFF, 0xD9]);
     Ok(file)
+}
+
+/// How many restart markers there are up to this unit, where one stands right before it.
+fn restarts_before(unit: usize, interval: u16) -> Option<usize> {
+    let interval = usize::from(interval);
+    (unit > 0 && interval > 0 && unit.is_multiple_of(interval)).then(|| unit / interval)
 }
 
 /// Luma, and chroma averaged over pairs of pixels, around 0.
@@ -77,8 +92,8 @@ struct Tables {
 }
 
 impl Tables {
-    /// Reads the headers, sets size and sampling in them, and cuts off all behind them.
-    fn take(file: &mut Vec<u8>, (width, height): (u16, u16)) -> Result<Self> {
+    /// Reads the headers, sets size, sampling and interval in them, and cuts off all behind them.
+    fn take(file: &mut Vec<u8>, (width, height): (u16, u16), interval: u16) -> Result<Self> {
         let mut order: [usize; BLOCK] = std::array::from_fn(|at| at);
         order.sort_by_key(|&at| {
             let (y, x) = (at / SIDE, at % SIDE);
@@ -122,6 +137,10 @@ impl Tables {
                 }
                 START_OF_SCAN => {
                     file.truncate(end);
+                    if interval > 0 {
+                        let [high, low] = interval.to_be_bytes();
+                        file.splice(at..at, [0xFF, RESTART_INTERVAL, 0, 4, high, low]);
+                    }
                     return Ok(tables);
                 }
                 _ => {}

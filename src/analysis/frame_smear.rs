@@ -4,6 +4,7 @@ use crate::RESEARCH_USE_NOTICE;
 use crate::analysis::analyser::{Analyser, FieldCells};
 use crate::assessment::{FIELD_SIZE_PERCENT, FieldEvidence, SmearFacts};
 use crate::count::{FieldTally, SmearTally, TallyError, TooManyExcluded, has_platelet_clump};
+use crate::decode::Oddities;
 use crate::image::frame::Frame;
 use crate::quality::Quality;
 use crate::record::{CellRecord, CounterRecord, CountsRecord, FrameRecord, QualityRecord};
@@ -36,6 +37,8 @@ pub struct FrameNotes {
     pub is_scale_estimated: bool,
     /// Whether the colour of a warm lamp was taken out of it.
     pub is_balanced: bool,
+    /// What was odd about its file, though no pixel was in doubt.
+    pub oddities: Oddities,
 }
 
 /// A frame and what was found in it, before it is held against those before it.
@@ -161,6 +164,12 @@ impl FrameSmear {
         let mut remarks = Vec::new();
         if frame.notes.is_balanced {
             remarks.push("the colour of a warm lamp was taken out of it".to_owned());
+        }
+        if !frame.notes.oddities.is_none() {
+            let oddities = frame.notes.oddities;
+            remarks.push(format!(
+                "its file has {oddities}; every pixel is as it was coded"
+            ));
         }
         if !self.is_independent {
             remarks.extend(self.leave_out(&mut frame)?);

@@ -4,6 +4,7 @@
 mod controls;
 mod frame_pace;
 pub mod hand;
+mod oddity_notes;
 pub mod replay;
 pub mod simulated;
 mod source;

@@ -1,5 +1,6 @@
 //! Replays image files as a camera: single files, or the images of a folder.
 
+use super::oddity_notes::OddityNotes;
 use super::{CameraError, CapturedFrame, FrameSource};
 use crate::decode::ImageReader;
 use crate::image::files;
@@ -23,6 +24,7 @@ pub struct ReplayCamera {
     next_sequence: u64,
     /// Files since the last one that could be read.
     bad_in_a_row: usize,
+    oddity_notes: OddityNotes,
 }
 
 impl ReplayCamera {
@@ -69,6 +71,7 @@ impl ReplayCamera {
             repeats,
             next_sequence: 0,
             bad_in_a_row: 0,
+            oddity_notes: OddityNotes::default(),
         })
     }
 
@@ -85,6 +88,10 @@ impl FrameSource for ReplayCamera {
 
     fn knows_fields(&self) -> bool {
         true
+    }
+
+    fn drain_warnings(&mut self) -> Vec<String> {
+        self.oddity_notes.drain()
     }
 
     /// The next file's frame. A file that cannot be read is a [`CameraError::BadFrame`], and the
@@ -111,6 +118,8 @@ impl FrameSource for ReplayCamera {
         match self.reader.read(path, &mut captured.frame) {
             Ok(()) => {
                 self.bad_in_a_row = 0;
+                let oddities = self.reader.oddities();
+                self.oddity_notes.see(path.display(), oddities);
                 captured.sequence = sequence;
                 captured.field = Some(field);
                 captured.truth = None;

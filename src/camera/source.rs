@@ -101,7 +101,7 @@ pub trait FrameSource: Send {
         Vec::new()
     }
 
-    /// What the operator should know about how the camera is set; each once.
+    /// What the operator should know about how the camera is set and what it sends; each once.
     fn drain_warnings(&mut self) -> Vec<String> {
         Vec::new()
     }

@@ -12,7 +12,7 @@ use crate::cli::output::Output;
 use crate::cli::settings::{analysis_settings, load_config};
 use crate::cli::shared_arguments::SharedArguments;
 use crate::count::CountRules;
-use crate::decode::{decode_image, read_bytes, read_image, read_size};
+use crate::decode::{decode_image_with_oddities, read_bytes, read_image, read_size};
 use crate::export::{SummaryLine, SummaryRecord, summary_table};
 use crate::image::frame::Frame;
 use crate::image::png::{remark, write_frame_with_remark};
@@ -249,7 +249,8 @@ impl Counter<'_> {
                 "{name}: left out: it is an overlay that this program has drawn"
             )));
         }
-        let mut frame = decode_image(&bytes, &name).map_err(|error| failed(error.to_string()))?;
+        let (mut frame, oddities) =
+            decode_image_with_oddities(&bytes, &name).map_err(|error| failed(error.to_string()))?;
         drop(bytes);
         let content = content_hash(&frame);
         if !self.independent && self.came_before(index, content) {
@@ -295,6 +296,7 @@ impl Counter<'_> {
                 quality,
                 is_scale_estimated: estimated,
                 is_balanced,
+                oddities,
             },
         ))
     }

@@ -1,5 +1,5 @@
-//! JPEG, strictly: a file must go on to its end and hold exactly the codes that its headers
-//! promise.
+//! JPEG, strictly: a file must hold exactly the codes that its headers promise. What cameras put
+//! between the codes and the next marker is passed over and told, since no pixel depends on it.
 //!
 //! Baseline and extended sequential images in one scan, which is what cameras send, are decoded
 //! here, codes checked and pixels made in one pass, with buffers that are kept from one image to
@@ -12,13 +12,18 @@ mod header;
 mod huffman;
 mod kernels;
 mod marker;
+mod oddities;
 mod scan;
 mod scan_decoder;
+#[cfg(test)]
+mod tests;
+
+pub use oddities::Oddities;
 
 use super::error::{DecodeError, Fault, MAX_FILE_BYTES};
 use crate::image::frame::Frame;
 use header::Header;
-use scan::{FoundScan, Scan, Tables};
+use scan::{FoundScan, Scan, ScanEnd, Tables};
 use scan_decoder::ScanDecoder;
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
@@ -33,9 +38,15 @@ pub(super) const START_OF_IMAGE: &[u8] = &[0xFF, 0xD8, 0xFF];
 pub struct JpegDecoder {
     tables: Tables,
     scan_decoder: ScanDecoder,
+    oddities: Oddities,
 }
 
 impl JpegDecoder {
+    /// What was odd about the last image, where it was decoded.
+    pub fn oddities(&self) -> Oddities {
+        self.oddities
+    }
+
     /// Decodes a whole image into `frame`, which takes its size; `name` stands for the image in
     /// messages. After an error the frame holds no image that means anything.
     ///
@@ -66,42 +77,52 @@ impl JpegDecoder {
         let Self {
             tables,
             scan_decoder,
+            oddities,
         } = self;
+        *oddities = Oddities::default();
         let mut is_decoded = false;
-        let header = walk_markers(bytes, tables, |found| {
+        let image = walk_markers(bytes, tables, |found| {
             if is_decoded {
                 return Err(Fault::damaged("a second scan of the same channels"));
             }
-            if found.header.is_sequential() && scan_decoder.fits(found.header, &found.scan) {
+            if ScanDecoder::fits(found) {
                 is_decoded = true;
                 scan_decoder.decode(found, frame)
             } else {
-                found.check()
+                check(found)
             }
         })?;
+        *oddities = image.oddities;
         if is_decoded {
             Ok(())
         } else {
-            decode_elsewhere(bytes, &header, frame)
+            decode_elsewhere(bytes, &image.header, frame)
         }
     }
 }
 
 /// Decodes a whole file.
-pub(super) fn decode(bytes: &[u8]) -> Result<Frame, Fault> {
+pub(super) fn decode(bytes: &[u8]) -> Result<(Frame, Oddities), Fault> {
     let mut frame = Frame::filled(1, 1, [0; 3])?;
-    JpegDecoder::default().decode_into(bytes, &mut frame)?;
-    Ok(frame)
+    let mut decoder = JpegDecoder::default();
+    decoder.decode_into(bytes, &mut frame)?;
+    Ok((frame, decoder.oddities))
 }
 
 /// Width and height that the file's header gives, once its markers have been walked.
-#[allow(
-    clippy::redundant_closure_for_method_calls,
-    reason = "the method's name stands for one lifetime only"
-)]
 pub(super) fn size(bytes: &[u8]) -> Result<(u32, u32), Fault> {
-    let header = walk_markers(bytes, &mut Tables::default(), |found| found.check())?;
-    Ok((header.width_px, header.height_px))
+    let image = walk_markers(bytes, &mut Tables::default(), check)?;
+    Ok((image.header.width_px, image.header.height_px))
+}
+
+/// Walks the data of a scan. What is odd is left to our own decoder, which is known to give the
+/// pixels that were coded.
+fn check(found: &FoundScan) -> Result<ScanEnd, Fault> {
+    let end = found.check()?;
+    if end.stray_bytes > 0 && !ScanDecoder::fits(found) {
+        return Err(Fault::damaged("its codes end before its data do"));
+    }
+    Ok(end)
 }
 
 /// What is not decoded here.
@@ -122,18 +143,27 @@ fn decode_elsewhere(bytes: &[u8], header: &Header, frame: &mut Frame) -> Result<
     Ok(())
 }
 
-/// Walks from marker to marker to the end of the image and returns the frame header. `read` gets
-/// every scan and returns the place behind its data.
+/// What the walk from marker to marker has found.
+struct FoundImage {
+    header: Header,
+    oddities: Oddities,
+}
+
+/// Walks from marker to marker to the end of the image. `read` gets every scan and returns where
+/// its data end.
 ///
-/// Bytes after the end are allowed: cameras put previews and padding there.
+/// Bytes after the end are allowed: cameras put previews and padding there. The end itself may be
+/// missing where one scan holds the whole image.
+// Longer than 70 lines: one arm for each marker.
 fn walk_markers(
     bytes: &[u8],
     tables: &mut Tables,
-    mut read: impl FnMut(&FoundScan) -> Result<usize, Fault>,
-) -> Result<Header, Fault> {
+    mut read: impl FnMut(&FoundScan) -> Result<ScanEnd, Fault>,
+) -> Result<FoundImage, Fault> {
     tables.forget();
     let mut header: Option<Header> = None;
     let mut has_other_colours = false;
+    let mut oddities = Oddities::default();
     let mut scans = 0_u32;
     let mut at = 2;
     loop {
@@ -146,6 +176,7 @@ fn walk_markers(
                 return Err(Fault::damaged("a second image starts inside the first"));
             }
             marker::TEMPORARY => continue,
+            marker::STUFFING => return Err(Fault::damaged("data stand outside its scan")),
             marker::RESTART_FIRST..=marker::RESTART_LAST => {
                 return Err(Fault::damaged("a restart marker stands outside the data"));
             }
@@ -177,21 +208,29 @@ fn walk_markers(
                     scan: Scan::parse(segment, &header.components)?,
                     at,
                 };
-                at = read(&found)?;
+                let end = read(&found)?;
+                oddities.stray_bytes = oddities.stray_bytes.saturating_add(end.stray_bytes);
+                at = end.at;
                 scans += 1;
+                if ScanDecoder::fits(&found) && marker::is_end_of_file(bytes, at) {
+                    oddities.lacks_end = true;
+                    break;
+                }
             }
             _ => {}
         }
     }
-    header.ok_or_else(no_header)
+    let header = header.ok_or_else(no_header)?;
+    Ok(FoundImage { header, oddities })
 }
 
 /// Whether an application segment is Adobe's and its transform is not that of YCbCr (Adobe
-/// Technical Note 5116, section 18).
+/// Technical Note 5116, section 18). One that is too short to name a transform names none.
 fn names_other_colours(segment: &[u8]) -> bool {
     const TRANSFORM_PLACE: usize = 11;
     const TRANSFORM_YCBCR: u8 = 1;
-    segment.starts_with(b"Adobe") && segment.get(TRANSFORM_PLACE) != Some(&TRANSFORM_YCBCR)
+    let transform = segment.get(TRANSFORM_PLACE);
+    segment.starts_with(b"Adobe") && transform.is_some_and(|&named| named != TRANSFORM_YCBCR)
 }
 
 fn no_header() -> Fault {

@@ -11,7 +11,7 @@ mod png;
 pub mod yuyv;
 
 pub use error::{DecodeError, MAX_FILE_BYTES};
-pub use jpeg::JpegDecoder;
+pub use jpeg::{JpegDecoder, Oddities};
 
 use crate::device::files::{self, ReadError};
 use crate::image::frame::Frame;
@@ -45,9 +45,15 @@ pub fn read_bytes(path: &Path) -> Result<Vec<u8>, DecodeError> {
 pub struct ImageReader {
     bytes: Vec<u8>,
     jpeg: JpegDecoder,
+    oddities: Oddities,
 }
 
 impl ImageReader {
+    /// What was odd about the last image, where it was read.
+    pub fn oddities(&self) -> Oddities {
+        self.oddities
+    }
+
     /// Reads one image file into `frame`, which takes its size. After an error the frame holds
     /// no image that means anything.
     ///
@@ -55,9 +61,14 @@ impl ImageReader {
     /// As [`read_image`].
     pub fn read(&mut self, path: &Path, frame: &mut Frame) -> Result<(), DecodeError> {
         let name = path.display().to_string();
+        self.oddities = Oddities::default();
         read_file(path, &name, &mut self.bytes)?;
         match Format::of(&self.bytes) {
-            Format::Jpeg => self.jpeg.decode(&self.bytes, &name, frame),
+            Format::Jpeg => {
+                self.jpeg.decode(&self.bytes, &name, frame)?;
+                self.oddities = self.jpeg.oddities();
+                Ok(())
+            }
             Format::Png | Format::Other(_) => {
                 *frame = decode_image(&self.bytes, &name)?;
                 Ok(())
@@ -112,6 +123,17 @@ fn read_file(path: &Path, name: &str, bytes: &mut Vec<u8>) -> Result<(), DecodeE
 /// # Errors
 /// As [`read_image`].
 pub fn decode_image(bytes: &[u8], name: &str) -> Result<Frame, DecodeError> {
+    decode_image_with_oddities(bytes, name).map(|(frame, _)| frame)
+}
+
+/// As [`decode_image`], and what was odd about the image.
+///
+/// # Errors
+/// As [`read_image`].
+pub fn decode_image_with_oddities(
+    bytes: &[u8],
+    name: &str,
+) -> Result<(Frame, Oddities), DecodeError> {
     let name = name.to_owned();
     if bytes.is_empty() {
         return Err(DecodeError::EmptyFile { name });
@@ -120,7 +142,9 @@ pub fn decode_image(bytes: &[u8], name: &str) -> Result<Frame, DecodeError> {
         return Err(DecodeError::FileTooLarge { name });
     }
     match Format::of(bytes) {
-        Format::Png => png::decode(bytes).map_err(|fault| fault.named(name)),
+        Format::Png => png::decode(bytes)
+            .map(|frame| (frame, Oddities::default()))
+            .map_err(|fault| fault.named(name)),
         Format::Jpeg => jpeg::decode(bytes).map_err(|fault| fault.named(name)),
         Format::Other(format) => Err(DecodeError::OtherFormat { name, format }),
     }
@@ -201,11 +225,8 @@ fn describe_kind(kind: fs::FileType) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::Random;
-    use image::codecs::jpeg::JpegEncoder;
     use image::codecs::png::PngEncoder;
     use image::{ExtendedColorType, ImageEncoder};
-    use proptest::prelude::*;
 
     const SIDE_PX: u32 = 48;
 
@@ -409,290 +430,6 @@ mod tests {
             .filter(|(_, error, what)| !error.contains(**what))
             .collect();
         assert!(wrong.is_empty(), "{wrong:#?}");
-    }
-
-    fn jpeg(rgb: &[u8], size: (u32, u32)) -> Vec<u8> {
-        let mut file = Vec::new();
-        let encoder = JpegEncoder::new_with_quality(&mut file, 90);
-        encoder
-            .write_image(rgb, size.0, size.1, ExtendedColorType::Rgb8)
-            .unwrap();
-        file
-    }
-
-    /// Where the compressed data of a JPEG start.
-    fn start_of_data(file: &[u8]) -> usize {
-        const SCAN_HEADER_BYTES: usize = 14;
-        file.windows(2)
-            .position(|pair| pair == [0xFF, 0xDA])
-            .unwrap()
-            + SCAN_HEADER_BYTES
-    }
-
-    #[test]
-    fn a_jpeg_keeps_size_and_colours() {
-        let rgb: Vec<u8> = (0..50 * 41)
-            .flat_map(|at| [200, 120 + (at % 50) as u8, 90])
-            .collect();
-        let mut file = jpeg(&rgb, (50, 41));
-        // Cameras leave padding behind the end of the image.
-        file.extend([0; 100]);
-        let frame = decode_image(&file, "x").unwrap();
-        assert_eq!((frame.width_px(), frame.height_px()), (50, 41));
-        let largest = rgb
-            .iter()
-            .zip(frame.rgb())
-            .map(|(a, b)| a.abs_diff(*b))
-            .max();
-        assert!(largest < Some(12), "{largest:?}");
-    }
-
-    #[test]
-    fn a_jpeg_cut_anywhere_is_an_error_even_with_an_end_put_to_it() {
-        let file = jpeg(&pattern(), (SIDE_PX, SIDE_PX));
-        let image_end = file.len() - 2;
-        let cut: Vec<usize> = (0..file.len())
-            .filter(|&end| decode_image(&file[..end], "x").is_ok())
-            .collect();
-        assert!(cut.is_empty(), "accepted when cut at {cut:?}");
-        // The last code's padding is no loss.
-        let ended: Vec<usize> = (start_of_data(&file)..image_end - 1)
-            .filter(|&end| {
-                let patched = [&file[..end], &[0xFF, 0xD9]].concat();
-                decode_image(&patched, "x").is_ok()
-            })
-            .collect();
-        assert!(ended.is_empty(), "accepted when ended at {ended:?}");
-    }
-
-    fn jpeg_of_quality(rgb: &[u8], size: (u32, u32), quality: u8) -> Vec<u8> {
-        let mut file = Vec::new();
-        let encoder = JpegEncoder::new_with_quality(&mut file, quality);
-        encoder
-            .write_image(rgb, size.0, size.1, ExtendedColorType::Rgb8)
-            .unwrap();
-        file
-    }
-
-    /// Claims another sampling of the first channel: the same blocks then mean another image.
-    fn with_sampling(mut file: Vec<u8>, sampling: u8) -> Vec<u8> {
-        let header = file.windows(2).position(|pair| pair == [0xFF, 0xC0]);
-        file[header.unwrap() + 11] = sampling;
-        file
-    }
-
-    fn decoded_by_library(bytes: &[u8]) -> Option<Vec<u8>> {
-        let options = zune_core::options::DecoderOptions::default()
-            .set_strict_mode(true)
-            .jpeg_set_out_colorspace(zune_core::colorspace::ColorSpace::RGB);
-        let stream = zune_core::bytestream::ZCursor::new(bytes);
-        let mut decoder = zune_jpeg::JpegDecoder::new_with_options(stream, options);
-        decoder.decode().ok()
-    }
-
-    /// Smooth colours with grain.
-    fn smooth(size: (u32, u32), seed: u64) -> Vec<u8> {
-        let mut random = Random::new(seed);
-        let places = (0..size.1).flat_map(|y| (0..size.0).map(move |x| (x, y)));
-        places
-            .flat_map(|(x, y)| {
-                let grain = random.within(0, 7) as u32;
-                [200 - x + grain, 100 + y - grain, 90 + (x + y) / 2 + grain]
-            })
-            .map(|value| value as u8)
-            .collect()
-    }
-
-    fn outcome(decoder: &mut JpegDecoder, bytes: &[u8]) -> Result<Frame, String> {
-        let mut frame = Frame::filled(1, 1, [0; 3]).unwrap();
-        let result = decoder.decode(bytes, "x", &mut frame);
-        result.map(|()| frame).map_err(|error| error.to_string())
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-
-        #[test]
-        fn jpeg_pixels_are_those_of_the_library(
-            size in (1_u32..70, 1_u32..70), quality in 30_u8..=100, seed: u32, is_noise: bool
-        ) {
-            let rgb = if is_noise {
-                let bytes = (0..size.0 * size.1 * 3).map(|at| (at.wrapping_mul(seed | 1) >> 13) as u8);
-                bytes.collect()
-            } else {
-                smooth(size, u64::from(seed))
-            };
-            let file = jpeg_of_quality(&rgb, size, quality);
-            let frame = decode_image(&file, "x").unwrap();
-            let expected = decoded_by_library(&file).unwrap();
-            prop_assert_eq!(frame.rgb(), expected);
-            if !is_noise {
-                let largest = rgb.iter().zip(frame.rgb()).map(|(a, b)| a.abs_diff(*b)).max();
-                prop_assert!(largest < Some(if quality > 80 { 24 } else { 60 }), "{:?}", largest);
-            }
-        }
-
-        #[test]
-        fn a_kept_decoder_leaves_no_trace(
-            first in (1_u32..70, 1_u32..70), second in (1_u32..70, 1_u32..70), flip in any::<(u16, u8)>()
-        ) {
-            let file = jpeg_of_quality(&smooth(second, 1), second, 85);
-            let mut damaged = jpeg_of_quality(&smooth(first, 2), first, 70);
-            let at = usize::from(flip.0) % damaged.len();
-            damaged[at] ^= flip.1;
-            let mut kept = JpegDecoder::default();
-            let expected = outcome(&mut JpegDecoder::default(), &damaged);
-            prop_assert_eq!(outcome(&mut kept, &damaged), expected);
-            let expected = outcome(&mut JpegDecoder::default(), &file);
-            prop_assert!(expected.is_ok());
-            prop_assert_eq!(outcome(&mut kept, &file), expected);
-        }
-
-        #[test]
-        fn no_bytes_behind_a_jpeg_header_panic_and_a_cut_is_refused(
-            size in (1_u32..40, 1_u32..40), sampling in prop::sample::select(vec![0x11, 0x21, 0x12, 0x22, 0x41, 0x31]),
-            data in prop::collection::vec(any::<u8>(), 0..400), cut in any::<u16>()
-        ) {
-            let file = with_sampling(jpeg(&smooth(size, 3), size), sampling);
-            let mut decoder = JpegDecoder::default();
-            let replaced = [&file[..start_of_data(&file)], &data, &[0xFF, 0xD9]].concat();
-            let first = outcome(&mut decoder, &replaced);
-            prop_assert_eq!(outcome(&mut decoder, &replaced), first);
-            let cut = usize::from(cut) % file.len();
-            prop_assert!(outcome(&mut decoder, &file[..cut]).is_err());
-        }
-    }
-
-    /// An image of flat blocks, by hand: each channel's blocks one after the other in each unit,
-    /// all with the sampling that is named, a restart marker behind every `interval` units.
-    fn flat_blocks(size: (u16, u16), sampling: (u8, u8), interval: u16, seed: u64) -> Vec<u8> {
-        let whole = jpeg(&smooth((8, 8), 0), (8, 8));
-        let header = whole
-            .windows(2)
-            .position(|pair| pair == [0xFF, 0xC0])
-            .unwrap();
-        let mut file = whole[..start_of_data(&whole)].to_vec();
-        file[header + 5..header + 7].copy_from_slice(&size.1.to_be_bytes());
-        file[header + 7..header + 9].copy_from_slice(&size.0.to_be_bytes());
-        file[header + 11] = sampling.0 << 4 | sampling.1;
-        let restarts = [&[0xFF, 0xDD, 0, 4][..], &interval.to_be_bytes()].concat();
-        file.splice(header..header, restarts);
-        let unit_px = (8 * u16::from(sampling.0), 8 * u16::from(sampling.1));
-        let units = u32::from(size.0.div_ceil(unit_px.0)) * u32::from(size.1.div_ceil(unit_px.1));
-        let luma_blocks = sampling.0 * sampling.1;
-        let (mut random, mut bits) = (Random::new(seed), String::new());
-        for unit in 0..units {
-            if unit > 0 && interval > 0 && unit % u32::from(interval) == 0 {
-                file.extend(packed(&bits));
-                bits.clear();
-                file.extend([0xFF, 0xD0 | (unit / u32::from(interval) - 1) as u8 & 7]);
-            }
-            for block in 0..luma_blocks + 2 {
-                // Tables K.3 to K.6: a difference of four bits and the end of the block.
-                let code = if block < luma_blocks {
-                    ("101", "1010")
-                } else {
-                    ("1110", "00")
-                };
-                bits += &format!("{}{:04b}{}", code.0, random.within(0, 15), code.1);
-            }
-        }
-        file.extend(packed(&bits));
-        file.extend([0xFF, 0xD9]);
-        file
-    }
-
-    /// Bits to bytes, ones at the end, a zero behind each 0xFF.
-    fn packed(bits: &str) -> Vec<u8> {
-        let bits: Vec<u8> = bits.bytes().map(|bit| bit - b'0').collect();
-        let bytes = bits.chunks(8).map(|byte| {
-            let padded = byte.iter().chain(std::iter::repeat(&1)).take(8);
-            padded.fold(0, |all, bit| all << 1 | bit)
-        });
-        bytes
-            .flat_map(|byte| [byte, 0].into_iter().take(1 + usize::from(byte == 0xFF)))
-            .collect()
-    }
-
-    #[test]
-    fn every_sampling_and_restart_interval_gives_the_library_s_pixels() {
-        let samplings = [(1, 1), (2, 1), (1, 2), (2, 2), (4, 1)];
-        let sizes = [(70, 50), (64, 64), (33, 17), (16, 16)];
-        for (sampling, size) in samplings.iter().flat_map(|s| sizes.map(|size| (*s, size))) {
-            for interval in [0, 1, 3] {
-                let file = flat_blocks(size, sampling, interval, u64::from(size.0));
-                let frame = decode_image(&file, "x").unwrap();
-                let case = (sampling, size, interval);
-                assert!(
-                    Some(frame.rgb()) == decoded_by_library(&file).as_deref(),
-                    "{case:?}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn restart_markers_must_be_there_and_in_order() {
-        let file = flat_blocks((64, 64), (2, 1), 3, 5);
-        let places: Vec<usize> = (start_of_data(&file)..file.len() - 2)
-            .filter(|&at| file[at] == 0xFF && file[at + 1] != 0)
-            .collect();
-        assert_eq!(places.len(), 10);
-        for at in places {
-            let mut other = file.clone();
-            other[at + 1] = 0xD0 | (other[at + 1] + 1) & 7;
-            assert!(error_of(&other).contains("out of order"), "at {at}");
-            let missing = [&file[..at], &file[at + 2..]].concat();
-            assert!(decode_image(&missing, "x").is_err(), "at {at}");
-        }
-        let extra = [&file[..file.len() - 2], &[0xFF, 0xD2, 0x55, 0xFF, 0xD9]].concat();
-        assert!(
-            error_of(&extra).contains("more data"),
-            "{}",
-            error_of(&extra)
-        );
-    }
-
-    #[test]
-    fn missing_huffman_tables_are_the_standard_ones() {
-        let mut file = flat_blocks((64, 48), (2, 1), 0, 9);
-        let expected = decode_image(&file, "x").unwrap();
-        while let Some(at) = file.windows(2).position(|pair| pair == [0xFF, 0xC4]) {
-            let length = usize::from(u16::from_be_bytes([file[at + 2], file[at + 3]]));
-            file.drain(at..at + 2 + length);
-        }
-        assert_eq!(decode_image(&file, "x").unwrap(), expected);
-    }
-
-    #[test]
-    fn lost_or_repeated_jpeg_data_are_noticed() {
-        // Enough bytes to hold whole blocks: a loss inside one block leaves a valid file. A longer
-        // one may, too, where as many blocks by chance begin as end.
-        const PIECE_BYTES: usize = 600;
-        let file = jpeg(&pattern(), (SIDE_PX, SIDE_PX));
-        let places = start_of_data(&file)..file.len() - PIECE_BYTES - 2;
-        let step = places.len() / 40;
-        let tried = 2 * places.clone().step_by(step).count();
-        let accepted: Vec<(&str, usize)> = places
-            .step_by(step)
-            .flat_map(|at| {
-                [
-                    (
-                        "lost",
-                        at,
-                        [&file[..at], &file[at + PIECE_BYTES..]].concat(),
-                    ),
-                    (
-                        "repeated",
-                        at,
-                        [&file[..at + PIECE_BYTES], &file[at..]].concat(),
-                    ),
-                ]
-            })
-            .filter(|(_, _, changed)| decode_image(changed, "x").is_ok())
-            .map(|(what, at, _)| (what, at))
-            .collect();
-        assert!(accepted.len() * 20 < tried, "{accepted:?} of {tried}");
     }
 
     #[test]

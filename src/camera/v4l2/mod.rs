@@ -20,6 +20,7 @@ pub use super::ControlSettings;
 pub use controls::{Control, ControlRange};
 pub use driver::{CameraNode, CaptureDevice, Dequeued, Driver, StreamFormat};
 
+use super::oddity_notes::OddityNotes;
 use super::{CameraError, CapturedFrame, FrameSource, Unavailable};
 use crate::decode::yuyv::{LevelRange, decode_yuyv};
 use crate::decode::{DecodeError, JpegDecoder};
@@ -90,6 +91,7 @@ pub struct V4l2Camera<D> {
     controls: ControlPlan,
     state: State,
     decoder: JpegDecoder,
+    oddity_notes: OddityNotes,
     range: LevelRange,
     frames: u64,
 }
@@ -151,6 +153,7 @@ impl<D: Driver> V4l2Camera<D> {
                 next_try: Instant::now(),
             },
             decoder: JpegDecoder::default(),
+            oddity_notes: OddityNotes::default(),
             range: LevelRange::Limited,
             frames: 0,
         }
@@ -355,7 +358,9 @@ impl<D: Driver> FrameSource for V4l2Camera<D> {
     }
 
     fn drain_warnings(&mut self) -> Vec<String> {
-        self.controls.drain_warnings()
+        let mut warnings = self.controls.drain_warnings();
+        warnings.extend(self.oddity_notes.drain());
+        warnings
     }
 
     fn next_frame_into(&mut self, captured: &mut CapturedFrame) -> Result<bool, CameraError> {
@@ -408,8 +413,15 @@ impl<D: Driver> FrameSource for V4l2Camera<D> {
         captured.name = None;
         captured.field = None;
         captured.truth = None;
+        let is_jpeg = *format == PixelFormat::Mjpg;
         match decoded {
-            Ok(()) => Ok(true),
+            Ok(()) => {
+                if is_jpeg {
+                    let frame = format_args!("frame {}", captured.sequence);
+                    self.oddity_notes.see(frame, self.decoder.oddities());
+                }
+                Ok(true)
+            }
             Err(reason) => Err(CameraError::BadFrame {
                 camera: self.name.clone(),
                 sequence: captured.sequence,

@@ -270,6 +270,7 @@ fn without_huffman_tables(jpeg: &[u8]) -> Vec<u8> {
 fn images_are_taken_as_usb_cameras_send_them() {
     let whole = jpeg(WIDTH_PX, HEIGHT_PX);
     let bare = without_huffman_tables(&whole);
+    let end = whole.len() - 2;
     let padded = |bytes: &[u8], end: &[u8]| [bytes, end].concat();
     let cases = [
         ("as a file", whole.clone()),
@@ -277,6 +278,11 @@ fn images_are_taken_as_usb_cameras_send_them() {
         ("padded with zeros", padded(&bare, &[0; 512])),
         ("padded with ones", padded(&whole, &[0xFF; 3])),
         ("followed by another's rest", padded(&bare, &whole[200..])),
+        (
+            "with stray bytes",
+            padded(&whole[..end], &[0, 1, 0xFF, 0xD9]),
+        ),
+        ("without an end", bare[..bare.len() - 2].to_vec()),
     ];
     let happenings = cases.iter().map(|(_, bytes)| good(bytes.clone())).collect();
     let driver = driver(vec![camera_node("/dev/video0", &[b"MJPG"])], happenings);
@@ -286,17 +292,26 @@ fn images_are_taken_as_usb_cameras_send_them() {
         let frame = camera.next_frame().unwrap().unwrap().frame;
         assert_eq!(frame, first, "{name}");
     }
+    let told = camera.drain_warnings();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].starts_with("frame 5 has 2 stray bytes"), "{told:?}");
+    assert!(
+        told[1].starts_with("frame 6 has no marker at its end"),
+        "{told:?}"
+    );
 }
 
 #[test]
-fn an_image_cut_off_anywhere_is_dropped() {
+fn an_image_cut_off_before_its_last_code_is_dropped() {
     let bare = without_huffman_tables(&jpeg(WIDTH_PX, HEIGHT_PX));
-    let happenings = (0..bare.len()).map(|end| good(bare[..end].to_vec()));
+    // The last byte of data may be padding, and the marker behind it holds no pixel.
+    let cuts = 0..bare.len() - 3;
+    let happenings = cuts.clone().map(|end| good(bare[..end].to_vec()));
     let driver = driver(
         vec![camera_node("/dev/video0", &[b"MJPG"])],
         happenings.collect(),
     );
-    let said = outcomes(&mut open(&driver), bare.len());
+    let said = outcomes(&mut open(&driver), cuts.len());
     let taken: Vec<_> = said
         .iter()
         .filter(|said| !said.starts_with("dropped"))

@@ -1,6 +1,7 @@
 //! Reads the bits of entropy-coded data, most significant first, and drops the zero stuffed behind
 //! each 0xFF (ITU-T T.81, F.2.2.5).
 
+use super::oddities::MAX_STRAY_BYTES;
 use crate::decode::error::Fault;
 
 /// Bits that are there after [`BitReader::refill`], unless the data end: the longest code (16) and
@@ -100,24 +101,45 @@ impl<'a> BitReader<'a> {
         self.available < 16
     }
 
-    /// Ends the stretch: less than a byte of padding may be left. Returns the place of the marker
-    /// that follows.
+    /// Ends the stretch, all of whose codes have been read: less than a byte of padding may be
+    /// left, and a few stray bytes that no code needs.
     ///
     /// # Errors
-    /// Data are left over, or were short, or no marker follows.
-    pub(super) fn finish(self) -> Result<usize, Fault> {
-        let refilled = self.refilled_bytewise();
-        if refilled.is_overrun() {
+    /// More data are left over, or they were short.
+    #[inline(never)]
+    pub(super) fn finish(self) -> Result<StretchEnd, Fault> {
+        if self.is_overrun() {
             return Err(Fault::Truncated);
         }
-        if refilled.available >= 8 {
-            return Err(Fault::damaged("its codes end before its data do"));
+        let mut rest = self;
+        let mut stray_bytes = 0;
+        loop {
+            rest = rest.refilled_bytewise();
+            let whole_bytes = rest.available as u32 / 8;
+            if whole_bytes == 0 {
+                break;
+            }
+            stray_bytes += whole_bytes;
+            if stray_bytes > MAX_STRAY_BYTES {
+                return Err(Fault::damaged("its codes end before its data do"));
+            }
+            rest.available = 0;
+            rest.bits = 0;
         }
-        if refilled.data.len() < refilled.at + 2 {
-            return Err(Fault::Truncated);
-        }
-        Ok(refilled.at)
+        Ok(StretchEnd {
+            at: rest.at,
+            stray_bytes,
+        })
     }
+}
+
+/// Where a stretch ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct StretchEnd {
+    /// The place of the marker that follows, or of its fill bytes, or of the end of the data.
+    pub at: usize,
+    /// Bytes between the last code and that place.
+    pub stray_bytes: u32,
 }
 
 /// Whether a byte of the word is 0xFF: a zero byte of its complement borrows.
@@ -159,28 +181,58 @@ mod tests {
     }
 
     #[test]
-    fn a_stretch_ends_at_its_marker_with_less_than_a_byte_left() {
-        type Case = (
-            &'static str,
-            &'static [u8],
-            u32,
-            Result<usize, &'static str>,
-        );
-        let cases: [Case; 6] = [
-            ("whole", &[1, 2, 0xFF, 0xD9], 16, Ok(2)),
-            ("padding", &[1, 2, 0xFF, 0xD0], 9, Ok(2)),
-            ("stuffed", &[0xFF, 0, 2, 0xFF, 0xFF, 0xD9], 16, Ok(3)),
-            ("a byte left", &[1, 2, 0xFF, 0xD9], 8, Err("Damaged")),
-            ("too much taken", &[1, 2, 0xFF, 0xD9], 17, Err("Truncated")),
-            ("no marker", &[1, 2, 0xFF], 16, Err("Truncated")),
+    fn a_stretch_ends_behind_its_codes_padding_and_a_few_stray_bytes() {
+        let long = |stray: usize| [&[1, 2][..], &vec![7; stray], &[0xFF, 0xD9]].concat();
+        let most = MAX_STRAY_BYTES as usize;
+        // Name, data, bits that are taken, place and stray bytes.
+        let cases: [(_, Vec<u8>, u32, Result<(usize, u32), &str>); 12] = [
+            ("whole", vec![1, 2, 0xFF, 0xD9], 16, Ok((2, 0))),
+            ("padding", vec![1, 2, 0xFF, 0xD0], 9, Ok((2, 0))),
+            (
+                "stuffed",
+                vec![0xFF, 0, 2, 0xFF, 0xFF, 0xD9],
+                16,
+                Ok((3, 0)),
+            ),
+            ("a byte left", vec![1, 2, 0xFF, 0xD9], 8, Ok((2, 1))),
+            (
+                "a byte and some bits",
+                vec![1, 2, 0xFF, 0xD9],
+                3,
+                Ok((2, 1)),
+            ),
+            (
+                "stuffed stray",
+                vec![1, 2, 0xFF, 0, 0xFF, 0xD9],
+                16,
+                Ok((4, 1)),
+            ),
+            (
+                "as many as may be",
+                long(most),
+                16,
+                Ok((2 + most, MAX_STRAY_BYTES)),
+            ),
+            ("too many", long(most + 1), 16, Err("Damaged")),
+            ("far too many", long(5000), 16, Err("Damaged")),
+            (
+                "too much taken",
+                vec![1, 2, 0xFF, 0xD9],
+                17,
+                Err("Truncated"),
+            ),
+            ("no marker", vec![1, 2], 16, Ok((2, 0))),
+            ("half a marker", vec![1, 2, 0xFF], 16, Ok((2, 0))),
         ];
         for (name, data, taken, expected) in cases {
-            let mut reader = BitReader::new(data, 0);
+            let mut reader = BitReader::new(&data, 0);
             reader.refill();
             reader.skip(taken);
             let found = reader.finish().map_err(|fault| format!("{fault:?}"));
             match expected {
-                Ok(at) => assert_eq!(found, Ok(at), "{name}"),
+                Ok((at, stray_bytes)) => {
+                    assert_eq!(found, Ok(StretchEnd { at, stray_bytes }), "{name}");
+                }
                 Err(words) => assert!(found.unwrap_err().starts_with(words), "{name}"),
             }
         }

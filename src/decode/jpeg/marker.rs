@@ -2,6 +2,8 @@
 
 use crate::decode::error::Fault;
 
+/// Behind 0xFF in data: no marker.
+pub const STUFFING: u8 = 0x00;
 pub const TEMPORARY: u8 = 0x01;
 pub const START_OF_FRAME_BASELINE: u8 = 0xC0;
 pub const START_OF_FRAME_EXTENDED: u8 = 0xC1;
@@ -37,6 +39,11 @@ pub(super) fn next_marker(bytes: &[u8], mut at: usize) -> Result<(u8, usize), Fa
         at += 1;
     }
     Ok((bytes[at], at + 1))
+}
+
+/// Whether nothing but fill bytes, or half a marker, is left from `at` on.
+pub(super) fn is_end_of_file(bytes: &[u8], at: usize) -> bool {
+    bytes.iter().skip(at).all(|&byte| byte == 0xFF)
 }
 
 /// The content of the segment whose two length bytes are at `at`.

@@ -217,15 +217,14 @@ impl Scan {
         units_across as usize * units_down as usize
     }
 
-    /// Reads the scan's codes, which start at `at`, without making pixels; returns the place of
-    /// the marker behind them.
+    /// Reads the scan's codes, which start at `at`, without making pixels.
     pub(super) fn check(
         &self,
         bytes: &[u8],
         at: usize,
         header: &Header,
         tables: &Tables,
-    ) -> Result<usize, Fault> {
+    ) -> Result<ScanEnd, Fault> {
         let mut coders = Vec::new();
         for chosen in self.chosen() {
             let area = chosen.component.horizontal * chosen.component.vertical;
@@ -250,6 +249,15 @@ impl Scan {
     }
 }
 
+/// Where the data of a scan ended, all of whose codes are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ScanEnd {
+    /// The place behind the data: that of a marker, or the end of the file.
+    pub at: usize,
+    /// Bytes before markers that belong to no code.
+    pub stray_bytes: u32,
+}
+
 /// Walks the stretches of data between restart markers.
 pub(super) struct Stretches<'a> {
     bytes: &'a [u8],
@@ -257,6 +265,7 @@ pub(super) struct Stretches<'a> {
     interval: usize,
     /// The restart marker that must come next; none before the first stretch.
     restart: Option<u8>,
+    stray_bytes: u32,
 }
 
 impl<'a> Stretches<'a> {
@@ -266,23 +275,25 @@ impl<'a> Stretches<'a> {
             at,
             interval,
             restart: None,
+            stray_bytes: 0,
         }
     }
 
     /// A reader for the next stretch and the number of units in it, where `units_left` have not
-    /// been read.
+    /// been read. Not inlined, nor is what ends a stretch: the loop over units stays small.
+    #[inline(never)]
     pub(super) fn next(&mut self, units_left: usize) -> Result<(BitReader<'a>, usize), Fault> {
         let restart = match self.restart {
             None => marker::RESTART_FIRST,
             Some(expected) => {
-                let found = self.marker_ahead();
+                let (found, after) = marker::next_marker(self.bytes, self.at)?;
                 if !is_restart(found) {
                     return Err(Fault::Truncated);
                 }
                 if found != expected {
                     return Err(Fault::damaged("restart markers are out of order"));
                 }
-                self.at += 2;
+                self.at = after;
                 marker::RESTART_FIRST | (expected + 1) & 7
             }
         };
@@ -296,20 +307,31 @@ impl<'a> Stretches<'a> {
 
     /// Ends a stretch, all of whose units have been read.
     pub(super) fn finish(&mut self, reader: BitReader) -> Result<(), Fault> {
-        self.at = reader.finish()?;
+        let end = reader.finish()?;
+        self.at = end.at;
+        self.stray_bytes = self.stray_bytes.saturating_add(end.stray_bytes);
         Ok(())
     }
 
-    /// The place behind the last stretch.
-    pub(super) fn end(self) -> Result<usize, Fault> {
-        if is_restart(self.marker_ahead()) {
-            return Err(Fault::damaged("more data than its size allows"));
+    /// Ends the scan. A restart marker behind the last stretch, in its turn and with nothing behind
+    /// it, is stray as well.
+    #[inline(never)]
+    pub(super) fn end(mut self) -> Result<ScanEnd, Fault> {
+        const MARKER_BYTES: u32 = 2;
+        if let Ok((found, after)) = marker::next_marker(self.bytes, self.at)
+            && is_restart(found)
+        {
+            let is_in_turn = self.interval > 0 && self.restart == Some(found);
+            if !is_in_turn || self.bytes.get(after).is_some_and(|&byte| byte != 0xFF) {
+                return Err(Fault::damaged("more data than its size allows"));
+            }
+            self.at = after;
+            self.stray_bytes = self.stray_bytes.saturating_add(MARKER_BYTES);
         }
-        Ok(self.at)
-    }
-
-    fn marker_ahead(&self) -> u8 {
-        self.bytes.get(self.at + 1).copied().unwrap_or_default()
+        Ok(ScanEnd {
+            at: self.at,
+            stray_bytes: self.stray_bytes,
+        })
     }
 }
 
@@ -452,13 +474,16 @@ pub(super) struct FoundScan<'a> {
 }
 
 impl FoundScan<'_> {
-    /// Walks the scan's data without making pixels; returns the place behind them.
-    pub(super) fn check(&self) -> Result<usize, Fault> {
+    /// Walks the scan's data without making pixels.
+    pub(super) fn check(&self) -> Result<ScanEnd, Fault> {
         if self.header.is_sequential() {
             self.scan
                 .check(self.bytes, self.at, self.header, self.tables)
         } else {
-            marker::end_of_data(self.bytes, self.at)
+            Ok(ScanEnd {
+                at: marker::end_of_data(self.bytes, self.at)?,
+                stray_bytes: 0,
+            })
         }
     }
 }

@@ -1,9 +1,9 @@
 //! One sequential scan to pixels, a row of units at a time.
 
 use super::colour::{Chroma, RowWriter};
-use super::header::{CHANNELS, Component, Header};
+use super::header::{CHANNELS, Component};
 use super::kernels::{BLOCK, Kernel, SIDE, STEP};
-use super::scan::{FoundScan, Scan, Stretches};
+use super::scan::{FoundScan, ScanEnd, Stretches};
 use crate::decode::error::Fault;
 use crate::image::frame::Frame;
 
@@ -82,18 +82,23 @@ impl Coarseness {
 }
 
 impl ScanDecoder {
-    /// Whether this is a scan that [`Image::decode`] takes: all of YCbCr, chroma as fine as luma
-    /// or half as fine in either direction.
-    pub(super) fn fits(&self, header: &Header, scan: &Scan) -> bool {
+    /// Whether this is a scan that [`ScanDecoder::decode`] takes: all of YCbCr in sequence, chroma
+    /// as fine as luma or half as fine in either direction.
+    pub(super) fn fits(found: &FoundScan) -> bool {
+        let header = found.header;
         let has_rgb_names = header.components.map(|component| component.id) == *b"RGB";
-        !(header.has_other_colours || has_rgb_names)
-            && scan.is_whole(&header.components)
+        header.is_sequential()
+            && !(header.has_other_colours || has_rgb_names)
+            && found.scan.is_whole(&header.components)
             && Coarseness::of(&header.components).is_some()
     }
 
-    /// Reads the data of a scan that fits, all of them, and fills the frame; returns the place
-    /// behind the data.
-    pub(super) fn decode(&mut self, found: &FoundScan, frame: &mut Frame) -> Result<usize, Fault> {
+    /// Reads the data of a scan that fits, all of them, and fills the frame.
+    pub(super) fn decode(
+        &mut self,
+        found: &FoundScan,
+        frame: &mut Frame,
+    ) -> Result<ScanEnd, Fault> {
         let header = found.header;
         let unfit = || Fault::damaged("an impossible sampling of its channels");
         let coarseness = Coarseness::of(&header.components).ok_or_else(unfit)?;
