@@ -8,7 +8,7 @@ use crate::decode::Oddities;
 use crate::image::frame::Frame;
 use crate::quality::Quality;
 use crate::record::{CellRecord, CounterRecord, CountsRecord, FrameRecord, QualityRecord};
-use crate::registration::{FrameReduced, Placement, Registry};
+use crate::registration::{FrameReduced, Overlaps, Placement, Registry};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use thiserror::Error;
@@ -77,10 +77,10 @@ impl CountedFrame {
         &self.notes.name
     }
 
-    fn into_record(self, remarks: Vec<String>) -> FrameRecord {
+    fn into_record(self, remarks: Vec<String>) -> (FrameRecord, FieldCells) {
         let Self { notes, field, .. } = self;
         let area_px = field.border.counted_area_q8() as f64 / 256.0;
-        FrameRecord {
+        let record = FrameRecord {
             image: notes.name,
             width: self.frame_px.0,
             height: self.frame_px.1,
@@ -94,15 +94,26 @@ impl CountedFrame {
             counts: CountsRecord::from_cells(&field.cells),
             cells: field.cells.iter().map(CellRecord::from).collect(),
             notice: RESEARCH_USE_NOTICE,
-        }
+        };
+        (record, field)
     }
+}
+
+/// What a smear took of a frame.
+pub struct AddedFrame {
+    /// Its record.
+    pub record: FrameRecord,
+    /// Its cells, and which of them count.
+    pub field: FieldCells,
+    /// What frames before it show too, which is left out of it.
+    pub older: Overlaps,
 }
 
 /// Why a frame adds nothing to its smear.
 #[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
 pub enum NotAdded {
-    /// A frame before it has the same pixels.
-    #[error("the same image was given before, and is counted once")]
+    /// A frame before it has the same pixels, and was counted or refused.
+    #[error("the same image was given before; an image is looked at once")]
     SameImage,
     /// More than half of it was counted before.
     #[error(
@@ -119,7 +130,7 @@ pub enum NotAdded {
 }
 
 impl NotAdded {
-    /// Whether nothing is lost: what it shows is counted already.
+    /// Whether nothing is lost: what it shows was counted, or refused, before.
     pub fn is_left_out(&self) -> bool {
         matches!(self, NotAdded::SameImage | NotAdded::CountedBefore)
     }
@@ -160,8 +171,9 @@ impl FrameSmear {
     ///
     /// # Errors
     /// [`NotAdded`]; the smear is then unchanged, but for knowing the frame's content.
-    pub fn add(&mut self, mut frame: CountedFrame) -> Result<FrameRecord, NotAdded> {
+    pub fn add(&mut self, mut frame: CountedFrame) -> Result<AddedFrame, NotAdded> {
         let mut remarks = Vec::new();
+        let mut older = Overlaps::default();
         if frame.notes.is_balanced {
             remarks.push("the colour of a warm lamp was taken out of it".to_owned());
         }
@@ -172,7 +184,13 @@ impl FrameSmear {
             ));
         }
         if !self.is_independent {
-            remarks.extend(self.leave_out(&mut frame)?);
+            older = self.leave_out(&mut frame)?;
+            let percent = older.share_permille().div_ceil(10);
+            if percent > 0 {
+                remarks.push(format!(
+                    "{percent} % of it was counted before, and is left out"
+                ));
+            }
         }
         let CountedFrame { field, .. } = &frame;
         let tally = FieldTally::from_cells(&field.cells, field.border.counted_area_q8())
@@ -194,23 +212,25 @@ impl FrameSmear {
                  another magnification"
             ));
         }
-        Ok(frame.into_record(remarks))
+        let (record, field) = frame.into_record(remarks);
+        Ok(AddedFrame {
+            record,
+            field,
+            older,
+        })
     }
 
-    /// Leaves out what was counted before; the remark says how much.
-    fn leave_out(&mut self, frame: &mut CountedFrame) -> Result<Option<String>, NotAdded> {
+    /// Leaves out what was counted before, and tells it.
+    fn leave_out(&mut self, frame: &mut CountedFrame) -> Result<Overlaps, NotAdded> {
         if !self.contents.insert(frame.notes.content) {
             return Err(NotAdded::SameImage);
         }
         match self.registry.assess(&frame.reduced) {
-            Placement::New => Ok(None),
+            Placement::New => Ok(Overlaps::default()),
             Placement::CountedBefore => Err(NotAdded::CountedBefore),
             Placement::Overlaps(older) => {
                 frame.field.leave_out(&older)?;
-                let percent = older.share_permille().div_ceil(10);
-                Ok(Some(format!(
-                    "{percent} % of it was counted before, and is left out"
-                )))
+                Ok(older)
             }
         }
     }

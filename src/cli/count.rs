@@ -1,12 +1,13 @@
 //! `hemoscope count`: image files to counts, as a table or as JSON lines.
 
-use crate::analysis::analyser::{Analyser, FieldCells};
+use crate::analysis::analyser::Analyser;
 use crate::analysis::frame_smear::{
-    ContentHash, CountedFrame, FrameNotes, FrameSmear, NotAdded, content_hash,
+    AddedFrame, ContentHash, CountedFrame, FrameNotes, FrameSmear, NotAdded, content_hash,
 };
 use crate::analysis::scale::{self, ScaleEstimate};
 use crate::analysis::settings::AnalysisSettings;
 use crate::assessment::{self, Assessment, AssessmentLimits, Counts, assess};
+use crate::cell::SUBPIXELS;
 use crate::cli::input_paths::{self, InputError, PathLines};
 use crate::cli::output::Output;
 use crate::cli::settings::{analysis_settings, load_config};
@@ -15,6 +16,7 @@ use crate::count::CountRules;
 use crate::decode::{decode_image_with_oddities, read_bytes, read_image, read_size};
 use crate::export::{SummaryLine, SummaryRecord, summary_table};
 use crate::image::frame::Frame;
+use crate::image::hatch::hatch;
 use crate::image::png::{remark, write_frame_with_remark};
 use crate::language::Language;
 use crate::ordered_workers::in_order;
@@ -57,7 +59,8 @@ pub struct CountArguments {
     /// Keeps every candidate from a heat of 0.01 on under its best class, for scoring.
     #[arg(long)]
     pub all_cells: bool,
-    /// Writes each frame with its cells drawn in: circle RBC, square WBC, triangle PLT.
+    /// Writes each frame that counts with its cells drawn in: circle RBC, square WBC, triangle PLT;
+    /// what was counted in frames before it is hatched.
     #[arg(long, value_name = "DIR")]
     pub overlay: Option<PathBuf>,
     /// Frames counted at once; without it, one for each processor.
@@ -96,8 +99,8 @@ enum NotCounted {
     LeftOut(String),
 }
 
-/// What became of one input.
-type Outcome = Result<CountedFrame, NotCounted>;
+/// What became of one input, with its number and its file.
+type Outcome = Result<(usize, PathBuf, CountedFrame), NotCounted>;
 
 /// Runs the command; `Ok(false)` when something was not counted.
 ///
@@ -123,11 +126,13 @@ pub fn run(arguments: &CountArguments) -> Result<bool> {
     };
     let self_report = workers.first().map(Analyser::self_report);
     let mut report = Report::new(arguments, self_report.into_iter().collect());
+    report.overlays = arguments.overlay.clone().map(|folder| Overlays {
+        folder,
+        language: config.display.language,
+    });
     let counter = |scales| Counter {
         settings: &settings,
         scales,
-        overlay: arguments.overlay.as_deref(),
-        language: config.display.language,
         independent: arguments.independent,
         seen: Mutex::default(),
     };
@@ -217,8 +222,6 @@ fn spread_out<'a>(paths: &'a [&Path], wanted: usize) -> impl Iterator<Item = &'a
 struct Counter<'a> {
     settings: &'a AnalysisSettings,
     scales: Scales,
-    overlay: Option<&'a Path>,
-    language: Language,
     independent: bool,
     /// The first input with each content so far, to spare the network what is left out anyway.
     seen: Mutex<BTreeMap<ContentHash, usize>>,
@@ -282,11 +285,7 @@ impl Counter<'_> {
                  ({um_per_px} um_per_px)"
             )));
         }
-        if let Some(folder) = self.overlay {
-            self.write_overlay(folder, index, &path, &frame, &field)
-                .map_err(failed)?;
-        }
-        Ok(CountedFrame::new(
+        let counted = CountedFrame::new(
             analyser,
             &frame,
             field,
@@ -298,7 +297,8 @@ impl Counter<'_> {
                 is_balanced,
                 oddities,
             },
-        ))
+        );
+        Ok((index, path, counted))
     }
 
     /// Whether an earlier input has the same content. Workers run side by side, so a later one may
@@ -308,23 +308,6 @@ impl Counter<'_> {
         let first = seen.entry(content).or_insert(index);
         *first = index.min(*first);
         *first < index
-    }
-
-    /// Writes `FOLDER/000012-name.png`; the number keeps frames of one name apart.
-    fn write_overlay(
-        &self,
-        folder: &Path,
-        index: usize,
-        path: &Path,
-        frame: &Frame,
-        field: &FieldCells,
-    ) -> Result<(), String> {
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-        let file = folder.join(format!("{:06}-{stem}.png", index + 1));
-        let annotated = overlay::annotated(frame, &field.cells, self.language)
-            .map_err(|error| format!("{}: {error}", path.display()))?;
-        write_frame_with_remark(&file, &annotated, overlay::REMARK_KEYWORD, "overlay")
-            .map_err(|error| error.to_string())
     }
 }
 
@@ -346,6 +329,35 @@ impl Scales {
     }
 }
 
+/// Where annotated frames are written.
+struct Overlays {
+    folder: PathBuf,
+    language: Language,
+}
+
+impl Overlays {
+    /// Writes `FOLDER/000012-name.png`; the number keeps frames of one name apart.
+    ///
+    /// What is left out of a frame is known only once its turn has come. Frames that wait for it
+    /// are not kept: this one is read again.
+    fn write(&self, index: usize, path: &Path, added: &AddedFrame) -> Result<(), String> {
+        let mut frame = read_image(path).map_err(|error| error.to_string())?;
+        LampBalance::default().apply(&mut frame);
+        for part in added.older.rectangles() {
+            // Clipped to the frame, so never below zero.
+            let px = |side_q4: i32| (side_q4 / SUBPIXELS) as u32;
+            let columns = px(part.x0_q4)..px(part.x1_q4);
+            hatch(&mut frame, columns, px(part.y0_q4)..px(part.y1_q4));
+        }
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let file = self.folder.join(format!("{:06}-{stem}.png", index + 1));
+        let annotated = overlay::annotated(&frame, &added.field.cells, self.language)
+            .map_err(|error| error.to_string())?;
+        write_frame_with_remark(&file, &annotated, overlay::REMARK_KEYWORD, "overlay")
+            .map_err(|error| error.to_string())
+    }
+}
+
 /// Collects the outcomes, in order, and says them.
 struct Report {
     json: bool,
@@ -355,6 +367,9 @@ struct Report {
     output: Output<Stdout>,
     progress: ProgressBar,
     smear: FrameSmear,
+    overlays: Option<Overlays>,
+    /// Overlays that could not be written.
+    overlays_lost: u64,
     notes: Vec<String>,
     not_counted: u64,
     /// Of those, frames whose red and blue are exchanged.
@@ -377,6 +392,8 @@ impl Report {
             output: Output::standard(),
             progress,
             smear: FrameSmear::new(arguments.independent),
+            overlays: None,
+            overlays_lost: 0,
             notes,
             not_counted: 0,
             exchanged: 0,
@@ -419,19 +436,29 @@ impl Report {
         }
     }
 
-    fn add(&mut self, frame: CountedFrame) -> Result<FrameRecord, NotCounted> {
+    fn add(
+        &mut self,
+        (index, path, frame): (usize, PathBuf, CountedFrame),
+    ) -> Result<FrameRecord, NotCounted> {
         let name = frame.name().to_owned();
-        let record = self.smear.add(frame).map_err(|error| {
+        let added = self.smear.add(frame).map_err(|error| {
             if error.is_left_out() {
                 NotCounted::LeftOut(format!("{name}: left out: {error}"))
             } else {
                 NotCounted::Failed(format!("{name}: not counted: {error}"))
             }
         })?;
-        for remark in &record.remarks {
+        for remark in &added.record.remarks {
             self.progress.suspend(|| log::warn!("{name}: {remark}"));
         }
-        Ok(record)
+        if let Some(overlays) = &self.overlays
+            && let Err(reason) = overlays.write(index, &path, &added)
+        {
+            self.overlays_lost += 1;
+            self.progress
+                .suspend(|| log::error!("{name}: counted, but its overlay is missing: {reason}"));
+        }
+        Ok(added.record)
     }
 
     /// Says why an input was not counted; the next one may be.
@@ -487,7 +514,8 @@ impl Report {
             let text = summary_table(&summary, &assessment, &self.notes, left_out);
             self.output.print(&text)?;
         }
-        Ok(self.not_counted == 0 && assessment.verdict() != assessment::Verdict::Withheld)
+        let is_complete = self.not_counted + self.overlays_lost == 0;
+        Ok(is_complete && assessment.verdict() != assessment::Verdict::Withheld)
     }
 
     /// # Errors

@@ -4,6 +4,7 @@
 pub mod canvas;
 pub mod files;
 pub mod frame;
+pub mod hatch;
 pub mod histogram;
 mod kernels;
 pub mod png;

@@ -9,6 +9,7 @@ use crate::runtime::channels::{
     CaptureOrder, FRAMES, FieldFrame, ReturnedFrame, SettledFields, Shared, ToAnalysis,
 };
 use crate::runtime::main_loop::TICK;
+use crate::runtime::view_pool::hatch_older;
 use crate::service::Beat;
 use crate::session::forcing::may_be_forced;
 use crate::session::smear::{FieldStanding, FrameTally};
@@ -282,6 +283,9 @@ impl<'a> Capture<'a> {
         if wants_preview {
             let mut view = self.shared.views.view(&captured.frame, field, quality);
             view.standing = self.standing(field);
+            if let Some((_, older, _)) = &new_part {
+                hatch_older(&mut view, older);
+            }
             self.shared.show(view);
             self.shown = None;
         }

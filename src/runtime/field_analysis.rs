@@ -11,7 +11,7 @@ use crate::image::frame::Frame;
 use crate::quality::{Quality, RejectReason, Verdict};
 use crate::registration::Overlaps;
 use crate::runtime::channels::{FieldFrame, SettledFields};
-use crate::runtime::view_pool::ViewPool;
+use crate::runtime::view_pool::{ViewPool, hatch_older};
 use crate::session::smear::{FrameTally, FrameView, KnownScale, SmearEvent};
 use anyhow::Result;
 
@@ -286,6 +286,7 @@ impl FieldAnalysis {
             .analyse_new_part_into(frame, um_per_px, known.older, &mut self.found)?;
         self.tally.counted += 1;
         let mut view = views.view(frame, Some(known.field), known.quality);
+        hatch_older(&mut view, known.older);
         view.is_analysed = true;
         view.is_forced = known.is_forced;
         if self.found.cells.is_empty() {

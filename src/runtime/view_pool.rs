@@ -1,9 +1,12 @@
 //! The small images that the screen shows: taken once, filled again and again.
 
+use crate::cell::SUBPIXELS;
 use crate::detect::MAX_CELLS;
 use crate::image::frame::Frame;
+use crate::image::hatch::hatch;
 use crate::image::preview::{fitted_size_px, resize_into};
 use crate::quality::Quality;
+use crate::registration::Overlaps;
 use crate::session::smear::{FieldStanding, FrameView};
 use std::sync::{Mutex, PoisonError};
 
@@ -72,9 +75,49 @@ impl ViewPool {
     }
 }
 
+/// Hatches what older fields have counted of the frame that a view shows.
+pub fn hatch_older(view: &mut FrameView, older: &Overlaps) {
+    let (frame_width_px, frame_height_px) = view.frame_px;
+    let (width_px, height_px) = (view.image.width_px(), view.image.height_px());
+    // Parts are clipped to the frame, so both sides stay far within 64 bits.
+    let scaled = |side_q4: i32, image_px: u32, frame_px: u32| {
+        let side_px = u64::from((side_q4 / SUBPIXELS).unsigned_abs());
+        (side_px * u64::from(image_px) / u64::from(frame_px.max(1))) as u32
+    };
+    for part in older.rectangles() {
+        let column = |side_q4| scaled(side_q4, width_px, frame_width_px);
+        let row = |side_q4| scaled(side_q4, height_px, frame_height_px);
+        let columns = column(part.x0_q4)..column(part.x1_q4);
+        let rows = row(part.y0_q4)..row(part.y1_q4);
+        hatch(&mut view.image, columns, rows);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::registration::Overlap;
+
+    #[test]
+    fn what_older_fields_have_counted_is_hatched_at_the_size_of_the_view() {
+        let pool = ViewPool::new(1, (160, 120));
+        let frame = Frame::filled(640, 480, [90; 3]).unwrap();
+        let mut view = pool.view(&frame, Some(1), Quality::NOTHING_SEEN);
+        let mut older = Overlaps::new((640, 480));
+        older.add(Overlap {
+            dx_px: 480,
+            dy_px: 0,
+            agreement_permille: 990,
+        });
+        hatch_older(&mut view, &older);
+        let changed = |column: usize| {
+            let rows = 0..120;
+            rows.filter(|y| view.image.row(*y)[column * 3] != 90)
+                .count()
+        };
+        assert!((0..120).all(|column| changed(column) == 0));
+        assert!((120..160).all(|column| changed(column) == 40));
+    }
 
     #[test]
     fn views_are_filled_again_in_their_own_memory() {
