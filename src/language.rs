@@ -178,6 +178,7 @@ texts! {
     CameraPermissionDenied = "camera.permission_denied",
     CameraUnsuitable = "camera.unsuitable",
     CameraSilent = "camera.silent",
+    CameraBadFrames = "camera.bad_frames",
     CameraFailed = "camera.failed",
     HelpConnectCamera = "help.connect_camera",
     HelpLeaveOneCamera = "help.leave_one_camera",

@@ -46,7 +46,7 @@ const TABLES: &[Table] = &[
                 "exposure_us",
                 integer(100, 10_000_000),
                 "microseconds",
-                "Exposure of a frame",
+                "Exposure of a frame; without it, it is set from the background at the start",
             ),
             plain(
                 "gain",
@@ -57,7 +57,7 @@ const TABLES: &[Table] = &[
                 "white_balance_kelvin",
                 integer(1_000, 20_000),
                 "kelvin",
-                "White balance",
+                "White balance; without it, it is set from the background at the start",
             ),
             plain(
                 "focus",

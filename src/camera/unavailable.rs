@@ -27,6 +27,15 @@ pub enum Unavailable {
         /// How long no frame has come, in seconds.
         seconds: u64,
     },
+    /// It sent only bad frames in one format, and is opened in its other one.
+    BadFrames {
+        /// How many in a row.
+        frames: u32,
+        /// The format that is left.
+        format: String,
+        /// The format that is tried now.
+        next: String,
+    },
     /// It broke in another way.
     Failed {
         /// What the operating system reported.
@@ -58,6 +67,14 @@ impl fmt::Display for Unavailable {
                     "gave no frame for {seconds} s; it is started again"
                 )
             }
+            Self::BadFrames {
+                frames,
+                format,
+                next,
+            } => write!(
+                formatter,
+                "gave {frames} bad frames in a row as {format}; it is opened in {next}"
+            ),
             Self::Failed { reason } => {
                 write!(
                     formatter,

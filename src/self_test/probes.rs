@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 /// A frame has to come within this, once the camera's automatics have settled.
 const FRAME_LIMIT: Duration = Duration::from_secs(3);
 /// How long a camera may take to be opened and to settle.
-const OPEN_LIMIT: Duration = Duration::from_secs(4);
+const OPEN_LIMIT: Duration = Duration::from_secs(7);
 /// Times that the network is run; the middle one counts.
 const NETWORK_RUNS: usize = 3;
 /// The most of anything that is listed.

@@ -115,6 +115,7 @@ impl From<&Unavailable> for TextId {
             Unavailable::PermissionDenied => TextId::CameraPermissionDenied,
             Unavailable::Unsuitable { .. } => TextId::CameraUnsuitable,
             Unavailable::Silent { .. } => TextId::CameraSilent,
+            Unavailable::BadFrames { .. } => TextId::CameraBadFrames,
             Unavailable::Failed { .. } => TextId::CameraFailed,
         }
     }
@@ -269,6 +270,7 @@ pub fn camera_help(unavailable: &Unavailable) -> TextId {
         Unavailable::InUse => TextId::HelpRestartDevice,
         Unavailable::PermissionDenied => TextId::HelpCallService,
         Unavailable::Unsuitable { .. } => TextId::HelpOtherCamera,
+        Unavailable::BadFrames { .. } => TextId::InstructionWait,
         Unavailable::Silent { .. } | Unavailable::Failed { .. } => TextId::HelpReconnectCamera,
     }
 }

@@ -4,7 +4,7 @@
 //! back; for the rest the camera's automatics may settle once, and are then switched off at what
 //! they found.
 
-use super::controls::{Control, EXPOSURE_MANUAL, EXPOSURE_STEP_US, OFF};
+use super::controls::{Control, ControlRange, EXPOSURE_MANUAL, EXPOSURE_STEP_US, OFF};
 use super::driver::CaptureDevice;
 use crate::camera::ControlSettings;
 use std::io;
@@ -38,6 +38,8 @@ const PAIRS: [Pair; 4] = [
         value: Control::Focus,
     },
 ];
+/// Values without an automatic of their own, which may be set from the background.
+const BALANCES: [Control; 2] = [Control::RedBalance, Control::BlueBalance];
 /// Automatics that work on the image afterwards, and have no value to be frozen at.
 const OTHER_AUTOMATICS: [Control; 2] = [Control::BrightnessAuto, Control::HueAuto];
 
@@ -46,6 +48,8 @@ const OTHER_AUTOMATICS: [Control; 2] = [Control::BrightnessAuto, Control::HueAut
 pub(super) struct ControlPlan {
     /// In the kernel's units.
     wanted: Vec<(Control, i32)>,
+    /// What of that was configured, and nothing else may change.
+    configured: Vec<Control>,
     /// Whether the values that nobody configured have been found by the automatics.
     is_settled: bool,
     notices: Vec<String>,
@@ -65,8 +69,10 @@ impl ControlPlan {
         let wanted = configured.into_iter().filter_map(|(control, value)| {
             Some((control, i32::try_from(value?).unwrap_or(i32::MAX)))
         });
+        let wanted: Vec<_> = wanted.collect();
         Self {
-            wanted: wanted.collect(),
+            configured: wanted.iter().map(|(control, _)| *control).collect(),
+            wanted,
             ..Self::default()
         }
     }
@@ -104,7 +110,45 @@ impl ControlPlan {
         for automatic in OTHER_AUTOMATICS {
             self.switch_off(device, automatic, OFF)?;
         }
+        for balance in BALANCES {
+            if let Some(value) = self.wanted(balance) {
+                self.set(device, balance, value)?;
+            }
+        }
         Ok(must_settle)
+    }
+
+    /// Exposure and balance as they stand, where nobody configured them, the camera has them, and
+    /// its automatics are off.
+    ///
+    /// # Errors
+    /// The camera has gone.
+    pub(super) fn adjustable(
+        &self,
+        device: &mut dyn CaptureDevice,
+    ) -> io::Result<Vec<ControlRange>> {
+        let mut found = Vec::new();
+        let is_configured = |control| self.configured.contains(&control);
+        for pair in &PAIRS {
+            let is_light = matches!(pair.value, Control::Exposure | Control::WhiteBalance);
+            let automatic = device.control(pair.automatic)?;
+            let is_held = automatic.is_none_or(|automatic| automatic.value == pair.off);
+            if is_light && is_held && !is_configured(pair.value) {
+                found.extend(device.control(pair.value)?);
+            }
+        }
+        if !is_configured(Control::WhiteBalance) {
+            for balance in BALANCES {
+                found.extend(device.control(balance)?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Keeps a value for whenever the camera is opened again.
+    pub(super) fn hold(&mut self, control: Control, value: i32) {
+        self.wanted.retain(|(wanted, _)| *wanted != control);
+        self.wanted.push((control, value));
     }
 
     /// Switches the automatics off that have settled, at what they found.

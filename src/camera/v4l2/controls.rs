@@ -2,9 +2,10 @@
 
 use std::fmt;
 use v4l::v4l_sys::{
-    V4L2_CID_AUTO_WHITE_BALANCE, V4L2_CID_AUTOBRIGHTNESS, V4L2_CID_AUTOGAIN,
+    V4L2_CID_AUTO_WHITE_BALANCE, V4L2_CID_AUTOBRIGHTNESS, V4L2_CID_AUTOGAIN, V4L2_CID_BLUE_BALANCE,
     V4L2_CID_EXPOSURE_ABSOLUTE, V4L2_CID_EXPOSURE_AUTO, V4L2_CID_FOCUS_ABSOLUTE,
-    V4L2_CID_FOCUS_AUTO, V4L2_CID_GAIN, V4L2_CID_HUE_AUTO, V4L2_CID_WHITE_BALANCE_TEMPERATURE,
+    V4L2_CID_FOCUS_AUTO, V4L2_CID_GAIN, V4L2_CID_HUE_AUTO, V4L2_CID_RED_BALANCE,
+    V4L2_CID_WHITE_BALANCE_TEMPERATURE,
 };
 
 /// Exposures are told in steps of this many microseconds (V4L2_CID_EXPOSURE_ABSOLUTE).
@@ -29,6 +30,10 @@ pub enum Control {
     WhiteBalanceAuto,
     /// Colour temperature that counts as white, in kelvin.
     WhiteBalance,
+    /// Gain of the red channel, in the camera's own units.
+    RedBalance,
+    /// Gain of the blue channel, in the camera's own units.
+    BlueBalance,
     /// Whether the camera focuses itself.
     FocusAuto,
     /// Focus distance, in the camera's own units.
@@ -41,13 +46,15 @@ pub enum Control {
 
 impl Control {
     /// Every control.
-    pub const ALL: [Control; 10] = [
+    pub const ALL: [Control; 12] = [
         Control::ExposureAuto,
         Control::Exposure,
         Control::GainAuto,
         Control::Gain,
         Control::WhiteBalanceAuto,
         Control::WhiteBalance,
+        Control::RedBalance,
+        Control::BlueBalance,
         Control::FocusAuto,
         Control::Focus,
         Control::BrightnessAuto,
@@ -63,6 +70,8 @@ impl Control {
             Self::Gain => V4L2_CID_GAIN,
             Self::WhiteBalanceAuto => V4L2_CID_AUTO_WHITE_BALANCE,
             Self::WhiteBalance => V4L2_CID_WHITE_BALANCE_TEMPERATURE,
+            Self::RedBalance => V4L2_CID_RED_BALANCE,
+            Self::BlueBalance => V4L2_CID_BLUE_BALANCE,
             Self::FocusAuto => V4L2_CID_FOCUS_AUTO,
             Self::Focus => V4L2_CID_FOCUS_ABSOLUTE,
             Self::BrightnessAuto => V4L2_CID_AUTOBRIGHTNESS,
@@ -82,7 +91,7 @@ impl Control {
             | Self::FocusAuto
             | Self::BrightnessAuto
             | Self::HueAuto => if value == OFF { "off" } else { "on" }.to_owned(),
-            Self::Gain | Self::Focus => value.to_string(),
+            Self::Gain | Self::RedBalance | Self::BlueBalance | Self::Focus => value.to_string(),
         }
     }
 }
@@ -96,6 +105,8 @@ impl fmt::Display for Control {
             Self::Gain => "gain",
             Self::WhiteBalanceAuto => "automatic white balance",
             Self::WhiteBalance => "white balance",
+            Self::RedBalance => "red balance",
+            Self::BlueBalance => "blue balance",
             Self::FocusAuto => "automatic focus",
             Self::Focus => "focus",
             Self::BrightnessAuto => "automatic brightness",

@@ -7,7 +7,11 @@ mod control_plan;
 mod controls;
 mod device;
 mod driver;
+mod format_trial;
+mod light;
+mod seek;
 mod select_format;
+mod set_light;
 #[cfg(test)]
 mod tests;
 
@@ -25,7 +29,10 @@ use super::{CameraError, CapturedFrame, FrameSource, Unavailable};
 use crate::decode::yuyv::{LevelRange, decode_yuyv};
 use crate::decode::{DecodeError, JpegDecoder};
 use crate::image::frame::Frame;
+use crate::image::histogram::background_colour;
 use control_plan::ControlPlan;
+use format_trial::FormatTrial;
+use light::LightPlan;
 use std::io;
 use std::mem;
 use std::path::{Path, PathBuf};
@@ -89,6 +96,10 @@ pub struct V4l2Camera<D> {
     selector: CameraSelector,
     preferences: StreamPreferences,
     controls: ControlPlan,
+    /// Whether exposure and balance have been set from the background, where nobody configured them.
+    is_light_set: bool,
+    trial: FormatTrial,
+    notes: Vec<String>,
     state: State,
     decoder: JpegDecoder,
     oddity_notes: OddityNotes,
@@ -100,6 +111,8 @@ enum State {
     Streaming {
         device: Box<dyn CaptureDevice>,
         format: PixelFormat,
+        /// What there is instead of that.
+        other_format: Option<PixelFormat>,
         /// The driver's number of the frame before, to notice what it dropped itself.
         last_sequence: Option<u32>,
         /// Frames that are not shown, since the camera's automatics still settle.
@@ -147,6 +160,9 @@ impl<D: Driver> V4l2Camera<D> {
             name,
             selector,
             controls: ControlPlan::new(&preferences.controls),
+            is_light_set: false,
+            trial: FormatTrial::default(),
+            notes: Vec::new(),
             preferences,
             state: State::Unavailable {
                 unavailable: Unavailable::NotConnected,
@@ -176,7 +192,17 @@ impl<D: Driver> V4l2Camera<D> {
             CameraSelector::Path(path) => path.clone(),
             CameraSelector::Any => only(self.driver.nodes())?,
         };
-        self.state = start(&self.driver, &path, &self.preferences, &mut self.controls)?;
+        let started = start(
+            &self.driver,
+            &path,
+            &self.preferences,
+            &mut self.controls,
+            &mut self.trial,
+        );
+        if let Err(Unavailable::Unsuitable { .. } | Unavailable::Failed { .. }) = started {
+            self.trial.could_not_open();
+        }
+        self.state = started?;
         self.name = format!("v4l2:{}", path.display());
         Ok(())
     }
@@ -241,6 +267,7 @@ fn start(
     path: &Path,
     preferences: &StreamPreferences,
     controls: &mut ControlPlan,
+    trial: &mut FormatTrial,
 ) -> Result<State, Unavailable> {
     let unsuitable = |reason: String| Unavailable::Unsuitable { reason };
     let node = driver
@@ -249,7 +276,8 @@ fn start(
         .ok_or_else(|| {
             unsuitable("is no camera; see `hemoscope cameras` for those there are".to_owned())
         })?;
-    let choice = select_format(&node.formats, preferences)
+    let (choice, other_format) = trial
+        .choose(&node, preferences)
         .map_err(|refused| unsuitable(explain_refusal(&refused)))?;
     let mut device = driver
         .start(path, &choice)
@@ -270,6 +298,7 @@ fn start(
     Ok(State::Streaming {
         device,
         format: choice.format,
+        other_format,
         last_sequence: None,
         settling: must_settle.then(|| Settling::at(choice.size.rate_mhz)),
         discard_first_frame: false,
@@ -332,6 +361,82 @@ impl<D: Driver> V4l2Camera<D> {
         };
         frozen.map_err(|error| self.disconnect(unavailable_of(&error), Instant::now()))
     }
+
+    /// Sets exposure and balance from the background, once, where nobody configured them; frames
+    /// that are looked at for it are decoded into `frame` and not shown.
+    fn set_light(&mut self, frame: &mut Frame) -> Result<(), CameraError> {
+        let State::Streaming {
+            device,
+            format,
+            last_sequence,
+            ..
+        } = &mut self.state
+        else {
+            return Ok(());
+        };
+        if self.is_light_set {
+            return Ok(());
+        }
+        let (format, stream) = (*format, device.format());
+        let (decoder, range) = (&mut self.decoder, self.range);
+        let adjusted = self
+            .controls
+            .adjustable(&mut **device)
+            .and_then(|adjustable| {
+                let Some(mut plan) = LightPlan::new(&adjustable) else {
+                    return Ok(None);
+                };
+                let measure = |bytes: &[u8]| {
+                    decode(format, &stream, bytes, decoder, range, frame).ok()?;
+                    Some(background_colour(frame))
+                };
+                let until = Instant::now() + set_light::LIMIT;
+                let passed = set_light::run(&mut plan, &mut **device, measure, FRAME_LIMIT, until)?;
+                Ok(Some((plan, passed)))
+            });
+        match adjusted {
+            Ok(Some((plan, passed))) => {
+                self.frames += passed.frames;
+                *last_sequence = passed.last_sequence.or(*last_sequence);
+                for &(control, value) in plan.held() {
+                    self.controls.hold(control, value);
+                }
+                self.notes.push(plan.in_words());
+            }
+            Ok(None) => {}
+            Err(error) => return Err(self.disconnect(unavailable_of(&error), Instant::now())),
+        }
+        self.is_light_set = true;
+        Ok(())
+    }
+
+    /// What becomes of a bad frame: it is dropped, or the camera is opened in its other format.
+    fn bad_frame(&mut self, sequence: u64, reason: String) -> CameraError {
+        if let State::Streaming {
+            format,
+            other_format: Some(next),
+            ..
+        } = self.state
+            && let Some(frames) = self.trial.bad(format)
+        {
+            let (format, next) = (format.name().to_string(), next.name().to_string());
+            self.notes.push(format!(
+                "{frames} {format} frames in a row were bad, the last one: {reason}; {next} is \
+                 used instead"
+            ));
+            let unavailable = Unavailable::BadFrames {
+                frames,
+                format,
+                next,
+            };
+            return self.disconnect(unavailable, Instant::now());
+        }
+        CameraError::BadFrame {
+            camera: self.name.clone(),
+            sequence,
+            reason,
+        }
+    }
 }
 
 impl<D: Driver> FrameSource for V4l2Camera<D> {
@@ -359,6 +464,7 @@ impl<D: Driver> FrameSource for V4l2Camera<D> {
 
     fn drain_warnings(&mut self) -> Vec<String> {
         let mut warnings = self.controls.drain_warnings();
+        warnings.append(&mut self.notes);
         warnings.extend(self.oddity_notes.drain());
         warnings
     }
@@ -366,6 +472,7 @@ impl<D: Driver> FrameSource for V4l2Camera<D> {
     fn next_frame_into(&mut self, captured: &mut CapturedFrame) -> Result<bool, CameraError> {
         self.reconnect()?;
         self.settle()?;
+        self.set_light(&mut captured.frame)?;
         let State::Streaming {
             device,
             format,
@@ -416,17 +523,14 @@ impl<D: Driver> FrameSource for V4l2Camera<D> {
         let is_jpeg = *format == PixelFormat::Mjpg;
         match decoded {
             Ok(()) => {
+                self.trial.good();
                 if is_jpeg {
                     let frame = format_args!("frame {}", captured.sequence);
                     self.oddity_notes.see(frame, self.decoder.oddities());
                 }
                 Ok(true)
             }
-            Err(reason) => Err(CameraError::BadFrame {
-                camera: self.name.clone(),
-                sequence: captured.sequence,
-                reason,
-            }),
+            Err(reason) => Err(self.bad_frame(captured.sequence, reason)),
         }
     }
 }

@@ -11,7 +11,14 @@ const HEIGHT_PX: u32 = 16;
 
 /// What the simulated kernel does next.
 enum Happening {
-    Frame { bytes: Vec<u8>, is_damaged: bool },
+    Frame {
+        bytes: Vec<u8>,
+        is_damaged: bool,
+    },
+    /// A grey frame as the exposure lights it: a level for each 100 µs.
+    Lit {
+        level: f64,
+    },
     Hang,
     Fails(i32),
 }
@@ -23,6 +30,8 @@ struct Bench {
     /// Errors of the next tries to open the camera.
     start_errors: VecDeque<i32>,
     starts: usize,
+    /// The formats that it was opened in, in order.
+    formats: Vec<String>,
     sequence: u32,
     /// Controls as they stand; a reopened camera has them as they were at first.
     controls: HashMap<Control, ControlRange>,
@@ -62,6 +71,7 @@ impl Driver for SimulatedDriver {
             return Err(io::Error::from_raw_os_error(error));
         }
         bench.starts += 1;
+        bench.formats.push(choice.format.name().to_string());
         bench.controls = bench.controls_at_first.clone();
         Ok(Box::new(SimulatedDevice {
             bench: Arc::clone(&self.0),
@@ -116,6 +126,15 @@ impl CaptureDevice for SimulatedDevice {
                         bench.controls.get_mut(&Control::Exposure).unwrap().value = value;
                     }
                 }
+                Ok(Dequeued::Frame {
+                    sequence: bench.sequence,
+                })
+            }
+            Some(Happening::Lit { level }) => {
+                let exposure = f64::from(bench.controls[&Control::Exposure].value);
+                let shown = (level * exposure).min(255.0);
+                take(&yuyv((16.0 + shown * 219.0 / 255.0).round() as u8), false);
+                bench.sequence += 1;
                 Ok(Dequeued::Frame {
                     sequence: bench.sequence,
                 })
@@ -458,11 +477,12 @@ fn offered(control: Control, min: i32, max: i32, step: i32, value: i32) -> (Cont
     (control, offered)
 }
 
-/// A camera whose automatics are on, as after power on; it gives two frames a second.
+/// A camera whose automatics are on, as after power on; it gives two frames a second, with a
+/// background that is lit as it should be.
 fn adjustable(frames: usize) -> SimulatedDriver {
     let mut node = camera_node("/dev/video0", &[b"YUYV"]);
     node.formats[0].sizes[0].rate_mhz = 2_000;
-    let driver = driver(vec![node], (0..frames).map(|_| good(yuyv(90))).collect());
+    let driver = driver(vec![node], (0..frames).map(|_| good(yuyv(196))).collect());
     let mut bench = driver.0.lock().unwrap();
     bench.controls_at_first = HashMap::from([
         offered(Control::ExposureAuto, 0, 3, 1, 3),
@@ -550,7 +570,7 @@ fn a_value_between_two_steps_is_told() {
 
 #[test]
 fn without_settings_the_automatics_settle_once_and_are_switched_off() {
-    let driver = adjustable(5);
+    let driver = adjustable(10);
     {
         let mut bench = driver.0.lock().unwrap();
         bench.frames_until_found = Some((3, 220));
@@ -559,8 +579,8 @@ fn without_settings_the_automatics_settle_once_and_are_switched_off() {
     }
     let mut camera = open_with(&driver, ControlSettings::default());
     assert_eq!(driver.0.lock().unwrap().set, [(Control::HueAuto, 0)]);
-    // Two seconds are four of its frames.
-    assert_eq!(outcomes(&mut camera, 1), ["frame 4"]);
+    // Two seconds are four of its frames; five more tell how light the background is.
+    assert_eq!(outcomes(&mut camera, 1), ["frame 9"]);
     {
         let bench = driver.0.lock().unwrap();
         let values = [
@@ -575,7 +595,13 @@ fn without_settings_the_automatics_settle_once_and_are_switched_off() {
             assert_eq!(bench.controls[&control].value, value, "{control}");
         }
     }
-    assert_eq!(camera.drain_warnings(), Vec::<String>::new());
+    assert_eq!(
+        camera.drain_warnings(),
+        [
+            "light set from the background: exposure 22000 us kept, background 210 of 255, 210 \
+          before; white balance 4600 K kept"
+        ]
+    );
     // Unplugged and back: at once as it was, without settling anew.
     assert!(outcomes(&mut camera, 1)[0].starts_with("away"));
     driver
@@ -584,7 +610,7 @@ fn without_settings_the_automatics_settle_once_and_are_switched_off() {
         .unwrap()
         .happenings
         .push_back(good(yuyv(90)));
-    assert_eq!(outcomes(&mut camera, 1), ["frame 5"]);
+    assert_eq!(outcomes(&mut camera, 1), ["frame 10"]);
     let bench = driver.0.lock().unwrap();
     assert_eq!(bench.controls[&Control::Exposure].value, 220);
     assert_eq!(bench.controls[&Control::GainAuto].value, 0);
@@ -623,4 +649,133 @@ fn a_camera_that_comes_later_is_found() {
         assert!(said.contains(expected), "{said}");
     }
     assert_eq!(camera.name(), "v4l2:/dev/video2");
+}
+
+#[test]
+fn exposure_is_set_from_the_background_once_and_held() {
+    // Lamp, exposure that is reached, in steps of 100 us.
+    let cases = [(0.4, 500..=550), (3.0, 67..=74), (10.0, 20..=22)];
+    for (level, expected) in cases {
+        let driver = adjustable(0);
+        {
+            let mut bench = driver.0.lock().unwrap();
+            bench.controls_at_first.remove(&Control::WhiteBalanceAuto);
+            bench.controls_at_first.remove(&Control::WhiteBalance);
+            bench.happenings = (0..200).map(|_| Happening::Lit { level }).collect();
+        }
+        let mut camera = open_with(&driver, ControlSettings::default());
+        assert!(outcomes(&mut camera, 1)[0].starts_with("frame"));
+        let exposure =
+            |driver: &SimulatedDriver| driver.0.lock().unwrap().controls[&Control::Exposure].value;
+        let held = exposure(&driver);
+        assert!(expected.contains(&held), "{level}: {held}");
+        let told = camera.drain_warnings();
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(
+            told[0].contains("us instead of 15700 us, background 2"),
+            "{told:?}"
+        );
+        let before = driver.0.lock().unwrap().happenings.len();
+        outcomes(&mut camera, 5);
+        assert_eq!(driver.0.lock().unwrap().happenings.len(), before - 5);
+        // Unplugged and back: the same exposure, and no frame is looked at for it.
+        driver.0.lock().unwrap().happenings =
+            VecDeque::from([Happening::Fails(libc::ENODEV), Happening::Lit { level }]);
+        let said = outcomes(&mut camera, 2);
+        assert!(
+            said[0].starts_with("away") && said[1].starts_with("frame"),
+            "{said:?}"
+        );
+        assert_eq!(exposure(&driver), held);
+    }
+}
+
+#[test]
+fn a_camera_that_goes_while_its_light_is_set_is_away_and_set_again() {
+    let driver = adjustable(0);
+    let lit = || Happening::Lit { level: 3.0 };
+    {
+        let mut bench = driver.0.lock().unwrap();
+        bench.happenings = (0..9).map(|_| lit()).collect();
+        bench.happenings.push_back(Happening::Fails(libc::ENODEV));
+        bench.happenings.extend((0..100).map(|_| lit()));
+    }
+    let mut camera = open_with(&driver, ControlSettings::default());
+    let said = outcomes(&mut camera, 2);
+    assert!(said[0].starts_with("away: is not connected"), "{said:?}");
+    assert!(said[1].starts_with("frame"), "{said:?}");
+    let held = driver.0.lock().unwrap().controls[&Control::Exposure].value;
+    assert!((67..=74).contains(&held), "{held}");
+}
+
+#[test]
+fn a_camera_that_keeps_sending_bad_frames_is_opened_in_its_other_format() {
+    let short = || good(vec![16; 10]);
+    let mut happenings: Vec<Happening> = (0..9).map(|_| short()).collect();
+    // A good one in between: no row of ten yet.
+    happenings.push(good(yuyv(90)));
+    happenings.extend((0..10).map(|_| short()));
+    happenings.extend((0..2).map(|_| good(jpeg(WIDTH_PX, HEIGHT_PX))));
+    happenings.push(Happening::Fails(libc::ENODEV));
+    happenings.push(good(jpeg(WIDTH_PX, HEIGHT_PX)));
+    let driver = driver(
+        vec![camera_node("/dev/video0", &[b"YUYV", b"MJPG"])],
+        happenings,
+    );
+    let mut camera = open(&driver);
+    let said = outcomes(&mut camera, 24);
+    assert!(said[..9].iter().all(|said| said.starts_with("dropped")));
+    assert_eq!(said[9], "frame 9");
+    assert!(said[10..19].iter().all(|said| said.starts_with("dropped")));
+    assert_eq!(
+        said[19],
+        "away: gave 10 bad frames in a row as YUYV; it is opened in MJPG"
+    );
+    assert_eq!(&said[20..22], ["frame 20", "frame 21"]);
+    assert!(said[22].starts_with("away: is not connected"), "{said:?}");
+    // Unplugged and back, it is opened as it worked.
+    assert_eq!(said[23], "frame 22");
+    assert_eq!(driver.0.lock().unwrap().formats, ["YUYV", "MJPG", "MJPG"]);
+    assert_eq!(camera.format().as_deref(), Some("MJPG"));
+    let told = camera.drain_warnings();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].starts_with("10 YUYV frames in a row were bad"),
+        "{told:?}"
+    );
+    assert!(told[0].ends_with("MJPG is used instead"), "{told:?}");
+}
+
+#[test]
+fn formats_are_not_changed_for_ever_nor_without_another() {
+    let cases: [(&[&[u8; 4]], &[&str]); 3] = [
+        (&[b"YUYV", b"MJPG"], &["YUYV", "MJPG", "YUYV", "MJPG"]),
+        (&[b"MJPG", b"GREY"], &["MJPG"]),
+        (&[b"YUYV"], &["YUYV"]),
+    ];
+    for (formats, expected) in cases {
+        let happenings = (0..200).map(|_| good(vec![16; 10])).collect();
+        let driver = driver(vec![camera_node("/dev/video0", formats)], happenings);
+        let mut camera = open(&driver);
+        let said = outcomes(&mut camera, 100);
+        let changes = said.iter().filter(|said| said.starts_with("away")).count();
+        assert_eq!(changes, expected.len() - 1, "{said:?}");
+        assert_eq!(driver.0.lock().unwrap().formats, expected);
+    }
+}
+
+#[test]
+fn another_format_that_cannot_be_opened_is_left_again() {
+    let mut happenings: Vec<Happening> = (0..10).map(|_| good(vec![16; 10])).collect();
+    happenings.push(good(yuyv(90)));
+    let driver = driver(
+        vec![camera_node("/dev/video0", &[b"YUYV", b"MJPG"])],
+        happenings,
+    );
+    let mut camera = open(&driver);
+    driver.0.lock().unwrap().start_errors = VecDeque::from([libc::EIO]);
+    let said = outcomes(&mut camera, 12);
+    assert!(said[10].starts_with("away: failed"), "{said:?}");
+    assert_eq!(said[11], "frame 10");
+    assert_eq!(driver.0.lock().unwrap().formats, ["YUYV", "YUYV"]);
 }
