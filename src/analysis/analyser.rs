@@ -146,6 +146,7 @@ impl Analyser {
     pub fn new(network: Network, settings: AnalyseSettings) -> Self {
         let detect_settings = DetectSettings {
             classes: network.manifest().class_settings(),
+            none: network.manifest().none_settings().cloned(),
             all_cells: settings.all_cells,
             network_rbc_diameter_px: libm::round(network.manifest().input.rbc_diameter_px) as u32,
         };

@@ -4,7 +4,7 @@
 use crate::analysis::analyser::{AnalyseSettings, Analyser};
 use crate::analysis::built_in_frame::{BUILT_IN_FRAME, BUILT_IN_NAME, BUILT_IN_UM_PER_PX};
 use crate::analysis::model::ModelLocation;
-use crate::cell::{Cell, PerClass};
+use crate::cell::{Cell, CellClass, PerClass};
 use crate::decode::decode_image;
 use crate::device::files;
 use crate::network::{Network, sha256_hex};
@@ -90,7 +90,7 @@ fn bytes_of(cells: &[Cell]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for cell in cells {
         let bounds = &cell.bounds;
-        bytes.push(cell.best_class.index() as u8);
+        bytes.push(cell.best_class.map_or(CellClass::COUNT, CellClass::index) as u8);
         bytes.push(u8::from(cell.certain));
         for side in [bounds.x0_q4, bounds.y0_q4, bounds.x1_q4, bounds.y1_q4] {
             bytes.extend_from_slice(&side.to_le_bytes());

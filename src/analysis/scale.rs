@@ -162,7 +162,7 @@ fn measure(
 fn is_sure_and_whole(cell: &Cell, frame: &Frame) -> bool {
     let bounds = &cell.bounds;
     let margin_q4 = 2 * SUBPIXELS;
-    cell.best_class == CellClass::Rbc
+    cell.best_class == Some(CellClass::Rbc)
         && cell.confidence_e4 >= SURE_E4
         && bounds.x0_q4 > margin_q4
         && bounds.y0_q4 > margin_q4

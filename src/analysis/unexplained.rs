@@ -145,7 +145,7 @@ mod tests {
             }
         }
         let cells = discs[..found].iter().map(|(cx, cy)| Cell {
-            best_class: CellClass::Rbc,
+            best_class: Some(CellClass::Rbc),
             certain: true,
             bounds: BoundingBox {
                 x0_q4: (cx - RBC_PX / 2) * SUBPIXELS,
@@ -200,7 +200,7 @@ mod tests {
         ) {
             let frame = Frame::filled(width_px, height_px, [90; 3]).unwrap();
             let cells: Vec<Cell> = boxes.into_iter().map(|[x0_q4, y0_q4, x1_q4, y1_q4]| Cell {
-                best_class: CellClass::Plt,
+                best_class: Some(CellClass::Plt),
                 certain: false,
                 bounds: BoundingBox { x0_q4, y0_q4, x1_q4, y1_q4 },
                 confidence_e4: 0,

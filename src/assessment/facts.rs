@@ -174,7 +174,7 @@ impl Default for FixedMarks {
 impl FixedMarks {
     fn add(&mut self, field: &FieldEvidence<'_>) {
         self.fields = self.fields.saturating_add(1);
-        let small = |cell: &&Cell| cell.best_class == CellClass::Plt;
+        let small = |cell: &&Cell| cell.best_class == Some(CellClass::Plt);
         for cell in field.cells.iter().filter(small) {
             let (x, y) = cell.bounds.centre_doubled_q4();
             let place = |doubled_q4: i32, side_px: u32, places: usize| {

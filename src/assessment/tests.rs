@@ -13,7 +13,7 @@ const RBC_DIAMETER_Q4: u32 = 800;
 fn cell(class: CellClass, (x, y): (i32, i32), diameter_px: i32) -> Cell {
     let half_q4 = diameter_px * 8;
     Cell {
-        best_class: class,
+        best_class: Some(class),
         certain: true,
         bounds: BoundingBox {
             x0_q4: x * 16 - half_q4,
@@ -249,7 +249,7 @@ fn cells_that_the_network_is_unsure_of_are_told() {
     for (red_e4, white_e4, ids, verdict) in cases {
         let mut cells = field(50, [cell(CellClass::Wbc, (320, 430), 100)]);
         for cell in &mut cells {
-            cell.confidence_e4 = if cell.best_class == CellClass::Wbc {
+            cell.confidence_e4 = if cell.best_class == Some(CellClass::Wbc) {
                 white_e4
             } else {
                 red_e4

@@ -78,30 +78,36 @@ impl BoundingBox {
     }
 }
 
+/// What the network's place for objects of no class is called, in a model's manifest and in JSON.
+pub const NONE_NAME: &str = "none";
+
 /// One cell found in a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cell {
-    /// The class whose score is highest.
-    pub best_class: CellClass,
-    /// Whether the score reaches the certainty threshold of its class.
+    /// The class whose score is highest; `None` where the network says that it is none of them.
+    pub best_class: Option<CellClass>,
+    /// Whether the score reaches the certainty threshold of its class; never without a class.
     pub certain: bool,
     /// Visible part of the cell, clipped to the frame.
     pub bounds: BoundingBox,
-    /// Calibrated probability that this is a cell of `best_class`, in ten-thousandths (0..=10000).
+    /// Calibrated probability that this is what `best_class` says, in ten-thousandths (0..=10000).
     pub confidence_e4: u16,
     /// Whether the border rule lets this cell be counted.
     pub counted: bool,
 }
 
 impl Cell {
-    /// The class that the cell is reported under, or `None` while it is uncertain.
+    /// The class that the cell is reported under; `None` where it is uncertain, or none of them.
     pub fn class(&self) -> Option<CellClass> {
-        self.certain.then_some(self.best_class)
+        self.best_class.filter(|_| self.certain)
     }
 
-    /// `RBC`, `WBC`, `PLT`, or `uncertain`.
+    /// `RBC`, `WBC`, `PLT`, `uncertain`, or `none` where the network says that it is none of them.
     pub fn label(&self) -> &'static str {
-        self.class().map_or("uncertain", CellClass::name)
+        match self.best_class {
+            None => NONE_NAME,
+            Some(_) => self.class().map_or("uncertain", CellClass::name),
+        }
     }
 }
 
@@ -136,7 +142,7 @@ mod tests {
     #[test]
     fn an_uncertain_cell_has_no_class() {
         let mut cell = Cell {
-            best_class: CellClass::Wbc,
+            best_class: Some(CellClass::Wbc),
             certain: false,
             bounds: bounds(0, 0, 16, 16),
             confidence_e4: 4000,
@@ -145,5 +151,7 @@ mod tests {
         assert_eq!((cell.class(), cell.label()), (None, "uncertain"));
         cell.certain = true;
         assert_eq!((cell.class(), cell.label()), (Some(CellClass::Wbc), "WBC"));
+        cell.best_class = None;
+        assert_eq!((cell.class(), cell.label()), (None, "none"));
     }
 }

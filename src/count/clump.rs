@@ -16,7 +16,7 @@ pub fn has_platelet_clump(cells: &[Cell], um_per_px: f64) -> bool {
     let platelets = || {
         cells
             .iter()
-            .filter(|cell| cell.best_class == CellClass::Plt)
+            .filter(|cell| cell.best_class == Some(CellClass::Plt))
     };
     let certain = || platelets().filter(|cell| cell.certain);
     // Itself is one of the three.
@@ -60,7 +60,7 @@ mod tests {
     fn platelet((x, y): (i32, i32), side_px: i32) -> Cell {
         let half_q4 = side_px * SUBPIXELS / 2;
         Cell {
-            best_class: CellClass::Plt,
+            best_class: Some(CellClass::Plt),
             certain: true,
             bounds: BoundingBox {
                 x0_q4: x * SUBPIXELS - half_q4,
@@ -101,7 +101,7 @@ mod tests {
             ),
             (
                 "one of three a red cell",
-                with(|cell| cell.best_class = CellClass::Rbc),
+                with(|cell| cell.best_class = Some(CellClass::Rbc)),
                 false,
             ),
             (

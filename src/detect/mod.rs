@@ -4,7 +4,7 @@
 //! the same cells on every processor.
 
 use crate::cell::{BoundingBox, Cell, CellClass, PerClass, SUBPIXELS};
-use crate::network::{ClassSettings, HEAD_CHANNELS, NetworkOutput};
+use crate::network::{ClassSettings, HEAD_CHANNELS, NONE_CHANNEL, NetworkOutput};
 use crate::preprocess::scale::ScalePlan;
 use std::cmp::Reverse;
 
@@ -49,6 +49,8 @@ const MIN_SIDE_Q4: i32 = 2 * SUBPIXELS;
 pub struct DetectSettings {
     /// Thresholds and calibration.
     pub classes: PerClass<ClassSettings>,
+    /// The same for what is none of the classes, where the network can say so.
+    pub none: Option<ClassSettings>,
     /// Keep every candidate from a heat of 0.01 on under its best class.
     pub all_cells: bool,
     /// Diameter of a red cell in the network's input, in pixels.
@@ -56,17 +58,29 @@ pub struct DetectSettings {
 }
 
 impl DetectSettings {
-    /// The lowest heat logit of a candidate, in 1/256.
-    fn lowest_candidate_logit(&self, class: CellClass) -> i32 {
-        if self.all_cells {
-            return ALL_CELLS_LOGIT_Q8;
+    /// Thresholds and calibration of a class, or of none of them.
+    fn of(&self, class: Option<CellClass>) -> Option<&ClassSettings> {
+        match class {
+            Some(class) => Some(&self.classes[class]),
+            None => self.none.as_ref(),
         }
-        let settings = &self.classes[class];
-        lowest_logit(settings, settings.candidate_e4)
+    }
+
+    /// The lowest heat logit of a candidate, in 1/256; `None` where there is no such heat.
+    fn lowest_candidate_logit(&self, class: Option<CellClass>) -> Option<i32> {
+        let settings = self.of(class)?;
+        Some(if self.all_cells {
+            ALL_CELLS_LOGIT_Q8
+        } else {
+            lowest_logit(settings, settings.candidate_e4)
+        })
     }
 
     fn is_certain(&self, candidate: &Candidate, plan: &ScalePlan) -> bool {
-        let mut wanted = self.classes[candidate.class].accept_threshold_e4;
+        let Some(class) = candidate.class else {
+            return false;
+        };
+        let mut wanted = self.classes[class].accept_threshold_e4;
         if self.is_sliver(&clip(&candidate.bounds, plan.frame_px()), plan) {
             wanted = wanted.saturating_add(SLIVER_MARGIN_E4);
         }
@@ -81,7 +95,7 @@ impl DetectSettings {
     fn is_too_small_for_white(&self, candidate: &Candidate, plan: &ScalePlan) -> bool {
         let bounds = &candidate.bounds;
         let (touches_x, touches_y) = touches_edges(&clip(bounds, plan.frame_px()), plan);
-        if candidate.class != CellClass::Wbc || touches_x || touches_y {
+        if candidate.class != Some(CellClass::Wbc) || touches_x || touches_y {
             return false;
         }
         let diameter_q4 = self.network_rbc_diameter_px as i32 * SUBPIXELS;
@@ -112,7 +126,8 @@ fn touches_edges(seen: &BoundingBox, plan: &ScalePlan) -> (bool, bool) {
 /// A peak of one class's heat map, in the frame's pixels.
 #[derive(Debug, Clone, Copy)]
 struct Candidate {
-    class: CellClass,
+    /// `None`: none of these.
+    class: Option<CellClass>,
     logit_q8: i16,
     confidence_e4: u16,
     /// Confidence of the strongest other class at the same place.
@@ -137,19 +152,23 @@ const OFFSET_Y_CHANNEL: usize = CellClass::COUNT + 1;
 const WIDTH_CHANNEL: usize = CellClass::COUNT + 2;
 const HEIGHT_CHANNEL: usize = CellClass::COUNT + 3;
 
+/// The channel of a class's heat, or of none of them.
+fn heat_channel(class: Option<CellClass>) -> usize {
+    class.map_or(NONE_CHANNEL, CellClass::index)
+}
+
 /// Places of the output that are compared at once.
 const RUN_PLACES: usize = 8;
-const RUN_VALUES: usize = RUN_PLACES * HEAD_CHANNELS;
 
 /// Finds cells in outputs one after another. All of its memory is taken when it is made, so that
 /// detection itself allocates nothing.
 #[derive(Debug)]
 pub struct Detector {
     settings: DetectSettings,
-    /// The lowest heat logit of a candidate by class, in 1/256.
-    floors: PerClass<i32>,
+    /// The heats that there are, each with the lowest logit of a candidate, in 1/256.
+    floors: Vec<(Option<CellClass>, i32)>,
     /// The floors as they lie in [`RUN_PLACES`] places of an output; no bound on other channels.
-    run_floors: [i16; RUN_VALUES],
+    run_floors: Vec<i16>,
     candidates: Vec<Candidate>,
     kept: Vec<Candidate>,
     grid: Grid,
@@ -158,14 +177,18 @@ pub struct Detector {
 impl Detector {
     /// A detector for outputs of one network.
     pub fn new(settings: DetectSettings) -> Self {
-        let floors = PerClass::from_fn(|class| settings.lowest_candidate_logit(class));
-        let mut run_floors = [i16::MAX; RUN_VALUES];
-        for place in run_floors.chunks_exact_mut(HEAD_CHANNELS) {
-            for (class, floor) in floors.iter() {
-                // Within the range of a logit, so that nothing above a floor is passed over.
-                place[class.index()] = (*floor).clamp(i16::MIN.into(), i16::MAX.into()) as i16;
-            }
+        let heats = CellClass::ALL.map(Some).into_iter().chain([None]);
+        let floors: Vec<_> = heats
+            .filter_map(|class| Some((class, settings.lowest_candidate_logit(class)?)))
+            .collect();
+        let channels = HEAD_CHANNELS + usize::from(settings.none.is_some());
+        let mut place_floors = vec![i16::MAX; channels];
+        for &(class, floor) in &floors {
+            // Within the range of a logit, so that nothing above a floor is passed over.
+            let floor = floor.clamp(i16::MIN.into(), i16::MAX.into()) as i16;
+            place_floors[heat_channel(class)] = floor;
         }
+        let run_floors = place_floors.repeat(RUN_PLACES);
         Self {
             settings,
             floors,
@@ -199,23 +222,24 @@ impl Detector {
     fn find_candidates(&mut self, output: &NetworkOutput, plan: &ScalePlan) {
         self.candidates.clear();
         let columns = output.columns();
-        let row_values = columns * HEAD_CHANNELS;
+        let channels = output.channels();
+        let row_values = columns * channels;
         if row_values == 0 {
             return;
         }
         for (row, values) in output.values().chunks_exact(row_values).enumerate() {
-            for (run, values) in values.chunks(RUN_VALUES).enumerate() {
+            for (run, values) in values.chunks(RUN_PLACES * channels).enumerate() {
                 let reached = |(value, floor): (&i16, &i16)| value >= floor;
                 let pairs = values.iter().zip(&self.run_floors);
                 // Without a branch for each value, so that the compiler compares many at once.
                 if !pairs.fold(false, |any, pair| any | reached(pair)) {
                     continue;
                 }
-                for (at, place) in values.chunks_exact(HEAD_CHANNELS).enumerate() {
+                for (at, place) in values.chunks_exact(channels).enumerate() {
                     let column = run * RUN_PLACES + at;
-                    for class in CellClass::ALL {
-                        let logit = place[class.index()];
-                        if i32::from(logit) >= self.floors[class] {
+                    for heat in 0..self.floors.len() {
+                        let (class, floor) = self.floors[heat];
+                        if i32::from(place[heat_channel(class)]) >= floor {
                             self.add_candidate(output, plan, (row, column), class);
                         }
                     }
@@ -229,9 +253,13 @@ impl Detector {
         output: &NetworkOutput,
         plan: &ScalePlan,
         (row, column): (usize, usize),
-        class: CellClass,
+        class: Option<CellClass>,
     ) {
-        if !is_peak(output, row, column, class.index()) {
+        let channel = heat_channel(class);
+        let Some(settings) = self.settings.of(class) else {
+            return;
+        };
+        if !is_peak(output, row, column, channel) {
             return;
         }
         let bounds = plan.to_frame_box(&network_box(output, row, column));
@@ -244,12 +272,12 @@ impl Detector {
                 .select_nth_unstable_by_key(last_kept, Candidate::rank);
             self.candidates.truncate(MAX_CANDIDATES);
         }
-        let logit_q8 = output.value(row, column, class.index());
-        let place = (class.index() * output.rows() + row) * output.columns() + column;
+        let logit_q8 = output.value(row, column, channel);
+        let place = (channel * output.rows() + row) * output.columns() + column;
         self.candidates.push(Candidate {
             class,
             logit_q8,
-            confidence_e4: confidence_e4(logit_q8, &self.settings.classes[class]),
+            confidence_e4: confidence_e4(logit_q8, settings),
             runner_up_e4: 0,
             bounds,
             order: place as u32,

@@ -38,13 +38,16 @@ pub(super) fn find_candidates(
     settings: &DetectSettings,
 ) -> Vec<Candidate> {
     let mut candidates = Vec::new();
-    for class in CellClass::ALL {
-        let class_settings = &settings.classes[class];
-        let floor = settings.lowest_candidate_logit(class);
+    for class in CellClass::ALL.map(Some).into_iter().chain([None]) {
+        let Some(class_settings) = settings.of(class) else {
+            continue;
+        };
+        let floor = settings.lowest_candidate_logit(class).unwrap();
+        let channel = heat_channel(class);
         for row in 0..output.rows() {
             for column in 0..output.columns() {
-                let logit = output.value(row, column, class.index());
-                if i32::from(logit) < floor || !is_peak(output, row, column, class.index(), logit) {
+                let logit = output.value(row, column, channel);
+                if i32::from(logit) < floor || !is_peak(output, row, column, channel, logit) {
                     continue;
                 }
                 let bounds = plan.to_frame_box(&network_box(output, row, column));

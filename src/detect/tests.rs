@@ -25,8 +25,21 @@ fn settings(all_cells: bool) -> DetectSettings {
     });
     DetectSettings {
         classes,
+        none: None,
         all_cells,
         network_rbc_diameter_px: 52,
+    }
+}
+
+fn settings_with_none(all_cells: bool) -> DetectSettings {
+    let settings = settings(all_cells);
+    let none = ClassSettings {
+        name: "none".to_owned(),
+        ..settings.classes[CellClass::Rbc].clone()
+    };
+    DetectSettings {
+        none: Some(none),
+        ..settings
     }
 }
 
@@ -56,6 +69,18 @@ impl Drawn {
         self
     }
 
+    /// What is found where the network says "none of these" this strongly at one place.
+    fn detect_beside_none(self, (row, column): (usize, usize), logit: i16) -> Vec<Cell> {
+        let places = self.0.chunks_exact(OUTPUT_CHANNELS).enumerate();
+        let values = places.flat_map(|(at, place)| {
+            let is_there = at == row * COLUMNS + column;
+            let none = if is_there { logit } else { -2000 };
+            place.iter().copied().chain([none])
+        });
+        let output = NetworkOutput::from_values(ROWS, COLUMNS, values.collect()).unwrap();
+        found(&output, &settings_with_none(false))
+    }
+
     fn detect(self, all_cells: bool) -> Vec<Cell> {
         let output = NetworkOutput::from_values(ROWS, COLUMNS, self.0).unwrap();
         found(&output, &settings(all_cells))
@@ -80,6 +105,28 @@ fn a_peak_becomes_a_cell_in_its_place() {
         "{y0} {y1}"
     );
     assert_eq!(cells[0].confidence_e4, 8808);
+}
+
+#[test]
+fn what_is_none_of_the_classes_is_found_and_never_counted_under_one() {
+    // Logits of a white cell and of none at its place, and what comes of them.
+    for (white, none, label) in [
+        (900, -2000, "WBC"),
+        (900, 200, "WBC"),
+        // Two opinions of nearly the same strength.
+        (900, 820, "uncertain"),
+        (200, 900, "none"),
+        (-2000, 900, "none"),
+        // A weak one is shown too: it is not counted under a class anyway.
+        (-2000, -100, "none"),
+    ] {
+        let drawn = Drawn::empty().cell(CellClass::Wbc, (20, 30), white, 80.0);
+        let cells = drawn.detect_beside_none((20, 30), none);
+        let labels: Vec<_> = cells.iter().map(Cell::label).collect();
+        assert_eq!(labels, [label], "{white} and {none}");
+        let class = (label == "WBC").then_some(CellClass::Wbc);
+        assert_eq!(cells[0].class(), class);
+    }
 }
 
 #[test]
@@ -178,7 +225,7 @@ proptest! {
 
 /// An output of ordinary values: mostly below every floor, with peaks here and there, equal
 /// neighbours among them, and boxes from slivers to the whole frame.
-fn plausible_output() -> impl Strategy<Value = NetworkOutput> {
+fn plausible_output(has_none: bool) -> impl Strategy<Value = NetworkOutput> {
     let logit = prop_oneof![
         6 => -3000_i16..-800,
         2 => -800_i16..2000,
@@ -188,6 +235,7 @@ fn plausible_output() -> impl Strategy<Value = NetworkOutput> {
         std::array::from_fn::<_, { CellClass::COUNT }, _>(|_| logit.clone()),
         [-300_i16..300, -300_i16..300],
         [-300_i16..1100, -300_i16..1100],
+        logit.clone(),
     );
     let side = 1_usize..24;
     (side.clone(), side).prop_flat_map(move |(rows, columns)| {
@@ -195,7 +243,10 @@ fn plausible_output() -> impl Strategy<Value = NetworkOutput> {
         places.prop_map(move |places| {
             let values = places
                 .into_iter()
-                .flat_map(|(heats, offsets, sizes)| heats.into_iter().chain(offsets).chain(sizes))
+                .flat_map(|(heats, offsets, sizes, none)| {
+                    let none = has_none.then_some(none);
+                    heats.into_iter().chain(offsets).chain(sizes).chain(none)
+                })
                 .collect();
             NetworkOutput::from_values(rows, columns, values).unwrap()
         })
@@ -207,11 +258,16 @@ proptest! {
 
     #[test]
     fn buffers_change_nothing(
-        outputs in proptest::collection::vec(plausible_output(), 1..4),
+        (has_none, outputs) in any::<bool>().prop_flat_map(|has_none| {
+            (Just(has_none), proptest::collection::vec(plausible_output(has_none), 1..4))
+        }),
         all_cells: bool,
         candidate_e4 in 0_u16..6000,
     ) {
-        let mut settings = settings(all_cells);
+        let mut settings = match has_none {
+            true => settings_with_none(all_cells),
+            false => settings(all_cells),
+        };
         settings.classes[CellClass::Wbc].candidate_e4 = candidate_e4;
         settings.classes[CellClass::Plt].calibration_slope_q8 = 120;
         let mut detector = Detector::new(settings.clone());

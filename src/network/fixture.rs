@@ -10,8 +10,8 @@ use tract_onnx::pb::{
     ValueInfoProto,
 };
 
-use super::{HEAD_CHANNELS, sha256_hex};
-use crate::cell::CellClass;
+use super::{HEAD_CHANNELS, NONE_CHANNEL, sha256_hex};
+use crate::cell::{CellClass, NONE_NAME};
 use crate::random::Random;
 
 /// A manifest whose hashes stand for the files that [`write_folder`] writes. The last class has
@@ -70,6 +70,15 @@ plt = 0.05
 map50 = 0.9
 "#
     )
+}
+
+/// As [`manifest`], of a network that can say "none of these".
+pub(crate) fn manifest_with_none() -> String {
+    let last = format!("\"{}\"]", CellClass::ALL[CellClass::COUNT - 1]);
+    let none = class_table(NONE_NAME, (6000, 3000), (256, 0));
+    manifest()
+        .replace(&last, &last.replace(']', ", \"none\"]"))
+        .replace("\n[quantization]", &format!("{none}\n[quantization]"))
 }
 
 /// A class's thresholds (certain, candidate), and its calibration (slope, intercept).
@@ -161,6 +170,14 @@ pub(crate) fn small_network() -> Vec<Layer> {
         layer("merged", "second", (32, 32), (1, 1), Relu).plus("coarse", 2),
         layer("heads", "merged", (32, HEAD_CHANNELS), (1, 1), Heads),
     ]
+}
+
+/// A network with one channel more, for what is none of the classes.
+pub(crate) fn with_none(mut layers: Vec<Layer>) -> Vec<Layer> {
+    if let Some(heads) = layers.last_mut() {
+        heads.channels.1 = NONE_CHANNEL + 1;
+    }
+    layers
 }
 
 /// A network of the shape that is trained for the device.
@@ -416,7 +433,12 @@ pub(crate) fn write_folder(folder: &Path, device: &ModelProto, plain: &ModelProt
 
 /// Writes a folder with any bytes for its two models.
 pub(crate) fn write_bytes(folder: &Path, device: &[u8], plain: &[u8]) {
-    let manifest = manifest()
+    write_with_manifest(folder, &manifest(), device, plain);
+}
+
+/// Writes a folder with a manifest of its own, whose hashes are set.
+pub(crate) fn write_with_manifest(folder: &Path, manifest: &str, device: &[u8], plain: &[u8]) {
+    let manifest = manifest
         .replace(&"0".repeat(64), &sha256_hex(device))
         .replace(&"1".repeat(64), &sha256_hex(plain));
     std::fs::write(folder.join("manifest.toml"), manifest).unwrap();

@@ -12,7 +12,7 @@ use tract_onnx::tract_hir::internal::{TractErrorContext, bail};
 use super::kernels::{Kernel, Program, Source, Step};
 use super::manifest::INPUT_ZERO_POINT;
 use super::op;
-use super::output::{HEAD_CHANNELS, HEAD_STEPS};
+use super::output::HEAD_STEPS;
 
 /// The graph's only input.
 const INPUT: &str = "frame";
@@ -42,10 +42,10 @@ impl Form {
         }
     }
 
-    pub(super) fn output_fact(self, columns: usize, rows: usize) -> TypedFact {
+    pub(super) fn output_fact(self, columns: usize, rows: usize, channels: usize) -> TypedFact {
         match self {
-            Form::Device => i16::fact([1, rows, columns, HEAD_CHANNELS]),
-            Form::Plain => f32::fact([1, HEAD_CHANNELS, rows, columns]),
+            Form::Device => i16::fact([1, rows, columns, channels]),
+            Form::Plain => f32::fact([1, channels, rows, columns]),
         }
     }
 
@@ -73,8 +73,9 @@ impl Form {
         if let Some(value) = real.iter().find(|value| !value.is_finite()) {
             bail!("an output is {value}");
         }
+        let channels = real.len() / cells.max(1);
         let step = |index: usize| {
-            let (cell, channel) = (index / HEAD_CHANNELS, index % HEAD_CHANNELS);
+            let (cell, channel) = (index / channels, index % channels);
             let value = real[channel * cells + cell] * HEAD_STEPS;
             value.round_ties_even() as i16
         };

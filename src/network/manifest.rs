@@ -9,7 +9,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::error::NetworkError;
-use crate::cell::{CellClass, PerClass};
+use crate::cell::{CellClass, NONE_NAME, PerClass};
 
 /// The manifest's name in a model folder.
 pub const MANIFEST_FILE: &str = "manifest.toml";
@@ -37,7 +37,8 @@ pub struct Manifest {
     pub name: String,
     /// The model's own version.
     pub version: String,
-    /// The classes in the order of the heat channels.
+    /// The classes in the order of the heat channels; after them `none` where the network has a
+    /// last channel for what is none of these.
     pub classes: Vec<String>,
     /// ONNX operator set of the plain form.
     pub opset: u32,
@@ -167,6 +168,11 @@ impl Manifest {
         PerClass::from_fn(|class| self.class[class.index()].clone())
     }
 
+    /// Thresholds and calibration of "none of these", where the network can say so.
+    pub fn none_settings(&self) -> Option<&ClassSettings> {
+        self.class.get(CellClass::COUNT)
+    }
+
     fn check(&self, path: &Path) -> Result<(), NetworkError> {
         let fixed = [
             (
@@ -210,8 +216,11 @@ impl Manifest {
     }
 
     fn check_classes(&self, path: &Path) -> Result<(), NetworkError> {
-        let expected = CellClass::ALL.map(CellClass::name);
-        let allowed = expected.join(", ");
+        let mut expected = CellClass::ALL.map(CellClass::name).to_vec();
+        let allowed = format!("{}, and {NONE_NAME} after them or not", expected.join(", "));
+        if self.classes.len() > CellClass::COUNT {
+            expected.push(NONE_NAME);
+        }
         let listed = self.classes.join(", ");
         require(path, "classes", &listed, self.classes == expected, &allowed)?;
         let settings = &self.class;
@@ -400,6 +409,20 @@ mod tests {
         assert_ne!(without, manifest);
         let manifest = Manifest::parse(Path::new("manifest.toml"), &without).unwrap();
         assert_eq!(manifest.count_scatter, PerClass::default());
+    }
+
+    #[test]
+    fn a_place_for_none_of_the_classes_stands_behind_them() {
+        let path = Path::new("manifest.toml");
+        let text = fixture::manifest_with_none();
+        let manifest = Manifest::parse(path, &text).unwrap();
+        assert_eq!(manifest.none_settings().unwrap().candidate_e4, 3000);
+        let without = Manifest::parse(path, &fixture::manifest()).unwrap();
+        assert_eq!(without.none_settings(), None);
+        let other = refusal(&text.replace("\"none\"]", "\"debris\"]"));
+        assert!(other.contains("and none after them or not"), "{other}");
+        let unnamed = refusal(&text.replace("name = \"none\"", "name = \"debris\""));
+        assert!(unnamed.contains("[[class]] names"), "{unnamed}");
     }
 
     #[test]

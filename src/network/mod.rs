@@ -32,11 +32,12 @@ pub use manifest::{
     SIDE_MULTIPLE_PX, STRIDE_PX, TrainingManifest, sha256_hex,
 };
 
-pub use output::{HEAD_CHANNELS, HEAD_STEPS, NetworkOutput};
+pub use output::{HEAD_CHANNELS, HEAD_STEPS, NONE_CHANNEL, NetworkOutput};
 pub use runner::Runner;
 
 use graph::Form;
 use kernels::{Kernel, Program};
+use output::channels_of;
 
 /// The environment variable that forces a kernel by its name.
 pub const KERNEL_VARIABLE: &str = "HEMOSCOPE_KERNEL";
@@ -106,10 +107,13 @@ impl Network {
         })?;
         // Planned for a small input, so that a model which does not fit together fails here.
         let side = 4 * SIDE_MULTIPLE_PX;
-        let program = optimized(&model, form, side, side).and_then(|model| match form {
-            Form::Device => graph::program(&model).map(|program| Some(Arc::new(program))),
-            Form::Plain => Ok(None),
-        });
+        let program =
+            optimized(&model, form, channels_of(&manifest), (side, side)).and_then(|model| {
+                match form {
+                    Form::Device => graph::program(&model).map(|program| Some(Arc::new(program))),
+                    Form::Plain => Ok(None),
+                }
+            });
         let program = program.map_err(|error| NetworkError::Model {
             path,
             reason: format!("{error:#}"),
@@ -139,19 +143,19 @@ impl Network {
     }
 }
 
-/// The model for one size of input, as tract optimizes it.
+/// The model for one width and height of its input, in pixels, as tract optimizes it.
 fn optimized(
     model: &InferenceModel,
     form: Form,
-    width_px: u32,
-    height_px: u32,
+    channels: usize,
+    (width_px, height_px): (u32, u32),
 ) -> TractResult<TypedModel> {
     let (width, height) = (width_px as usize, height_px as usize);
     let mut model = model.clone();
     model.set_input_fact(0, form.input_fact(width, height).into())?;
     let model = model.into_optimized()?;
     let stride = STRIDE_PX as usize;
-    let expected = form.output_fact(width / stride, height / stride);
+    let expected = form.output_fact(width / stride, height / stride, channels);
     let found = model.output_fact(0)?;
     if found.datum_type != expected.datum_type || found.shape != expected.shape {
         bail!("its output is {found:?}, but must be {expected:?}");

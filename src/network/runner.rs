@@ -10,7 +10,8 @@ use super::error::NetworkError;
 use super::graph::Form;
 use super::input::NetworkInput;
 use super::kernels::{MAX_THREADS, Program, Size, Stream};
-use super::{HEAD_CHANNELS, Network, NetworkOutput, STRIDE_PX, optimized};
+use super::output::channels_of;
+use super::{Network, NetworkOutput, STRIDE_PX, optimized};
 
 /// Input sizes that are kept ready; photographs come in few sizes at a time.
 const MAX_SIZES: usize = 4;
@@ -52,12 +53,13 @@ impl Network {
 
 impl Runner {
     fn new(network: Network) -> Self {
+        let output = NetworkOutput::empty(channels_of(network.manifest()));
         Self {
             network,
             threads: 1,
             streams: VecDeque::with_capacity(MAX_SIZES),
             plans: VecDeque::new(),
-            output: NetworkOutput::empty(),
+            output,
         }
     }
 
@@ -191,7 +193,12 @@ impl Runner {
         if let Some(kept) = kept {
             self.plans.swap(0, kept);
         } else {
-            let model = optimized(&shared.model, shared.form, width_px, height_px)?;
+            let model = optimized(
+                &shared.model,
+                shared.form,
+                channels_of(&shared.manifest),
+                size,
+            )?;
             self.plans.truncate(MAX_SIZES - 1);
             self.plans.push_front((size, model.into_runnable()?));
         }
@@ -203,8 +210,9 @@ impl Runner {
         let stride = STRIDE_PX as usize;
         let (rows, columns) = (height / stride, width / stride);
         let values = form.steps(heads, rows * columns)?;
+        let channels = channels_of(&shared.manifest);
         self.output = NetworkOutput::from_values(rows, columns, values).with_context(|| {
-            format!("its output is not {rows}x{columns} places of {HEAD_CHANNELS} channels")
+            format!("its output is not {rows}x{columns} places of {channels} channels")
         })?;
         Ok(())
     }

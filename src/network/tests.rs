@@ -5,8 +5,8 @@ use tempfile::TempDir;
 use tract_onnx::pb::{AttributeProto, ModelProto, NodeProto};
 
 use super::fixture::{
-    Layer, device_model, float, integer, plain_model, small_network, text, whole_network,
-    write_bytes, write_folder,
+    Layer, device_model, float, integer, manifest_with_none, plain_model, small_network, text,
+    whole_network, with_none, write_bytes, write_folder, write_with_manifest,
 };
 use super::kernels::{Size, Stream};
 use super::*;
@@ -18,6 +18,15 @@ fn small_folder() -> TempDir {
 fn folder_of(layers: Vec<Layer>) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     write_folder(folder.path(), &device_model(&layers), &plain_model(&layers));
+    folder
+}
+
+/// A folder of a network that can say "none of these", or only claims it.
+fn folder_with_none(layers: Vec<Layer>) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let models = [device_model(&layers), plain_model(&layers)].map(|one| one.encode_to_vec());
+    let manifest = manifest_with_none();
+    write_with_manifest(folder.path(), &manifest, &models[0], &models[1]);
     folder
 }
 
@@ -173,6 +182,36 @@ fn values_are_found_by_row_column_and_channel() {
     assert_eq!(output.value(0, 0, 6), 6);
     assert_eq!(output.value(1, 2, 0), 35);
     assert_eq!(NetworkOutput::from_values(2, 3, vec![0; 41]), None);
+}
+
+#[test]
+fn a_network_may_have_a_channel_for_none_of_the_classes() {
+    let folder = folder_with_none(with_none(small_network()));
+    kernels_agree(&folder);
+    for network in [
+        Network::load(folder.path()),
+        Network::load_plain(folder.path()),
+    ] {
+        let network = network.unwrap();
+        let input = golden_input(32, 16, 3).unwrap();
+        let output = network.run(&input).unwrap();
+        assert_eq!(output.channels(), NONE_CHANNEL + 1);
+        assert_eq!(output.values().len(), 8 * 4 * (NONE_CHANNEL + 1));
+        let none = network.manifest().none_settings().unwrap();
+        assert_eq!(none.accept_threshold_e4, 6000);
+    }
+}
+
+#[test]
+fn a_manifest_that_names_none_wants_its_channel() {
+    let layers = small_network();
+    for folder in [
+        folder_with_none(layers.clone()),
+        folder_of(with_none(layers)),
+    ] {
+        let message = refusal(&folder);
+        assert!(message.contains("but must be"), "{message}");
+    }
 }
 
 /// Why a folder is refused; the plain form is looked at only where asked for.

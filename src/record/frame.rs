@@ -96,14 +96,14 @@ pub struct CountsRecord {
     /// Cells of each class.
     #[serde(flatten, serialize_with = "by_name")]
     pub certain: PerClass<u32>,
-    /// Cells whose class is uncertain.
+    /// Cells whose class is uncertain, and what is none of the classes.
     pub uncertain: u32,
 }
 
 /// One cell.
 #[derive(Debug, Serialize)]
 pub struct CellRecord {
-    /// `RBC`, `WBC`, `PLT`, or `uncertain`.
+    /// `RBC`, `WBC`, `PLT`, `uncertain`, or `none`: no cell of these classes.
     pub class: &'static str,
     /// Corners x0, y0, x1, y1 in pixels of the input image, exact to a sixteenth.
     #[serde(rename = "box")]
@@ -146,7 +146,7 @@ mod tests {
 
     fn cell(best_class: CellClass, certain: bool, counted: bool) -> Cell {
         Cell {
-            best_class,
+            best_class: Some(best_class),
             certain,
             bounds: BoundingBox {
                 x0_q4: 8,
@@ -166,6 +166,17 @@ mod tests {
             serde_json::to_string(&record).unwrap(),
             r#"{"class":"PLT","box":[0.5,1.0,2.0625,3.0],"confidence":0.9312,"counted":false}"#
         );
+    }
+
+    #[test]
+    fn what_is_none_of_the_classes_is_named_so_and_counts_as_uncertain() {
+        let none = Cell {
+            best_class: None,
+            ..cell(CellClass::Rbc, false, true)
+        };
+        assert_eq!(CellRecord::from(&none).class, "none");
+        let counts = CountsRecord::from_cells(&[none]);
+        assert_eq!((counts.certain, counts.uncertain), (PerClass::default(), 1));
     }
 
     #[test]

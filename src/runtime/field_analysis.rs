@@ -317,7 +317,7 @@ impl FieldAnalysis {
 /// The cells that truly are in a field, counted by the rule of those that were found.
 fn true_tally(truth: &FieldTruth, border: &Border) -> FieldTally {
     let true_cell = |(best_class, bounds): &(CellClass, _)| Cell {
-        best_class: *best_class,
+        best_class: Some(*best_class),
         certain: true,
         bounds: *bounds,
         confidence_e4: TRUE_E4,

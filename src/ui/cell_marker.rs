@@ -148,6 +148,8 @@ pub fn draw_cell(
     let shown = placed(&cell.bounds, frame_size_px, area);
     let bounds = match class {
         Some(_) => at_least(shown, MIN_MARK_SIDE_PX),
+        // What is no cell of these is crossed out whole.
+        None if cell.best_class.is_none() => at_least(shown, MIN_MARK_SIDE_PX),
         None => Rectangle::with_center(shown.center(), Size::new_equal(cross_side_px(shown))),
     };
     let stroke = Stroke {

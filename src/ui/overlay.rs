@@ -168,7 +168,7 @@ mod tests {
 
     fn cell(best_class: CellClass, at_px: i32, certain: bool, counted: bool) -> Cell {
         Cell {
-            best_class,
+            best_class: Some(best_class),
             certain,
             bounds: BoundingBox {
                 x0_q4: at_px * 16,

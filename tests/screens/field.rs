@@ -59,7 +59,7 @@ fn field() -> Field {
     let cells = CELLS
         .into_iter()
         .map(|(best_class, x, y, diameter, certain, counted)| Cell {
-            best_class,
+            best_class: Some(best_class),
             certain,
             bounds: BoundingBox {
                 x0_q4: (x - diameter / 2).max(0) * 16,

@@ -19,6 +19,7 @@ UNCERTAIN = len(CLASS_NAMES)
 """Label of a cell that the program saw but would not name."""
 
 LABELS = {name: index for index, name in enumerate((*CLASS_NAMES, "uncertain"))}
+LABELS["none"] = LABELS["uncertain"]  # what the network says is none of the classes
 CATEGORY_LABELS = {"RBC": 0, "WBC": 1, "PLT": 2, "Platelets": 2}
 
 

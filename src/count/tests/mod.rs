@@ -41,7 +41,7 @@ fn summary(fields: impl IntoIterator<Item = FieldTally>) -> Summary {
 #[test]
 fn a_field_counts_what_the_border_rule_lets_in() {
     let cell = |best_class, certain, counted| Cell {
-        best_class,
+        best_class: Some(best_class),
         certain,
         counted,
         bounds: BoundingBox {

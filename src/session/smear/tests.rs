@@ -21,7 +21,7 @@ fn tally(rbc: u32) -> FieldTally {
 
 fn counted(rbc: u32) -> SmearEvent {
     let cell = Cell {
-        best_class: CellClass::Rbc,
+        best_class: Some(CellClass::Rbc),
         certain: true,
         bounds: BoundingBox {
             x0_q4: 0,
