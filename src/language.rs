@@ -129,6 +129,8 @@ texts! {
     WarningUnsure = "warning.unsure",
     WarningCrowded = "warning.crowded",
     WarningFixedMarks = "warning.fixed_marks",
+    WarningOneField = "warning.one_field",
+    WarningColours = "warning.colours",
     WarningClumps = "warning.clumps",
     WarningForced = "warning.forced",
     WarningManyUncertain = "warning.many_uncertain",

@@ -235,6 +235,16 @@ fn every_instruction_and_warning_fits_in_every_language() {
             effect,
         },
         Finding::ColoursExchanged { fields: 1 },
+        Finding::OneFieldHoldsMost {
+            class: CellClass::Wbc,
+            cells: 30,
+            of_cells: 41,
+            effect,
+        },
+        Finding::ColoursUnlikeTraining {
+            distance_e2: 450,
+            effect,
+        },
         Finding::PlateletsClump { fields: 1, effect },
         Finding::FieldsForced {
             forced: 1,

@@ -1,6 +1,7 @@
 //! One frame to cells: preprocessing, network, detection and border rule in one place.
 
 use super::unexplained::UnexplainedArea;
+use crate::assessment::{FieldColours, TrainingColours};
 use crate::cell::{Cell, PerClass, SUBPIXELS};
 use crate::count::{Border, BorderError, BorderRule, MAX_EXCLUDED, TooManyExcluded};
 use crate::detect::{DetectSettings, Detector};
@@ -81,6 +82,8 @@ pub struct FieldCells {
     pub unexplained_permille: u16,
     /// The scale that was used.
     pub um_per_px: f64,
+    /// How the cells take light.
+    pub colours: FieldColours,
 }
 
 impl FieldCells {
@@ -177,6 +180,11 @@ impl Analyser {
     /// How far the network's own errors scatter, by class, as its manifest says.
     pub fn count_scatter(&self) -> PerClass<f64> {
         self.network.network().manifest().count_scatter
+    }
+
+    /// The colours of the cells that the network was trained on, where its manifest says.
+    pub fn training_colours(&self) -> Option<TrainingColours> {
+        self.network.network().manifest().colour
     }
 
     /// The network with the memory that it runs in.
@@ -296,6 +304,7 @@ impl Analyser {
             found.unexplained_permille =
                 self.unexplained
                     .permille(frame, rbc_diameter_px, &found.cells);
+            found.colours = FieldColours::measure(frame, &found.cells);
             Ok(())
         })
     }

@@ -7,7 +7,9 @@ use crate::count::{FieldTally, SmearTally, TallyError, TooManyExcluded, has_plat
 use crate::decode::Oddities;
 use crate::image::frame::Frame;
 use crate::quality::Quality;
-use crate::record::{CellRecord, CounterRecord, CountsRecord, FrameRecord, QualityRecord};
+use crate::record::{
+    CellRecord, ColoursRecord, CounterRecord, CountsRecord, FrameRecord, QualityRecord,
+};
 use crate::registration::{FrameReduced, Overlaps, Placement, Registry};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -89,6 +91,7 @@ impl CountedFrame {
             counted_by: self.counted_by,
             quality: QualityRecord::from(&notes.quality),
             unexplained_permille: field.unexplained_permille,
+            colours: ColoursRecord::from(&field.colours),
             counted_area_um2: area_px * field.um_per_px * field.um_per_px,
             remarks,
             counts: CountsRecord::from_cells(&field.cells),
@@ -205,6 +208,7 @@ impl FrameSmear {
             rbc_diameter_q4: frame.rbc_diameter_q4,
             coverage_permille: frame.notes.quality.coverage_permille,
             unexplained_permille: field.unexplained_permille,
+            colours: field.colours,
         });
         if let Some(percent) = percent.filter(|one| one.abs_diff(100) > FIELD_SIZE_PERCENT) {
             remarks.push(format!(

@@ -1,15 +1,14 @@
 //! What the cells of all fields of a smear look like together: sizes, confidences, coverage, and
 //! marks at fixed places.
 
+use super::colour::{FieldColours, SmearColours};
 use super::histogram::ValueHistogram;
-use crate::cell::{Cell, CellClass, SUBPIXELS};
+use crate::cell::{Cell, CellClass, PerClass, SUBPIXELS};
 
 /// Parts of a red cell's diameter that sizes are told in.
 pub const PARTS: u32 = 128;
 /// Steps of confidence, in ten-thousandths.
 const CONFIDENCE_STEP_E4: u32 = 20;
-/// A cell whose box ends nearer to the frame's edge than this is not measured, in 1/16 px.
-const EDGE_Q4: i32 = 2 * SUBPIXELS;
 /// Red cells that a field needs before its own median stands for it.
 const RED_CELLS_OF_A_MEDIAN: u32 = 8;
 
@@ -26,6 +25,8 @@ pub struct FieldEvidence<'a> {
     pub coverage_permille: u16,
     /// Dark area in which no cell was found, in thousandths of all dark area.
     pub unexplained_permille: u16,
+    /// The colours of its cells.
+    pub colours: FieldColours,
 }
 
 /// Sums over the fields of a smear. Its size does not grow with their number.
@@ -40,6 +41,9 @@ pub struct SmearFacts {
     white_confidences: ValueHistogram,
     coverages: ValueHistogram,
     unexplained: ValueHistogram,
+    colours: SmearColours,
+    /// The most certain cells that one field counted.
+    most_in_a_field: PerClass<u32>,
     places: FixedMarks,
 }
 
@@ -58,7 +62,10 @@ impl SmearFacts {
                 Some(CellClass::Wbc) => self.white_confidences.add(confidence),
                 Some(CellClass::Plt) | None => {}
             }
-            let Some(class) = cell.class().filter(|_| field.shows_whole(cell)) else {
+            let Some(class) = cell
+                .class()
+                .filter(|_| cell.bounds.is_whole_in(field.frame_px))
+            else {
                 continue;
             };
             let parts = field.diameter_parts(cell);
@@ -72,12 +79,33 @@ impl SmearFacts {
             }
         }
         self.places.add(field);
+        self.colours.add(&field.colours);
+        self.add_most(field.cells);
         let median = self
             .red_of_field
             .median()
             .filter(|_| self.red_of_field.total() >= RED_CELLS_OF_A_MEDIAN)?;
         self.field_sizes.add(median);
         Some(median * 100 / PARTS)
+    }
+
+    fn add_most(&mut self, cells: &[Cell]) {
+        let mut counted = PerClass::<u32>::default();
+        for class in cells
+            .iter()
+            .filter(|cell| cell.counted)
+            .filter_map(Cell::class)
+        {
+            counted[class] += 1;
+        }
+        for (class, most) in self.most_in_a_field.iter_mut() {
+            *most = (*most).max(counted[class]);
+        }
+    }
+
+    /// The most certain cells of a class that one field counted.
+    pub fn most_in_a_field(&self, class: CellClass) -> u32 {
+        self.most_in_a_field[class]
     }
 
     /// Certain, whole red cells by size.
@@ -118,6 +146,11 @@ impl SmearFacts {
         Some(2 * self.unexplained.median()?)
     }
 
+    /// The colours of the fields' cells.
+    pub fn colours(&self) -> &SmearColours {
+        &self.colours
+    }
+
     /// Small cells that lie at a place where most fields have one.
     pub fn fixed_marks(&self) -> u32 {
         self.places.cells_at_fixed_places()
@@ -125,16 +158,6 @@ impl SmearFacts {
 }
 
 impl FieldEvidence<'_> {
-    /// Whether the whole of a cell is in the frame.
-    fn shows_whole(&self, cell: &Cell) -> bool {
-        let bounds = &cell.bounds;
-        let end_q4 = |side_px: u32| side_px as i32 * SUBPIXELS - EDGE_Q4;
-        bounds.x0_q4 > EDGE_Q4
-            && bounds.y0_q4 > EDGE_Q4
-            && bounds.x1_q4 < end_q4(self.frame_px.0)
-            && bounds.y1_q4 < end_q4(self.frame_px.1)
-    }
-
     /// The side of the square with the box's area, in 1/128 of a red cell's diameter.
     fn diameter_parts(&self, cell: &Cell) -> u32 {
         let side_q4 = (cell.bounds.area_q8().max(0) as u64).isqrt();

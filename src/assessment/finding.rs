@@ -115,6 +115,13 @@ pub enum Finding {
         /// Fields refused for it.
         fields: u32,
     },
+    /// Cells take the light otherwise than those that the model was trained on.
+    ColoursUnlikeTraining {
+        /// How far they lie from those, in hundredths of a standard deviation.
+        distance_e2: u32,
+        /// Whether they lie so far that nobody knows what the model makes of them.
+        effect: Effect,
+    },
     /// Platelets stick together: there are more than were counted.
     PlateletsClump {
         /// Fields that show a clump.
@@ -129,6 +136,17 @@ pub enum Finding {
         /// Fields counted.
         of_fields: u32,
     },
+    /// One field holds more than half of a class's cells.
+    OneFieldHoldsMost {
+        /// The class.
+        class: CellClass,
+        /// Its cells in that field.
+        cells: u32,
+        /// Its cells in all of them.
+        of_cells: u32,
+        /// Whether no unevenness of blood explains so many.
+        effect: Effect,
+    },
     /// Cells of a class lie unevenly over the fields.
     Overdispersed {
         /// The class.
@@ -137,6 +155,9 @@ pub enum Finding {
         index: f64,
     },
 }
+
+/// The id of the one finding that withholds a result and lets its figures stand.
+pub const CLUMPS_ID: &str = "platelets_clump";
 
 impl Finding {
     /// Its name in records and JSON lines.
@@ -154,8 +175,10 @@ impl Finding {
             Finding::DarkWithoutCells { .. } => "dark_without_cells",
             Finding::FixedMarks { .. } => "fixed_marks",
             Finding::ColoursExchanged { .. } => "colours_exchanged",
-            Finding::PlateletsClump { .. } => "platelets_clump",
             Finding::FieldsForced { .. } => "fields_forced",
+            Finding::ColoursUnlikeTraining { .. } => "colours_unlike_training",
+            Finding::PlateletsClump { .. } => CLUMPS_ID,
+            Finding::OneFieldHoldsMost { .. } => "one_field_holds_most",
             Finding::Overdispersed { .. } => "overdispersed",
         }
     }
@@ -178,6 +201,8 @@ impl Finding {
             | Finding::Crowded { effect, .. }
             | Finding::DarkWithoutCells { effect, .. }
             | Finding::FixedMarks { effect, .. }
+            | Finding::ColoursUnlikeTraining { effect, .. }
+            | Finding::OneFieldHoldsMost { effect, .. }
             | Finding::PlateletsClump { effect, .. } => effect,
             Finding::WhiteCellsOfRedSize { .. }
             | Finding::CellsOfWrongSize { .. }
@@ -284,6 +309,14 @@ impl fmt::Display for Finding {
                 "red and blue are exchanged in {fields} fields that were refused, and may be so in \
                  the others: check the camera's format, and count again"
             ),
+            Finding::ColoursUnlikeTraining { distance_e2, .. } => write!(
+                formatter,
+                "the cells' colours are unlike those that the model was trained on, by {}.{} \
+                 standard deviations: check stain, white balance and colour settings of the \
+                 camera, and look at the cells yourself",
+                distance_e2 / 100,
+                distance_e2 / 10 % 10
+            ),
             Finding::PlateletsClump { fields, .. } => write!(
                 formatter,
                 "platelets lie in clumps in {fields} fields: there are more than were counted; \
@@ -293,6 +326,17 @@ impl fmt::Display for Finding {
                 formatter,
                 "{forced} of {of_fields} fields were counted although they were refused: cells may \
                  be missed there; count fields that are accepted"
+            ),
+            Finding::OneFieldHoldsMost {
+                class,
+                cells,
+                of_cells,
+                ..
+            } => write!(
+                formatter,
+                "one field holds {cells} of all {of_cells} {class}: stain precipitate, a clump, or \
+                 a fault of the camera in that field; look at it, and count the smear again \
+                 without it"
             ),
             Finding::Overdispersed { class, index } => write!(
                 formatter,

@@ -9,13 +9,15 @@
 //! Pure arithmetic on whole numbers and on figures that [`crate::count`] made. `docs/trust.md`
 //! tells what each limit was set by, and what no rule can see.
 
+mod colour;
 mod facts;
 mod finding;
 mod histogram;
 mod rules;
 
+pub use colour::{CellColour, ColourCloud, FieldColours, SmearColours, TrainingColours};
 pub use facts::{FieldEvidence, PARTS, SmearFacts};
-pub use finding::{Effect, Finding};
+pub use finding::{CLUMPS_ID, Effect, Finding};
 pub use histogram::ValueHistogram;
 pub use rules::{AssessmentLimits, Counts, FIELD_SIZE_PERCENT, assess, fits_scale};
 
@@ -42,13 +44,15 @@ impl Verdict {
 }
 
 /// The most findings that one smear can have: one for each rule, over-dispersion for each class.
-const MAX_FINDINGS: usize = 17;
+const MAX_FINDINGS: usize = 20;
 
 /// All findings of a smear, those that withhold its figures first. There are few, so they are kept
 /// in place.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Assessment {
     findings: [Option<Finding>; MAX_FINDINGS],
+    /// Whether the run that counted the smear hid its figures.
+    was_hidden: bool,
 }
 
 impl Assessment {
@@ -68,14 +72,24 @@ impl Assessment {
         self.findings.iter().flatten()
     }
 
+    /// The same of a smear whose run hid its figures, for reasons that what is kept of it does not
+    /// show.
+    pub fn hidden_by_its_run(self) -> Self {
+        Self {
+            was_hidden: true,
+            ..self
+        }
+    }
+
     /// Whether no ratio may be shown, as [`Finding::hides_figures`].
     pub fn hides_figures(&self) -> bool {
-        self.findings().any(Finding::hides_figures)
+        self.was_hidden || self.findings().any(Finding::hides_figures)
     }
 
     /// What the figures are worth.
     pub fn verdict(&self) -> Verdict {
         match self.findings().next().map(Finding::effect) {
+            _ if self.was_hidden => Verdict::Withheld,
             None => Verdict::Result,
             Some(Effect::Remark) => Verdict::ResultWithRemarks,
             Some(Effect::Withhold) => Verdict::Withheld,

@@ -48,6 +48,7 @@ fn evidence(cells: &[Cell]) -> FieldEvidence<'_> {
         rbc_diameter_q4: RBC_DIAMETER_Q4,
         coverage_permille: 500,
         unexplained_permille: 10,
+        colours: FieldColours::default(),
     }
 }
 
@@ -398,6 +399,22 @@ fn every_finding_says_what_was_found_and_what_to_do() {
             ["exchanged in 4 fields", "refused", "format"],
         ),
         (
+            Finding::OneFieldHoldsMost {
+                class: CellClass::Wbc,
+                cells: 30,
+                of_cells: 41,
+                effect,
+            },
+            ["30 of all 41 WBC", "look at it", "without it"],
+        ),
+        (
+            Finding::ColoursUnlikeTraining {
+                distance_e2: 427,
+                effect,
+            },
+            ["unlike", "4.2 standard deviations", "look at"],
+        ),
+        (
             Finding::PlateletsClump { fields: 3, effect },
             [
                 "in clumps in 3 fields",
@@ -437,6 +454,91 @@ fn where_colours_are_exchanged_in_some_fields_none_is_believed() {
             verdict,
             "{exchanged_fields}"
         );
+    }
+}
+
+#[test]
+fn a_field_with_most_cells_of_a_class_is_told() {
+    // Cells of a class in the fields, the fields, and what comes of it.
+    let plt = CellClass::Plt;
+    let wbc = CellClass::Wbc;
+    for (class, in_fields, fields, verdict) in [
+        (wbc, [30, 1, 0], 10, Verdict::Withheld),
+        (plt, [22, 3, 4], 10, Verdict::Withheld),
+        (plt, [7, 3, 2], 10, Verdict::ResultWithRemarks),
+        (plt, [6, 3, 3], 10, Verdict::Result),
+        (plt, [6, 1, 2], 10, Verdict::Result),
+        (plt, [40, 30, 30], 10, Verdict::Result),
+        (plt, [30, 1, 0], 9, Verdict::Result),
+    ] {
+        let fields_of_cells = in_fields.iter().map(|&cells| {
+            (0..cells)
+                .map(|at| {
+                    cell(
+                        class,
+                        (40 + at * 10, 400),
+                        if class == wbc { 90 } else { 12 },
+                    )
+                })
+                .collect()
+        });
+        let facts = facts(fields_of_cells);
+        let total: i32 = in_fields.iter().sum();
+        let [wbc, plt] =
+            [CellClass::Wbc, plt].map(|one| if one == class { total as u32 } else { 0 });
+        let counts = Counts {
+            fields,
+            ..counts(5_000, wbc, plt, 0)
+        };
+        assert_eq!(found(&counts, &facts).1, verdict, "{in_fields:?} {class}");
+    }
+}
+
+fn colours(red: [i32; 3]) -> FieldColours {
+    FieldColours {
+        red: Some(CellColour {
+            red_by_green_permille: red[0],
+            blue_by_green_permille: red[1],
+            depth_permille: red[2],
+        }),
+        white: None,
+    }
+}
+
+#[test]
+fn a_smear_of_colours_unlike_those_of_training_is_told() {
+    fn cloud<const N: usize>(mean_permille: [i32; N]) -> ColourCloud<N> {
+        let entry = |row, column| if row == column { 100_000 } else { 0 };
+        ColourCloud {
+            mean_permille,
+            inverse_e9: std::array::from_fn(|row| std::array::from_fn(|at| entry(row, at))),
+        }
+    }
+    let limits = AssessmentLimits {
+        training_colours: Some(TrainingColours {
+            red: cloud([600, 700, 300]),
+            red_and_white: cloud([600, 700, 600, 200]),
+        }),
+        ..AssessmentLimits::default()
+    };
+    for (red, verdict) in [
+        ([600, 700, 300], Verdict::Result),
+        ([840, 700, 300], Verdict::Result),
+        ([860, 700, 300], Verdict::ResultWithRemarks),
+        ([600, 1_190, 300], Verdict::ResultWithRemarks),
+        ([600, 1_210, 300], Verdict::Withheld),
+    ] {
+        let mut facts = SmearFacts::default();
+        for _ in 0..10 {
+            facts.add(&FieldEvidence {
+                colours: colours(red),
+                ..evidence(&field(50, []))
+            });
+        }
+        let assessment = assess(&counts(5_000, 7, 250, 0), &facts, &limits);
+        assert_eq!(assessment.verdict(), verdict, "{red:?}");
+        // A model that tells no colours knows none to be strange.
+        assert_eq!(found(&counts(5_000, 7, 250, 0), &facts).1, Verdict::Result);
     }
 }
 

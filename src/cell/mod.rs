@@ -50,6 +50,17 @@ impl BoundingBox {
         i64::from(width.max(0)) * i64::from(height.max(0))
     }
 
+    /// Whether the frame's edge, of this width and height in pixels, cuts nothing off: the box
+    /// ends more than two pixels from it.
+    pub fn is_whole_in(&self, frame_px: (u32, u32)) -> bool {
+        const EDGE_Q4: i32 = 2 * SUBPIXELS;
+        let end_q4 = |side_px: u32| side_px as i32 * SUBPIXELS - EDGE_Q4;
+        self.x0_q4 > EDGE_Q4
+            && self.y0_q4 > EDGE_Q4
+            && self.x1_q4 < end_q4(frame_px.0)
+            && self.y1_q4 < end_q4(frame_px.1)
+    }
+
     /// The part that lies within another box; of no area where there is none.
     pub fn clipped_to(&self, other: &Self) -> Self {
         let (x0_q4, y0_q4) = (self.x0_q4.max(other.x0_q4), self.y0_q4.max(other.y0_q4));

@@ -124,6 +124,7 @@ pub fn run(arguments: &CountArguments) -> Result<bool> {
         count_scatter: workers[0].count_scatter(),
         ..config.count_rules()
     };
+    let training_colours = workers[0].training_colours();
     let self_report = workers.first().map(Analyser::self_report);
     let mut report = Report::new(arguments, self_report.into_iter().collect());
     report.overlays = arguments.overlay.clone().map(|folder| Overlays {
@@ -147,7 +148,11 @@ pub fn run(arguments: &CountArguments) -> Result<bool> {
         let counter = counter(Scales::Estimated(scales));
         counter.count_all(workers, inputs.into_iter(), &mut report);
     }
-    report.finish(&rules, &config.count.assessment_limits())
+    let limits = AssessmentLimits {
+        training_colours,
+        ..config.count.assessment_limits()
+    };
+    report.finish(&rules, &limits)
 }
 
 fn make_workers(arguments: &CountArguments, settings: &AnalysisSettings) -> Result<Vec<Analyser>> {

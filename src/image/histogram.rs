@@ -139,6 +139,15 @@ impl Histogram {
 /// even a crowded field leaves some glass free.
 pub const BACKGROUND_PERMILLE: u32 = 850;
 
+/// The colour of the empty background, as [`background_colour`] but from every fourth row.
+pub fn sampled_background_colour(frame: &Frame) -> [u8; 3] {
+    let mut channels = [const { Histogram::EMPTY }; 3];
+    for y_px in (0..frame.height_px()).step_by(4) {
+        Histogram::add_pixels(&mut channels, frame.row(y_px));
+    }
+    channels.map(|channel| channel.percentile(BACKGROUND_PERMILLE))
+}
+
 /// The colour of the empty background: the 85th percentile of every channel.
 pub fn background_colour(frame: &Frame) -> [u8; 3] {
     Histogram::of_channels(frame.rgb()).map(|channel| channel.percentile(BACKGROUND_PERMILLE))

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::error::NetworkError;
+use crate::assessment::TrainingColours;
 use crate::cell::{CellClass, NONE_NAME, PerClass};
 
 /// The manifest's name in a model folder.
@@ -60,6 +61,9 @@ pub struct Manifest {
     /// sets of frames and beyond chance, 0..=1; 0 where it was not measured.
     #[serde(default)]
     pub count_scatter: PerClass<f64>,
+    /// The colours of the cells that it was trained on; `None` where they were not measured.
+    #[serde(default)]
+    pub colour: Option<TrainingColours>,
     /// Measured figures by name.
     #[serde(default)]
     pub metrics: BTreeMap<String, f64>,
@@ -207,6 +211,17 @@ impl Manifest {
             let key = format!("count_scatter of {class}");
             let usable = (0.0..=1.0).contains(scatter);
             require(path, &key, scatter, usable, "within 0..=1")?;
+        }
+        if let Some(colour) = &self.colour {
+            let clouds = [
+                ("colour.red", colour.red.is_usable()),
+                ("colour.red_and_white", colour.red_and_white.is_usable()),
+            ];
+            for (key, usable) in clouds {
+                let allowed = "means within +-3000 and a symmetric inverse within +-10^8, positive \
+                               on its diagonal";
+                require(path, key, "out of range", usable, allowed)?;
+            }
         }
         for (name, value) in &self.metrics {
             let key = format!("metrics.{name}");
@@ -423,6 +438,31 @@ mod tests {
         assert!(other.contains("and none after them or not"), "{other}");
         let unnamed = refusal(&text.replace("name = \"none\"", "name = \"debris\""));
         assert!(unnamed.contains("[[class]] names"), "{unnamed}");
+    }
+
+    #[test]
+    fn colours_of_training_are_read_and_checked() {
+        let colour = "[colour.red]\nmean_permille = [600, 700, 240]\n\
+                      inverse_e9 = [[60000, 20000, 0], [20000, 60000, 0], [0, 0, 100000]]\n\
+                      [colour.red_and_white]\nmean_permille = [600, 700, 620, 150]\n\
+                      inverse_e9 = [[9, 0, 0, 0], [0, 9, 0, 0], [0, 0, 9, 0], [0, 0, 0, 9]]\n";
+        let text = format!("{}\n{colour}", fixture::manifest());
+        let manifest = Manifest::parse(Path::new("manifest.toml"), &text).unwrap();
+        assert_eq!(manifest.colour.unwrap().red.mean_permille, [600, 700, 240]);
+        let cases = [
+            (
+                "[600, 700, 240]",
+                "[600, 7000, 240]",
+                "colour.red is out of range",
+            ),
+            ("[[60000, 20000", "[[60000, 30000", "symmetric"),
+            ("[[9, 0", "[[0, 0", "colour.red_and_white is out of range"),
+            ("[600, 700, 240]", "[600, 700]", "length 2"),
+        ];
+        for (old, new, expected) in cases {
+            let message = refusal(&text.replacen(old, new, 1));
+            assert!(message.contains(expected), "{message}");
+        }
     }
 
     #[test]

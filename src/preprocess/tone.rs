@@ -71,7 +71,7 @@ impl Default for LampBalance {
 impl LampBalance {
     /// Balances a frame under a warm lamp; `true` where it was changed.
     pub fn apply(&self, frame: &mut Frame) -> bool {
-        let [red, green, blue] = sampled_background(frame).map(u32::from);
+        let [red, green, blue] = histogram::sampled_background_colour(frame).map(u32::from);
         let is_warm = red >= green && green >= blue && blue > 0;
         if !is_warm || (red - blue) * 1000 <= self.max_tint_permille * red {
             return false;
@@ -85,15 +85,6 @@ impl LampBalance {
         map_channels(frame, &tables);
         true
     }
-}
-
-/// The colour of the empty background, from every fourth row.
-fn sampled_background(frame: &Frame) -> [u8; 3] {
-    let mut channels: [Histogram; 3] = Default::default();
-    for y_px in (0..frame.height_px()).step_by(4) {
-        Histogram::add_pixels(&mut channels, frame.row(y_px));
-    }
-    channels.map(|channel| channel.percentile(histogram::BACKGROUND_PERMILLE))
 }
 
 /// Stretches the brightness range, alike in every channel, so that colours keep their order.

@@ -1,5 +1,6 @@
 //! One frame's result as a line of JSON, for batch engines and for scoring.
 
+use crate::assessment::{CellColour, FieldColours};
 use crate::cell::{Cell, PerClass, by_name};
 use crate::quality::{Brightness, Density, Quality};
 use serde::Serialize;
@@ -26,6 +27,8 @@ pub struct FrameRecord {
     pub quality: QualityRecord,
     /// Dark area in which no cell was found, in thousandths of all dark area.
     pub unexplained_permille: u16,
+    /// How its cells take light.
+    pub colours: ColoursRecord,
     /// The area that the counted cells stand for, in square micrometres.
     pub counted_area_um2: f64,
     /// What somebody who relies on the counts has to know of this frame.
@@ -86,6 +89,25 @@ impl From<&Quality> for QualityRecord {
                 Density::Good => "good",
                 Density::Crowded => "crowded",
             },
+        }
+    }
+}
+
+/// How a field's cells take light, in thousandths: red taken over green taken, blue over green, and
+/// green of the light that there is. Null where there are too few cells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ColoursRecord {
+    /// Of the certain red cells.
+    pub red_cells: Option<[i32; 3]>,
+    /// Of all that is taken for a white cell, certain or not.
+    pub white_cells: Option<[i32; 3]>,
+}
+
+impl From<&FieldColours> for ColoursRecord {
+    fn from(colours: &FieldColours) -> Self {
+        Self {
+            red_cells: colours.red.as_ref().map(CellColour::features_permille),
+            white_cells: colours.white.as_ref().map(CellColour::features_permille),
         }
     }
 }

@@ -24,7 +24,9 @@ pub use entry::{
 };
 pub use error::RecordError;
 pub use format::{DATA_FORMAT, check_format, purge_older_formats, records_folder};
-pub use frame::{CellRecord, CounterRecord, CountsRecord, FrameRecord, QualityRecord};
+pub use frame::{
+    CellRecord, ColoursRecord, CounterRecord, CountsRecord, FrameRecord, QualityRecord,
+};
 pub use journal::MAX_FILE_BYTES;
 pub use layout::FORMAT_FILE;
 pub use line::MAX_LINE_BYTES;

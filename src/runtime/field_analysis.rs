@@ -3,7 +3,7 @@
 use crate::analysis::analyser::{Analyser, FieldCells};
 use crate::analysis::scale::{self, ScaleEstimateError};
 use crate::analysis::settings::AnalysisSettings;
-use crate::assessment::{AssessmentLimits, FieldEvidence, SmearFacts, fits_scale};
+use crate::assessment::{AssessmentLimits, FieldEvidence, SmearFacts, TrainingColours, fits_scale};
 use crate::camera::FieldTruth;
 use crate::cell::{Cell, CellClass, PerClass};
 use crate::count::{Border, FieldTally, has_platelet_clump};
@@ -96,6 +96,11 @@ impl FieldAnalysis {
     /// How far the network's own errors scatter, by class, as its manifest says.
     pub fn count_scatter(&self) -> PerClass<f64> {
         self.analyser.count_scatter()
+    }
+
+    /// The colours of the cells that the network was trained on, where its manifest says.
+    pub fn training_colours(&self) -> Option<TrainingColours> {
+        self.analyser.training_colours()
     }
 
     /// Threads that the network may use from the next frame on.
@@ -296,12 +301,14 @@ impl FieldAnalysis {
         view.cells.extend_from_slice(&self.found.cells);
         view.rbc_diameter_q4 = self.analyser.rbc_diameter_q4(um_per_px);
         view.unexplained_permille = self.found.unexplained_permille;
+        view.colours = self.found.colours;
         self.facts.add(&FieldEvidence {
             cells: &view.cells,
             frame_px: view.frame_px,
             rbc_diameter_q4: view.rbc_diameter_q4,
             coverage_permille: known.quality.coverage_permille,
             unexplained_permille: view.unexplained_permille,
+            colours: view.colours,
         });
         let border = &self.found.border;
         self.events.push(SmearEvent::Counted {

@@ -267,6 +267,7 @@ fn count_smears<A: FnMut(&Machine) -> Option<Action>>(
     if source.knows_fields() {
         machine.count_to_the_end_of_the_source();
     }
+    machine.set_training_colours(analysis.training_colours());
     // Before the first frame, so that no field is counted behind a question.
     look_around(machine, console, threads)?;
     carry_out(machine, console, threads, Event::Opened(scale))?;

@@ -1,5 +1,6 @@
 //! The small images that the screen shows: taken once, filled again and again.
 
+use crate::assessment::FieldColours;
 use crate::cell::SUBPIXELS;
 use crate::detect::MAX_CELLS;
 use crate::image::frame::Frame;
@@ -62,6 +63,7 @@ impl ViewPool {
         view.is_forced = false;
         view.rbc_diameter_q4 = 0;
         view.unexplained_permille = 0;
+        view.colours = FieldColours::default();
         view
     }
 

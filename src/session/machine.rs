@@ -9,6 +9,7 @@ use super::phase::{ButtonRole, Phase, button_role};
 use super::smear::{CountedField, FrameView, KnownScale, RunState, Smear, SmearEvent, SmearRules};
 use super::update_page::UpdatePage;
 use super::update_prompt::{INPUT_GUARD, PageKind, SmearStage, UpdatePrompt};
+use crate::assessment::TrainingColours;
 use crate::camera::Unavailable;
 use crate::cell::PerClass;
 use crate::input::Action;
@@ -213,6 +214,12 @@ impl Machine {
     /// to that end, or until the operator finishes it. To be told before [`Event::Opened`].
     pub fn count_to_the_end_of_the_source(&mut self) {
         self.has_source_end = true;
+    }
+
+    /// The colours of the cells that the model was trained on, where its manifest says. To be told
+    /// before [`Event::Opened`].
+    pub fn set_training_colours(&mut self, colours: Option<TrainingColours>) {
+        self.settings.rules.limits.training_colours = colours;
     }
 
     /// Takes one event in; gives what is to be done, in that order. Events that do not fit the

@@ -6,7 +6,9 @@ pub use rejected::{FrameTally, RejectedFields};
 
 use super::forcing::may_be_forced;
 use crate::analysis::scale::ScaleEstimate;
-use crate::assessment::{Assessment, AssessmentLimits, Counts, FieldEvidence, SmearFacts, assess};
+use crate::assessment::{
+    Assessment, AssessmentLimits, Counts, FieldColours, FieldEvidence, SmearFacts, assess,
+};
 use crate::cell::{Cell, PerClass};
 use crate::count::{CountRules, FieldTally, SmearLimits, SmearTally, Summary, TallyError};
 use crate::image::frame::Frame;
@@ -88,6 +90,8 @@ pub struct FrameView {
     pub rbc_diameter_q4: u32,
     /// Dark area in which no cell was found, in thousandths of all dark area.
     pub unexplained_permille: u16,
+    /// How its cells take light, once counted.
+    pub colours: FieldColours,
 }
 
 /// What makes figures of a smear's fields, and what is believed of them.
@@ -128,6 +132,7 @@ impl Default for FrameView {
             is_forced: false,
             rbc_diameter_q4: 0,
             unexplained_permille: 0,
+            colours: FieldColours::default(),
         }
     }
 }
@@ -387,6 +392,7 @@ impl Smear {
                 rbc_diameter_q4: view.rbc_diameter_q4,
                 coverage_permille: view.quality.coverage_permille,
                 unexplained_permille: view.unexplained_permille,
+                colours: view.colours,
             });
         }
         if let Some(truth) = truth {

@@ -87,6 +87,8 @@ impl From<Finding> for TextId {
             Finding::Crowded { .. } => TextId::WarningCrowded,
             Finding::FixedMarks { .. } => TextId::WarningFixedMarks,
             Finding::ColoursExchanged { .. } => TextId::InstructionCheckCameraFormat,
+            Finding::OneFieldHoldsMost { .. } => TextId::WarningOneField,
+            Finding::ColoursUnlikeTraining { .. } => TextId::WarningColours,
             Finding::PlateletsClump { .. } => TextId::WarningClumps,
             Finding::FieldsForced { .. } => TextId::WarningForced,
             Finding::Overdispersed { .. } => TextId::CountsOverdispersed,

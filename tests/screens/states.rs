@@ -3,6 +3,7 @@
 
 use crate::field::{FIELD, FIELD_SIZE};
 use hemoscope::analysis::scale::ScaleEstimate;
+use hemoscope::assessment::FieldColours;
 use hemoscope::camera::Unavailable;
 use hemoscope::cell::{CellClass, PerClass};
 use hemoscope::count::FieldTally;
@@ -268,6 +269,7 @@ fn view(field: u64, quality: Quality, has_cells: bool) -> Box<FrameView> {
         is_analysed: has_cells,
         rbc_diameter_q4: 0,
         unexplained_permille: 0,
+        colours: FieldColours::default(),
         cells: if has_cells {
             FIELD.cells.clone()
         } else {

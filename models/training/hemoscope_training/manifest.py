@@ -16,15 +16,27 @@ def _value(value: object) -> str:
     raise TypeError(f"a manifest holds no {type(value).__name__}")
 
 
+def _table(name: str, entries: dict) -> list[str]:
+    """Lines of a table, its own tables after its values."""
+    values = [f"{key} = {_value(item)}" for key, item in entries.items() if not _is_table(item)]
+    lines = ["", f"[{name}]", *values] if values or not entries else []
+    for key, item in entries.items():
+        if _is_table(item):
+            lines += _table(f"{name}.{key}", item)
+    return lines
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, dict)
+
+
 def manifest_text(entries: dict) -> str:
-    """Format tables of plain values, and lists of tables, as TOML."""
+    """Format tables of plain values and of tables, and lists of tables, as TOML."""
     lines: list[str] = []
     tables: list[str] = []
     for key, value in entries.items():
-        if isinstance(value, dict):
-            tables += ["", f"[{key}]"] + [
-                f"{name} = {_value(item)}" for name, item in value.items()
-            ]
+        if _is_table(value):
+            tables += _table(key, value)
         elif isinstance(value, list) and value and isinstance(value[0], dict):
             for row in value:
                 tables += ["", f"[[{key}]]"]

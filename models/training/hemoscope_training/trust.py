@@ -134,7 +134,48 @@ def _with_overlaps(smear: Smear) -> list[Pixels]:
     return parts
 
 
+def _turned(degrees: float) -> Callable[[Pixels, float], Pixels]:
+    """Colours turned about grey, as by a wrong colour matrix or a hue setting."""
+    angle, axis = np.deg2rad(degrees), np.ones(3) / np.sqrt(3)
+    x, y, z = axis
+    across = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    turn = np.cos(angle) * np.eye(3) + np.sin(angle) * across
+    turn += (1 - np.cos(angle)) * np.outer(axis, axis)
+    return lambda frame, _: frame @ turn.T
+
+
+def _saturated(factor: float) -> Callable[[Pixels, float], Pixels]:
+    """Colours further from grey, or nearer to it."""
+
+    def change(frame: Pixels, _: float) -> Pixels:
+        grey = frame.mean(axis=2, keepdims=True)
+        return grey + factor * (frame - grey)
+
+    return change
+
+
+def _exchanged_late(smear: Smear) -> list[Pixels]:
+    """Red and blue exchanged from the middle of the smear on."""
+    half = len(smear.frames) // 2
+    return [f if i < half else f[..., ::-1] for i, f in enumerate(smear.frames)]
+
+
 AS_IT_IS = Condition("as they are", lambda smear: smear.frames)
+
+COLOUR_CONDITIONS = [
+    Condition("red and blue exchanged", _each(lambda frame, _: frame[..., ::-1])),
+    Condition("green and blue exchanged", _each(lambda frame, _: frame[..., [0, 2, 1]])),
+    *(
+        Condition(f"colours turned by {degrees} degrees", _each(_turned(degrees)))
+        for degrees in (20, 40, 80, 120, 180, -40, -80)
+    ),
+    *(
+        Condition(f"{factor} times as colourful", _each(_saturated(factor)))
+        for factor in (0.25, 0.5, 1.8)
+    ),
+    Condition("gamma 2.2", _each(lambda f, _: 255 * (f.clip(0) / 255) ** 2.2)),
+]
+"""Those that change colours alone, alike in every frame."""
 
 CONDITIONS = [
     AS_IT_IS,
@@ -156,7 +197,8 @@ CONDITIONS = [
     ),
     Condition("left half blurred by 1/8", _each(_half_blurred)),
     Condition("double exposure", _each(_doubled)),
-    Condition("red and blue exchanged", _each(lambda frame, _: frame[..., ::-1])),
+    *COLOUR_CONDITIONS,
+    Condition("red and blue exchanged from the middle on", _exchanged_late),
     Condition("five specks on the sensor", _specked),
     Condition("every third frame at half the magnification", _mixed),
     Condition("each field twice, overlapping by two thirds", _with_overlaps),
