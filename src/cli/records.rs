@@ -7,7 +7,7 @@ use crate::cli::settings::load_config;
 use crate::count::CountRules;
 use crate::export::{SIMULATED_NOTE, summary_table};
 use crate::record::archive::{self, SmearRecords};
-use crate::record::{check_format, records_folder};
+use crate::record::{AssessmentRecord, check_format, records_folder};
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use std::fmt::Write as _;
@@ -113,7 +113,11 @@ fn row(smear: &SmearRecords) -> String {
     let mut text = format!(
         "{:>8}  {:<12}{:>8}{:>10}{:>6}{}{:>10}  {sample}{simulated}",
         smear.number,
-        smear.state.to_string(),
+        if smear.is_withheld() {
+            "withheld".to_owned()
+        } else {
+            smear.state.to_string()
+        },
         totals.fields,
         totals.rejected,
         totals.lost,
@@ -170,6 +174,8 @@ fn total(smear: &SmearRecords, rules: &CountRules, limits: &AssessmentLimits) ->
             smear.totals.lost
         ));
     }
+    let recorded = smear.assessment.as_ref();
+    notes.extend(recorded.and_then(told_by_run));
     notes.extend(smear.faults.iter().map(ToString::to_string));
     let summary = smear.tally.summary(&rules);
     // The cells themselves are not kept: only the rules about their numbers can be applied again.
@@ -178,6 +184,23 @@ fn total(smear: &SmearRecords, rules: &CountRules, limits: &AssessmentLimits) ->
         ..Counts::of(&summary, 0)
     };
     let assessment = assess(&counts, &SmearFacts::default(), limits);
+    let assessment = match recorded {
+        Some(recorded) if recorded.hides_figures() => assessment.hidden_by_its_run(),
+        _ => assessment,
+    };
     let table = summary_table(&summary, &assessment, &notes, [smear.totals.rejected, 0]);
     format!("Smear {}, {}\n{table}\n", smear.number, smear.state)
+}
+
+/// What the run itself made of the smear; `None` where that was nothing.
+fn told_by_run(recorded: &AssessmentRecord) -> Option<String> {
+    let said = |word: &str, ids: &[String]| {
+        (!ids.is_empty()).then(|| format!("{word} ({})", ids.join(", ")))
+    };
+    let parts = [
+        said("withheld", &recorded.withheld_by),
+        said("remarked on", &recorded.remarks),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| format!("the run itself: {}", parts.join(", ")))
 }

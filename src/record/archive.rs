@@ -1,8 +1,8 @@
 //! Reading records back: which smears there are, and what their lines add up to.
 
 use super::entry::{
-    Damage, DamageKind, EndReason, Event, FieldOutcome, FieldRecord, Prefix, RECORDS_FORMAT,
-    SmearStarted, Totals, read_prefix,
+    AssessmentRecord, Damage, DamageKind, EndReason, Event, FieldOutcome, FieldRecord, Prefix,
+    RECORDS_FORMAT, SmearStarted, Totals, read_prefix,
 };
 use super::error::RecordError;
 use super::layout::{file_name, parse_file_name};
@@ -82,6 +82,8 @@ pub struct SmearRecords {
     pub started: Option<SmearStarted>,
     /// Whether it ended, and how.
     pub state: SmearState,
+    /// What its run made of it at its end; `None` before, and of a version that did not say.
+    pub assessment: Option<AssessmentRecord>,
     /// The counted fields, as the run itself added them up.
     pub tally: SmearTally,
     /// Sums over all settled fields, without those that were taken out again.
@@ -109,6 +111,7 @@ pub fn read(number: u64, files: &BTreeMap<u32, PathBuf>) -> Result<SmearRecords,
         number,
         started: None,
         state: SmearState::InProgress,
+        assessment: None,
         tally: SmearTally::default(),
         totals: Totals::default(),
         undone: 0,
@@ -161,6 +164,13 @@ fn describe(damage: Damage, number: u64) -> String {
 }
 
 impl SmearRecords {
+    /// Whether its run finished it and withheld the result.
+    pub fn is_withheld(&self) -> bool {
+        let assessment = self.assessment.as_ref();
+        self.state == SmearState::Ended(EndReason::Finished)
+            && assessment.is_some_and(AssessmentRecord::is_withheld)
+    }
+
     fn add_fault(&mut self, file: &Path, what: String) {
         self.faults.push(Fault {
             file: file.to_owned(),
@@ -197,8 +207,13 @@ impl SmearRecords {
                 }
                 None => Some("takes out a field that it does not hold".to_owned()),
             },
-            Event::SmearEnded { ending, totals } => {
+            Event::SmearEnded {
+                ending,
+                totals,
+                assessment,
+            } => {
                 self.state = SmearState::Ended(*ending);
+                self.assessment.clone_from(assessment);
                 // Fields lost after the last line stand only here.
                 self.totals.lost = self.totals.lost.max(totals.lost);
                 self.compare(totals)

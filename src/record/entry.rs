@@ -5,6 +5,7 @@
 //! ```
 
 use super::line::{self, LineDamage, MAX_LINE_BYTES};
+use crate::assessment::{Assessment, CLUMPS_ID, Effect, Verdict};
 use crate::cell::PerClass;
 use crate::count::FieldTally;
 use crate::device::clock::Timestamp;
@@ -52,6 +53,10 @@ pub enum Event {
         ending: EndReason,
         /// Sums over all lines before.
         totals: Totals,
+        /// What its figures were worth to the run, which knew more than the lines keep; `None` of
+        /// a version that did not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        assessment: Option<AssessmentRecord>,
     },
     /// The last line of a smear that a power cut or a crash ended, written at the next start.
     SmearInterrupted {
@@ -93,6 +98,46 @@ fn is_unknown(scatter: &PerClass<f64>) -> bool {
     *scatter == PerClass::default()
 }
 
+/// What a smear's assessment said when it ended: words of the version that wrote it, some of which
+/// another may not know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssessmentRecord {
+    /// [`Verdict::id`].
+    pub verdict: String,
+    /// Ids of the findings that withhold the result.
+    pub withheld_by: Vec<String>,
+    /// Ids of the findings that only remark on it.
+    pub remarks: Vec<String>,
+}
+
+impl AssessmentRecord {
+    /// Whether the result was withheld.
+    pub fn is_withheld(&self) -> bool {
+        self.verdict == Verdict::Withheld.id()
+    }
+
+    /// Whether no ratio may be shown, as [`Assessment::hides_figures`]. A finding that this version
+    /// does not know hides them.
+    pub fn hides_figures(&self) -> bool {
+        self.is_withheld() && self.withheld_by.iter().any(|id| id != CLUMPS_ID)
+    }
+}
+
+impl From<&Assessment> for AssessmentRecord {
+    fn from(assessment: &Assessment) -> Self {
+        let ids = |effect| {
+            let findings = assessment.findings();
+            let of_effect = findings.filter(|one| one.effect() == effect);
+            of_effect.map(|one| one.id().to_owned()).collect()
+        };
+        Self {
+            verdict: assessment.verdict().id().to_owned(),
+            withheld_by: ids(Effect::Withhold),
+            remarks: ids(Effect::Remark),
+        }
+    }
+}
+
 /// How a smear ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -131,6 +176,9 @@ pub enum FieldOutcome {
     NotASmear,
     /// Rejected: cells lie over one another.
     TooThick,
+    /// Something that only a newer version knows; this one cannot count it.
+    #[serde(other)]
+    Unknown,
 }
 
 impl From<RejectReason> for FieldOutcome {

@@ -20,7 +20,8 @@ mod tests;
 
 pub use crate::device::clock::{Clock, Timestamp, is_set};
 pub use entry::{
-    EndReason, Entry, Event, FieldOutcome, FieldRecord, RECORDS_FORMAT, SmearStarted, Totals,
+    AssessmentRecord, EndReason, Entry, Event, FieldOutcome, FieldRecord, RECORDS_FORMAT,
+    SmearStarted, Totals,
 };
 pub use error::RecordError;
 pub use format::{DATA_FORMAT, check_format, purge_older_formats, records_folder};

@@ -1,7 +1,9 @@
 //! Records in a thread of their own: a slow card holds nobody up, and a full one loses nothing
 //! that fits the queue.
 
-use super::entry::{EndReason, Event, FieldOutcome, FieldRecord, SmearStarted, Totals};
+use super::entry::{
+    AssessmentRecord, EndReason, Event, FieldOutcome, FieldRecord, SmearStarted, Totals,
+};
 use super::error::RecordError;
 use super::format::{self, records_folder};
 use super::journal::{Disk, Journal, MAX_FILE_BYTES, RealDisk};
@@ -161,15 +163,20 @@ impl Recorder {
         }
     }
 
-    /// The smear has ended. Its totals are those of its lines.
-    pub fn end(&self, ending: EndReason) {
+    /// The smear has ended; its figures are worth what `assessment` says. Its totals are those of
+    /// its lines.
+    pub fn end(&self, ending: EndReason, assessment: AssessmentRecord) {
         let mut state = self.shared.lock();
         let totals = Totals {
             lost: u64::from(std::mem::take(&mut state.lost)),
             ..Totals::default()
         };
         drop(state);
-        self.push(Event::SmearEnded { ending, totals });
+        self.push(Event::SmearEnded {
+            ending,
+            totals,
+            assessment: Some(assessment),
+        });
     }
 
     fn push(&self, event: Event) {

@@ -4,6 +4,7 @@ use super::archive::{self, SmearRecords, SmearState};
 use super::entry::{Damage, DamageKind, decode, encode, read_prefix};
 use super::journal::{Disk, Journal, RealDisk};
 use super::*;
+use crate::assessment::CLUMPS_ID;
 use crate::cell::{CellClass, PerClass};
 use proptest::prelude::*;
 use std::borrow::Cow;
@@ -30,6 +31,14 @@ fn started() -> SmearStarted {
         target_fields: Some(40),
         is_simulated: false,
         count_scatter: PerClass::default(),
+    }
+}
+
+fn withheld() -> AssessmentRecord {
+    AssessmentRecord {
+        verdict: "withheld".to_owned(),
+        withheld_by: vec!["two_scales".to_owned()],
+        remarks: vec!["overdispersed".to_owned()],
     }
 }
 
@@ -165,11 +174,13 @@ fn lines_stay_as_they_are() {
             Event::SmearEnded {
                 ending: EndReason::Finished,
                 totals: totals(4),
+                assessment: Some(withheld()),
             },
             r#"{"smear_ended":{"ending":"finished","totals":{"fields":3,"rejected":1,"lost":0,"#
                 .to_owned()
                 + &counts(126, 3)
-                + r#""uncertain":3}}}"#,
+                + r#""uncertain":3},"assessment":{"verdict":"withheld","#
+                + r#""withheld_by":["two_scales"],"remarks":["overdispersed"]}}}"#,
         ),
     ];
     for (event, expected) in events {
@@ -326,6 +337,7 @@ fn totals_that_do_not_add_up_are_a_fault() {
     let wrong = Event::SmearEnded {
         ending: EndReason::Finished,
         totals: totals(2),
+        assessment: None,
     };
     journal.write(NOW, &wrong).unwrap();
     let read = &read_all(folder.path())[0];
@@ -334,6 +346,69 @@ fn totals_that_do_not_add_up_are_a_fault() {
         "{:?}",
         read.faults
     );
+}
+
+#[test]
+fn an_older_version_reads_on_behind_what_a_newer_one_wrote() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = journal(folder.path(), MAX_FILE_BYTES);
+    journal.open(NOW).unwrap();
+    journal.write(NOW, &Event::SmearStarted(started())).unwrap();
+    for number in 1..=9 {
+        journal.write(NOW, &Event::Field(field(number))).unwrap();
+    }
+    let ended = Event::SmearEnded {
+        ending: EndReason::Finished,
+        totals: totals(9),
+        assessment: Some(withheld()),
+    };
+    journal.write(NOW, &ended).unwrap();
+    drop(journal);
+    let path = folder.path().join(layout::file_name(1, 1));
+    let mut newer = Vec::new();
+    for text in fs::read_to_string(&path).unwrap().lines() {
+        let mut line: serde_json::Value = serde_json::from_str(text).unwrap();
+        line.as_object_mut().unwrap().remove("crc32");
+        if let Some(field) = line["event"].get_mut("field") {
+            // Fields four and eight are out of focus.
+            if field["outcome"] == "blurred" {
+                field["outcome"] = "rim_too_wide".into();
+                field["rim_permille"] = 310.into();
+            }
+        }
+        if let Some(ended) = line["event"].get_mut("smear_ended") {
+            ended["assessment"]["withheld_by"] = vec!["a_later_rule"].into();
+            ended["assessment"]["looked_at_by"] = "A".into();
+        }
+        let mut bytes = Vec::new();
+        line::encode(&line, &mut bytes).unwrap();
+        newer.extend(bytes);
+    }
+    fs::write(&path, &newer).unwrap();
+    let read = &read_all(folder.path())[0];
+    assert_eq!((read.entries, &read.faults[..]), (11, &[][..]));
+    assert_eq!((read.totals.fields, read.totals.rejected), (7, 2));
+    let outcomes = events_of(&newer)
+        .0
+        .into_iter()
+        .filter_map(|event| match event {
+            Event::Field(field) => Some(field.outcome),
+            _ => None,
+        });
+    let unknown = outcomes.filter(|outcome| *outcome == FieldOutcome::Unknown);
+    assert_eq!(unknown.count(), 2);
+    assert!(read.is_withheld());
+    assert!(read.assessment.as_ref().unwrap().hides_figures());
+}
+
+#[test]
+fn figures_of_clumped_platelets_stand_though_they_are_withheld() {
+    let clumped = AssessmentRecord {
+        withheld_by: vec![CLUMPS_ID.to_owned()],
+        ..withheld()
+    };
+    assert!(clumped.is_withheld() && !clumped.hides_figures());
+    assert!(withheld().hides_figures());
 }
 
 /// A disk that is full for a while: it takes half of what it is given, and says so.
@@ -398,11 +473,13 @@ fn a_full_disk_is_told_and_nothing_is_lost_once_it_has_room() {
     assert!(reason.contains("free some space"), "{reason}");
     failures_left.store(2, Ordering::SeqCst);
     wait_until("the all-clear", || failure(&recorder).is_none());
-    recorder.end(EndReason::Finished);
+    recorder.end(EndReason::Finished, withheld());
     let closed = recorder.close(LIMIT);
     assert_eq!((closed.smear, closed.unsaved, closed.reason), (1, 0, None));
     let read = &read_all(folder.path())[0];
     assert_eq!(read.state, SmearState::Ended(EndReason::Finished));
+    assert_eq!(read.assessment, Some(withheld()));
+    assert!(read.is_withheld());
     assert_eq!((read.totals, read.faults.len()), (totals(9), 0));
 }
 
@@ -422,7 +499,7 @@ fn what_does_not_fit_the_queue_is_counted_as_lost() {
     );
     recorder.begin(started());
     (0..4096 + 7).for_each(|_| recorder.field(field(1)));
-    recorder.end(EndReason::Stopped);
+    recorder.end(EndReason::Stopped, withheld());
     failures_left.store(0, Ordering::SeqCst);
     let closed = recorder.close(LIMIT);
     assert_eq!(closed.unsaved, 0);
@@ -466,7 +543,7 @@ fn a_missing_folder_is_tried_again() {
     recorder.field(field(1));
     fs::remove_file(parent.path().join("data")).unwrap();
     wait_until("the folder", || failure(&recorder).is_none());
-    recorder.end(EndReason::Finished);
+    recorder.end(EndReason::Finished, withheld());
     assert_eq!(recorder.close(LIMIT).unsaved, 0);
     assert_eq!(read_all(&folder)[0].totals, totals(1));
 }

@@ -161,7 +161,10 @@ pub(super) fn carry_out<A: FnMut(&Machine) -> Option<Action>>(
             Effect::RecordStart => console.record_start(),
             Effect::RecordField(record) => console.recorder.field(record),
             Effect::RecordUndone(undone) => console.recorder.undone(undone.field),
-            Effect::RecordEnd(reason) => console.recorder.end(reason),
+            Effect::RecordEnd(reason) => {
+                let assessment = machine.smear().assessment();
+                console.recorder.end(reason, assessment);
+            }
             Effect::Publish => console.publish(machine)?,
             Effect::StartSmear(number) => threads.orders.start_smear(number),
             Effect::ForceField(field) => threads.orders.force_field(field),

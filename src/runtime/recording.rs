@@ -1,5 +1,6 @@
 //! What of a run is written down.
 
+use crate::assessment::Assessment;
 use crate::cell::PerClass;
 use crate::record::archive::{self, SmearState};
 use crate::record::{
@@ -82,10 +83,10 @@ impl RunRecorder {
         }
     }
 
-    /// The smear has ended.
-    pub fn end(&self, reason: EndReason) {
+    /// The smear has ended, and its figures are worth what its assessment says.
+    pub fn end(&self, reason: EndReason, assessment: &Assessment) {
         if let Some((recorder, _)) = &self.kept {
-            recorder.end(reason);
+            recorder.end(reason, assessment.into());
         }
     }
 
@@ -146,7 +147,7 @@ mod tests {
                 }
                 Effect::RecordField(record) => recorder.field(record),
                 Effect::RecordUndone(undone) => recorder.undone(undone.field),
-                Effect::RecordEnd(reason) => recorder.end(reason),
+                Effect::RecordEnd(reason) => recorder.end(reason, machine.smear().assessment()),
                 _ => {}
             }
         }
@@ -204,6 +205,8 @@ mod tests {
         assert_eq!(smear.faults, []);
         let ended = SmearState::Ended(EndReason::Finished);
         assert_eq!(smear.state, ended);
+        let assessment = smear.assessment.unwrap();
+        assert_eq!(assessment, machine.smear().assessment().into());
         let started = smear.started.unwrap();
         assert_eq!(started.count_scatter, scatter());
         let totals = smear.totals;
