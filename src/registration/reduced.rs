@@ -16,8 +16,9 @@ pub(super) const DIRECTIONS: usize = 16;
 pub(super) const POINT_BLOCKS: usize = 2;
 /// The widest grid of edge points, with as many places again for shifts to the left.
 pub(super) const STRIDE: usize = MAX_COLUMNS;
-/// The most edge points of a frame; where there are more, the faintest are left out.
-pub(super) const MAX_POINTS: usize = 1024;
+/// The most edge points of a frame; where there are more, the faintest are left out. With half as
+/// many, fields of a hundred cells keep too few of the same ones, and large overlaps are missed.
+pub(super) const MAX_POINTS: usize = 2048;
 /// An edge is steeper than the frame's mean slope by this factor, in quarters.
 const STEEPER_QUARTERS: u32 = 6;
 /// The least slope of an edge, in quarters of a level over two blocks: noise makes less.
@@ -255,7 +256,7 @@ impl FrameReduced {
     fn sort_points(&mut self, found: &[(u8, EdgePoint)]) {
         self.points.clear();
         for direction in 0..DIRECTIONS {
-            // At most 1,024.
+            // At most 2,048.
             self.starts[direction] = self.points.len() as u16;
             let of_direction = found
                 .iter()

@@ -27,7 +27,7 @@ const SUMS: usize = SUM_STRIDE * (MAX_ROWS / POINT_BLOCKS + 1);
 /// The least votes for a shift that is worth a look.
 const MIN_VOTES: u32 = 5;
 /// The least part of the voters in the overlap that have to agree, in 1/256.
-const MIN_PART_Q8: u32 = 150;
+const MIN_PART_Q8: u32 = 110;
 /// The least overlap that is looked for, as a part of the field.
 const MIN_OVERLAP_PART: usize = 50;
 /// Votes that are enough for any shift.
