@@ -218,6 +218,7 @@ impl Loop {
         self.next_field += 1;
         let frame = FieldFrame {
             captured,
+            number: field,
             field,
             quality,
             older: Default::default(),

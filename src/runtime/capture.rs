@@ -59,6 +59,8 @@ pub struct Capture<'a> {
     /// As analysis has told it last.
     rbc_diameter_px: Option<u32>,
     tally: FrameTally,
+    /// Frames that were looked at.
+    frames_seen: u64,
     last_sent: Option<u64>,
     unavailable: Option<Unavailable>,
     has_started: bool,
@@ -100,6 +102,7 @@ impl<'a> Capture<'a> {
             shown: None,
             rbc_diameter_px,
             tally: FrameTally::default(),
+            frames_seen: 0,
             last_sent: None,
             unavailable: None,
             has_started: false,
@@ -265,6 +268,7 @@ impl<'a> Capture<'a> {
 
     /// Shows the frame, sends it to be counted, or passes it over; `false` where nobody is there.
     fn look_at(&mut self, mut captured: Box<CapturedFrame>) -> bool {
+        self.frames_seen += 1;
         let field = self.field_of(&captured);
         let wants_preview = self.wants_preview(field);
         let wanted = self.wanted(field);
@@ -282,6 +286,7 @@ impl<'a> Capture<'a> {
         });
         if wants_preview {
             let mut view = self.shared.views.view(&captured.frame, field, quality);
+            view.frame_number = self.frames_seen;
             view.standing = self.standing(field);
             if let Some((_, older, _)) = &new_part {
                 hatch_older(&mut view, older);
@@ -347,6 +352,7 @@ impl<'a> Capture<'a> {
         self.last_sent = Some(field);
         let frame = FieldFrame {
             captured,
+            number: self.frames_seen,
             field,
             quality,
             older,

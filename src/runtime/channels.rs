@@ -36,6 +36,8 @@ const SETTLED_FIELDS: usize = 64;
 pub struct FieldFrame {
     /// The frame, in a box that goes back to capture.
     pub captured: Box<CapturedFrame>,
+    /// Its place among the frames that were looked at.
+    pub number: u64,
     /// The field that it shows, by number: the same for all frames of one place.
     pub field: u64,
     /// As it was assessed when it was captured.

@@ -30,6 +30,7 @@ struct Unsettled {
 /// A field that waits for the scale, with a copy of its frame.
 struct WaitingField {
     frame: Frame,
+    number: u64,
     field: u64,
     truth: Option<FieldTruth>,
     quality: Quality,
@@ -39,6 +40,8 @@ struct WaitingField {
 /// What is known of a field before it is counted.
 #[derive(Clone, Copy)]
 struct FieldKnown<'a> {
+    /// The place of its frame among those that were looked at.
+    number: u64,
     field: u64,
     truth: Option<&'a FieldTruth>,
     quality: Quality,
@@ -127,8 +130,10 @@ impl FieldAnalysis {
         {
             self.tally.unusable += 1;
             self.drop_unsettled(views);
+            let mut view = views.view(image, Some(frame.field), quality);
+            view.frame_number = frame.number;
             self.unsettled = Some(Unsettled {
-                view: views.view(image, Some(frame.field), quality),
+                view,
                 field: frame.field,
                 reason,
             });
@@ -139,6 +144,7 @@ impl FieldAnalysis {
         match self.um_per_px {
             Some(um_per_px) => {
                 let known = FieldKnown {
+                    number: frame.number,
                     field: frame.field,
                     truth: frame.captured.truth.as_ref(),
                     quality,
@@ -149,6 +155,7 @@ impl FieldAnalysis {
             }
             None => {
                 self.waiting.push(WaitingField {
+                    number: frame.number,
                     frame: image.clone(),
                     field: frame.field,
                     truth: frame.captured.truth.clone(),
@@ -255,7 +262,8 @@ impl FieldAnalysis {
             Err(ScaleEstimateError::TooFewCells { .. }) => {
                 self.tally.unusable += waiting.len() as u64;
                 let unscaled = waiting.iter().map(|one| {
-                    let view = views.view(&one.frame, Some(one.field), one.quality);
+                    let mut view = views.view(&one.frame, Some(one.field), one.quality);
+                    view.frame_number = one.number;
                     SmearEvent::Unscaled(view)
                 });
                 self.events.extend(unscaled);
@@ -269,6 +277,7 @@ impl FieldAnalysis {
         self.events.push(SmearEvent::ScaleKnown(scale));
         for one in &waiting {
             let known = FieldKnown {
+                number: one.number,
                 field: one.field,
                 truth: one.truth.as_ref(),
                 quality: one.quality,
@@ -293,6 +302,7 @@ impl FieldAnalysis {
         let mut view = views.view(frame, Some(known.field), known.quality);
         hatch_older(&mut view, known.older);
         view.is_analysed = true;
+        view.frame_number = known.number;
         view.is_forced = known.is_forced;
         if self.found.cells.is_empty() {
             self.events.push(SmearEvent::NoCells(view));
@@ -365,6 +375,7 @@ mod tests {
                 field: None,
                 truth: None,
             }),
+            number: field,
             field,
             quality,
             older: Overlaps::new((frame.width_px(), frame.height_px())),

@@ -55,6 +55,7 @@ impl ViewPool {
         // A size within that of the screen is one that a frame can have.
         let _ = resize_into(frame, image_px, &mut view.image);
         view.frame_px = frame_px;
+        view.frame_number = 0;
         view.field = field;
         view.standing = FieldStanding::Open;
         view.quality = quality;

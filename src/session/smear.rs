@@ -73,6 +73,9 @@ pub struct FrameView {
     pub image: Frame,
     /// Width and height of the frame itself, in pixels.
     pub frame_px: (u32, u32),
+    /// Its place among the frames that were looked at: one that is shown stays where an older one
+    /// comes late.
+    pub frame_number: u64,
     /// The field that it shows, where that is known.
     pub field: Option<u64>,
     /// Where that field stands.
@@ -124,6 +127,7 @@ impl Default for FrameView {
         Self {
             image: Frame::default(),
             frame_px: (1, 1),
+            frame_number: 0,
             field: None,
             standing: FieldStanding::Open,
             quality: Quality::NOTHING_SEEN,
@@ -360,12 +364,14 @@ impl Smear {
         self.latest.replace(view)
     }
 
-    /// A field that has been analysed stays on the screen with what was found while the stage rests.
+    /// A field that has been analysed stays on the screen with what was found while the stage rests,
+    /// and nothing that was seen before it takes its place.
     fn preview(&mut self, view: Box<FrameView>) -> Option<Box<FrameView>> {
-        let is_analysed = |latest: &FrameView| {
-            latest.field.is_some() && latest.field == view.field && latest.is_analysed
+        let stays = |latest: &FrameView| {
+            let is_same = latest.field.is_some() && latest.field == view.field;
+            (is_same && latest.is_analysed) || view.frame_number < latest.frame_number
         };
-        if self.latest.as_deref().is_some_and(is_analysed) {
+        if self.latest.as_deref().is_some_and(stays) {
             return Some(view);
         }
         self.show(view)

@@ -262,6 +262,7 @@ fn view(field: u64, quality: Quality, has_cells: bool) -> Box<FrameView> {
     Box::new(FrameView {
         image: FIELD.frame.clone(),
         frame_px: (width_px as u32, height_px as u32),
+        frame_number: 0,
         field: Some(field),
         standing: FieldStanding::Open,
         quality,

@@ -203,6 +203,30 @@ fn a_counted_field_stays_on_the_screen_until_the_stage_leaves_it() {
 }
 
 #[test]
+fn a_preview_that_comes_late_hides_no_counted_field() {
+    let numbered = |frame_number, field| {
+        Box::new(FrameView {
+            frame_number,
+            field,
+            is_analysed: field.is_some(),
+            ..FrameView::default()
+        })
+    };
+    let mut smear = smear(None);
+    let SmearEvent::Counted { tally, truth, .. } = counted(5) else {
+        unreachable!("a counted field");
+    };
+    let view = numbered(9, Some(5));
+    smear.step(SmearEvent::Counted { view, tally, truth });
+    // Seen while the stage still moved, and taken in after the field.
+    let late = smear.step(SmearEvent::Preview(numbered(7, None))).view;
+    assert!(late.is_some_and(|view| view.frame_number == 7));
+    assert_eq!(smear.latest().and_then(|view| view.field), Some(5));
+    smear.step(SmearEvent::Preview(numbered(10, None)));
+    assert_eq!(smear.latest().and_then(|view| view.field), None);
+}
+
+#[test]
 fn a_field_without_cells_is_not_taken_for_one_that_is_being_counted() {
     let mut smear = smear(None);
     let cells_found = |smear: &Smear| smear.latest().and_then(FrameView::cells_found);
