@@ -14,6 +14,14 @@ const BAD_FRAMES: u32 = 10;
 /// stays, and the run says that its frames are lost.
 const MAX_CHANGES: u32 = 3;
 
+/// What a camera is to be opened in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Chosen {
+    pub choice: Choice,
+    /// What there is instead of that format.
+    pub other: Option<PixelFormat>,
+}
+
 /// The trials of one camera. They outlive its reopening, and start anew with another camera.
 #[derive(Debug, Default)]
 pub(super) struct FormatTrial {
@@ -34,7 +42,7 @@ impl FormatTrial {
         &mut self,
         node: &CameraNode,
         preferences: &StreamPreferences,
-    ) -> Result<(Choice, Option<PixelFormat>), Vec<(FourCc, Refused)>> {
+    ) -> Result<Chosen, Vec<(FourCc, Refused)>> {
         let is_same = self
             .camera
             .as_ref()
@@ -54,7 +62,7 @@ impl FormatTrial {
         };
         let choice = self.left.and_then(without).unwrap_or(best);
         let other = without(choice.format).map(|choice| choice.format);
-        Ok((choice, other))
+        Ok(Chosen { choice, other })
     }
 
     /// A frame was good.

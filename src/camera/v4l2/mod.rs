@@ -31,7 +31,7 @@ use crate::decode::{DecodeError, JpegDecoder};
 use crate::image::frame::Frame;
 use crate::image::histogram::background_colour;
 use control_plan::ControlPlan;
-use format_trial::FormatTrial;
+use format_trial::{Chosen, FormatTrial};
 use light::LightPlan;
 use std::io;
 use std::mem;
@@ -276,7 +276,7 @@ fn start(
         .ok_or_else(|| {
             unsuitable("is no camera; see `hemoscope cameras` for those there are".to_owned())
         })?;
-    let (choice, other_format) = trial
+    let Chosen { choice, other } = trial
         .choose(&node, preferences)
         .map_err(|refused| unsuitable(explain_refusal(&refused)))?;
     let mut device = driver
@@ -298,7 +298,7 @@ fn start(
     Ok(State::Streaming {
         device,
         format: choice.format,
-        other_format,
+        other_format: other,
         last_sequence: None,
         settling: must_settle.then(|| Settling::at(choice.size.rate_mhz)),
         discard_first_frame: false,

@@ -182,10 +182,16 @@ mod tests {
 
     #[test]
     fn a_stretch_ends_behind_its_codes_padding_and_a_few_stray_bytes() {
+        /// Name, data, bits that are taken, place and stray bytes.
+        type Case = (
+            &'static str,
+            Vec<u8>,
+            u32,
+            Result<(usize, u32), &'static str>,
+        );
         let long = |stray: usize| [&[1, 2][..], &vec![7; stray], &[0xFF, 0xD9]].concat();
         let most = MAX_STRAY_BYTES as usize;
-        // Name, data, bits that are taken, place and stray bytes.
-        let cases: [(_, Vec<u8>, u32, Result<(usize, u32), &str>); 12] = [
+        let cases: [Case; 12] = [
             ("whole", vec![1, 2, 0xFF, 0xD9], 16, Ok((2, 0))),
             ("padding", vec![1, 2, 0xFF, 0xD0], 9, Ok((2, 0))),
             (
