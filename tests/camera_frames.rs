@@ -71,7 +71,8 @@ fn damaged_frames_are_hardly_ever_taken_for_ones_with_stray_bytes() {
     let mut decoder = JpegDecoder::default();
     let expected = decoded(&mut decoder, &file).unwrap();
     let mut random = Random::new(11);
-    let kinds: [(&str, fn(&mut Vec<u8>, usize, &mut Random)); 3] = [
+    type Damage = fn(&mut Vec<u8>, usize, &mut Random);
+    let kinds: [(&str, Damage); 3] = [
         ("flipped bit", |file, at, random| {
             file[at] ^= 1 << random.within(0, 7);
         }),

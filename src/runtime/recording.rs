@@ -143,7 +143,7 @@ mod tests {
         for effect in machine.step(event, Instant::now()) {
             match effect {
                 Effect::RecordStart => {
-                    recorder.begin(("a test", scatter()), ("S1", false), Some(2))
+                    recorder.begin(("a test", scatter()), ("S1", false), Some(2));
                 }
                 Effect::RecordField(record) => recorder.field(record),
                 Effect::RecordUndone(undone) => recorder.undone(undone.field),

@@ -1,6 +1,7 @@
 //! Fields that the operator forces or takes out again.
 
 use super::bench::*;
+use crate::assessment::Finding;
 use crate::cell::CellClass;
 use crate::input::Action;
 use crate::quality::{Quality, RejectReason, Verdict};
@@ -118,7 +119,7 @@ fn a_result_with_forced_fields_says_so_until_they_are_undone() {
     bench.step(Event::OfSmear { smear: 0, event });
     let ids = |bench: &Bench| {
         let findings = bench.machine.smear().assessment().findings();
-        findings.map(|one| one.id()).collect::<Vec<_>>()
+        findings.map(Finding::id).collect::<Vec<_>>()
     };
     assert!(ids(&bench).contains(&"fields_forced"), "{:?}", ids(&bench));
     bench.press(Action::Cancel);

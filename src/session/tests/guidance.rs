@@ -110,7 +110,7 @@ impl Sight {
                 standing(FieldStanding::Taken),
             ],
             Sight::CountedBefore => vec![standing(FieldStanding::CountedBefore)],
-            Sight::Counted => vec![with_view(counted(5), view(GOOD))],
+            Sight::Counted => vec![with_view(counted(5), &view(GOOD))],
             Sight::WithoutCells => vec![SmearEvent::NoCells(Box::new(FrameView {
                 is_analysed: true,
                 ..*view(GOOD)
@@ -134,7 +134,7 @@ impl Sight {
 }
 
 /// A counted field with a view of this number and quality.
-fn with_view(event: SmearEvent, shown: Box<FrameView>) -> SmearEvent {
+fn with_view(event: SmearEvent, shown: &FrameView) -> SmearEvent {
     match event {
         SmearEvent::Counted { view, tally, truth } => SmearEvent::Counted {
             view: Box::new(FrameView {
