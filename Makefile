@@ -243,6 +243,10 @@ trust: $(if $(SCORED),,build) $(VENV)/measure-installed ## Says what smears made
 	$(VENV)/bin/python -m hemoscope_training.trust --program "$$program" --model ../../$(MODEL) \
 	  --data "$$data" --out "$(TARGET)/trust"
 
+.PHONY: sessions
+sessions: ## Counts whole sessions on the simulated smear, and says how many intervals hold its ratio: make sessions SESSIONS=200
+	HEMOSCOPE_SESSIONS="$(or $(SESSIONS),40)" cargo test --locked --test sessions -- --ignored --nocapture --test-threads 1
+
 .PHONY: ablation
 ablation: build $(VENV)/measure-installed ## Measures each preprocessing step: make ablation DATA=DIR
 	@test -n "$(DATA)" || { echo "make ablation: name the folder with dev.json and images/: make ablation DATA=DIR" >&2; exit 2; }
