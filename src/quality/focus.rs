@@ -25,6 +25,10 @@ const SUMMED_PRODUCTS: usize = 64;
 const ONE: i64 = 1 << 12;
 /// Edges must be stronger than noise would make them by this factor in energy.
 const LEAST_ENERGY_OVER_NOISE: i64 = 25;
+/// Edges of the whole frame must be stronger by this one for its parts to be scored: on the
+/// simulated slide parts of a sharp frame have down to 0.4 times the energy of the whole, and a part
+/// that drowns in noise looks blurred.
+const LEAST_ENERGY_OF_PARTS: i64 = 100;
 
 /// The edges' width squared that halves the score: (1/24)² of a red cell, in millionths.
 const HALVING_WIDTH_SQUARED: u64 = 1736;
@@ -170,6 +174,15 @@ pub(super) struct EdgeSums {
 }
 
 impl EdgeSums {
+    /// The noise alone.
+    pub(super) fn without_edges(&self) -> Self {
+        Self {
+            flat_pixels: self.flat_pixels,
+            flat_squares: self.flat_squares,
+            ..Self::default()
+        }
+    }
+
     /// Adds the pixels of a row that lie near an edge.
     pub(super) fn add_edges(
         &mut self,
@@ -222,24 +235,34 @@ impl EdgeSums {
         (100 * HALVING_WIDTH_SQUARED / (HALVING_WIDTH_SQUARED + width_squared)) as u8
     }
 
+    /// Whether edges stand so far above the noise that a part of the frame, whose own may be
+    /// fainter, can still be scored.
+    pub(super) fn can_be_parted(&self, reference: Reference) -> bool {
+        let noise = self.of_noise(reference.noise_products_ppm().1);
+        self.blurred_squared - noise > LEAST_ENERGY_OF_PARTS * noise
+    }
+
+    /// What the noise adds to products of slopes of which white noise of variance 1 adds so many
+    /// millionths at each pixel.
+    fn of_noise(&self, products_ppm: i64) -> i64 {
+        let level = i64::from(LEVEL);
+        // A second difference of four pixels has four times the variance of one.
+        let noise_ppm = (self.flat_squares * 1_000_000 / (4 * self.flat_pixels.max(1))) as i64;
+        let at_each = i128::from(noise_ppm) * i128::from(products_ppm);
+        (at_each * i128::from(self.pixels as i64 * level * level) / 1_000_000_000_000) as i64
+    }
+
     /// The edges' variance in millionths of a red cell squared; nothing where noise is as strong
     /// as they are.
     fn width_squared_millionths(&self, reference: Reference, rbc_diameter: usize) -> Option<u64> {
         let level = i64::from(LEVEL);
-        let pixels = self.pixels as i64;
-        // A second difference of four pixels has four times the variance of one.
-        let noise_ppm = (self.flat_squares * 1_000_000 / (4 * self.flat_pixels.max(1))) as i64;
         let (once_ppm, twice_ppm) = reference.noise_products_ppm();
-        let of_noise = |products_ppm: i64| {
-            let at_each = i128::from(noise_ppm) * i128::from(products_ppm);
-            (at_each * i128::from(pixels * level * level) / 1_000_000_000_000) as i64
-        };
-        let blurred_noise = of_noise(twice_ppm);
+        let blurred_noise = self.of_noise(twice_ppm);
         let energy = self.blurred_squared - blurred_noise;
-        if pixels == 0 || energy <= LEAST_ENERGY_OVER_NOISE * blurred_noise {
+        if self.pixels == 0 || energy <= LEAST_ENERGY_OVER_NOISE * blurred_noise {
             return None;
         }
-        let fine = self.fine_by_blurred * level - of_noise(once_ppm);
+        let fine = self.fine_by_blurred * level - self.of_noise(once_ppm);
         let slope = (i128::from(fine.max(0)) * i128::from(ONE) / i128::from(energy)) as i64;
         // q in 1/2^24, from 1 (no limit to the blur) to 2 (none).
         let (one, two) = (ONE * ONE, 2 * ONE * ONE);

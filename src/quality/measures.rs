@@ -1,5 +1,6 @@
 //! What is measured on a reduced frame, and what its limits say to it.
 
+use super::focus::{EdgeSums, Reference};
 use super::settings::QualitySettings;
 use crate::image::histogram::Histogram;
 
@@ -52,11 +53,23 @@ impl Stains {
 pub(super) struct Edges {
     pub(super) blurred: u32,
     pub(super) blur_width: u32,
-    /// See [`super::Quality::focus_score`].
-    pub(super) focus_score: u8,
+    /// Diameter of a red cell in pixels, known or told by the dark parts' texture.
+    pub(super) diameter: usize,
+    /// Of the whole frame.
+    pub(super) sums: EdgeSums,
 }
 
 impl Edges {
+    /// See [`super::Quality::focus_score`].
+    pub(super) fn focus_score(&self) -> u8 {
+        self.sums.score(self.reference(), self.diameter)
+    }
+
+    /// The blur that the slopes are compared after.
+    pub(super) fn reference(&self) -> Reference {
+        Reference::for_cells_of(self.diameter)
+    }
+
     /// The step in levels that would leave the blurred slope: a step blurred by a box has the
     /// slope step / width.
     pub(super) fn step_levels(&self) -> u32 {
@@ -71,9 +84,5 @@ impl Edges {
     /// Slopes that uneven light on bare glass can have; without stain they are no cells.
     pub(super) fn are_faint(&self, settings: &QualitySettings) -> bool {
         self.step_levels() < 2 * u32::from(settings.min_edge_levels)
-    }
-
-    pub(super) fn are_blurred(&self, settings: &QualitySettings) -> bool {
-        self.focus_score < settings.min_focus_score
     }
 }

@@ -3,8 +3,10 @@
 //! The loops run over whole rows or planes in narrow integers, where compilers find vector
 //! instructions; orders of values are found by counting, not by sorting.
 
-use super::focus::{EdgeSums, Neighbours, Reference, Zones, diameter_from_texture};
+use super::blur::{BoxBlur, TriangleBlur};
+use super::focus::{EdgeSums, Reference, Zones, diameter_from_texture};
 use super::measures::{ClassMeans, Edges, LEVEL, Stains};
+use super::parts::{Area, Layers, PartScores};
 use crate::image::frame::Frame;
 use crate::image::histogram::Histogram;
 
@@ -166,7 +168,8 @@ impl ReducedView {
         Edges {
             blurred,
             blur_width: 2 * radius as u32 + 1,
-            focus_score: self.focus_score(Zones::below(nearby), diameter),
+            diameter,
+            sums: self.edge_sums(Zones::below(nearby), diameter),
         }
     }
 
@@ -174,35 +177,57 @@ impl ReducedView {
         let (width, height) = (self.width, self.height);
         self.blur.run(&self.planes[1], width, height, radius);
         fill_slopes(&self.blur.both, width, height, &mut self.slopes);
-        steepest(&self.slopes, &mut self.largest_slopes)
+        let groups = || self.slopes.chunks(SLOPES_TOGETHER);
+        steepest(groups, self.slopes.len(), &mut self.largest_slopes)
     }
 
-    fn focus_score(&mut self, zones: Zones, diameter: usize) -> u8 {
+    /// The edges of the whole copy and its noise; leaves the planes that [`Self::part_scores`] reads.
+    fn edge_sums(&mut self, zones: Zones, diameter: usize) -> EdgeSums {
         let reference = Reference::for_cells_of(diameter);
         let (width, height) = (self.width, self.height);
-        let green = &self.planes[1];
-        self.reference.run(green, width, height, reference);
-        let blurred = &self.reference.both;
-        let margin = reference.reach() + 1;
+        self.reference
+            .run(&self.planes[1], width, height, reference);
         let mut sums = EdgeSums::default();
-        let Some(columns) = width.checked_sub(2 * margin) else {
-            return 0;
+        let layers = Layers {
+            width,
+            green: &self.planes[1],
+            blurred: &self.reference.both,
+            slopes: &self.slopes,
         };
-        for y in margin..height.saturating_sub(margin) {
-            let at = |y: usize, x: usize| y * width + x;
-            let fine = Neighbours::of(green, at(y, margin), width, columns);
-            let blurred = Neighbours::of(blurred, at(y, margin), width, columns);
-            let slopes = &self.slopes[(y - 1) * (width - 2) + margin - 1..][..columns];
-            sums.add_edges(slopes, &fine, &blurred, zones);
-            let next_row = &green[at(y + 1, margin)..][..columns + 1];
-            sums.add_flat(
-                slopes,
-                &green[at(y, margin)..][..columns + 1],
-                next_row,
-                zones,
-            );
+        if let Some(area) = Area::within_margin(width, height, reference) {
+            layers.add_edges(&mut sums, &area, zones);
+            layers.add_flat(&mut sums, &area, zones);
         }
-        sums.score(reference, diameter)
+        sums
+    }
+
+    /// How sharp each part of the copy is that has cells, by what [`Self::edges`] has just found.
+    /// Pixels whose green is below `first_bright` are covered.
+    pub(super) fn part_scores(&mut self, edges: &Edges, first_bright: u8) -> PartScores {
+        let layers = Layers {
+            width: self.width,
+            green: &self.planes[1],
+            blurred: &self.reference.both,
+            slopes: &self.slopes,
+        };
+        let mut scores = PartScores::default();
+        let reference = edges.reference();
+        let Some(area) = Area::within_margin(self.width, self.height, reference)
+            .filter(|_| edges.sums.can_be_parted(reference))
+        else {
+            return scores;
+        };
+        for part in area.parts(edges.diameter) {
+            if layers.is_covered(&part, first_bright) {
+                let rows = || layers.slope_rows(&part);
+                let groups = || rows().flat_map(|row| row.chunks(SLOPES_TOGETHER));
+                let steepest = steepest(groups, part.pixels(), &mut self.largest_slopes);
+                let mut sums = edges.sums.without_edges();
+                layers.add_edges(&mut sums, &part, Zones::below(steepest));
+                scores.add(sums.score(reference, edges.diameter));
+            }
+        }
+        scores
     }
 
     /// Changes between dark neighbours (at or below `level`) and bright ones, along rows and
@@ -376,146 +401,6 @@ fn mean_of_large_blocks(
     }
 }
 
-/// The mean over a square, edges repeated outwards.
-#[derive(Debug, Default)]
-struct BoxBlur {
-    /// A row with its ends repeated.
-    padded: Vec<u8>,
-    window_sums: Vec<u32>,
-    along: Vec<u16>,
-    both: Vec<u16>,
-}
-
-impl BoxBlur {
-    /// Averages a plane over squares of 2 `radius` + 1 pixels: rows, rounded to a sixteenth of a
-    /// level, then columns.
-    fn run(&mut self, plane: &[u8], width: usize, height: usize, radius: usize) {
-        let window = 2 * radius + 1;
-        let divide = Division::by(window as u32);
-        self.along.resize(plane.len(), 0);
-        self.both.resize(plane.len(), 0);
-        self.padded.resize(width + window, 0);
-        self.window_sums.resize(width, 0);
-        let sums = &mut self.window_sums;
-        for (row, along) in plane
-            .chunks_exact(width)
-            .zip(self.along.chunks_exact_mut(width))
-        {
-            let padded = &mut self.padded;
-            padded[..radius].fill(row[0]);
-            padded[radius..radius + width].copy_from_slice(row);
-            padded[radius + width..].fill(row[width - 1]);
-            // Steps from sum to sum first: then only one addition waits for the one before.
-            let pairs = padded.iter().zip(&padded[window..]);
-            for (step, (&leaving, &coming)) in sums.iter_mut().zip(pairs) {
-                *step = u32::from(coming).wrapping_sub(u32::from(leaving));
-            }
-            let mut sum: u32 = padded[..window].iter().map(|&value| u32::from(value)).sum();
-            for window_sum in &mut *sums {
-                let step = *window_sum;
-                *window_sum = sum;
-                sum = sum.wrapping_add(step);
-            }
-            for (mean, &sum) in along.iter_mut().zip(&*sums) {
-                *mean = divide.rounded(sum * u32::from(LEVEL));
-            }
-        }
-        let row = |y: usize| &self.along[y.min(height - 1) * width..][..width];
-        sums.fill(0);
-        for y in 0..window {
-            for (sum, &value) in sums.iter_mut().zip(row(y.saturating_sub(radius))) {
-                *sum += u32::from(value);
-            }
-        }
-        for (y, both) in self.both.chunks_exact_mut(width).enumerate() {
-            let pairs = row(y.saturating_sub(radius))
-                .iter()
-                .zip(row(y + radius + 1));
-            for ((mean, sum), (&leaving, &coming)) in both.iter_mut().zip(&mut *sums).zip(pairs) {
-                *mean = divide.rounded(*sum);
-                *sum = *sum + u32::from(coming) - u32::from(leaving);
-            }
-        }
-    }
-}
-
-/// The blur that focus is measured against; edges repeated outwards.
-#[derive(Debug, Default)]
-struct TriangleBlur {
-    padded: Vec<u16>,
-    row_sums: Vec<u16>,
-    column_sums: Vec<u32>,
-    along: Vec<u16>,
-    both: Vec<u16>,
-}
-
-impl TriangleBlur {
-    /// Rows, rounded to a sixteenth of a level, then columns.
-    fn run(&mut self, plane: &[u8], width: usize, height: usize, reference: Reference) {
-        let reach = reference.reach();
-        let divide = Division::by(reference.total());
-        self.along.resize(plane.len(), 0);
-        self.both.resize(plane.len(), 0);
-        self.padded.resize(width + 2 * reach, 0);
-        self.row_sums.resize(width, 0);
-        self.column_sums.resize(width, 0);
-        let rows = plane.chunks_exact(width);
-        for (row, along) in rows.zip(self.along.chunks_exact_mut(width)) {
-            self.padded[..reach].fill(row[0].into());
-            self.padded[reach + width..].fill(row[width - 1].into());
-            for (padded, &value) in self.padded[reach..].iter_mut().zip(row) {
-                *padded = value.into();
-            }
-            self.row_sums.fill(0);
-            for (tap, weight) in reference.weights().enumerate() {
-                let shifted = &self.padded[tap..][..width];
-                for (sum, &value) in self.row_sums.iter_mut().zip(shifted) {
-                    *sum += value * weight;
-                }
-            }
-            for (mean, &sum) in along.iter_mut().zip(&self.row_sums) {
-                *mean = divide.rounded(u32::from(sum) * u32::from(LEVEL));
-            }
-        }
-        for (y, both) in self.both.chunks_exact_mut(width).enumerate() {
-            self.column_sums.fill(0);
-            for (tap, weight) in reference.weights().enumerate() {
-                let source = (y + tap).saturating_sub(reach).min(height - 1);
-                let row = &self.along[source * width..][..width];
-                for (sum, &value) in self.column_sums.iter_mut().zip(row) {
-                    *sum += u32::from(value) * u32::from(weight);
-                }
-            }
-            for (mean, &sum) in both.iter_mut().zip(&self.column_sums) {
-                *mean = divide.rounded(sum);
-            }
-        }
-    }
-}
-
-/// Division by a small number as a product.
-#[derive(Debug, Clone, Copy)]
-struct Division {
-    half: u32,
-    reciprocal: u32,
-}
-
-impl Division {
-    /// Exact where dividend times divisor is below 2^32, for divisors from 2 on: the reciprocal,
-    /// rounded up, is wrong by less than one part in 2^32 / divisor.
-    fn by(divisor: u32) -> Self {
-        Self {
-            half: divisor / 2,
-            reciprocal: (1_u64 << 32).div_ceil(u64::from(divisor)) as u32,
-        }
-    }
-
-    #[inline(always)]
-    fn rounded(self, dividend: u32) -> u16 {
-        ((u64::from(dividend + self.half) * u64::from(self.reciprocal)) >> 32) as u16
-    }
-}
-
 /// |across| + |along| over two pixels, at every pixel that has four neighbours.
 fn fill_slopes<T: Copy + Into<u16>>(
     plane: &[T],
@@ -542,10 +427,15 @@ fn fill_slopes<T: Copy + Into<u16>>(
 
 /// The slope that one pixel in two hundred exceeds: steep enough to be an edge, common enough not
 /// to be a speck.
-fn steepest(slopes: &[u16], largest_slopes: &mut Vec<u16>) -> u32 {
+///
+/// `groups` gives all `count` slopes, at most [`SLOPES_TOGETHER`] at once.
+fn steepest<'a, Groups: Iterator<Item = &'a [u16]>>(
+    groups: impl Fn() -> Groups,
+    count: usize,
+    largest_slopes: &mut Vec<u16>,
+) -> u32 {
     const ONE_IN: usize = 200;
-    let wanted = slopes.len() / ONE_IN;
-    let groups = || slopes.chunks(SLOPES_TOGETHER);
+    let wanted = count / ONE_IN;
     largest_slopes.clear();
     largest_slopes.extend(groups().map(|slopes| slopes.iter().fold(0, |a, &b| a.max(b))));
     let largest = largest_slopes.iter().fold(0, |a, &b| a.max(b));
@@ -609,21 +499,6 @@ fn count_differences(one: &[u8], other: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn products_divide_exactly() {
-        for divisor in [3, 5, 15, 27, 43, 201, 511, 1023] {
-            let divide = Division::by(divisor);
-            for quotient in 0..=4080_u32 {
-                for rest in [0, divisor / 2, divisor / 2 + 1, divisor - 1] {
-                    let dividend = quotient * divisor + rest;
-                    let expected = (dividend + divisor / 2) / divisor;
-                    let found = u32::from(divide.rounded(dividend));
-                    assert_eq!(found, expected, "{dividend} / {divisor}");
-                }
-            }
-        }
-    }
 
     #[test]
     fn copies_are_as_fine_as_the_cells_ask_for_up_to_a_limit() {

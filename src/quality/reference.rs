@@ -2,6 +2,7 @@
 
 use super::focus::{EdgeSums, Reference, Zones, diameter_from_texture};
 use super::measures::{Edges, LEVEL};
+use super::parts::{self, Area, PartScores};
 use super::*;
 
 pub(super) fn assess(
@@ -17,7 +18,9 @@ pub(super) fn assess(
     let dark_level = green.otsu_level();
     let texture_permille = view.texture_permille(dark_level);
     let edges = view.edges(texture_permille);
-    let coverage_permille = covered_permille(&green, background_level, settings);
+    let first_bright = first_bright_level(background_level, settings);
+    let coverage_permille = covered_permille(&green, first_bright);
+    let focus_score = edges.focus_score();
     let classes = view.class_means(dark_level);
     let brightness = brightness(&green, background, clipped_permille, settings);
     let reason = light_fault(brightness)
@@ -35,7 +38,13 @@ pub(super) fn assess(
                 fault
             })
         })
-        .or_else(|| edges.are_blurred(settings).then_some(RejectReason::Blurred))
+        .or_else(|| (focus_score < settings.min_focus_score).then_some(RejectReason::Blurred))
+        .or_else(|| {
+            let parts = view.part_scores(&edges, first_bright);
+            parts
+                .are_blurred(settings.min_focus_score)
+                .then_some(RejectReason::PartlyBlurred)
+        })
         .or_else(|| {
             (coverage_permille > settings.crowded_permille).then_some(RejectReason::TooThick)
         })
@@ -45,7 +54,7 @@ pub(super) fn assess(
         background_level,
         brightness,
         clipped_permille,
-        focus_score: edges.focus_score,
+        focus_score,
         coverage_permille,
         density: density(coverage_permille, reason, settings),
         verdict: reason.map_or(Verdict::Usable, Verdict::Rejected),
@@ -98,7 +107,8 @@ impl ReducedView {
         Edges {
             blurred: steepest_slope(&blurred, self.width, self.height),
             blur_width: 2 * radius as u32 + 1,
-            focus_score: self.focus_score(diameter),
+            diameter,
+            sums: self.edge_sums(diameter),
         }
     }
 
@@ -118,18 +128,30 @@ impl ReducedView {
         (changes_along + changes_across) * 1000 / dark_pixels
     }
 
-    /// Of every pixel, its place within edges or flat parts asked one by one.
-    fn focus_score(&self, diameter: usize) -> u8 {
-        let plane: Vec<u16> = self.green().map(|value| u16::from(value) * LEVEL).collect();
-        let (width, height) = (self.width, self.height);
-        let around = box_blur(&plane, width, height, reduced::slope_radius(diameter));
-        let zones = Zones::below(steepest_slope(&around, width, height));
+    /// Of the whole copy.
+    fn edge_sums(&self, diameter: usize) -> EdgeSums {
+        let steepest = steepest_slope(&self.around(diameter), self.width, self.height);
         let reference = Reference::for_cells_of(diameter);
-        let blurred = self.triangle_blur(reference);
-        let margin = reference.reach() + 1;
+        Area::within_margin(self.width, self.height, reference)
+            .map(|area| self.sums_within(&area, Zones::below(steepest), diameter))
+            .unwrap_or_default()
+    }
+
+    fn around(&self, diameter: usize) -> Vec<u16> {
+        let plane: Vec<u16> = self.green().map(|value| u16::from(value) * LEVEL).collect();
+        let radius = reduced::slope_radius(diameter);
+        box_blur(&plane, self.width, self.height, radius)
+    }
+
+    /// Of every pixel, its place within edges or flat parts asked one by one.
+    fn sums_within(&self, area: &Area, zones: Zones, diameter: usize) -> EdgeSums {
+        let plane: Vec<u16> = self.green().map(|value| u16::from(value) * LEVEL).collect();
+        let width = self.width;
+        let around = self.around(diameter);
+        let blurred = self.triangle_blur(Reference::for_cells_of(diameter));
         let mut sums = EdgeSums::default();
-        for y in margin..height.saturating_sub(margin) {
-            for x in margin..width.saturating_sub(margin) {
+        for y in area.y.clone() {
+            for x in area.x.clone() {
                 let slope = |plane: &[u16]| {
                     let at = |x: usize, y: usize| i64::from(plane[y * width + x]);
                     (at(x + 1, y) - at(x - 1, y), at(x, y + 1) - at(x, y - 1))
@@ -150,7 +172,44 @@ impl ReducedView {
                 }
             }
         }
-        sums.score(reference, diameter)
+        sums
+    }
+
+    /// Of each part by the slopes of its own, which are put in order.
+    fn part_scores(&self, edges: &Edges, first_bright: u8) -> PartScores {
+        let mut scores = PartScores::default();
+        let reference = edges.reference();
+        let Some(whole) = Area::within_margin(self.width, self.height, reference)
+            .filter(|_| edges.sums.can_be_parted(reference))
+        else {
+            return scores;
+        };
+        let around = self.around(edges.diameter);
+        let green: Vec<u8> = self.green().collect();
+        for part in whole.parts(edges.diameter) {
+            let (width, columns) = (self.width, part.x.clone());
+            let pixels = part.y.clone();
+            let pixels = pixels.flat_map(|y| columns.clone().map(move |x| y * width + x));
+            let is_dark = |&at: &usize| green[at] < first_bright;
+            if !parts::is_enough(pixels.clone().filter(is_dark).count(), &part) {
+                continue;
+            }
+            let slope = |at: usize| {
+                let across = around[at - 1].abs_diff(around[at + 1]);
+                u32::from(across + around[at - width].abs_diff(around[at + width]))
+            };
+            let mut slopes: Vec<u32> = pixels.map(slope).collect();
+            slopes.sort_unstable_by(|a, b| b.cmp(a));
+            let steepest = slopes.get(slopes.len() / 200).copied().unwrap_or(0);
+            let own = self.sums_within(&part, Zones::below(steepest), edges.diameter);
+            let sums = EdgeSums {
+                flat_pixels: edges.sums.flat_pixels,
+                flat_squares: edges.sums.flat_squares,
+                ..own
+            };
+            scores.add(sums.score(reference, edges.diameter));
+        }
+        scores
     }
 
     /// The reference blur, rounded to a sixteenth of a level after the rows and after the columns.

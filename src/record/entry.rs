@@ -168,6 +168,8 @@ pub enum FieldOutcome {
     NoContrast,
     /// Rejected: out of focus.
     Blurred,
+    /// Rejected: part of it is out of focus.
+    PartlyBlurred,
     /// Rejected: cells hardly stand out.
     LowContrast,
     /// Rejected: red and blue are exchanged.
@@ -188,6 +190,7 @@ impl From<RejectReason> for FieldOutcome {
             RejectReason::Overexposed => Self::Overexposed,
             RejectReason::NoContrast => Self::NoContrast,
             RejectReason::Blurred => Self::Blurred,
+            RejectReason::PartlyBlurred => Self::PartlyBlurred,
             RejectReason::LowContrast => Self::LowContrast,
             RejectReason::ColoursExchanged => Self::ColoursExchanged,
             RejectReason::NotASmear => Self::NotASmear,

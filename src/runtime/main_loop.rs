@@ -67,7 +67,7 @@ fn advice_of(instruction: Instruction) -> Advice {
         | Instruction::CountedBefore
         | Instruction::FieldUndone
         | Instruction::SetScale => Advice::MoveOn,
-        Instruction::Focus => Advice::TurnFocus,
+        Instruction::Focus | Instruction::LevelSlide => Advice::TurnFocus,
         Instruction::FindThinnerArea => Advice::Thinner,
         Instruction::FindCells => Advice::Denser,
         Instruction::Wait

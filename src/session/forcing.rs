@@ -9,7 +9,10 @@ pub fn may_be_forced(verdict: Verdict) -> bool {
         Verdict::Usable => false,
         Verdict::Rejected(reason) => matches!(
             reason,
-            RejectReason::Blurred | RejectReason::TooThick | RejectReason::LowContrast
+            RejectReason::Blurred
+                | RejectReason::PartlyBlurred
+                | RejectReason::TooThick
+                | RejectReason::LowContrast
         ),
     }
 }
@@ -24,6 +27,7 @@ mod tests {
         let forced: Vec<_> = RejectReason::ALL.into_iter().filter(forced).collect();
         let judged = [
             RejectReason::Blurred,
+            RejectReason::PartlyBlurred,
             RejectReason::LowContrast,
             RejectReason::TooThick,
         ];

@@ -29,6 +29,8 @@ pub enum Instruction {
     FieldUndone,
     /// The frame is blurred.
     Focus,
+    /// Part of the frame is blurred.
+    LevelSlide,
     /// The frame is too dark.
     IncreaseIllumination,
     /// The frame is too bright.
@@ -63,7 +65,7 @@ pub enum Instruction {
 
 impl Instruction {
     /// Every instruction.
-    pub const ALL: [Instruction; 24] = [
+    pub const ALL: [Instruction; 25] = [
         Instruction::Wait,
         Instruction::HoldStill,
         Instruction::WaitForCount,
@@ -73,6 +75,7 @@ impl Instruction {
         Instruction::CountedBefore,
         Instruction::FieldUndone,
         Instruction::Focus,
+        Instruction::LevelSlide,
         Instruction::IncreaseIllumination,
         Instruction::ReduceIllumination,
         Instruction::FindThinnerArea,
@@ -130,6 +133,7 @@ impl Instruction {
             RejectReason::Overexposed => Instruction::ReduceIllumination,
             RejectReason::NoContrast => Instruction::FindCells,
             RejectReason::Blurred => Instruction::Focus,
+            RejectReason::PartlyBlurred => Instruction::LevelSlide,
             RejectReason::LowContrast => Instruction::RaiseContrast,
             RejectReason::ColoursExchanged => Instruction::CheckCameraFormat,
             RejectReason::NotASmear => Instruction::CheckStain,
@@ -317,6 +321,7 @@ mod tests {
             (RejectReason::Overexposed, Instruction::ReduceIllumination),
             (RejectReason::NoContrast, Instruction::FindCells),
             (RejectReason::Blurred, Instruction::Focus),
+            (RejectReason::PartlyBlurred, Instruction::LevelSlide),
             (RejectReason::LowContrast, Instruction::RaiseContrast),
             (
                 RejectReason::ColoursExchanged,

@@ -256,8 +256,9 @@ pub enum Rejection {
 
 impl Rejection {
     /// Every reason.
-    pub const ALL: [Rejection; 11] = [
+    pub const ALL: [Rejection; 12] = [
         Rejection::Quality(RejectReason::Blurred),
+        Rejection::Quality(RejectReason::PartlyBlurred),
         Rejection::Quality(RejectReason::Underexposed),
         Rejection::Quality(RejectReason::Overexposed),
         Rejection::Quality(RejectReason::NoContrast),
@@ -273,6 +274,7 @@ impl Rejection {
     fn word(self) -> TextId {
         match self {
             Rejection::Quality(RejectReason::Blurred) => TextId::RejectedBlurred,
+            Rejection::Quality(RejectReason::PartlyBlurred) => TextId::RejectedPartlyBlurred,
             Rejection::Quality(RejectReason::Underexposed) => TextId::RejectedDark,
             Rejection::Quality(RejectReason::Overexposed) => TextId::RejectedBright,
             Rejection::Quality(RejectReason::NoContrast) | Rejection::NoCells => {

@@ -289,6 +289,7 @@ impl From<Instruction> for TextId {
             Instruction::CountedBefore => TextId::InstructionCountedBefore,
             Instruction::FieldUndone => TextId::InstructionFieldUndone,
             Instruction::Focus => TextId::InstructionFocus,
+            Instruction::LevelSlide => TextId::InstructionLevelSlide,
             Instruction::IncreaseIllumination => TextId::InstructionIncreaseIllumination,
             Instruction::ReduceIllumination => TextId::InstructionReduceIllumination,
             Instruction::FindThinnerArea => TextId::InstructionFindThinnerArea,

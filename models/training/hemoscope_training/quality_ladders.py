@@ -1,6 +1,7 @@
 """Makes development frames worse step by step, and tells what is refused and what it would cost.
 
-python -m hemoscope_training.quality_ladders --program PROGRAM --data DIR [--ladder NAME ...].
+python -m hemoscope_training.quality_ladders --program PROGRAM --data DIR [--ladder NAME ...]
+[--every N].
 Each step is counted twice by the program: with its limits as they are, which gives the share of
 frames that are refused, and with the limits taken away, which gives what the network finds. Prints
 one table in Markdown for each ladder, as docs/quality.md shows them.
@@ -22,6 +23,7 @@ CLASSES = ("RBC", "WBC", "PLT")
 NO_LIMITS = "[quality]\nblurred_below = 0\ndark_below = 1\nbright_above = 255\n"
 CONTRAST_PIVOT = 200.0
 NOISE_SEED = 1
+TILT_STRIPS = 24
 
 Worsen = Callable[[np.ndarray, float], np.ndarray]
 """Takes levels (height, width, 3) and the diameter of a red cell in pixels; gives levels."""
@@ -46,6 +48,34 @@ def blurred(diameters: float) -> Worsen:
     return worsen
 
 
+def partly_blurred(width: float, height: float, diameters: float) -> Worsen:
+    """Blur the upper left corner only, of these shares of the frame's sides."""
+    blur = blurred(diameters)
+
+    def worsen(levels: np.ndarray, red_cell_px: float) -> np.ndarray:
+        rows, columns = round(height * levels.shape[0]), round(width * levels.shape[1])
+        worse = levels.copy()
+        worse[:rows, :columns] = blur(levels, red_cell_px)[:rows, :columns]
+        return worse
+
+    return worsen
+
+
+def tilted(diameters: float) -> Worsen:
+    """Blur more from left to right, as a tilted slide is: sharp at the left, this at the right."""
+
+    def worsen(levels: np.ndarray, red_cell_px: float) -> np.ndarray:
+        worse = np.empty_like(levels)
+        columns = levels.shape[1]
+        for strip in range(TILT_STRIPS):
+            here = slice(columns * strip // TILT_STRIPS, columns * (strip + 1) // TILT_STRIPS)
+            deviation = diameters * (strip + 0.5) / TILT_STRIPS
+            worse[:, here] = blurred(deviation)(levels, red_cell_px)[:, here]
+        return worse
+
+    return worsen
+
+
 def exposed(factor: float) -> Worsen:
     """Scale all light; what is above white is lost."""
     return lambda levels, _: levels * factor
@@ -62,9 +92,20 @@ def grainy(deviation: float) -> Worsen:
     return lambda levels, _: levels + random.normal(0, deviation, levels.shape)
 
 
+PARTS: dict[str, Callable[[float], Worsen]] = {
+    "half": lambda diameters: partly_blurred(0.5, 1, diameters),
+    "quarter": lambda diameters: partly_blurred(0.5, 0.5, diameters),
+    "tilted": tilted,
+}
+
 LADDERS: dict[str, list[tuple[str, Worsen]]] = {
     "blur": [("0", blurred(0))]
     + [(f"1/{part}", blurred(1 / part)) for part in (48, 32, 24, 20, 16, 12, 8)],
+    "part": [
+        (f"{name}, 1/{part}", worsen(1 / part))
+        for name, worsen in PARTS.items()
+        for part in (24, 16, 12, 8, 5, 3)
+    ],
     "light": [(f"{factor:g}", exposed(factor)) for factor in (1.6, 1.45, 1.3, 1.2, 1.1)]
     + [(f"{factor:g}", exposed(factor)) for factor in (1, 0.8, 0.7, 0.6, 0.5, 0.42, 0.35, 0.25)],
     "contrast": [(f"{share:g}", flattened(share)) for share in (1, 0.7, 0.5, 0.4, 0.3, 0.25, 0.15)],
@@ -72,10 +113,10 @@ LADDERS: dict[str, list[tuple[str, Worsen]]] = {
 }
 
 
-def load(data: Path) -> dict[str, Source]:
-    """Read the development frames by source."""
+def load(data: Path, every: int) -> dict[str, Source]:
+    """Read one in so many of the development frames, by source."""
     sources: dict[str, Source] = {}
-    for entry in json.loads((data / "dev.json").read_text())["images"]:
+    for entry in json.loads((data / "dev.json").read_text())["images"][::every]:
         source = sources.setdefault(entry["source"], Source(entry["rbc_px"], []))
         source.paths.append(data / entry["file_name"])
     return sources
@@ -84,7 +125,7 @@ def load(data: Path) -> dict[str, Source]:
 def count(program: Path, config: Path, folder: Path, red_cell_px: float) -> tuple[int, np.ndarray]:
     """Count a folder; give the frames that were counted and the cells by class."""
     scale = ["--um-per-px", repr(RED_CELL_UM / red_cell_px)]
-    command = [program, "count", "--json", "--config", config, *scale, folder]
+    command = [program, "count", "--json", "--independent", "--config", config, *scale, folder]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     counts = [[line["counts"][name] for name in CLASSES] for line in lines if "counts" in line]
@@ -125,8 +166,9 @@ def main() -> None:
     parser.add_argument("--program", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--ladder", choices=LADDERS, action="append")
+    parser.add_argument("--every", type=int, default=1, help="take one frame in so many")
     settings = parser.parse_args()
-    sources = load(settings.data)
+    sources = load(settings.data, settings.every)
     frames = sum(len(source.paths) for source in sources.values())
     for name in settings.ladder or LADDERS:
         rows = [

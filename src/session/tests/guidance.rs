@@ -75,6 +75,7 @@ impl Sight {
                 RejectReason::Overexposed => &[ReduceIllumination],
                 RejectReason::NoContrast => &[FindCells],
                 RejectReason::Blurred => &[Focus],
+                RejectReason::PartlyBlurred => &[LevelSlide],
                 RejectReason::LowContrast => &[RaiseContrast],
                 RejectReason::ColoursExchanged => &[CheckCameraFormat],
                 RejectReason::NotASmear => &[CheckStain],
