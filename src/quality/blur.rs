@@ -1,7 +1,6 @@
 //! Blurs of a plane in integers: over a square, and by the reference of the focus.
 
-use super::focus::Reference;
-use super::measures::LEVEL;
+use super::focus::{LEVEL, Reference};
 
 /// The mean over a square, edges repeated outwards.
 #[derive(Debug, Default)]

@@ -13,7 +13,8 @@
 //! measured where the frame is flat and subtracted. Only pixels near strong edges count: on flat
 //! glass there is nothing but noise.
 
-use super::measures::LEVEL;
+/// Fixed-point steps of one level, so that smoothed planes keep their slopes.
+pub(super) const LEVEL: u16 = 16;
 
 /// The reference blur's standard deviation as a share of a red cell: one part in this.
 const REFERENCE_PARTS: usize = 16;

@@ -1,11 +1,8 @@
 //! What is measured on a reduced frame, and what its limits say to it.
 
-use super::focus::{EdgeSums, Reference};
+use super::focus::{EdgeSums, LEVEL, Reference};
 use super::settings::QualitySettings;
 use crate::image::histogram::Histogram;
-
-/// Fixed-point steps of one level, so that smoothed planes keep their slopes.
-pub(super) const LEVEL: u16 = 16;
 
 /// The mean colours of the dark and the bright part.
 pub(super) struct ClassMeans {

@@ -4,8 +4,8 @@
 //! instructions; orders of values are found by counting, not by sorting.
 
 use super::blur::{BoxBlur, TriangleBlur};
-use super::focus::{EdgeSums, Reference, Zones, diameter_from_texture};
-use super::measures::{ClassMeans, Edges, LEVEL, Stains};
+use super::focus::{EdgeSums, LEVEL, Reference, Zones, diameter_from_texture};
+use super::measures::{ClassMeans, Edges, Stains};
 use super::parts::{Area, Layers, PartScores};
 use crate::image::frame::Frame;
 use crate::image::histogram::Histogram;

@@ -1,7 +1,7 @@
 //! The assessment in plain form, one value after the other: what the fast one must equal.
 
-use super::focus::{EdgeSums, Reference, Zones, diameter_from_texture};
-use super::measures::{Edges, LEVEL};
+use super::focus::{EdgeSums, LEVEL, Reference, Zones, diameter_from_texture};
+use super::measures::Edges;
 use super::parts::{self, Area, PartScores};
 use super::*;
 

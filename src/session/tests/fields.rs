@@ -68,7 +68,10 @@ fn a_field_is_forced_where_that_is_a_matter_of_judgement_only() {
         show(&mut bench, refused(reason));
         let is_judged = matches!(
             reason,
-            RejectReason::Blurred | RejectReason::TooThick | RejectReason::LowContrast
+            RejectReason::Blurred
+                | RejectReason::PartlyBlurred
+                | RejectReason::TooThick
+                | RejectReason::LowContrast
         );
         let expected = match is_judged {
             true => Seen::ForceField(77),
