@@ -104,6 +104,30 @@ fn box_blur(levels: &mut [u8], start: usize, step: usize, length: usize, radius:
     }
 }
 
+/// An eyepiece leaves a round field in the frame: its rim is no darkness and no cell.
+#[test]
+fn a_round_rim_is_left_out_and_said() {
+    let data = tempfile::tempdir().unwrap();
+    let technician = Technician::new(15, apart(3)).worsened(look_through_an_eyepiece);
+    let seen = run(technician, data.path(), &[], |machine| {
+        (machine.smear().fields() == 3).then_some(Action::Stop)
+    });
+    assert_eq!(seen.fields, 3, "{}", seen.text);
+    assert!(seen.showed("Dark rim: left out"), "{:?}", seen.lines);
+    assert!(!seen.text.contains("rejected"), "{}", seen.text);
+}
+
+fn look_through_an_eyepiece(_: &mut SimulatedSmear, _: usize, frame: &mut Frame) {
+    let (width_px, height_px) = (frame.width_px() as i32, frame.height_px() as i32);
+    let radius_px = height_px / 2 - 4;
+    for (at, pixel) in (0..).zip(frame.rgb_mut().chunks_exact_mut(3)) {
+        let (x_px, y_px) = (at % width_px - width_px / 2, at / width_px - height_px / 2);
+        if x_px * x_px + y_px * y_px > radius_px * radius_px {
+            pixel.copy_from_slice(&[12, 10, 9]);
+        }
+    }
+}
+
 /// Row b: a new device knows no scale, and each field that it takes is said and sent on.
 #[test]
 fn b_a_new_device_takes_fields_for_its_scale_and_asks_for_the_next() {

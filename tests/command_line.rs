@@ -236,6 +236,67 @@ fn without_a_scale_it_is_estimated_and_said_to_be() {
 }
 
 #[test]
+fn a_dark_rim_is_cut_off_and_cells_keep_their_places() {
+    let folder = tempfile::tempdir().unwrap();
+    let counted = |rim: bool| {
+        let paths = write_fields(folder.path(), 12, 2);
+        for path in paths.iter().filter(|_| rim) {
+            let mut image = image::open(path).unwrap().to_rgb8();
+            let bar_px = image.width() / 4;
+            for (x, _, pixel) in image.enumerate_pixels_mut() {
+                if x < bar_px {
+                    *pixel = image::Rgb([11, 9, 12]);
+                }
+            }
+            image.save(path).unwrap();
+        }
+        let arguments = ["count", "--json", "--um-per-px", &um_per_px()];
+        let output = hemoscope().args(arguments).args(&paths).output().unwrap();
+        (records(&output), messages(&output))
+    };
+    let (whole, told) = counted(false);
+    assert!(!told.contains("dark rim"), "{told}");
+    let (cut, told) = counted(true);
+    assert!(told.contains("2 fields have a dark rim"), "{told}");
+    for (whole, cut) in whole.iter().zip(&cut) {
+        assert_eq!(whole["quality"]["rim_permille"], 0);
+        let rim_permille = cut["quality"]["rim_permille"].as_u64().unwrap();
+        assert!((250..300).contains(&rim_permille), "{rim_permille}");
+        assert_eq!(
+            (&whole["width"], &whole["height"]),
+            (&cut["width"], &cut["height"])
+        );
+        let remarks = cut["remarks"].to_string();
+        assert!(remarks.contains("cut off with a dark rim"), "{remarks}");
+        let left_px = whole["width"].as_f64().unwrap() * rim_permille as f64 / 1000.0;
+        let areas = [whole, cut].map(|record| record["counted_area_um2"].as_f64().unwrap());
+        let left = areas[1] / areas[0];
+        assert!(
+            (0.65..0.76).contains(&left),
+            "{left} of the area is counted"
+        );
+        // What lies well beside the rim is found at the same places.
+        let found = |record: &serde_json::Value| -> Vec<[f64; 2]> {
+            let cells = record["cells"].as_array().unwrap().iter();
+            let starts = cells.map(|cell| [0, 1].map(|at| cell["box"][at].as_f64().unwrap()));
+            starts.filter(|start| start[0] > left_px + 50.0).collect()
+        };
+        let (before, after) = (found(whole), found(cut));
+        let near = |at: &&[f64; 2]| {
+            let is_near =
+                |other: &[f64; 2]| (0..2).all(|side| (other[side] - at[side]).abs() < 3.0);
+            after.iter().any(is_near)
+        };
+        let kept = before.iter().filter(near).count();
+        assert!(
+            before.len() > 20 && kept * 20 >= before.len() * 19,
+            "{kept} of {}",
+            before.len()
+        );
+    }
+}
+
+#[test]
 fn overlays_are_written_for_every_counted_frame() {
     let folder = tempfile::tempdir().unwrap();
     let overlays = folder.path().join("marked");

@@ -229,6 +229,10 @@ fn every_instruction_and_warning_fits_in_every_language() {
             covered_percent: 1,
             effect,
         },
+        Finding::DarkRim {
+            fields: 1,
+            percent: 1,
+        },
         Finding::FixedMarks {
             marks: 1,
             plt: 1,

@@ -3,10 +3,12 @@
 use crate::RESEARCH_USE_NOTICE;
 use crate::analysis::analyser::{Analyser, FieldCells};
 use crate::assessment::{FIELD_SIZE_PERCENT, FieldEvidence, SmearFacts};
+use crate::cell::{Cell, SUBPIXELS};
 use crate::count::{FieldTally, SmearTally, TallyError, TooManyExcluded, has_platelet_clump};
 use crate::decode::Oddities;
 use crate::image::frame::Frame;
 use crate::quality::Quality;
+use crate::quality::rim::{Clear, Rim};
 use crate::record::{
     CellRecord, ColoursRecord, CounterRecord, CountsRecord, FrameRecord, QualityRecord,
 };
@@ -37,6 +39,8 @@ pub struct FrameNotes {
     pub quality: Quality,
     /// Whether its scale was estimated from the red cells rather than given.
     pub is_scale_estimated: bool,
+    /// What became of its dark rim: the cells lie in what is left of it.
+    pub rim: Rim,
     /// Whether the colour of a warm lamp was taken out of it.
     pub is_balanced: bool,
     /// What was odd about its file, though no pixel was in doubt.
@@ -81,11 +85,20 @@ impl CountedFrame {
 
     fn into_record(self, remarks: Vec<String>) -> (FrameRecord, FieldCells) {
         let Self { notes, field, .. } = self;
+        let (frame_px, left_px, top_px) = match notes.rim {
+            Rim::Cut(clear) => (clear.whole_px, clear.left_px, clear.top_px),
+            Rim::None | Rim::CoversField => (self.frame_px, 0, 0),
+        };
+        let to_q4 = |side_px: u32| side_px as i32 * SUBPIXELS;
+        let in_whole_frame = |cell: &Cell| Cell {
+            bounds: cell.bounds.moved_by(to_q4(left_px), to_q4(top_px)),
+            ..*cell
+        };
         let area_px = field.border.counted_area_q8() as f64 / 256.0;
         let record = FrameRecord {
             image: notes.name,
-            width: self.frame_px.0,
-            height: self.frame_px.1,
+            width: frame_px.0,
+            height: frame_px.1,
             um_per_px: field.um_per_px,
             um_per_px_estimated: notes.is_scale_estimated,
             counted_by: self.counted_by,
@@ -95,7 +108,11 @@ impl CountedFrame {
             counted_area_um2: area_px * field.um_per_px * field.um_per_px,
             remarks,
             counts: CountsRecord::from_cells(&field.cells),
-            cells: field.cells.iter().map(CellRecord::from).collect(),
+            cells: field
+                .cells
+                .iter()
+                .map(|cell| CellRecord::from(&in_whole_frame(cell)))
+                .collect(),
             notice: RESEARCH_USE_NOTICE,
         };
         (record, field)
@@ -110,6 +127,21 @@ pub struct AddedFrame {
     pub field: FieldCells,
     /// What frames before it show too, which is left out of it.
     pub older: Overlaps,
+}
+
+fn rim_remark(clear: &Clear) -> String {
+    let Clear {
+        left_px,
+        top_px,
+        width_px,
+        height_px,
+        ..
+    } = clear;
+    format!(
+        "{} % of it is cut off with a dark rim: {width_px}x{height_px} pixels from {left_px}, \
+         {top_px} are counted",
+        clear.cut_permille().div_ceil(10)
+    )
 }
 
 /// Why a frame adds nothing to its smear.
@@ -186,6 +218,9 @@ impl FrameSmear {
                 "its file has {oddities}; every pixel is as it was coded"
             ));
         }
+        if let Rim::Cut(clear) = frame.notes.rim {
+            remarks.push(rim_remark(&clear));
+        }
         if !self.is_independent {
             older = self.leave_out(&mut frame)?;
             let percent = older.share_permille().div_ceil(10);
@@ -209,6 +244,7 @@ impl FrameSmear {
             coverage_permille: frame.notes.quality.coverage_permille,
             unexplained_permille: field.unexplained_permille,
             colours: field.colours,
+            rim_permille: frame.notes.quality.rim_permille,
         });
         if let Some(percent) = percent.filter(|one| one.abs_diff(100) > FIELD_SIZE_PERCENT) {
             remarks.push(format!(

@@ -27,6 +27,8 @@ pub struct FieldEvidence<'a> {
     pub unexplained_permille: u16,
     /// The colours of its cells.
     pub colours: FieldColours,
+    /// The part of the whole frame that a dark rim takes, in thousandths.
+    pub rim_permille: u16,
 }
 
 /// Sums over the fields of a smear. Its size does not grow with their number.
@@ -44,6 +46,8 @@ pub struct SmearFacts {
     colours: SmearColours,
     /// The most certain cells that one field counted.
     most_in_a_field: PerClass<u32>,
+    /// Of fields with a dark rim, the part of the frame that it takes.
+    rims: ValueHistogram,
     places: FixedMarks,
 }
 
@@ -55,6 +59,9 @@ impl SmearFacts {
         self.coverages.add(u32::from(field.coverage_permille) / 2);
         self.unexplained
             .add(u32::from(field.unexplained_permille) / 2);
+        if field.rim_permille > 0 {
+            self.rims.add(u32::from(field.rim_permille) / 2);
+        }
         for cell in field.cells {
             let confidence = u32::from(cell.confidence_e4) / CONFIDENCE_STEP_E4;
             match cell.class() {
@@ -149,6 +156,11 @@ impl SmearFacts {
     /// The colours of the fields' cells.
     pub fn colours(&self) -> &SmearColours {
         &self.colours
+    }
+
+    /// Fields with a dark rim, and the median part of the frame that it takes, in thousandths.
+    pub fn rims(&self) -> Option<(u32, u32)> {
+        Some((self.rims.total(), 2 * self.rims.median()?))
     }
 
     /// Small cells that lie at a place where most fields have one.

@@ -100,6 +100,13 @@ pub enum Finding {
         /// Whether so much was missed that counts mean little.
         effect: Effect,
     },
+    /// A dark rim, of an eyepiece or a letter-box, was cut off.
+    DarkRim {
+        /// Fields that have one.
+        fields: u32,
+        /// The median part of the frame that is cut off with it, in percent.
+        percent: u32,
+    },
     /// Small objects lie at the same place of most fields.
     FixedMarks {
         /// Platelets and candidates for platelets that lie there.
@@ -173,6 +180,7 @@ impl Finding {
             Finding::UnsureWhiteCells { .. } => "unsure_white_cells",
             Finding::Crowded { .. } => "crowded",
             Finding::DarkWithoutCells { .. } => "dark_without_cells",
+            Finding::DarkRim { .. } => "dark_rim",
             Finding::FixedMarks { .. } => "fixed_marks",
             Finding::ColoursExchanged { .. } => "colours_exchanged",
             Finding::FieldsForced { .. } => "fields_forced",
@@ -208,7 +216,9 @@ impl Finding {
             | Finding::CellsOfWrongSize { .. }
             | Finding::TwoScales { .. }
             | Finding::ColoursExchanged { .. } => Effect::Withhold,
-            Finding::FieldsForced { .. } | Finding::Overdispersed { .. } => Effect::Remark,
+            Finding::FieldsForced { .. }
+            | Finding::DarkRim { .. }
+            | Finding::Overdispersed { .. } => Effect::Remark,
         }
     }
 }
@@ -297,6 +307,11 @@ impl fmt::Display for Finding {
                  lie over one another or out of focus, or the smear holds what the model does not \
                  know; look at the cells yourself",
                 unexplained_permille / 10
+            ),
+            Finding::DarkRim { fields, percent } => write!(
+                formatter,
+                "{fields} fields have a dark rim: {percent} % of the frame is cut off with it and \
+                 left out of the counted area; zoom in until the field fills the frame"
             ),
             Finding::FixedMarks { marks, plt, .. } => write!(
                 formatter,

@@ -150,6 +150,7 @@ pub fn assess(counts: &Counts, facts: &SmearFacts, limits: &AssessmentLimits) ->
         colours_unlike_training(facts, limits),
         one_field_holds_most(CellClass::Wbc, counts, facts),
         one_field_holds_most(CellClass::Plt, counts, facts),
+        dark_rim(facts),
     ];
     Assessment::collect(found.into_iter().chain(overdispersed).flatten())
 }
@@ -383,6 +384,12 @@ fn one_field_holds_most(class: CellClass, counts: &Counts, facts: &SmearFacts) -
             Effect::Remark
         },
     })
+}
+
+fn dark_rim(facts: &SmearFacts) -> Option<Finding> {
+    let (fields, permille) = facts.rims()?;
+    let percent = permille.div_ceil(10);
+    Some(Finding::DarkRim { fields, percent })
 }
 
 fn clumps(counts: &Counts) -> Option<Finding> {

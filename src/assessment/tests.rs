@@ -49,6 +49,7 @@ fn evidence(cells: &[Cell]) -> FieldEvidence<'_> {
         coverage_permille: 500,
         unexplained_permille: 10,
         colours: FieldColours::default(),
+        rim_permille: 0,
     }
 }
 
@@ -213,6 +214,20 @@ fn dark_area_without_cells_is_told() {
         }
         assert_eq!(found(&counts, &facts).1, verdict, "{unexplained_permille}");
     }
+}
+
+#[test]
+fn a_dark_rim_is_told_and_the_figures_stand() {
+    let mut facts = SmearFacts::default();
+    for rim_permille in [0, 396, 404, 400] {
+        facts.add(&FieldEvidence {
+            rim_permille,
+            ..evidence(&field(50, []))
+        });
+    }
+    assert_eq!(facts.rims(), Some((3, 400)));
+    let expected = (vec!["dark_rim"], Verdict::ResultWithRemarks);
+    assert_eq!(found(&counts(280, 0, 10, 0), &facts), expected);
 }
 
 #[test]
@@ -385,6 +400,13 @@ fn every_finding_says_what_was_found_and_what_to_do() {
                 effect,
             },
             ["7 white cells", "81 %", "look at"],
+        ),
+        (
+            Finding::DarkRim {
+                fields: 9,
+                percent: 41,
+            },
+            ["9 fields", "41 %", "zoom in"],
         ),
         (
             Finding::FixedMarks {

@@ -21,6 +21,7 @@ use crate::image::png::{remark, write_frame_with_remark};
 use crate::language::Language;
 use crate::ordered_workers::in_order;
 use crate::preprocess::tone::LampBalance;
+use crate::quality::rim::RimCutter;
 use crate::quality::{self, RejectReason, Verdict};
 use crate::record::FrameRecord;
 use crate::ui::overlay;
@@ -205,6 +206,7 @@ fn estimate_scales(
         let frames: Vec<Frame> = spread_out(&paths, settings.frames_for_estimate)
             .filter_map(|path| read_image(path).ok())
             .map(|mut frame| {
+                RimCutter::default().cut(&mut frame);
                 LampBalance::default().apply(&mut frame);
                 frame
             })
@@ -267,15 +269,16 @@ impl Counter<'_> {
                 NotAdded::SameImage
             )));
         }
+        let scale = self.scales.for_size((frame.width_px(), frame.height_px()));
+        let rim = RimCutter::default().cut(&mut frame);
         let is_balanced = LampBalance::default().apply(&mut frame);
         let not_counted = |reason: &dyn Display| failed(format!("{name}: not counted: {reason}"));
-        let scale = self.scales.for_size((frame.width_px(), frame.height_px()));
         let known_px = scale
             .as_ref()
             .ok()
             .map(|&(um_per_px, _)| self.settings.analyser.rbc_diameter_px(um_per_px));
         // Without a scale the frame's own fault, where it has one, says more than the scale's.
-        let quality = quality::assess(&frame, known_px, &self.settings.quality);
+        let quality = quality::assess(&frame, known_px, &self.settings.quality).beside(rim);
         if let Verdict::Rejected(reason) = quality.verdict {
             let message = format!("{name}: not counted: {reason}");
             return Err(NotCounted::Refused(reason, message));
@@ -299,6 +302,7 @@ impl Counter<'_> {
                 content,
                 quality,
                 is_scale_estimated: estimated,
+                rim,
                 is_balanced,
                 oddities,
             },

@@ -132,6 +132,24 @@ impl Frame {
         Ok(())
     }
 
+    /// Keeps a part of the frame, of this left upper corner and this width and height; what lies
+    /// outside the frame is no part of it. The buffer is kept.
+    pub fn crop(&mut self, [left_px, top_px]: [u32; 2], [width_px, height_px]: [u32; 2]) {
+        let left_px = left_px.min(self.width_px - 1);
+        let top_px = top_px.min(self.height_px - 1);
+        let width_px = width_px.clamp(1, self.width_px - left_px);
+        let height_px = height_px.clamp(1, self.height_px - top_px);
+        let row_bytes = 3 * width_px as usize;
+        for row in 0..height_px as usize {
+            let start = (top_px as usize + row) * self.stride() + 3 * left_px as usize;
+            self.rgb
+                .copy_within(start..start + row_bytes, row * row_bytes);
+        }
+        self.rgb.truncate(row_bytes * height_px as usize);
+        self.width_px = width_px;
+        self.height_px = height_px;
+    }
+
     /// The middle of the frame, at most `side_px` wide and high; at least one pixel.
     pub fn centre(&self, side_px: u32) -> Self {
         let side_px = side_px.max(1);
@@ -192,6 +210,31 @@ impl Frame {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_part_is_cut_out_in_place() {
+        let frame = Frame::new(4, 3, (0..36).collect()).unwrap();
+        let cases = [
+            (
+                [1, 1],
+                [2, 2],
+                (2, 2),
+                vec![15, 16, 17, 18, 19, 20, 27, 28, 29, 30, 31, 32],
+            ),
+            ([3, 2], [1, 1], (1, 1), vec![33, 34, 35]),
+            ([2, 2], [9, 9], (2, 1), vec![30, 31, 32, 33, 34, 35]),
+            ([9, 9], [0, 0], (1, 1), vec![33, 34, 35]),
+        ];
+        for (corner_px, size_px, expected_px, bytes) in cases {
+            let mut part = frame.clone();
+            part.crop(corner_px, size_px);
+            assert_eq!((part.width_px(), part.height_px()), expected_px);
+            assert_eq!(part.rgb(), bytes, "{corner_px:?} {size_px:?}");
+        }
+        let mut whole = frame.clone();
+        whole.crop([0, 0], [4, 3]);
+        assert_eq!(whole, frame);
+    }
 
     #[test]
     fn the_middle_of_a_frame_is_cut_out() {

@@ -10,6 +10,7 @@ mod focus;
 mod measures;
 mod parts;
 mod reduced;
+pub mod rim;
 mod settings;
 
 pub use settings::QualitySettings;
@@ -18,6 +19,7 @@ use crate::image::frame::Frame;
 use crate::image::histogram::{BACKGROUND_PERMILLE, Histogram};
 use measures::{ClassMeans, Stains};
 use reduced::ReducedView;
+use rim::Rim;
 use std::fmt;
 
 /// The light of a frame.
@@ -81,6 +83,8 @@ const SHARP_FROM: u8 = 60;
 /// Why a frame is not counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RejectReason {
+    /// A dark rim leaves nothing of the field that is worth counting.
+    RimCoversField,
     /// Less light than [`QualitySettings::dark_level`] on the background.
     Underexposed,
     /// More light than [`QualitySettings::bright_level`], or too many white pixels.
@@ -103,7 +107,8 @@ pub enum RejectReason {
 
 impl RejectReason {
     /// Every reason.
-    pub const ALL: [RejectReason; 9] = [
+    pub const ALL: [RejectReason; 10] = [
+        RejectReason::RimCoversField,
         RejectReason::Underexposed,
         RejectReason::Overexposed,
         RejectReason::NoContrast,
@@ -119,6 +124,10 @@ impl RejectReason {
 impl fmt::Display for RejectReason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
+            RejectReason::RimCoversField => {
+                "a dark rim covers nearly all of the frame; centre the camera on the eyepiece, or \
+                 zoom in until the field fills the frame"
+            }
             RejectReason::Underexposed => "the frame is too dark; give more light or expose longer",
             RejectReason::Overexposed => "the frame is too bright; dim the lamp or expose shorter",
             RejectReason::NoContrast => "the field is empty; move the slide to where cells lie",
@@ -168,6 +177,9 @@ pub struct Quality {
     pub focus_score: u8,
     /// Area darker than the background, in thousandths.
     pub coverage_permille: u16,
+    /// The part of the frame that a dark rim takes, in thousandths; the other figures are those
+    /// of the rest.
+    pub rim_permille: u16,
     /// [`Quality::coverage_permille`] as a category.
     pub density: Density,
     /// Whether the frame may be counted.
@@ -182,9 +194,26 @@ impl Quality {
         clipped_permille: 0,
         focus_score: 0,
         coverage_permille: 0,
+        rim_permille: 0,
         density: Density::Empty,
         verdict: Verdict::Rejected(RejectReason::Underexposed),
     };
+
+    /// The same of the part of a frame that is left of a rim, once that was cut off.
+    #[must_use]
+    pub fn beside(self, rim: Rim) -> Self {
+        match rim {
+            Rim::None => self,
+            Rim::Cut(clear) => Self {
+                rim_permille: clear.cut_permille(),
+                ..self
+            },
+            Rim::CoversField => Self {
+                verdict: Verdict::Rejected(RejectReason::RimCoversField),
+                ..self
+            },
+        }
+    }
 
     fn is_blurred(&self) -> bool {
         use RejectReason::{Blurred, PartlyBlurred};
@@ -270,6 +299,7 @@ impl FrameAssessor {
             clipped_permille,
             focus_score,
             coverage_permille,
+            rim_permille: 0,
             density: density(coverage_permille, reason, settings),
             verdict: reason.map_or(Verdict::Usable, Verdict::Rejected),
         }

@@ -56,6 +56,7 @@ pub(super) fn assess(
         clipped_permille,
         focus_score,
         coverage_permille,
+        rim_permille: 0,
         density: density(coverage_permille, reason, settings),
         verdict: reason.map_or(Verdict::Usable, Verdict::Rejected),
     }

@@ -158,6 +158,8 @@ pub enum FieldOutcome {
     NoCells,
     /// It was usable, but no pixel size could be estimated.
     Unscaled,
+    /// Rejected: a dark rim covers nearly all of it.
+    RimCoversField,
     /// Rejected: no light.
     #[serde(rename = "black")]
     Underexposed,
@@ -186,6 +188,7 @@ pub enum FieldOutcome {
 impl From<RejectReason> for FieldOutcome {
     fn from(reason: RejectReason) -> Self {
         match reason {
+            RejectReason::RimCoversField => Self::RimCoversField,
             RejectReason::Underexposed => Self::Underexposed,
             RejectReason::Overexposed => Self::Overexposed,
             RejectReason::NoContrast => Self::NoContrast,

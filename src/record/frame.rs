@@ -65,6 +65,8 @@ pub struct QualityRecord {
     pub clipped_permille: u16,
     /// Area darker than the background, in thousandths.
     pub coverage_permille: u16,
+    /// The part of the frame that a dark rim takes, in thousandths; the rest was assessed.
+    pub rim_permille: u16,
     /// `dark`, `good` or `bright`.
     pub brightness: &'static str,
     /// `empty`, `sparse`, `good` or `crowded`.
@@ -78,6 +80,7 @@ impl From<&Quality> for QualityRecord {
             background_level: quality.background_level,
             clipped_permille: quality.clipped_permille,
             coverage_permille: quality.coverage_permille,
+            rim_permille: quality.rim_permille,
             brightness: match quality.brightness {
                 Brightness::Dark => "dark",
                 Brightness::Good => "good",

@@ -3,6 +3,7 @@
 use crate::camera::stage_watch::{StageState, StageWatch};
 use crate::camera::{CameraError, CapturedFrame, FrameSource, Unavailable};
 use crate::preprocess::tone::LampBalance;
+use crate::quality::rim::RimCutter;
 use crate::quality::{FrameAssessor, Quality, Verdict};
 use crate::registration::{Overlaps, Placement, Ticket};
 use crate::runtime::channels::{
@@ -39,6 +40,7 @@ pub struct Capture<'a> {
     /// Decides what a frame shows where the source does not know.
     watch: Option<StageWatch>,
     assessor: FrameAssessor,
+    rim_cutter: RimCutter,
     shared: &'a Shared,
     ends: CaptureEnds,
     order: CaptureOrder,
@@ -90,6 +92,7 @@ impl<'a> Capture<'a> {
             watch: (!source.knows_fields()).then(StageWatch::default),
             source,
             assessor,
+            rim_cutter: RimCutter::default(),
             shared,
             ends,
             order,
@@ -269,6 +272,7 @@ impl<'a> Capture<'a> {
     /// Shows the frame, sends it to be counted, or passes it over; `false` where nobody is there.
     fn look_at(&mut self, mut captured: Box<CapturedFrame>) -> bool {
         self.frames_seen += 1;
+        let rim = self.rim_cutter.cut(&mut captured.frame);
         let field = self.field_of(&captured);
         let wants_preview = self.wants_preview(field);
         let wanted = self.wanted(field);
@@ -277,7 +281,10 @@ impl<'a> Capture<'a> {
             return true;
         }
         LampBalance::default().apply(&mut captured.frame);
-        let quality = self.assessor.assess(&captured.frame, self.rbc_diameter_px);
+        let quality = self
+            .assessor
+            .assess(&captured.frame, self.rbc_diameter_px)
+            .beside(rim);
         let new_part = wanted.and_then(|field| {
             let is_forced = self.order.forced == Some(field) && may_be_forced(quality.verdict);
             let is_usable = is_forced || quality.verdict == Verdict::Usable;

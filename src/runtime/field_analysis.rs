@@ -319,6 +319,7 @@ impl FieldAnalysis {
             coverage_permille: known.quality.coverage_permille,
             unexplained_permille: view.unexplained_permille,
             colours: view.colours,
+            rim_permille: known.quality.rim_permille,
         });
         let border = &self.found.border;
         self.events.push(SmearEvent::Counted {

@@ -31,6 +31,8 @@ pub enum Instruction {
     Focus,
     /// Part of the frame is blurred.
     LevelSlide,
+    /// A dark rim covers the field.
+    CentreField,
     /// The frame is too dark.
     IncreaseIllumination,
     /// The frame is too bright.
@@ -65,7 +67,7 @@ pub enum Instruction {
 
 impl Instruction {
     /// Every instruction.
-    pub const ALL: [Instruction; 25] = [
+    pub const ALL: [Instruction; 26] = [
         Instruction::Wait,
         Instruction::HoldStill,
         Instruction::WaitForCount,
@@ -76,6 +78,7 @@ impl Instruction {
         Instruction::FieldUndone,
         Instruction::Focus,
         Instruction::LevelSlide,
+        Instruction::CentreField,
         Instruction::IncreaseIllumination,
         Instruction::ReduceIllumination,
         Instruction::FindThinnerArea,
@@ -111,6 +114,7 @@ impl Instruction {
             FieldStanding::Open | FieldStanding::Taken => {}
         }
         match (quality.brightness, quality.verdict, quality.density) {
+            (_, Verdict::Rejected(RejectReason::RimCoversField), _) => Instruction::CentreField,
             (Brightness::Dark, ..) => Instruction::IncreaseIllumination,
             (Brightness::Bright, ..) => Instruction::ReduceIllumination,
             (Brightness::Good, Verdict::Rejected(reason), _) => Self::for_rejected(reason),
@@ -129,6 +133,7 @@ impl Instruction {
 
     fn for_rejected(reason: RejectReason) -> Self {
         match reason {
+            RejectReason::RimCoversField => Instruction::CentreField,
             RejectReason::Underexposed => Instruction::IncreaseIllumination,
             RejectReason::Overexposed => Instruction::ReduceIllumination,
             RejectReason::NoContrast => Instruction::FindCells,
@@ -299,6 +304,7 @@ mod tests {
         clipped_permille: 0,
         focus_score: 80,
         coverage_permille: 300,
+        rim_permille: 0,
         density: Density::Good,
         verdict: Verdict::Usable,
     };
@@ -314,6 +320,7 @@ mod tests {
             (reason, told)
         });
         let expected = [
+            (RejectReason::RimCoversField, Instruction::CentreField),
             (
                 RejectReason::Underexposed,
                 Instruction::IncreaseIllumination,

@@ -399,6 +399,7 @@ impl Smear {
                 coverage_permille: view.quality.coverage_permille,
                 unexplained_permille: view.unexplained_permille,
                 colours: view.colours,
+                rim_permille: view.quality.rim_permille,
             });
         }
         if let Some(truth) = truth {

@@ -256,9 +256,10 @@ pub enum Rejection {
 
 impl Rejection {
     /// Every reason.
-    pub const ALL: [Rejection; 12] = [
+    pub const ALL: [Rejection; 13] = [
         Rejection::Quality(RejectReason::Blurred),
         Rejection::Quality(RejectReason::PartlyBlurred),
+        Rejection::Quality(RejectReason::RimCoversField),
         Rejection::Quality(RejectReason::Underexposed),
         Rejection::Quality(RejectReason::Overexposed),
         Rejection::Quality(RejectReason::NoContrast),
@@ -275,6 +276,7 @@ impl Rejection {
         match self {
             Rejection::Quality(RejectReason::Blurred) => TextId::RejectedBlurred,
             Rejection::Quality(RejectReason::PartlyBlurred) => TextId::RejectedPartlyBlurred,
+            Rejection::Quality(RejectReason::RimCoversField) => TextId::RejectedRim,
             Rejection::Quality(RejectReason::Underexposed) => TextId::RejectedDark,
             Rejection::Quality(RejectReason::Overexposed) => TextId::RejectedBright,
             Rejection::Quality(RejectReason::NoContrast) | Rejection::NoCells => {

@@ -85,6 +85,7 @@ impl From<Finding> for TextId {
                 TextId::WarningUnsure
             }
             Finding::Crowded { .. } => TextId::WarningCrowded,
+            Finding::DarkRim { .. } => TextId::WarningDarkRim,
             Finding::FixedMarks { .. } => TextId::WarningFixedMarks,
             Finding::ColoursExchanged { .. } => TextId::InstructionCheckCameraFormat,
             Finding::OneFieldHoldsMost { .. } => TextId::WarningOneField,
@@ -290,6 +291,7 @@ impl From<Instruction> for TextId {
             Instruction::FieldUndone => TextId::InstructionFieldUndone,
             Instruction::Focus => TextId::InstructionFocus,
             Instruction::LevelSlide => TextId::InstructionLevelSlide,
+            Instruction::CentreField => TextId::InstructionCentreField,
             Instruction::IncreaseIllumination => TextId::InstructionIncreaseIllumination,
             Instruction::ReduceIllumination => TextId::InstructionReduceIllumination,
             Instruction::FindThinnerArea => TextId::InstructionFindThinnerArea,

@@ -35,6 +35,7 @@ pub const USABLE: Quality = Quality {
     clipped_permille: 0,
     focus_score: 86,
     coverage_permille: 300,
+    rim_permille: 0,
     density: Density::Good,
     verdict: Verdict::Usable,
 };

@@ -16,6 +16,7 @@ const GOOD: Quality = Quality {
     clipped_permille: 0,
     focus_score: 80,
     coverage_permille: 300,
+    rim_permille: 0,
     density: Density::Good,
     verdict: Verdict::Usable,
 };
@@ -71,6 +72,7 @@ impl Sight {
             Sight::Bright => &[ReduceIllumination],
             Sight::CameraAway => &[CheckCamera],
             Sight::Refused(reason) => match reason {
+                RejectReason::RimCoversField => &[CentreField],
                 RejectReason::Underexposed => &[IncreaseIllumination],
                 RejectReason::Overexposed => &[ReduceIllumination],
                 RejectReason::NoContrast => &[FindCells],

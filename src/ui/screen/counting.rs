@@ -367,6 +367,7 @@ fn instruction_icon(instruction: Instruction) -> StatusIcon {
         Instruction::Complete => StatusIcon::Good,
         Instruction::Focus
         | Instruction::LevelSlide
+        | Instruction::CentreField
         | Instruction::IncreaseIllumination
         | Instruction::ReduceIllumination
         | Instruction::FindThinnerArea
