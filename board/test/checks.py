@@ -390,8 +390,35 @@ def _enlarged(picture: Picture, display: Picture) -> Picture:
     return Picture(display.width_px, display.height_px, bytes(rgb))
 
 
+def _begin_smear(bench: Bench, photograph: Path | None = None) -> int:
+    """Finishes the smear with the first button, and begins the next one; gives its number.
+
+    Each picture of the camera counts once in a smear; in a new one there is something to count.
+    """
+    bench.wait_until("a field is counted", 120, lambda: bench.fields() > 0)
+    smear = max(line["smear"] for line in bench.records())
+
+    def last_event() -> dict:
+        return [line["event"] for line in bench.records() if line["smear"] == smear][-1]
+
+    bench.machine.press("ret")
+    # It is asked whether the smear is done, and the same touch is no answer.
+    time.sleep(1.5)
+    bench.machine.press("ret")
+    bench.wait_until("the smear is finished", 30, lambda: "smear_ended" in last_event())
+    if last_event()["smear_ended"]["ending"] != "finished":
+        raise BoardError(f"the smear did not end as finished: {last_event()}")
+    if photograph is not None:
+        bench.machine.photograph(photograph)
+    time.sleep(1)
+    bench.machine.press("ret")
+    bench.wait_until("the next smear begins", 30, lambda: bench.records()[-1]["smear"] == smear + 1)
+    return smear + 1
+
+
 def check_camera_lost(bench: Bench) -> str:
     """A camera that is unplugged is said to be away, and counted again when it is back."""
+    _begin_smear(bench)
     restarts = bench.show("hemoscope", "NRestarts")
     bench.stop_camera()
     away_s = bench.wait_until(
@@ -433,6 +460,7 @@ def _expect_display_back(bench: Bench, cursor: str, restarts: str, name: str) ->
 def check_display_unplugged(bench: Bench) -> str:
     """A display whose cable is pulled is missed while counting goes on, and lit when it is back."""
     machine = bench.machine
+    _begin_smear(bench)
     restarts, cursor = bench.show("hemoscope", "NRestarts"), bench.journal_cursor()
     connector = machine.shell("ls -d /sys/class/drm/card*-*").split()[0]
     machine.shell(f"echo off >{connector}/status")
@@ -551,24 +579,8 @@ def check_wrong_board(bench: Bench) -> str:
 
 def check_buttons(bench: Bench) -> str:
     """The first button finishes a smear once asked, shows its result, and starts the next one."""
-    bench.wait_until("a field is counted", 120, lambda: bench.fields() > 0)
-    smear = max(line["smear"] for line in bench.records())
-
-    def last_event() -> dict:
-        return [line["event"] for line in bench.records() if line["smear"] == smear][-1]
-
-    bench.machine.press("ret")
-    # It is asked whether the smear is done, and the same touch is no answer.
-    time.sleep(1.5)
-    bench.machine.press("ret")
-    bench.wait_until("the smear is finished", 30, lambda: "smear_ended" in last_event())
-    if last_event()["smear_ended"]["ending"] != "finished":
-        raise BoardError(f"the smear did not end as finished: {last_event()}")
-    bench.machine.photograph(bench.folder / "result.png")
-    time.sleep(1)
-    bench.machine.press("ret")
-    bench.wait_until("the next smear begins", 30, lambda: bench.records()[-1]["smear"] == smear + 1)
-    return f"smear {smear} finished and smear {smear + 1} begun"
+    smear = _begin_smear(bench, bench.folder / "result.png")
+    return f"smear {smear - 1} finished and smear {smear} begun"
 
 
 def check_held_button(bench: Bench) -> str:
