@@ -257,7 +257,7 @@ fn a_dark_rim_is_cut_off_and_cells_keep_their_places() {
     let (whole, told) = counted(false);
     assert!(!told.contains("dark rim"), "{told}");
     let (cut, told) = counted(true);
-    assert!(told.contains("2 fields have a dark rim"), "{told}");
+    assert!(told.contains("fields with a dark rim: 2"), "{told}");
     for (whole, cut) in whole.iter().zip(&cut) {
         assert_eq!(whole["quality"]["rim_permille"], 0);
         let rim_permille = cut["quality"]["rim_permille"].as_u64().unwrap();

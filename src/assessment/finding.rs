@@ -310,7 +310,7 @@ impl fmt::Display for Finding {
             ),
             Finding::DarkRim { fields, percent } => write!(
                 formatter,
-                "{fields} fields have a dark rim: {percent} % of the frame is cut off with it and \
+                "fields with a dark rim: {fields}; {percent} % of the frame is cut off with it and \
                  left out of the counted area; zoom in until the field fills the frame"
             ),
             Finding::FixedMarks { marks, plt, .. } => write!(

@@ -406,7 +406,7 @@ fn every_finding_says_what_was_found_and_what_to_do() {
                 fields: 9,
                 percent: 41,
             },
-            ["9 fields", "41 %", "zoom in"],
+            ["dark rim: 9", "41 %", "zoom in"],
         ),
         (
             Finding::FixedMarks {

@@ -31,6 +31,13 @@ const LEAST_ENERGY_OVER_NOISE: i64 = 25;
 /// that drowns in noise looks blurred.
 const LEAST_ENERGY_OF_PARTS: i64 = 100;
 
+/// How wide edges of one direction may be, of what all together may be at the limit for their score,
+/// in percent of the square: they are fewer, and scatter more.
+const MOVED_WIDTH_PERCENT: u64 = 124;
+/// By how much they may be wider than those of another direction, in percent of the same square.
+/// Lenses alone make up to 60 of it in one photographed frame of a hundred.
+const MOVED_DIFFERENCE_PERCENT: u64 = 60;
+
 /// The edges' width squared that halves the score: (1/24)² of a red cell, in millionths.
 const HALVING_WIDTH_SQUARED: u64 = 1736;
 
@@ -160,15 +167,49 @@ impl<T: Copy + Into<i32>> Neighbours<'_, T> {
     }
 }
 
+/// Products of slopes along rows and along columns.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Products {
+    pub(super) rows: i64,
+    pub(super) columns: i64,
+    /// The slope along rows by that along columns, both ways.
+    pub(super) mixed: i64,
+}
+
+impl Products {
+    fn add(&mut self, [rows, columns, mixed]: [i32; 3]) {
+        self.rows += i64::from(rows);
+        self.columns += i64::from(columns);
+        self.mixed += i64::from(mixed);
+    }
+
+    /// Of the whole slopes.
+    fn total(self) -> i64 {
+        self.rows + self.columns
+    }
+
+    /// Twice the products of the slopes along each of four directions: rows, columns, diagonals.
+    /// The noise in them is that of [`Products::total`].
+    fn by_direction(self) -> [i64; 4] {
+        let total = self.total();
+        [
+            2 * self.rows,
+            2 * self.columns,
+            total + self.mixed,
+            total - self.mixed,
+        ]
+    }
+}
+
 /// Sums over the pixels near strong edges, and the noise beside them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct EdgeSums {
     pub(super) pixels: u64,
-    /// Slopes as they are by slopes after the reference blur, both directions, in levels over two
-    /// pixels and 1/[`LEVEL`] of them.
-    pub(super) fine_by_blurred: i64,
+    /// Slopes as they are by slopes after the reference blur, in levels over two pixels and
+    /// 1/[`LEVEL`] of them.
+    pub(super) fine_by_blurred: Products,
     /// The blurred slopes' squares, in 1/[`LEVEL`]² levels.
-    pub(super) blurred_squared: i64,
+    pub(super) blurred_squared: Products,
     /// Pixels of the flat parts, and their squared second differences across both diagonals.
     pub(super) flat_pixels: u64,
     pub(super) flat_squares: u64,
@@ -194,18 +235,24 @@ impl EdgeSums {
     ) {
         for (group, slopes) in slopes.chunks(SUMMED_PRODUCTS).enumerate() {
             let first = group * SUMMED_PRODUCTS;
-            let (mut pixels, mut by_blurred, mut squared) = (0_u32, 0_i32, 0_u32);
+            let mut pixels = 0_u32;
+            let [mut by_rows, mut by_columns, mut by_mixed] = [0_i32; 3];
+            let [mut rows, mut columns, mut mixed] = [0_i32; 3];
             for (at, &slope) in slopes.iter().enumerate() {
                 let mask = -i32::from(slope >= zones.edge_from);
                 let (fine_x, fine_y) = fine.slope(first + at);
                 let (x, y) = blurred.slope(first + at);
                 pixels += (mask & 1) as u32;
-                by_blurred += (fine_x * x + fine_y * y) & mask;
-                squared += ((x * x + y * y) & mask) as u32;
+                by_rows += (fine_x * x) & mask;
+                by_columns += (fine_y * y) & mask;
+                by_mixed += (fine_x * y + fine_y * x) & mask;
+                rows += (x * x) & mask;
+                columns += (y * y) & mask;
+                mixed += (2 * x * y) & mask;
             }
             self.pixels += u64::from(pixels);
-            self.fine_by_blurred += i64::from(by_blurred);
-            self.blurred_squared += i64::from(squared);
+            self.fine_by_blurred.add([by_rows, by_columns, by_mixed]);
+            self.blurred_squared.add([rows, columns, mixed]);
         }
     }
 
@@ -230,7 +277,36 @@ impl EdgeSums {
 
     /// 0 (blurred, or nothing but noise) to 100; half where edges are 1/24 of a red cell wide.
     pub(super) fn score(&self, reference: Reference, rbc_diameter: usize) -> u8 {
-        let Some(width_squared) = self.width_squared_millionths(reference, rbc_diameter) else {
+        let slopes = [self.fine_by_blurred.total(), self.blurred_squared.total()];
+        self.score_of(slopes, reference, rbc_diameter)
+    }
+
+    /// Whether edges that face one of four directions are too soft where the limit for the score
+    /// of all is `min_score`, alone or against those of another: movement during the exposure
+    /// softens those across it only.
+    pub(super) fn are_moved(
+        &self,
+        reference: Reference,
+        rbc_diameter: usize,
+        min_score: u8,
+    ) -> bool {
+        let fine = self.fine_by_blurred.by_direction();
+        let squared = self.blurred_squared.by_direction();
+        let widths = fine.into_iter().zip(squared).map(|(fine, squared)| {
+            self.width_squared_millionths([fine, squared], reference, rbc_diameter)
+                .unwrap_or(u64::MAX)
+        });
+        let sharpest = widths.clone().min().unwrap_or(0);
+        let softest = widths.max().unwrap_or(0);
+        let min_score = u64::from(min_score.clamp(1, 100));
+        let allowed = HALVING_WIDTH_SQUARED * (100 - min_score) / min_score;
+        softest > allowed * MOVED_WIDTH_PERCENT / 100
+            || softest - sharpest > allowed * MOVED_DIFFERENCE_PERCENT / 100
+    }
+
+    fn score_of(&self, slopes: [i64; 2], reference: Reference, rbc_diameter: usize) -> u8 {
+        let Some(width_squared) = self.width_squared_millionths(slopes, reference, rbc_diameter)
+        else {
             return 0;
         };
         (100 * HALVING_WIDTH_SQUARED / (HALVING_WIDTH_SQUARED + width_squared)) as u8
@@ -240,7 +316,7 @@ impl EdgeSums {
     /// fainter, can still be scored.
     pub(super) fn can_be_parted(&self, reference: Reference) -> bool {
         let noise = self.of_noise(reference.noise_products_ppm().1);
-        self.blurred_squared - noise > LEAST_ENERGY_OF_PARTS * noise
+        self.blurred_squared.total() - noise > LEAST_ENERGY_OF_PARTS * noise
     }
 
     /// What the noise adds to products of slopes of which white noise of variance 1 adds so many
@@ -253,17 +329,22 @@ impl EdgeSums {
         (at_each * i128::from(self.pixels as i64 * level * level) / 1_000_000_000_000) as i64
     }
 
-    /// The edges' variance in millionths of a red cell squared; nothing where noise is as strong
-    /// as they are.
-    fn width_squared_millionths(&self, reference: Reference, rbc_diameter: usize) -> Option<u64> {
+    /// The edges' variance in millionths of a red cell squared, from sums of slopes by blurred
+    /// slopes and of blurred ones squared; nothing where noise is as strong as they are.
+    fn width_squared_millionths(
+        &self,
+        [fine_by_blurred, blurred_squared]: [i64; 2],
+        reference: Reference,
+        rbc_diameter: usize,
+    ) -> Option<u64> {
         let level = i64::from(LEVEL);
         let (once_ppm, twice_ppm) = reference.noise_products_ppm();
         let blurred_noise = self.of_noise(twice_ppm);
-        let energy = self.blurred_squared - blurred_noise;
+        let energy = blurred_squared - blurred_noise;
         if self.pixels == 0 || energy <= LEAST_ENERGY_OVER_NOISE * blurred_noise {
             return None;
         }
-        let fine = self.fine_by_blurred * level - self.of_noise(once_ppm);
+        let fine = fine_by_blurred * level - self.of_noise(once_ppm);
         let slope = (i128::from(fine.max(0)) * i128::from(ONE) / i128::from(energy)) as i64;
         // q in 1/2^24, from 1 (no limit to the blur) to 2 (none).
         let (one, two) = (ONE * ONE, 2 * ONE * ONE);

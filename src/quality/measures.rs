@@ -62,6 +62,12 @@ impl Edges {
         self.sums.score(self.reference(), self.diameter)
     }
 
+    /// Whether the slide moved while the frame was exposed, by the softness of its edges.
+    pub(super) fn are_moved(&self, settings: &QualitySettings) -> bool {
+        self.sums
+            .are_moved(self.reference(), self.diameter, settings.min_focus_score)
+    }
+
     /// The blur that the slopes are compared after.
     pub(super) fn reference(&self) -> Reference {
         Reference::for_cells_of(self.diameter)

@@ -6,6 +6,7 @@
 //! separates cells from glass.
 
 mod blur;
+mod echo;
 mod focus;
 mod measures;
 mod parts;
@@ -93,7 +94,10 @@ pub enum RejectReason {
     NoContrast,
     /// Edges are softer than a Gaussian of about 1/20 of a red cell leaves them.
     Blurred,
-    /// A sixth or more of the parts that have cells are softer than that, others are not.
+    /// Edges that face one direction are softer than others, or every edge stands twice: the slide
+    /// moved during the exposure.
+    MovedDuringExposure,
+    /// A sixth of the parts that have cells, two or more, are softer than that, others are not.
     PartlyBlurred,
     /// Cells that hardly differ from the glass: platelets drown first.
     LowContrast,
@@ -107,12 +111,13 @@ pub enum RejectReason {
 
 impl RejectReason {
     /// Every reason.
-    pub const ALL: [RejectReason; 10] = [
+    pub const ALL: [RejectReason; 11] = [
         RejectReason::RimCoversField,
         RejectReason::Underexposed,
         RejectReason::Overexposed,
         RejectReason::NoContrast,
         RejectReason::Blurred,
+        RejectReason::MovedDuringExposure,
         RejectReason::PartlyBlurred,
         RejectReason::LowContrast,
         RejectReason::ColoursExchanged,
@@ -133,6 +138,10 @@ impl fmt::Display for RejectReason {
             RejectReason::NoContrast => "the field is empty; move the slide to where cells lie",
             RejectReason::Blurred => {
                 "the frame is out of focus; turn the focus until edges are sharp"
+            }
+            RejectReason::MovedDuringExposure => {
+                "the slide moved while the frame was exposed; keep it still, or expose shorter with \
+                 more light"
             }
             RejectReason::PartlyBlurred => {
                 "part of the frame is out of focus; check that the slide lies flat, and turn the \
@@ -216,8 +225,9 @@ impl Quality {
     }
 
     fn is_blurred(&self) -> bool {
-        use RejectReason::{Blurred, PartlyBlurred};
-        matches!(self.verdict, Verdict::Rejected(Blurred | PartlyBlurred))
+        use RejectReason::{Blurred, MovedDuringExposure, PartlyBlurred};
+        let blurred = [Blurred, MovedDuringExposure, PartlyBlurred].map(Verdict::Rejected);
+        blurred.contains(&self.verdict)
     }
 
     /// The word for the focus.
@@ -282,6 +292,11 @@ impl FrameAssessor {
                 })
             })
             .or_else(|| (focus_score < settings.min_focus_score).then_some(RejectReason::Blurred))
+            .or_else(|| {
+                let is_moved = edges.are_moved(settings) || view.is_exposed_twice(&edges);
+                (settings.min_focus_score > 0 && is_moved)
+                    .then_some(RejectReason::MovedDuringExposure)
+            })
             .or_else(|| {
                 let parts = view.part_scores(&edges, first_bright);
                 parts

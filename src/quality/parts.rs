@@ -17,6 +17,8 @@ const LEAST_COVERED_PERMILLE: usize = 100;
 const COUNTED_BYTES: usize = 240;
 /// A frame is blurred in part from one in so many of the parts with cells on.
 const ONE_PART_IN: usize = 6;
+/// One part alone may hold nothing but the rim of a cell beyond its corner.
+const FEWEST_BLURRED: usize = 2;
 /// A part's score scatters more than a frame's, so its limit is so many sevenths of it.
 const LIMIT_SEVENTHS: u16 = 6;
 
@@ -135,6 +137,6 @@ impl PartScores {
         let limit = u16::from(min_focus_score) * LIMIT_SEVENTHS / 7;
         let scores = self.scores[..self.count].iter();
         let blurred = scores.filter(|&&score| u16::from(score) < limit).count();
-        blurred > 0 && blurred * ONE_PART_IN >= self.count
+        blurred >= FEWEST_BLURRED && blurred * ONE_PART_IN >= self.count
     }
 }

@@ -4,6 +4,7 @@
 //! instructions; orders of values are found by counting, not by sorting.
 
 use super::blur::{BoxBlur, TriangleBlur};
+use super::echo::EchoFinder;
 use super::focus::{EdgeSums, LEVEL, Reference, Zones, diameter_from_texture};
 use super::measures::{ClassMeans, Edges, Stains};
 use super::parts::{Area, Layers, PartScores};
@@ -38,7 +39,7 @@ impl Reduction {
     /// `rbc_diameter_px`.
     pub(super) fn of(frame: &Frame, rbc_diameter_px: Option<u32>) -> Self {
         /// Enough to see the edge of a red cell.
-        const RBC_DIAMETER: u32 = 32;
+        const RBC_DIAMETER: u32 = 28;
         const LONGEST_SIDE: u32 = 400;
         /// The fewest red cells that fit along the shorter side of a usable frame.
         const FEWEST_CELLS: u32 = 4;
@@ -79,6 +80,7 @@ pub(super) struct ReducedView {
     largest_slopes: Vec<u16>,
     /// 1 where a pixel is dark.
     dark: Vec<u8>,
+    echo: EchoFinder,
 }
 
 impl ReducedView {
@@ -199,6 +201,12 @@ impl ReducedView {
             layers.add_flat(&mut sums, &area, zones);
         }
         sums
+    }
+
+    /// Whether every edge stands twice.
+    pub(super) fn is_exposed_twice(&mut self, edges: &Edges) -> bool {
+        self.echo
+            .is_exposed_twice(&self.planes[1], self.width, edges.diameter)
     }
 
     /// How sharp each part of the copy is that has cells, by what [`Self::edges`] has just found.
@@ -504,16 +512,17 @@ mod tests {
     fn copies_are_as_fine_as_the_cells_ask_for_up_to_a_limit() {
         // Factor, width and height of the copy, and the diameter of a red cell in it.
         let cases = [
-            ((640, 480), Some(62), (1, 640, 480, 62)),
-            ((1280, 800), Some(62), (1, 1280, 800, 62)),
-            ((1280, 800), Some(64), (2, 640, 400, 32)),
+            ((640, 480), Some(55), (1, 640, 480, 55)),
+            ((640, 480), Some(62), (2, 320, 240, 31)),
+            ((1280, 800), Some(55), (1, 1280, 800, 55)),
+            ((1280, 800), Some(56), (2, 640, 400, 28)),
             ((1920, 1080), Some(62), (2, 960, 540, 31)),
             ((1920, 1080), None, (5, 384, 216, 54)),
             ((4056, 3040), Some(62), (4, 1014, 760, 15)),
-            ((4056, 3040), Some(200), (6, 676, 506, 33)),
+            ((4056, 3040), Some(200), (7, 579, 434, 28)),
             ((8192, 2900), Some(8), (5, 1638, 580, 1)),
             // A cell is at most as large as the shorter side, and at least one pixel.
-            ((300, 90), Some(900), (2, 150, 45, 45)),
+            ((300, 90), Some(900), (3, 100, 30, 30)),
             ((3, 2), None, (1, 3, 2, 1)),
         ];
         for (size_px, rbc_diameter_px, (factor, width, height, rbc_diameter)) in cases {

@@ -1,5 +1,6 @@
 //! The assessment in plain form, one value after the other: what the fast one must equal.
 
+use super::echo::EchoFinder;
 use super::focus::{EdgeSums, LEVEL, Reference, Zones, diameter_from_texture};
 use super::measures::Edges;
 use super::parts::{self, Area, PartScores};
@@ -39,6 +40,10 @@ pub(super) fn assess(
             })
         })
         .or_else(|| (focus_score < settings.min_focus_score).then_some(RejectReason::Blurred))
+        .or_else(|| {
+            let is_moved = edges.are_moved(settings) || view.is_exposed_twice(&edges);
+            (settings.min_focus_score > 0 && is_moved).then_some(RejectReason::MovedDuringExposure)
+        })
         .or_else(|| {
             let parts = view.part_scores(&edges, first_bright);
             parts
@@ -162,8 +167,15 @@ impl ReducedView {
                 let (fine, soft) = (slope(&plane), slope(&blurred));
                 if steepness >= i64::from(zones.edge_from) {
                     sums.pixels += 1;
-                    sums.fine_by_blurred += (fine.0 * soft.0 + fine.1 * soft.1) / i64::from(LEVEL);
-                    sums.blurred_squared += soft.0 * soft.0 + soft.1 * soft.1;
+                    let fine = (fine.0 / i64::from(LEVEL), fine.1 / i64::from(LEVEL));
+                    let by_blurred = &mut sums.fine_by_blurred;
+                    by_blurred.rows += fine.0 * soft.0;
+                    by_blurred.columns += fine.1 * soft.1;
+                    by_blurred.mixed += fine.0 * soft.1 + fine.1 * soft.0;
+                    let squared = &mut sums.blurred_squared;
+                    squared.rows += soft.0 * soft.0;
+                    squared.columns += soft.1 * soft.1;
+                    squared.mixed += 2 * soft.0 * soft.1;
                 }
                 if steepness < i64::from(zones.flat_below) {
                     let at = |x: usize, y: usize| i64::from(self.rgb[(y * width + x) * 3 + 1]);
@@ -174,6 +186,11 @@ impl ReducedView {
             }
         }
         sums
+    }
+
+    fn is_exposed_twice(&self, edges: &Edges) -> bool {
+        let green: Vec<u8> = self.green().collect();
+        EchoFinder::default().is_exposed_twice(&green, self.width, edges.diameter)
     }
 
     /// Of each part by the slopes of its own, which are put in order.

@@ -13,11 +13,12 @@ use std::ops::Range;
 const BLOCKS: usize = 64;
 /// Pixels looked at along each side of a block.
 const SAMPLES: usize = 4;
-/// A rim is darker than so many tenths of the background, in the brightest channel: nuclei, the
-/// darkest that a smear has, let more than half of the blue light through.
-const DARK_TENTHS: u32 = 4;
-/// No rim is brighter than this: the darkest background that can be counted has more than twice.
-const BRIGHTEST_RIM: u8 = 100;
+/// A rim is darker than this share of the background in the brightest channel, in percent. Nuclei,
+/// the darkest that a smear has, let half of the blue light through, and a camera's curve of gamma
+/// 2.2 leaves them a fifth; red cells keep a third even then.
+const DARK_PERCENT: u32 = 25;
+/// No rim is brighter than this: the darkest background that can be counted has nearly twice.
+const BRIGHTEST_RIM: u8 = 64;
 /// At least one in so many blocks along the frame's edge belongs to a rim: dirt is smaller.
 const EDGE_ONE_IN: usize = 10;
 /// The background is the level that one block in so many exceeds: a small round field is enough.
@@ -211,7 +212,7 @@ impl Grid {
 
     /// Marks what is dark and hangs together with the frame's edge; whether it is a rim.
     fn find_rim(&mut self) -> bool {
-        let limit = (u32::from(self.background()) * DARK_TENTHS / 10) as u8;
+        let limit = (u32::from(self.background()) * DARK_PERCENT / 100) as u8;
         let limit = limit.min(BRIGHTEST_RIM);
         self.is_rim[..self.columns * self.rows].fill(false);
         self.to_visit.clear();

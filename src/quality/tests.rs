@@ -290,6 +290,42 @@ fn a_frame_that_is_sharp_in_part_only_is_refused() {
     }
 }
 
+/// Means of so many pixels in a row, one after the other along `step`.
+fn moved(frame: &Frame, step: (usize, usize), pixels: usize) -> Frame {
+    let (width_px, height_px) = (frame.width_px() as usize, frame.height_px() as usize);
+    let mut moved = frame.clone();
+    for (at, pixel) in moved.rgb_mut().chunks_exact_mut(3).enumerate() {
+        for (channel, value) in pixel.iter_mut().enumerate() {
+            let sum: usize = (0..pixels)
+                .map(|of| {
+                    let x_px = (at % width_px + of * step.0).min(width_px - 1);
+                    let y_px = (at / width_px + of * step.1).min(height_px - 1);
+                    usize::from(frame.pixel(x_px as u32, y_px as u32)[channel])
+                })
+                .sum();
+            *value = (sum / pixels) as u8;
+        }
+    }
+    moved
+}
+
+#[test]
+fn movement_during_the_exposure_is_told_from_defocus() {
+    let still = smear_field(GLASS, RED_CELL, 1);
+    for step in [(1, 0), (0, 1), (1, 1)] {
+        // More than a quarter of a red cell; a diagonal step is longer.
+        let far = if step == (1, 1) { 10 } else { 13 };
+        for (pixels, expected) in [
+            (2, Verdict::Usable),
+            (far, Verdict::Rejected(RejectReason::MovedDuringExposure)),
+        ] {
+            let frame = moved(&still, step, pixels);
+            let quality = assess(&frame, Some(RBC_PX), &QualitySettings::default());
+            assert_eq!(quality.verdict, expected, "{step:?} {pixels}");
+        }
+    }
+}
+
 #[test]
 fn light_and_density_are_named() {
     let quality = |frame: &Frame| assess(frame, Some(RBC_PX), &QualitySettings::default());

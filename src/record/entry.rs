@@ -170,6 +170,8 @@ pub enum FieldOutcome {
     NoContrast,
     /// Rejected: out of focus.
     Blurred,
+    /// Rejected: blurred in one direction.
+    MovedDuringExposure,
     /// Rejected: part of it is out of focus.
     PartlyBlurred,
     /// Rejected: cells hardly stand out.
@@ -193,6 +195,7 @@ impl From<RejectReason> for FieldOutcome {
             RejectReason::Overexposed => Self::Overexposed,
             RejectReason::NoContrast => Self::NoContrast,
             RejectReason::Blurred => Self::Blurred,
+            RejectReason::MovedDuringExposure => Self::MovedDuringExposure,
             RejectReason::PartlyBlurred => Self::PartlyBlurred,
             RejectReason::LowContrast => Self::LowContrast,
             RejectReason::ColoursExchanged => Self::ColoursExchanged,

@@ -74,6 +74,7 @@ fn advice_of(instruction: Instruction) -> Advice {
         | Instruction::HoldStill
         | Instruction::WaitForCount
         | Instruction::LetSlideRest
+        | Instruction::KeepStill
         | Instruction::CentreField
         | Instruction::IncreaseIllumination
         | Instruction::ReduceIllumination

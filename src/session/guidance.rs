@@ -29,6 +29,8 @@ pub enum Instruction {
     FieldUndone,
     /// The frame is blurred.
     Focus,
+    /// The slide moved while the frame was exposed.
+    KeepStill,
     /// Part of the frame is blurred.
     LevelSlide,
     /// A dark rim covers the field.
@@ -67,7 +69,7 @@ pub enum Instruction {
 
 impl Instruction {
     /// Every instruction.
-    pub const ALL: [Instruction; 26] = [
+    pub const ALL: [Instruction; 27] = [
         Instruction::Wait,
         Instruction::HoldStill,
         Instruction::WaitForCount,
@@ -77,6 +79,7 @@ impl Instruction {
         Instruction::CountedBefore,
         Instruction::FieldUndone,
         Instruction::Focus,
+        Instruction::KeepStill,
         Instruction::LevelSlide,
         Instruction::CentreField,
         Instruction::IncreaseIllumination,
@@ -138,6 +141,7 @@ impl Instruction {
             RejectReason::Overexposed => Instruction::ReduceIllumination,
             RejectReason::NoContrast => Instruction::FindCells,
             RejectReason::Blurred => Instruction::Focus,
+            RejectReason::MovedDuringExposure => Instruction::KeepStill,
             RejectReason::PartlyBlurred => Instruction::LevelSlide,
             RejectReason::LowContrast => Instruction::RaiseContrast,
             RejectReason::ColoursExchanged => Instruction::CheckCameraFormat,
@@ -328,6 +332,7 @@ mod tests {
             (RejectReason::Overexposed, Instruction::ReduceIllumination),
             (RejectReason::NoContrast, Instruction::FindCells),
             (RejectReason::Blurred, Instruction::Focus),
+            (RejectReason::MovedDuringExposure, Instruction::KeepStill),
             (RejectReason::PartlyBlurred, Instruction::LevelSlide),
             (RejectReason::LowContrast, Instruction::RaiseContrast),
             (

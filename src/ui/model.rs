@@ -256,8 +256,9 @@ pub enum Rejection {
 
 impl Rejection {
     /// Every reason.
-    pub const ALL: [Rejection; 13] = [
+    pub const ALL: [Rejection; 14] = [
         Rejection::Quality(RejectReason::Blurred),
+        Rejection::Quality(RejectReason::MovedDuringExposure),
         Rejection::Quality(RejectReason::PartlyBlurred),
         Rejection::Quality(RejectReason::RimCoversField),
         Rejection::Quality(RejectReason::Underexposed),
@@ -275,6 +276,7 @@ impl Rejection {
     fn word(self) -> TextId {
         match self {
             Rejection::Quality(RejectReason::Blurred) => TextId::RejectedBlurred,
+            Rejection::Quality(RejectReason::MovedDuringExposure) => TextId::RejectedMoved,
             Rejection::Quality(RejectReason::PartlyBlurred) => TextId::RejectedPartlyBlurred,
             Rejection::Quality(RejectReason::RimCoversField) => TextId::RejectedRim,
             Rejection::Quality(RejectReason::Underexposed) => TextId::RejectedDark,

@@ -290,6 +290,7 @@ impl From<Instruction> for TextId {
             Instruction::CountedBefore => TextId::InstructionCountedBefore,
             Instruction::FieldUndone => TextId::InstructionFieldUndone,
             Instruction::Focus => TextId::InstructionFocus,
+            Instruction::KeepStill => TextId::InstructionKeepStill,
             Instruction::LevelSlide => TextId::InstructionLevelSlide,
             Instruction::CentreField => TextId::InstructionCentreField,
             Instruction::IncreaseIllumination => TextId::InstructionIncreaseIllumination,

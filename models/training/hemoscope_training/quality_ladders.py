@@ -18,6 +18,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from hemoscope_training.program import ProgramError
+
 RED_CELL_UM = 7.5
 CLASSES = ("RBC", "WBC", "PLT")
 NO_LIMITS = "[quality]\nblurred_below = 0\ndark_below = 1\nbright_above = 255\n"
@@ -76,6 +78,19 @@ def tilted(diameters: float) -> Worsen:
     return worsen
 
 
+def moved(across: int, along: int, diameters: float) -> Worsen:
+    """Move evenly by a share of a red cell during the exposure; the edge is repeated outwards."""
+
+    def worsen(levels: np.ndarray, red_cell_px: float) -> np.ndarray:
+        pixels = max(1, round(diameters * red_cell_px / np.hypot(across, along)))
+        kernel = np.zeros((2 * pixels + 1, 2 * pixels + 1))
+        for step in range(pixels):
+            kernel[pixels + along * step, pixels + across * step] = 1 / pixels
+        return cv2.filter2D(levels, -1, kernel, borderType=cv2.BORDER_REPLICATE)
+
+    return worsen
+
+
 def exposed(factor: float) -> Worsen:
     """Scale all light; what is above white is lost."""
     return lambda levels, _: levels * factor
@@ -106,6 +121,11 @@ LADDERS: dict[str, list[tuple[str, Worsen]]] = {
         for name, worsen in PARTS.items()
         for part in (24, 16, 12, 8, 5, 3)
     ],
+    "motion": [
+        (f"{name}, 1/{part}", moved(*step, 1 / part))
+        for name, step in {"rows": (1, 0), "columns": (0, 1), "diagonal": (1, 1)}.items()
+        for part in (12, 8, 6, 5, 4, 3, 2)
+    ],
     "light": [(f"{factor:g}", exposed(factor)) for factor in (1.6, 1.45, 1.3, 1.2, 1.1)]
     + [(f"{factor:g}", exposed(factor)) for factor in (1, 0.8, 0.7, 0.6, 0.5, 0.42, 0.35, 0.25)],
     "contrast": [(f"{share:g}", flattened(share)) for share in (1, 0.7, 0.5, 0.4, 0.3, 0.25, 0.15)],
@@ -123,11 +143,17 @@ def load(data: Path, every: int) -> dict[str, Source]:
 
 
 def count(program: Path, config: Path, folder: Path, red_cell_px: float) -> tuple[int, np.ndarray]:
-    """Count a folder; give the frames that were counted and the cells by class."""
+    """Count a folder; give the frames that were counted and the cells by class.
+
+    Raises:
+        ProgramError: nothing was counted, and not since every frame was refused.
+    """
     scale = ["--um-per-px", repr(RED_CELL_UM / red_cell_px)]
     command = [program, "count", "--json", "--independent", "--config", config, *scale, folder]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
+    if not lines and "nothing was counted" not in done.stderr:
+        raise ProgramError(f"'{program} count' counted nothing; it said:\n{done.stderr}")
     counts = [[line["counts"][name] for name in CLASSES] for line in lines if "counts" in line]
     return len(counts), np.array(counts, int).reshape(-1, len(CLASSES)).sum(0)
 

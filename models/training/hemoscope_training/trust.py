@@ -78,8 +78,30 @@ def _half_blurred(frame: Pixels, rbc_px: float) -> Pixels:
     return np.concatenate([_blurred(frame, rbc_px / 8)[:, :half], frame[:, half:]], axis=1)
 
 
-def _doubled(frame: Pixels, rbc_px: float) -> Pixels:
-    return (frame + np.roll(frame, round(0.3 * rbc_px), axis=1)) / 2
+def _moved(frame: Pixels, rbc_px: float) -> Pixels:
+    """Moved by a third of a red cell along the rows while it was exposed."""
+    steps = range(max(2, round(rbc_px / 3)))
+    return sum(np.roll(frame, step, axis=1) for step in steps) / len(steps)
+
+
+def _behind_a_rim(frame: Pixels, _: float) -> Pixels:
+    """As an eyepiece shows it: a round field, black outside."""
+    height, width = frame.shape[:2]
+    y, x = np.ogrid[:height, :width]
+    radius = 0.48 * min(height, width)
+    is_outside = np.hypot(x - width / 2, y - height / 2) > radius
+    return np.where(is_outside[..., None], 12.0, frame)
+
+
+def _doubled(shift: float) -> Callable[[Pixels, float], Pixels]:
+    """Exposed twice, the second time shifted by so many red cells."""
+    return lambda frame, rbc_px: (frame + np.roll(frame, round(shift * rbc_px), axis=1)) / 2
+
+
+def _exposed_over_the_next(smear: Smear) -> list[Pixels]:
+    """Each frame exposed over the one after it, half the light each."""
+    pairs = zip(smear.frames, [*smear.frames[1:], smear.frames[0]], strict=True)
+    return [(a + b) / 2 if a.shape == b.shape else a for a, b in pairs]
 
 
 def _layered(layers: int) -> Callable[[Smear], list[Pixels]]:
@@ -196,7 +218,13 @@ CONDITIONS = [
         for part in (32, 16, 8)
     ),
     Condition("left half blurred by 1/8", _each(_half_blurred)),
-    Condition("double exposure", _each(_doubled)),
+    Condition("moved by a third of a red cell during the exposure", _each(_moved)),
+    Condition("behind a round rim", _each(_behind_a_rim)),
+    *(
+        Condition(f"double exposure, {shift} of a red cell apart", _each(_doubled(shift)))
+        for shift in (0.15, 0.3, 0.6, 1.3)
+    ),
+    Condition("double exposure of two fields", _exposed_over_the_next),
     *COLOUR_CONDITIONS,
     Condition("red and blue exchanged from the middle on", _exchanged_late),
     Condition("five specks on the sensor", _specked),

@@ -77,6 +77,7 @@ impl Sight {
                 RejectReason::Overexposed => &[ReduceIllumination],
                 RejectReason::NoContrast => &[FindCells],
                 RejectReason::Blurred => &[Focus],
+                RejectReason::MovedDuringExposure => &[KeepStill],
                 RejectReason::PartlyBlurred => &[LevelSlide],
                 RejectReason::LowContrast => &[RaiseContrast],
                 RejectReason::ColoursExchanged => &[CheckCameraFormat],

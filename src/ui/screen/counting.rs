@@ -366,6 +366,7 @@ fn instruction_icon(instruction: Instruction) -> StatusIcon {
         | Instruction::FinishAtLimit => StatusIcon::GoOn,
         Instruction::Complete => StatusIcon::Good,
         Instruction::Focus
+        | Instruction::KeepStill
         | Instruction::LevelSlide
         | Instruction::CentreField
         | Instruction::IncreaseIllumination
