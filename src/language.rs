@@ -137,6 +137,7 @@ texts! {
     WarningDarkRim = "warning.dark_rim",
     WarningClumps = "warning.clumps",
     WarningForced = "warning.forced",
+    WarningMostRefused = "warning.most_refused",
     WarningManyUncertain = "warning.many_uncertain",
     WarningScale = "warning.scale",
     WarningNotSaved = "warning.not_saved",

@@ -254,6 +254,10 @@ fn every_instruction_and_warning_fits_in_every_language() {
             forced: 1,
             of_fields: 9,
         },
+        Finding::MostFieldsRefused {
+            refused: 9,
+            of_fields: 9,
+        },
     ];
     let of_smear = findings.map(Warning::Smear);
     let others = [Warning::ScaleOutOfRange, Warning::NotSaved];

@@ -143,6 +143,13 @@ pub enum Finding {
         /// Fields counted.
         of_fields: u32,
     },
+    /// Half of the fields or more were refused for light, contrast, focus or movement.
+    MostFieldsRefused {
+        /// Such fields.
+        refused: u32,
+        /// Fields counted or so refused.
+        of_fields: u32,
+    },
     /// One field holds more than half of a class's cells.
     OneFieldHoldsMost {
         /// The class.
@@ -184,6 +191,7 @@ impl Finding {
             Finding::FixedMarks { .. } => "fixed_marks",
             Finding::ColoursExchanged { .. } => "colours_exchanged",
             Finding::FieldsForced { .. } => "fields_forced",
+            Finding::MostFieldsRefused { .. } => "most_fields_refused",
             Finding::ColoursUnlikeTraining { .. } => "colours_unlike_training",
             Finding::PlateletsClump { .. } => CLUMPS_ID,
             Finding::OneFieldHoldsMost { .. } => "one_field_holds_most",
@@ -217,6 +225,7 @@ impl Finding {
             | Finding::TwoScales { .. }
             | Finding::ColoursExchanged { .. } => Effect::Withhold,
             Finding::FieldsForced { .. }
+            | Finding::MostFieldsRefused { .. }
             | Finding::DarkRim { .. }
             | Finding::Overdispersed { .. } => Effect::Remark,
         }
@@ -341,6 +350,12 @@ impl fmt::Display for Finding {
                 formatter,
                 "{forced} of {of_fields} fields were counted although they were refused: cells may \
                  be missed there; count fields that are accepted"
+            ),
+            Finding::MostFieldsRefused { refused, of_fields } => write!(
+                formatter,
+                "{refused} of {of_fields} fields were refused for light, contrast, focus or \
+                 movement: those that passed may lie at the limit, where platelets are missed; \
+                 set the microscope right and start again"
             ),
             Finding::OneFieldHoldsMost {
                 class,

@@ -19,7 +19,7 @@ pub use colour::{CellColour, ColourCloud, FieldColours, SmearColours, TrainingCo
 pub use facts::{FieldEvidence, PARTS, SmearFacts};
 pub use finding::{CLUMPS_ID, Effect, Finding};
 pub use histogram::ValueHistogram;
-pub use rules::{AssessmentLimits, Counts, FIELD_SIZE_PERCENT, assess, fits_scale};
+pub use rules::{AssessmentLimits, Counts, FIELD_SIZE_PERCENT, RefusedFields, assess, fits_scale};
 
 /// What a smear's figures are worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl Verdict {
 }
 
 /// The most findings that one smear can have: one for each rule, over-dispersion for each class.
-const MAX_FINDINGS: usize = 21;
+const MAX_FINDINGS: usize = 22;
 
 /// All findings of a smear, those that withhold its figures first. There are few, so they are kept
 /// in place.

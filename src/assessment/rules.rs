@@ -8,6 +8,7 @@ use crate::cell::{CellClass, PerClass};
 use crate::count::{
     CLUMP_FIELDS, Confidence, Dispersion, MIN_FIELDS, Summary, proportion_interval, ratio_interval,
 };
+use crate::quality::RejectReason;
 
 /// Where the rules draw their lines. The defaults are explained in `docs/trust.md`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -53,6 +54,36 @@ impl Default for AssessmentLimits {
     }
 }
 
+/// Fields of a smear that were refused, as far as the rules need them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RefusedFields {
+    /// Since their red and blue are exchanged.
+    pub exchanged: u32,
+    /// For their light, contrast, focus or movement.
+    pub unclear: u32,
+}
+
+impl RefusedFields {
+    /// Adds so many fields that were refused for one reason.
+    pub fn add(&mut self, reason: RejectReason, fields: u32) {
+        let count = match reason {
+            RejectReason::ColoursExchanged => &mut self.exchanged,
+            RejectReason::Underexposed
+            | RejectReason::Overexposed
+            | RejectReason::LowContrast
+            | RejectReason::Blurred
+            | RejectReason::PartlyBlurred
+            | RejectReason::MovedDuringExposure => &mut self.unclear,
+            // What is not there, or lies elsewhere on the slide, says nothing of other fields.
+            RejectReason::RimCoversField
+            | RejectReason::NoContrast
+            | RejectReason::NotASmear
+            | RejectReason::TooThick => return,
+        };
+        *count = count.saturating_add(fields);
+    }
+}
+
 /// A smear's counts, as far as the rules need them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Counts {
@@ -64,8 +95,8 @@ pub struct Counts {
     pub overdispersed: PerClass<Option<f64>>,
     /// Fields counted.
     pub fields: u32,
-    /// Fields refused since their colours are exchanged.
-    pub exchanged_fields: u32,
+    /// Fields that were refused.
+    pub refused: RefusedFields,
     /// Fields with platelets in a clump.
     pub fields_with_clumps: u32,
     /// Fields that the operator had counted although they were refused.
@@ -73,9 +104,8 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// The counts of a summary, beside which so many fields were refused since their colours are
-    /// exchanged.
-    pub fn of(summary: &Summary, exchanged_fields: u32) -> Self {
+    /// The counts of a summary, beside which these fields were refused.
+    pub fn of(summary: &Summary, refused: RefusedFields) -> Self {
         Self {
             certain: PerClass::from_fn(|class| summary.class(class).counted),
             uncertain: summary.uncertain,
@@ -86,7 +116,7 @@ impl Counts {
                 class.count.ok().map(|_| dispersion.index)
             }),
             fields: summary.fields,
-            exchanged_fields,
+            refused,
             fields_with_clumps: summary.fields_with_clumps,
             forced_fields: 0,
         }
@@ -95,6 +125,8 @@ impl Counts {
 
 /// Cells of a kind beneath which a rule about its numbers says nothing: chance could do it.
 const FEWEST_CELLS: u32 = 10;
+/// Refused fields beneath which their share says nothing.
+const FEWEST_REFUSED_FIELDS: u32 = 5;
 /// White cells beneath which their size says nothing.
 const FEWEST_WHITE_CELLS: u32 = 5;
 /// Median diameter of white cells over that of red cells under which they are not believed, in
@@ -147,6 +179,7 @@ pub fn assess(counts: &Counts, facts: &SmearFacts, limits: &AssessmentLimits) ->
         clumps(counts),
         colours_exchanged(counts),
         fields_forced(counts),
+        most_fields_refused(counts),
         colours_unlike_training(facts, limits),
         one_field_holds_most(CellClass::Wbc, counts, facts),
         one_field_holds_most(CellClass::Plt, counts, facts),
@@ -160,6 +193,16 @@ fn fields_forced(counts: &Counts) -> Option<Finding> {
     (counts.forced_fields > 0).then_some(Finding::FieldsForced {
         forced: counts.forced_fields,
         of_fields: counts.fields,
+    })
+}
+
+/// Where gates refuse most of a smear, what passes them lies near their limits.
+fn most_fields_refused(counts: &Counts) -> Option<Finding> {
+    let refused = counts.refused.unclear;
+    let are_most = refused >= FEWEST_REFUSED_FIELDS && refused >= counts.fields;
+    are_most.then_some(Finding::MostFieldsRefused {
+        refused,
+        of_fields: refused.saturating_add(counts.fields),
     })
 }
 
@@ -350,7 +393,7 @@ fn fixed_marks(counts: &Counts, facts: &SmearFacts) -> Option<Finding> {
 }
 
 fn colours_exchanged(counts: &Counts) -> Option<Finding> {
-    let fields = counts.exchanged_fields;
+    let fields = counts.refused.exchanged;
     (fields >= FEWEST_ODD_FIELDS).then_some(Finding::ColoursExchanged { fields })
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::cell::{BoundingBox, Cell, CellClass, PerClass};
+use crate::quality::RejectReason;
 use crate::random::Random;
 use proptest::prelude::*;
 
@@ -63,7 +64,7 @@ fn counts(rbc: u32, wbc: u32, plt: u32, uncertain: u32) -> Counts {
         uncertain,
         overdispersed: PerClass::default(),
         fields: 10,
-        exchanged_fields: 0,
+        refused: RefusedFields::default(),
         fields_with_clumps: 0,
         forced_fields: 0,
     }
@@ -421,6 +422,13 @@ fn every_finding_says_what_was_found_and_what_to_do() {
             ["exchanged in 4 fields", "refused", "format"],
         ),
         (
+            Finding::MostFieldsRefused {
+                refused: 12,
+                of_fields: 20,
+            },
+            ["12 of 20 fields", "refused", "start again"],
+        ),
+        (
             Finding::OneFieldHoldsMost {
                 class: CellClass::Wbc,
                 cells: 30,
@@ -468,7 +476,10 @@ fn where_colours_are_exchanged_in_some_fields_none_is_believed() {
         (2, Verdict::Withheld),
     ] {
         let counts = Counts {
-            exchanged_fields,
+            refused: RefusedFields {
+                exchanged: exchanged_fields,
+                unclear: 0,
+            },
             ..counts(5_000, 7, 250, 0)
         };
         assert_eq!(
@@ -476,6 +487,30 @@ fn where_colours_are_exchanged_in_some_fields_none_is_believed() {
             verdict,
             "{exchanged_fields}"
         );
+    }
+}
+
+#[test]
+fn a_smear_of_which_most_was_refused_is_remarked_upon() {
+    // Fields refused for a reason beside ten that were counted.
+    use RejectReason::*;
+    let cases = [
+        (Blurred, 9, Verdict::Result),
+        (Blurred, 10, Verdict::ResultWithRemarks),
+        (MovedDuringExposure, 30, Verdict::ResultWithRemarks),
+        (LowContrast, u32::MAX, Verdict::ResultWithRemarks),
+        (TooThick, 30, Verdict::Result),
+        (NoContrast, 30, Verdict::Result),
+    ];
+    for (reason, fields, verdict) in cases {
+        let mut refused = RefusedFields::default();
+        refused.add(reason, fields);
+        let counts = Counts {
+            refused,
+            ..counts(5_000, 7, 250, 0)
+        };
+        let assessed = found(&counts, &SmearFacts::default()).1;
+        assert_eq!(assessed, verdict, "{reason:?} {fields}");
     }
 }
 

@@ -6,7 +6,7 @@ use crate::analysis::frame_smear::{
 };
 use crate::analysis::scale::{self, ScaleEstimate};
 use crate::analysis::settings::AnalysisSettings;
-use crate::assessment::{self, Assessment, AssessmentLimits, Counts, assess};
+use crate::assessment::{self, Assessment, AssessmentLimits, Counts, RefusedFields, assess};
 use crate::cell::SUBPIXELS;
 use crate::cli::input_paths::{self, InputError, PathLines};
 use crate::cli::output::Output;
@@ -381,8 +381,8 @@ struct Report {
     overlays_lost: u64,
     notes: Vec<String>,
     not_counted: u64,
-    /// Of those, frames whose red and blue are exchanged.
-    exchanged: u32,
+    /// Of those, frames that were refused.
+    refused: RefusedFields,
     left_out: u64,
     broken_output: Option<anyhow::Error>,
 }
@@ -405,7 +405,7 @@ impl Report {
             overlays_lost: 0,
             notes,
             not_counted: 0,
-            exchanged: 0,
+            refused: RefusedFields::default(),
             left_out: 0,
             broken_output: None,
         }
@@ -433,7 +433,7 @@ impl Report {
         match outcome.and_then(|counted| self.add(counted)) {
             Ok(record) => !self.json || self.write_line(&record),
             Err(NotCounted::Refused(reason, message)) => {
-                self.exchanged += u32::from(reason == RejectReason::ColoursExchanged);
+                self.refused.add(reason, 1);
                 self.report_error(&message)
             }
             Err(NotCounted::Failed(message)) => self.report_error(&message),
@@ -503,7 +503,7 @@ impl Report {
             Assessment::default()
         } else {
             assess(
-                &Counts::of(&summary, self.exchanged),
+                &Counts::of(&summary, self.refused),
                 self.smear.facts(),
                 limits,
             )

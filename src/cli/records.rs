@@ -1,6 +1,6 @@
 //! `hemoscope records`: what runs have written down, read back.
 
-use crate::assessment::{AssessmentLimits, Counts, SmearFacts, assess};
+use crate::assessment::{AssessmentLimits, Counts, RefusedFields, SmearFacts, assess};
 use crate::cell::{CellClass, PerClass};
 use crate::cli::output::Output;
 use crate::cli::settings::load_config;
@@ -181,7 +181,7 @@ fn total(smear: &SmearRecords, rules: &CountRules, limits: &AssessmentLimits) ->
     // The cells themselves are not kept: only the rules about their numbers can be applied again.
     let counts = Counts {
         forced_fields: smear.forced,
-        ..Counts::of(&summary, 0)
+        ..Counts::of(&summary, RefusedFields::default())
     };
     let assessment = assess(&counts, &SmearFacts::default(), limits);
     let assessment = match recorded {

@@ -7,7 +7,8 @@ pub use rejected::{FrameTally, RejectedFields};
 use super::forcing::may_be_forced;
 use crate::analysis::scale::ScaleEstimate;
 use crate::assessment::{
-    Assessment, AssessmentLimits, Counts, FieldColours, FieldEvidence, SmearFacts, assess,
+    Assessment, AssessmentLimits, Counts, FieldColours, FieldEvidence, RefusedFields, SmearFacts,
+    assess,
 };
 use crate::cell::{Cell, PerClass};
 use crate::count::{CountRules, FieldTally, SmearLimits, SmearTally, Summary, TallyError};
@@ -421,10 +422,13 @@ impl Smear {
     /// Figures and assessment of the sums as they are now.
     fn sum_up(&mut self) {
         self.summary = self.sums.tally.summary(&self.rules.counts);
-        let exchanged = self.rejected.of(RejectReason::ColoursExchanged);
+        let mut refused = RefusedFields::default();
+        for reason in RejectReason::ALL {
+            refused.add(reason, self.rejected.of(reason));
+        }
         let counts = Counts {
             forced_fields: self.sums.forced,
-            ..Counts::of(&self.summary, exchanged)
+            ..Counts::of(&self.summary, refused)
         };
         self.assessment = assess(&counts, &self.sums.facts, &self.rules.limits);
     }

@@ -92,6 +92,7 @@ impl From<Finding> for TextId {
             Finding::ColoursUnlikeTraining { .. } => TextId::WarningColours,
             Finding::PlateletsClump { .. } => TextId::WarningClumps,
             Finding::FieldsForced { .. } => TextId::WarningForced,
+            Finding::MostFieldsRefused { .. } => TextId::WarningMostRefused,
             Finding::Overdispersed { .. } => TextId::CountsOverdispersed,
         }
     }
