@@ -13,6 +13,7 @@
 
 pub mod analysis;
 pub mod assessment;
+pub mod bench;
 pub mod board;
 pub mod camera;
 pub mod cell;

@@ -26,7 +26,7 @@ pub(super) struct Memory {
 
 /// Everything that is printed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct Report {
+pub struct Report {
     pub(super) version: &'static str,
     pub(super) model: String,
     pub(super) kernel: String,
@@ -90,7 +90,8 @@ impl Memory {
 }
 
 impl Report {
-    pub(super) fn table(&self) -> String {
+    /// A table for people, one line a stage.
+    pub fn table(&self) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail.
         let _ = writeln!(

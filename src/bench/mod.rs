@@ -1,13 +1,12 @@
-//! `hemoscope bench`: how long each stage from camera to screen takes on this processor.
+//! How long each stage from camera to screen takes on this processor.
 
 mod report;
 
+pub use report::Report;
+
 use crate::analysis::analyser::{AnalyseError, Analyser, AnalysisStage, FieldCells, StageObserver};
 use crate::analysis::built_in_frame::{BUILT_IN_FRAME, BUILT_IN_NAME, BUILT_IN_UM_PER_PX};
-use crate::cli::output::print;
-use crate::cli::settings::{analysis_settings, load_config};
-use crate::cli::shared_arguments::SharedArguments;
-use crate::config::Config;
+use crate::analysis::settings::AnalysisSettings;
 use crate::count::FieldTally;
 use crate::decode::{JpegDecoder, decode_image};
 use crate::device::files;
@@ -22,8 +21,8 @@ use crate::session::{Effect, Event, KnownScale, Machine, MachineSettings, SmearE
 use crate::ui::model::Screen;
 use crate::ui::presenter::{ScreenContext, ScreenSettings, counting_of};
 use anyhow::{Context, Result, bail};
-use clap::{Args, ValueEnum};
-use report::{Memory, Report, StageTimes};
+use clap::ValueEnum;
+use report::{Memory, StageTimes};
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -35,32 +34,23 @@ const WARM_UP_FRAMES: u32 = 3;
 /// The most bytes of a frame.
 const MAX_FRAME_BYTES: u64 = 64 << 20;
 
-/// `hemoscope bench`.
-#[derive(Debug, Args)]
-pub struct BenchArguments {
-    /// Options that every command with a model takes.
-    #[command(flatten)]
-    pub shared: SharedArguments,
+/// What is timed, and on what.
+#[derive(Debug)]
+pub struct BenchSettings {
+    /// Model, scale and thresholds.
+    pub analysis: AnalysisSettings,
+    /// How a smear is counted.
+    pub rules: SmearRules,
+    /// A JPEG or PNG file; the built-in frame where there is none.
+    pub frame: Option<PathBuf>,
+    /// The screen that is drawn.
+    pub screen: ScreenSize,
     /// Frames that are timed.
-    #[arg(long, value_name = "N", default_value_t = 100,
-          value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub frames: u32,
     /// Threads of the network.
-    #[arg(long, value_name = "N", default_value_t = 1,
-          value_parser = clap::value_parser!(u16).range(1..=2))]
     pub threads: u16,
-    /// A JPEG or PNG file to take instead of the built-in simulated frame of 640x480.
-    #[arg(long, value_name = "FILE")]
-    pub frame: Option<PathBuf>,
-    /// Size of the screen that is drawn: 320x240, 480x320 or 800x480.
-    #[arg(long, value_name = "WxH")]
-    pub size: Option<String>,
-    /// Times this stage only; may be given several times.
-    #[arg(long, value_name = "STAGE", value_enum)]
-    pub stage: Vec<Stage>,
-    /// Writes one line of JSON instead of a table.
-    #[arg(long)]
-    pub json: bool,
+    /// The stages that are timed; all of them where none is named.
+    pub stages: Vec<Stage>,
 }
 
 /// What is timed, in the order in which a frame passes through.
@@ -102,42 +92,31 @@ impl Stage {
     }
 }
 
-/// Times the stages and prints them.
+/// Times the stages.
 ///
 /// # Errors
-/// Configuration, model or frame cannot be used, or a stage fails.
-pub fn run(arguments: &BenchArguments) -> Result<bool> {
-    let config = load_config(arguments.shared.config.as_deref())?;
-    let report = measure(arguments, &config)?;
-    let text = if arguments.json {
-        serde_json::to_string(&report)? + "\n"
-    } else {
-        report.table()
+/// Model or frame cannot be used, or a stage fails.
+pub fn run(settings: BenchSettings) -> Result<Report> {
+    let (frames, threads) = (settings.frames, settings.threads);
+    let stages = match settings.stages.as_slice() {
+        [] => Stage::ALL.to_vec(),
+        chosen => chosen.to_vec(),
     };
-    print(&text)?;
-    Ok(true)
-}
-
-fn measure(arguments: &BenchArguments, config: &Config) -> Result<Report> {
-    let mut bench = Bench::new(arguments, config)?;
+    let mut bench = Bench::new(settings)?;
     let mut warm_up = Stopwatch::new(&Stage::ALL, WARM_UP_FRAMES);
     for _ in 0..WARM_UP_FRAMES {
         bench.run(&mut warm_up)?;
     }
-    let stages = match arguments.stage.as_slice() {
-        [] => &Stage::ALL,
-        chosen => chosen,
-    };
-    let mut stopwatch = Stopwatch::new(stages, arguments.frames);
-    for _ in 0..arguments.frames {
+    let mut stopwatch = Stopwatch::new(&stages, frames);
+    for _ in 0..frames {
         bench.run(&mut stopwatch)?;
     }
-    Ok(bench.report(arguments, stopwatch))
+    Ok(bench.report(frames, threads, stopwatch))
 }
 
 /// The camera's bytes and the size of a pixel.
-fn image(arguments: &BenchArguments, um_per_px: Option<f64>) -> Result<(Vec<u8>, f64)> {
-    let Some(path) = &arguments.frame else {
+fn image(frame: Option<&Path>, um_per_px: Option<f64>) -> Result<(Vec<u8>, f64)> {
+    let Some(path) = frame else {
         let um_per_px = um_per_px.unwrap_or(BUILT_IN_UM_PER_PX);
         return Ok((BUILT_IN_FRAME.to_vec(), um_per_px));
     };
@@ -214,27 +193,26 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(arguments: &BenchArguments, config: &Config) -> Result<Self> {
-        let settings = analysis_settings(config, &arguments.shared);
-        let (image, um_per_px) = image(arguments, settings.um_per_px)?;
+    fn new(settings: BenchSettings) -> Result<Self> {
+        let BenchSettings {
+            analysis,
+            rules,
+            frame,
+            screen,
+            threads,
+            ..
+        } = settings;
+        let (image, um_per_px) = image(frame.as_deref(), analysis.um_per_px)?;
         let mut machine = Machine::new(MachineSettings {
-            rules: SmearRules {
-                counts: config.count_rules(),
-                limits: config.count.assessment_limits(),
-                length: config.smear_limits(),
-            },
+            rules,
             target_fields: None,
             is_on_board: false,
         });
         let opened = Event::Opened(KnownScale::Given { um_per_px });
         drop(machine.step(opened, Instant::now()));
-        let rbc_diameter_px = settings.analyser.rbc_diameter_px(um_per_px);
-        let mut analyser = Analyser::new(settings.model.load()?, settings.analyser);
-        analyser.set_threads(usize::from(arguments.threads));
-        let screen = match &arguments.size {
-            Some(text) => text.parse()?,
-            None => ScreenSize::default(),
-        };
+        let rbc_diameter_px = analysis.analyser.rbc_diameter_px(um_per_px);
+        let mut analyser = Analyser::new(analysis.model.load()?, analysis.analyser);
+        analyser.set_threads(usize::from(threads));
         Ok(Self {
             analyser,
             um_per_px,
@@ -242,13 +220,13 @@ impl Bench {
             machine,
             shared: Shared::new(screen.preview_px()),
             display: Display::new(screen, Vec::new()),
-            name: arguments.frame.as_ref().map_or_else(
+            name: frame.map_or_else(
                 || BUILT_IN_NAME.to_owned(),
                 |path| path.display().to_string(),
             ),
             decoder: image.starts_with(&START_OF_JPEG).then(JpegDecoder::default),
             image,
-            assessor: FrameAssessor::new(settings.quality),
+            assessor: FrameAssessor::new(analysis.quality),
             frame: Frame::default(),
             quality: Quality::NOTHING_SEEN,
             found: FieldCells::default(),
@@ -295,7 +273,7 @@ impl Bench {
         })
     }
 
-    fn report(&self, arguments: &BenchArguments, Stopwatch(timed): Stopwatch) -> Report {
+    fn report(&self, frames: u32, threads: u16, Stopwatch(timed): Stopwatch) -> Report {
         let total: Duration = timed.iter().flat_map(|(_, times)| times).sum();
         let stages: Vec<StageTimes> = timed
             .into_iter()
@@ -309,7 +287,7 @@ impl Bench {
         let multiply_accumulates = runner.multiply_accumulates(input.width_px, input.height_px);
         let kernel = runner.network().kernel();
         let core_peak = kernel.and_then(peak_macs_per_second);
-        let peak = core_peak.map(|peak| peak * f64::from(arguments.threads));
+        let peak = core_peak.map(|peak| peak * f64::from(threads));
         let share = |stage: &StageTimes| {
             Some(multiply_accumulates? as f64 / (stage.median_ms / 1e3) / peak?)
         };
@@ -317,14 +295,14 @@ impl Bench {
             version: env!("CARGO_PKG_VERSION"),
             model: runner.network().manifest().name.clone(),
             kernel: kernel.map_or_else(|| "float".to_owned(), |kernel| kernel.name().to_owned()),
-            threads: arguments.threads,
-            frames: arguments.frames,
+            threads,
+            frames,
             frame_width_px: self.frame.width_px(),
             frame_height_px: self.frame.height_px(),
             network_width_px: input.width_px,
             network_height_px: input.height_px,
             cells: self.found.cells.len(),
-            frames_per_second: f64::from(arguments.frames) / total.as_secs_f64(),
+            frames_per_second: f64::from(frames) / total.as_secs_f64(),
             memory: Memory::of_this_process(),
             multiply_accumulates,
             peak_macs_per_second: peak,
