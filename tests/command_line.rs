@@ -238,6 +238,7 @@ fn without_a_scale_it_is_estimated_and_said_to_be() {
 #[test]
 fn a_dark_rim_is_cut_off_and_cells_keep_their_places() {
     let folder = tempfile::tempdir().unwrap();
+    let overlays = folder.path().join("marked");
     let counted = |rim: bool| {
         let paths = write_fields(folder.path(), 12, 2);
         for path in paths.iter().filter(|_| rim) {
@@ -250,8 +251,13 @@ fn a_dark_rim_is_cut_off_and_cells_keep_their_places() {
             }
             image.save(path).unwrap();
         }
-        let arguments = ["count", "--json", "--um-per-px", &um_per_px()];
-        let output = hemoscope().args(arguments).args(&paths).output().unwrap();
+        let arguments = ["count", "--json", "--um-per-px", &um_per_px(), "--overlay"];
+        let command = hemoscope()
+            .args(arguments)
+            .arg(&overlays)
+            .args(&paths)
+            .output();
+        let output = command.unwrap();
         (records(&output), messages(&output))
     };
     let (whole, told) = counted(false);
@@ -294,6 +300,16 @@ fn a_dark_rim_is_cut_off_and_cells_keep_their_places() {
             before.len()
         );
     }
+    let marked = image::open(overlays.join("000001-field-000.png")).unwrap();
+    let marked = marked.to_rgb8();
+    let height_px = whole[0]["height"].as_u64().unwrap() as u32;
+    let bar_px = whole[0]["width"].as_u64().unwrap() as u32 / 4;
+    let is_marked = |x: u32, y: u32| marked.get_pixel(x, y).0 != [11, 9, 12];
+    let in_bar = (0..height_px).flat_map(|y| (0..bar_px - 4).map(move |x| (x, y)));
+    assert!(
+        !in_bar.into_iter().any(|(x, y)| is_marked(x, y)),
+        "marks on the rim"
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::RESEARCH_USE_NOTICE;
 use crate::analysis::analyser::{Analyser, FieldCells};
 use crate::assessment::{FIELD_SIZE_PERCENT, FieldEvidence, SmearFacts};
-use crate::cell::{Cell, SUBPIXELS};
+use crate::cell::{BoundingBox, Cell, SUBPIXELS};
 use crate::count::{FieldTally, SmearTally, TallyError, TooManyExcluded, has_platelet_clump};
 use crate::decode::Oddities;
 use crate::image::frame::Frame;
@@ -83,16 +83,29 @@ impl CountedFrame {
         &self.notes.name
     }
 
-    fn into_record(self, remarks: Vec<String>) -> (FrameRecord, FieldCells) {
-        let Self { notes, field, .. } = self;
-        let (frame_px, left_px, top_px) = match notes.rim {
-            Rim::Cut(clear) => (clear.whole_px, clear.left_px, clear.top_px),
-            Rim::None | Rim::CoversField => (self.frame_px, 0, 0),
+    /// Places in the part that is left of a rim as places in the whole frame.
+    fn in_whole_frame(&self, part: &BoundingBox) -> BoundingBox {
+        let Rim::Cut(clear) = self.notes.rim else {
+            return *part;
         };
         let to_q4 = |side_px: u32| side_px as i32 * SUBPIXELS;
+        part.moved_by(to_q4(clear.left_px), to_q4(clear.top_px))
+    }
+
+    fn into_added(self, remarks: Vec<String>, older: &Overlaps) -> AddedFrame {
         let in_whole_frame = |cell: &Cell| Cell {
-            bounds: cell.bounds.moved_by(to_q4(left_px), to_q4(top_px)),
+            bounds: self.in_whole_frame(&cell.bounds),
             ..*cell
+        };
+        let cells: Vec<Cell> = self.field.cells.iter().map(in_whole_frame).collect();
+        let older = older
+            .rectangles()
+            .map(|part| self.in_whole_frame(&part))
+            .collect();
+        let Self { notes, field, .. } = self;
+        let frame_px = match notes.rim {
+            Rim::Cut(clear) => clear.whole_px,
+            Rim::None | Rim::CoversField => self.frame_px,
         };
         let area_px = field.border.counted_area_q8() as f64 / 256.0;
         let record = FrameRecord {
@@ -107,15 +120,15 @@ impl CountedFrame {
             colours: ColoursRecord::from(&field.colours),
             counted_area_um2: area_px * field.um_per_px * field.um_per_px,
             remarks,
-            counts: CountsRecord::from_cells(&field.cells),
-            cells: field
-                .cells
-                .iter()
-                .map(|cell| CellRecord::from(&in_whole_frame(cell)))
-                .collect(),
+            counts: CountsRecord::from_cells(&cells),
+            cells: cells.iter().map(CellRecord::from).collect(),
             notice: RESEARCH_USE_NOTICE,
         };
-        (record, field)
+        AddedFrame {
+            record,
+            cells,
+            older,
+        }
     }
 }
 
@@ -123,10 +136,10 @@ impl CountedFrame {
 pub struct AddedFrame {
     /// Its record.
     pub record: FrameRecord,
-    /// Its cells, and which of them count.
-    pub field: FieldCells,
+    /// Its cells, and which of them count; places are those of the whole frame, as in the record.
+    pub cells: Vec<Cell>,
     /// What frames before it show too, which is left out of it.
-    pub older: Overlaps,
+    pub older: Vec<BoundingBox>,
 }
 
 fn rim_remark(clear: &Clear) -> String {
@@ -252,12 +265,7 @@ impl FrameSmear {
                  another magnification"
             ));
         }
-        let (record, field) = frame.into_record(remarks);
-        Ok(AddedFrame {
-            record,
-            field,
-            older,
-        })
+        Ok(frame.into_added(remarks, &older))
     }
 
     /// Leaves out what was counted before, and tells it.

@@ -144,6 +144,8 @@ impl FrameSource for ReplayCamera {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::frame::Frame;
+    use crate::image::png::write_overlay;
     use tempfile::TempDir;
 
     fn put_image(folder: &TempDir, name: &str, red: u8) -> PathBuf {
@@ -210,6 +212,19 @@ mod tests {
         assert!(error.to_string().contains("a.png"), "{error}");
         let captured = camera.next_frame().unwrap().unwrap();
         assert_eq!((captured.sequence, captured.field), (1, Some(1)));
+    }
+
+    #[test]
+    fn an_overlay_is_no_frame() {
+        let folder = TempDir::new().unwrap();
+        let frame = Frame::filled(8, 6, [200, 180, 190]).unwrap();
+        write_overlay(&folder.path().join("a.png"), &frame).unwrap();
+        let mut camera = ReplayCamera::open(&folder_path(&folder), false).unwrap();
+        let error = camera.next_frame().unwrap_err().to_string();
+        assert!(
+            error.contains("an overlay") && error.contains("leave it out"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::decode::{decode_image_with_oddities, read_bytes, read_image, read_siz
 use crate::export::{SummaryLine, SummaryRecord, summary_table};
 use crate::image::frame::Frame;
 use crate::image::hatch::hatch;
-use crate::image::png::{remark, write_frame_with_remark};
+use crate::image::png;
 use crate::language::Language;
 use crate::ordered_workers::in_order;
 use crate::preprocess::tone::LampBalance;
@@ -254,7 +254,7 @@ impl Counter<'_> {
         let path = input.map_err(|error| failed(error.to_string()))?;
         let name = path.display().to_string();
         let bytes = read_bytes(&path).map_err(|error| failed(error.to_string()))?;
-        if remark(&bytes, overlay::REMARK_KEYWORD).is_some() {
+        if png::is_overlay(&bytes) {
             return Err(NotCounted::LeftOut(format!(
                 "{name}: left out: it is an overlay that this program has drawn"
             )));
@@ -352,7 +352,7 @@ impl Overlays {
     fn write(&self, index: usize, path: &Path, added: &AddedFrame) -> Result<(), String> {
         let mut frame = read_image(path).map_err(|error| error.to_string())?;
         LampBalance::default().apply(&mut frame);
-        for part in added.older.rectangles() {
+        for part in &added.older {
             // Clipped to the frame, so never below zero.
             let px = |side_q4: i32| (side_q4 / SUBPIXELS) as u32;
             let columns = px(part.x0_q4)..px(part.x1_q4);
@@ -360,10 +360,9 @@ impl Overlays {
         }
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         let file = self.folder.join(format!("{:06}-{stem}.png", index + 1));
-        let annotated = overlay::annotated(&frame, &added.field.cells, self.language)
+        let annotated = overlay::annotated(&frame, &added.cells, self.language)
             .map_err(|error| error.to_string())?;
-        write_frame_with_remark(&file, &annotated, overlay::REMARK_KEYWORD, "overlay")
-            .map_err(|error| error.to_string())
+        png::write_overlay(&file, &annotated).map_err(|error| error.to_string())
     }
 }
 

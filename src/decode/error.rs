@@ -27,6 +27,12 @@ pub enum DecodeError {
         /// What it is, as in "a folder".
         kind: &'static str,
     },
+    /// What this program has drawn.
+    #[error("{name}: is an overlay that this program has drawn; leave it out")]
+    Overlay {
+        /// The file's name.
+        name: String,
+    },
     /// Nothing in it.
     #[error("{name}: the file is empty (0 bytes); copy it from the camera again")]
     EmptyFile {

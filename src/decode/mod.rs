@@ -15,6 +15,7 @@ pub use jpeg::{JpegDecoder, Oddities};
 
 use crate::device::files::{self, ReadError};
 use crate::image::frame::Frame;
+use crate::image::png::is_overlay;
 use std::fs::{self, File};
 use std::path::Path;
 
@@ -69,6 +70,7 @@ impl ImageReader {
                 self.oddities = self.jpeg.oddities();
                 Ok(())
             }
+            Format::Png if is_overlay(&self.bytes) => Err(DecodeError::Overlay { name }),
             Format::Png | Format::Other(_) => {
                 *frame = decode_image(&self.bytes, &name)?;
                 Ok(())

@@ -30,17 +30,16 @@ pub fn write_frame(path: &Path, frame: &Frame) -> Result<(), WriteError> {
     write_rgb(path, frame.rgb(), (frame.width_px(), frame.height_px()))
 }
 
-/// As [`write_frame`], with a remark that says what the image is; [`remark`] finds it again.
+/// The keyword of the remark in an overlay's file, and the remark.
+const OVERLAY_REMARK: (&str, &str) = ("hemoscope", "overlay");
+
+/// As [`write_frame`], with a remark by which [`is_overlay`] tells it from a camera's frame.
 ///
 /// # Errors
 /// The file cannot be written.
-pub fn write_frame_with_remark(
-    path: &Path,
-    frame: &Frame,
-    keyword: &str,
-    text: &str,
-) -> Result<(), WriteError> {
+pub fn write_overlay(path: &Path, frame: &Frame) -> Result<(), WriteError> {
     let size_px = (frame.width_px(), frame.height_px());
+    let (keyword, text) = OVERLAY_REMARK;
     encoded(frame.rgb(), size_px)
         .and_then(|bytes| files::replace(path, &insert_remark(&bytes, keyword, text)))
         .map_err(|reason| WriteError {
@@ -83,9 +82,14 @@ fn insert_remark(png: &[u8], keyword: &str, text: &str) -> Vec<u8> {
     .concat()
 }
 
-/// The text that [`write_frame_with_remark`] put under `keyword` into a PNG file's bytes, where it
-/// stands before the pixels; `None` in any other bytes.
-pub fn remark<'a>(png: &'a [u8], keyword: &str) -> Option<&'a str> {
+/// Whether a file's bytes are those of an overlay that this program has drawn.
+pub fn is_overlay(bytes: &[u8]) -> bool {
+    remark(bytes, OVERLAY_REMARK.0).is_some()
+}
+
+/// The text under `keyword` in a PNG file's bytes, where it stands before the pixels; `None` in any
+/// other bytes.
+fn remark<'a>(png: &'a [u8], keyword: &str) -> Option<&'a str> {
     png.starts_with(SIGNATURE).then_some(())?;
     let mut at = SIGNATURE.len();
     loop {

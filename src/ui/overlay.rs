@@ -12,8 +12,6 @@ use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::Rectangle;
 use thiserror::Error;
 
-/// The keyword of the remark in an overlay's file by which it is told from a camera's frame.
-pub const REMARK_KEYWORD: &str = "hemoscope";
 /// Images narrower than this are put on a wider ground, so that the legend can be read.
 pub const MIN_WIDTH_PX: u32 = 320;
 
