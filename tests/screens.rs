@@ -254,7 +254,7 @@ fn every_instruction_and_warning_fits_in_every_language() {
             forced: 1,
             of_fields: 9,
         },
-        Finding::MostFieldsRefused {
+        Finding::ManyFieldsRefused {
             refused: 9,
             of_fields: 9,
         },
@@ -645,7 +645,6 @@ fn hostile_content_is_drawn_without_panic() {
                 .map(|reason| (reason, u32::MAX))
                 .into_iter()
                 .collect(),
-            skipped_percent: Some(u8::MAX),
         },
         ..normal(Language::English)
     };

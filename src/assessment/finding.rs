@@ -143,8 +143,8 @@ pub enum Finding {
         /// Fields counted.
         of_fields: u32,
     },
-    /// Half of the fields or more were refused for light, contrast, focus or movement.
-    MostFieldsRefused {
+    /// A third of the fields or more were refused for light, contrast, focus or movement.
+    ManyFieldsRefused {
         /// Such fields.
         refused: u32,
         /// Fields counted or so refused.
@@ -191,7 +191,7 @@ impl Finding {
             Finding::FixedMarks { .. } => "fixed_marks",
             Finding::ColoursExchanged { .. } => "colours_exchanged",
             Finding::FieldsForced { .. } => "fields_forced",
-            Finding::MostFieldsRefused { .. } => "most_fields_refused",
+            Finding::ManyFieldsRefused { .. } => "many_fields_refused",
             Finding::ColoursUnlikeTraining { .. } => "colours_unlike_training",
             Finding::PlateletsClump { .. } => CLUMPS_ID,
             Finding::OneFieldHoldsMost { .. } => "one_field_holds_most",
@@ -225,7 +225,7 @@ impl Finding {
             | Finding::TwoScales { .. }
             | Finding::ColoursExchanged { .. } => Effect::Withhold,
             Finding::FieldsForced { .. }
-            | Finding::MostFieldsRefused { .. }
+            | Finding::ManyFieldsRefused { .. }
             | Finding::DarkRim { .. }
             | Finding::Overdispersed { .. } => Effect::Remark,
         }
@@ -351,7 +351,7 @@ impl fmt::Display for Finding {
                 "{forced} of {of_fields} fields were counted although they were refused: cells may \
                  be missed there; count fields that are accepted"
             ),
-            Finding::MostFieldsRefused { refused, of_fields } => write!(
+            Finding::ManyFieldsRefused { refused, of_fields } => write!(
                 formatter,
                 "{refused} of {of_fields} fields were refused for light, contrast, focus or \
                  movement: those that passed may lie at the limit, where platelets are missed; \

@@ -179,7 +179,7 @@ pub fn assess(counts: &Counts, facts: &SmearFacts, limits: &AssessmentLimits) ->
         clumps(counts),
         colours_exchanged(counts),
         fields_forced(counts),
-        most_fields_refused(counts),
+        many_fields_refused(counts),
         colours_unlike_training(facts, limits),
         one_field_holds_most(CellClass::Wbc, counts, facts),
         one_field_holds_most(CellClass::Plt, counts, facts),
@@ -196,11 +196,11 @@ fn fields_forced(counts: &Counts) -> Option<Finding> {
     })
 }
 
-/// Where gates refuse most of a smear, what passes them lies near their limits.
-fn most_fields_refused(counts: &Counts) -> Option<Finding> {
+/// Where gates refuse a third of a smear, what passes them lies near their limits.
+fn many_fields_refused(counts: &Counts) -> Option<Finding> {
     let refused = counts.refused.unclear;
-    let are_most = refused >= FEWEST_REFUSED_FIELDS && refused >= counts.fields;
-    are_most.then_some(Finding::MostFieldsRefused {
+    let are_many = refused >= FEWEST_REFUSED_FIELDS && refused >= counts.fields / 2;
+    are_many.then_some(Finding::ManyFieldsRefused {
         refused,
         of_fields: refused.saturating_add(counts.fields),
     })

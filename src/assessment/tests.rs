@@ -422,7 +422,7 @@ fn every_finding_says_what_was_found_and_what_to_do() {
             ["exchanged in 4 fields", "refused", "format"],
         ),
         (
-            Finding::MostFieldsRefused {
+            Finding::ManyFieldsRefused {
                 refused: 12,
                 of_fields: 20,
             },
@@ -491,12 +491,12 @@ fn where_colours_are_exchanged_in_some_fields_none_is_believed() {
 }
 
 #[test]
-fn a_smear_of_which_most_was_refused_is_remarked_upon() {
+fn a_smear_of_which_a_third_was_refused_is_remarked_upon() {
     // Fields refused for a reason beside ten that were counted.
     use RejectReason::*;
     let cases = [
-        (Blurred, 9, Verdict::Result),
-        (Blurred, 10, Verdict::ResultWithRemarks),
+        (Blurred, 4, Verdict::Result),
+        (Blurred, 5, Verdict::ResultWithRemarks),
         (MovedDuringExposure, 30, Verdict::ResultWithRemarks),
         (LowContrast, u32::MAX, Verdict::ResultWithRemarks),
         (TooThick, 30, Verdict::Result),

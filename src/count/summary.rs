@@ -74,6 +74,15 @@ impl Summary {
         classes.all(|class| class.progress.is_done())
     }
 
+    /// Whether any class has a figure beside the red cells.
+    pub fn has_figure(&self) -> bool {
+        let ratios = self
+            .classes
+            .values()
+            .filter_map(|class| class.per_1000_rbc.as_ref());
+        ratios.into_iter().any(Result::is_ok)
+    }
+
     /// The classes that have fewer cells than their target, red cells last.
     pub fn not_reached(&self) -> impl Iterator<Item = &ClassSummary> {
         let classes = CellClass::ALL.into_iter().rev();

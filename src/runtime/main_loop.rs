@@ -87,6 +87,7 @@ fn advice_of(instruction: Instruction) -> Advice {
         | Instruction::FinishAtLimit
         | Instruction::Complete
         | Instruction::Withheld
+        | Instruction::TooFewCells
         | Instruction::StartAgain => Advice::Stay,
     }
 }

@@ -44,6 +44,10 @@ pub(super) fn is_whole(smear: &Smear, was_told_to_stop: bool) -> Result<bool> {
         }
         // The system ends the device when it is switched off, which is no fault of the run.
         _ if was_told_to_stop => Ok(true),
+        _ if smear.fields() == 0 && smear.rejected().fields() > 0 => bail!(
+            "nothing was counted: {} fields were rejected, and the notes above say why",
+            smear.rejected().fields()
+        ),
         _ => bail!(
             "the run was interrupted after {} fields: these numbers are no result",
             smear.fields()

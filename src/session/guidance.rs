@@ -63,13 +63,15 @@ pub enum Instruction {
     Complete,
     /// Enough was counted, and the assessment withholds it.
     Withheld,
+    /// It has ended, and no class has a figure.
+    TooFewCells,
     /// The smear was interrupted.
     StartAgain,
 }
 
 impl Instruction {
     /// Every instruction.
-    pub const ALL: [Instruction; 27] = [
+    pub const ALL: [Instruction; 28] = [
         Instruction::Wait,
         Instruction::HoldStill,
         Instruction::WaitForCount,
@@ -96,6 +98,7 @@ impl Instruction {
         Instruction::FinishAtLimit,
         Instruction::Complete,
         Instruction::Withheld,
+        Instruction::TooFewCells,
         Instruction::StartAgain,
     ];
 

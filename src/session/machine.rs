@@ -509,7 +509,8 @@ impl Machine {
             RunState::Finished if smear.assessment().hides_figures() => {
                 return Instruction::Withheld;
             }
-            RunState::Finished => return Instruction::Complete,
+            RunState::Finished if smear.summary().has_figure() => return Instruction::Complete,
+            RunState::Finished => return Instruction::TooFewCells,
             RunState::Unfinished => return Instruction::StartAgain,
             RunState::Live => {}
         }

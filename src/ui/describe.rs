@@ -107,9 +107,6 @@ pub fn of_counting(counting: &Counting<'_>) -> Vec<String> {
         words(TextId::Rejected),
         fields.rejected.total()
     ));
-    if let Some(percent) = fields.skipped_percent {
-        lines.push(format!("{} {percent} %", words(TextId::FieldsSkipped)));
-    }
     if counting.is_overdispersed {
         lines.push(words(TextId::CountsOverdispersed).to_owned());
     }

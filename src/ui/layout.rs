@@ -212,8 +212,6 @@ pub(super) struct StatePlace {
     pub icon: Rectangle,
     pub word: Rectangle,
     pub bar: Rectangle,
-    /// The place of the bar in the whole height of the row, for a text.
-    pub aside: Rectangle,
     /// Word and bar together, for a state without a score.
     pub wide_word: Rectangle,
 }
@@ -240,8 +238,6 @@ pub(super) struct CountingLayout {
     pub illumination: StatePlace,
     pub density: StatePlace,
     pub scale: StatePlace,
-    /// Between the words of illumination and density and what stands aside of them.
-    pub skipped_rule: Rectangle,
     pub card: Rectangle,
     pub counts_title: Rectangle,
     pub interval_title: Rectangle,
@@ -319,11 +315,6 @@ impl CountingLayout {
             illumination,
             density,
             scale,
-            skipped_rule: Rectangle::with_corners(
-                illumination.aside.top_left + Point::new(0, 1),
-                density.aside.top_left
-                    + Point::new(metrics.line as i32 - 1, metrics.row as i32 - 2),
-            ),
             card,
             counts_title: title.rectangle(),
             interval_title,
@@ -395,7 +386,6 @@ fn state_place(mut row: Area, metrics: Metrics) -> StatePlace {
         icon,
         word: word.rectangle(),
         bar: middle_bar(bar, metrics),
-        aside: bar.rectangle(),
         wide_word: row.rectangle(),
     }
 }

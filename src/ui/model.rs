@@ -192,9 +192,6 @@ pub struct Fields {
     pub target: Option<u32>,
     /// Fields that could not be counted, by reason.
     pub rejected: RejectedCounts,
-    /// Frames that needed no counting, in hundredths of all frames; `None` where frames are not
-    /// watched.
-    pub skipped_percent: Option<u8>,
 }
 
 /// Rejected fields by the word that the screen has for the reason.

@@ -187,7 +187,6 @@ pub fn counting_of<'a>(
             counted: smear.fields(),
             target: smear.target_fields(),
             rejected: rejections_of(smear),
-            skipped_percent: smear.frames().skipped_percent(),
         },
         is_overdispersed: smear.assessment().findings().any(is_about_dispersion),
         is_withheld: smear.assessment().verdict() == Verdict::Withheld,

@@ -92,7 +92,7 @@ impl From<Finding> for TextId {
             Finding::ColoursUnlikeTraining { .. } => TextId::WarningColours,
             Finding::PlateletsClump { .. } => TextId::WarningClumps,
             Finding::FieldsForced { .. } => TextId::WarningForced,
-            Finding::MostFieldsRefused { .. } => TextId::WarningMostRefused,
+            Finding::ManyFieldsRefused { .. } => TextId::WarningManyRefused,
             Finding::Overdispersed { .. } => TextId::CountsOverdispersed,
         }
     }
@@ -308,6 +308,7 @@ impl From<Instruction> for TextId {
             Instruction::FinishAtLimit => TextId::InstructionFinishAtLimit,
             Instruction::Complete => TextId::InstructionComplete,
             Instruction::Withheld => TextId::InstructionWithheld,
+            Instruction::TooFewCells => TextId::InstructionTooFewCells,
             Instruction::StartAgain => TextId::InstructionStartAgain,
         }
     }

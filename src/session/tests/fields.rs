@@ -56,6 +56,7 @@ fn a_smear_without_its_only_field_is_empty_and_a_result_keeps_all() {
     bench.count(50);
     bench.finish();
     assert_eq!(bench.phase(), Phase::Result);
+    assert_eq!(bench.machine.instruction(), Instruction::TooFewCells);
     assert_eq!(bench.press(Action::Cancel), []);
     assert_eq!(bench.machine.smear().fields(), 1);
 }

@@ -204,14 +204,6 @@ fn states(counting: &Counting<'_>, layout: &CountingLayout, surface: &mut dyn Su
     });
     state_row(layout.density, TextId::Density, &density, language, surface);
 
-    if let Some(percent) = counting.fields.skipped_percent {
-        let style = LABEL_ON_GROUND.aligned(Align::Right);
-        surface.fill(layout.skipped_rule, colour::RULE);
-        let words = TextId::FieldsSkipped.text_in(language);
-        surface.text(layout.illumination.aside, words, style);
-        surface.text(layout.density.aside, &fixed_format!("{percent} %"), style);
-    }
-
     let scale = scale_state(counting.scale, language);
     state_row(layout.scale, TextId::ScaleUnit, &scale, language, surface);
 }
@@ -382,6 +374,7 @@ fn instruction_icon(instruction: Instruction) -> StatusIcon {
         | Instruction::CheckCamera
         | Instruction::ConfirmFinish
         | Instruction::Withheld
+        | Instruction::TooFewCells
         | Instruction::StartAgain => StatusIcon::Attention,
     }
 }
