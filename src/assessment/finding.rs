@@ -232,6 +232,7 @@ impl Finding {
     }
 }
 
+// A sentence for each finding, and so longer than 70 lines.
 impl fmt::Display for Finding {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
