@@ -35,7 +35,7 @@ const LEAST_ENERGY_OF_PARTS: i64 = 100;
 /// in percent of the square: they are fewer, and scatter more.
 const MOVED_WIDTH_PERCENT: u64 = 124;
 /// By how much they may be wider than those of another direction, in percent of the same square.
-/// Lenses alone make up to 60 of it in one photographed frame of a hundred.
+/// Lenses alone bring one photographed frame in a hundred to 50.
 const MOVED_DIFFERENCE_PERCENT: u64 = 60;
 
 /// The edges' width squared that halves the score: (1/24)² of a red cell, in millionths.
